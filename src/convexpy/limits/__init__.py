@@ -1,0 +1,93 @@
+"""Every number that bounds something, with its unit and its reason.
+
+Names end in their unit. Those in `Knobs` may be overridden per deployment; the rest are part of the wire format or of
+the storage format.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+__all__ = [
+    "ARRAY_LENGTH_MAX",
+    "DOCUMENT_NESTING_MAX",
+    "DOCUMENT_SIZE_BYTES_MAX",
+    "FIELD_NAME_LENGTH_MAX",
+    "IDENTIFIER_LENGTH_MAX",
+    "INDEXES_PER_TABLE_MAX",
+    "INDEX_FIELDS_MAX",
+    "LOG_LINES_MAX",
+    "LOG_LINE_LENGTH_MAX",
+    "OBJECT_FIELDS_MAX",
+    "VALUE_NESTING_MAX",
+    "VALUE_SIZE_BYTES_MAX",
+    "Knobs",
+    "TransactionBudget",
+]
+
+MIB = 1024 * 1024
+
+# Values: part of Convex's data model, the same in every deployment.
+ARRAY_LENGTH_MAX = 8192
+OBJECT_FIELDS_MAX = 1024
+FIELD_NAME_LENGTH_MAX = 1024
+VALUE_NESTING_MAX = 64
+VALUE_SIZE_BYTES_MAX = 32 * MIB
+DOCUMENT_NESTING_MAX = 16
+DOCUMENT_SIZE_BYTES_MAX = 1 * MIB
+IDENTIFIER_LENGTH_MAX = 64
+INDEXES_PER_TABLE_MAX = 64
+INDEX_FIELDS_MAX = 16
+
+# Logs of one call.
+LOG_LINE_LENGTH_MAX = 32768
+LOG_LINES_MAX = 256
+
+
+class TransactionBudget(msgspec.Struct, frozen=True, kw_only=True):
+    """What one query or mutation may use."""
+
+    bytes_read: int = 16 * MIB
+    bytes_written: int = 16 * MIB
+    documents_read: int = 32_000
+    documents_written: int = 16_000
+    database_queries: int = 4_096
+    functions_scheduled: int = 1_000
+    scheduled_function_args_bytes: int = 16 * MIB
+
+
+class Knobs(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits that a deployment may override."""
+
+    transaction: TransactionBudget = TransactionBudget()
+
+    # Execution. CPU seconds of one call; wall time may be five times that, so a stalled machine kills nobody.
+    function_cpu_s: float = 2.0
+    function_wall_factor: float = 5.0
+    action_timeout_s: float = 600.0
+    executor_memory_bytes: int = 512 * MIB
+    action_executor_memory_bytes: int = 2048 * MIB
+    log_bytes_per_call: int = 8 * MIB
+    query_executors: int = 1
+    args_bytes: int = 16 * MIB
+    result_bytes: int = 16 * MIB
+
+    # Commit and storage.
+    tail_checkpoint_bytes: int = 16 * MIB
+    tail_bytes_max: int = 128 * MIB
+    group_bytes_max: int = 8 * MIB
+    speculative_bytes_max: int = 64 * MIB
+    checkpoint_idle_s: float = 2.0
+    log_rows_kept: int = 10_000
+    replay_age_s: float = 14 * 86_400.0
+
+    # Clients.
+    request_body_bytes: int = 16 * MIB + 2000
+    socket_message_bytes: int = 20 * MIB
+    socket_buffer_bytes: int = 64 * MIB
+    mutations_waiting_per_socket: int = 1000
+    actions_running_per_socket: int = 1000
+    transition_chunk_bytes: int = 5_000_000
+    ping_interval_s: float = 15.0
+    query_cache_bytes: int = 100 * MIB
+    stop_grace_s: float = 8.0
