@@ -1,8 +1,8 @@
 """Document ids.
 
-Format:     base32( vint(table number) || internal id, 16 bytes || footer, 2 bytes ), 31 to 37 lower-case characters.
-            vint is little-endian base 128; the footer is fletcher16 (modulo 256) of what precedes, little endian.
-            The alphabet is Crockford's, in lower case; unused low bits of the last character are zero.
+Format:     base32( vint(table number) || internal id, 16 bytes || footer, 2 bytes ), 31 to 37 characters.
+            vint is little-endian base 128; the footer is fletcher16 (modulo 256) of what precedes,
+            little endian. The alphabet is Crockford's, in lower case; unused low bits at the end are zero.
 Invariant:  decode_id(encode_id(t, i)) == (t, i), and no other text decodes to it.
 """
 
@@ -31,7 +31,7 @@ _DAY_MS = 86_400_000
 def encode_id(table_number: int, internal_id: bytes) -> str:
     """Return the id of a document; the table number is 1 to 2^32 - 1, the internal id has 16 bytes."""
     if not 0 < table_number <= TABLE_NUMBER_MAX or len(internal_id) != INTERNAL_ID_BYTES:
-        raise InvariantViolation(f"no id: table number {table_number}, internal id of {len(internal_id)} bytes")
+        raise InvariantViolation(f"no id: table {table_number}, {len(internal_id)} bytes")
     body = _vint(table_number) + internal_id
     data = body + _checksum(body)
     digits = (len(data) * 8 + 4) // 5

@@ -1,8 +1,10 @@
 """Values as JSON: the form on the wire, the stored form, and the two lossy ones for people and for exports.
 
-Format (wire):    int64 as {"$integer": base64 of 8 bytes, little endian}, NaN, ±inf and -0.0 as {"$float": base64}, bytes as
-                  {"$bytes": base64}; keys sorted, no whitespace, so equal values are equal bytes.
-Format (stored):  the same, but a person can read it: {"$integer": "42"}, {"$float": "NaN" | "Infinity" | "-Infinity" | "-0"}.
+Format (wire):    int64 as {"$integer": base64 of 8 bytes, little endian}, NaN, ±inf and -0.0 as
+                  {"$float": base64}, bytes as {"$bytes": base64}; keys sorted, no whitespace, so equal
+                  values are equal bytes.
+Format (stored):  the same, but a person can read it: {"$integer": "42"}, {"$float": "NaN"}, and
+                  "Infinity", "-Infinity", "-0" likewise.
 Invariant:        what is encoded is canonical (see `normalize`), what is decoded is canonical.
 
 Most values have nothing to tag; a quick look at the types then leaves all the work to msgspec.
@@ -82,40 +84,56 @@ def _tag_double(number: float) -> Any:
     return {"$float": _base64(_DOUBLE.pack(number))}
 
 
+def _tag_integer(number: Int64) -> Any:
+    return {"$integer": _base64(int(number).to_bytes(8, "little", signed=True))}
+
+
+def _tag_decimal(number: Int64) -> Any:
+    return {"$integer": str(number)}
+
+
+def _tag_name(number: float) -> Any:
+    return {"$float": _special_name(number)}
+
+
+def _zero_or_name(number: float) -> Any:
+    return number if number == 0 else _special_name(number)
+
+
+def _zero_or_double(number: float) -> Any:
+    return number if number == 0 else _tag_double(number)
+
+
 _WIRE = _Form(
-    integer=lambda number: {"$integer": _base64(int(number).to_bytes(8, "little", signed=True))},
+    integer=_tag_integer,
     special=_tag_double,
     buffer=_tag_buffer,
     number=int,
 )
 _STORED = _Form(
-    integer=lambda number: {"$integer": str(number)},
-    special=lambda number: {"$float": _special_name(number)},
+    integer=_tag_decimal,
+    special=_tag_name,
     buffer=_tag_buffer,
     number=int,
 )
 _CLEAN = _Form(
     integer=str,
-    special=lambda number: number if number == 0 else _special_name(number),
+    special=_zero_or_name,
     buffer=_base64,
     number=float,
 )
 _EXPORT = _Form(
     integer=int,
-    special=lambda number: number if number == 0 else _tag_double(number),
+    special=_zero_or_double,
     buffer=_tag_buffer,
     number=float,
 )
 
 
 def _is_plain(members: Iterable[Any]) -> bool:
-    """Whether msgspec alone writes all of it rightly: no bytes, no Int64, no float that is special or whole."""
-    if _NATIVE.issuperset(map(type, members)):
-        return True
-    for member in members:
+    """Whether msgspec alone writes all rightly: no bytes, no Int64, no float that is special or whole."""
+    for member in [item for item in members if type(item) not in _NATIVE]:
         kind = type(member)
-        if kind in _NATIVE:
-            continue
         if kind is float:
             if member - member != 0 or member.is_integer():
                 return False
@@ -172,7 +190,7 @@ def encode_clean(value: Any) -> bytes:
 
 
 def encode_export(value: Any) -> bytes:
-    """Return the form of exports: int64 as an integer literal, other numbers always with a point or an exponent."""
+    """Return the form of exports: int64 as an integer literal, other numbers with a point or an exponent."""
     return _sorted(_tagged(value, _EXPORT))
 
 
@@ -209,7 +227,8 @@ def decode_export(data: bytes | str) -> Any:
 def decode_document(data: bytes) -> dict[str, Any]:
     """Return the object that `encode_document` wrote."""
     document: dict[str, Any] = _parse(data)
-    if b'"$' in data:
+    # One byte is found much faster than two.
+    if 36 in data and b'"$' in data:
         for name, item in document.items():
             if type(item) is dict or type(item) is list:
                 document[name] = _untagged(item)
@@ -278,7 +297,7 @@ def _read_object(value: dict[Any, Any], depth: int) -> Any:
         raise too_nested()
     check_count(len(value))
     plain: dict[str, Any] = {}
-    name = None
+    name = ""
     try:
         for name, item in value.items():
             plain[name if name in valid_names else check_name(name)] = _read(item, depth)

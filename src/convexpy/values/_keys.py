@@ -1,11 +1,11 @@
 """Order-preserving encoding of values: comparing two index keys as bytes compares the values.
 
-Format:     one tag byte per value, then its payload. Strings, buffers and names of fields have each 00 written as 00 ff and
-            end in 00, as do arrays and objects. Integers are big endian, their length is in the tag. Doubles are big
-            endian with the sign bit flipped, or with all bits inverted if it was set.
+Format:     one tag byte per value, then its payload. Strings, buffers and names of fields have each 00
+            written as 00 ff and end in 00, as do arrays and objects. Integers are big endian, their length is
+            in the tag. Doubles are big endian, the sign bit flipped, or all bits inverted if it was set.
 Order:      UNSET < null < int64 < float64 < false < true < string < bytes < array < object.
 Invariant:  for sequences of values of one length, encode_key(a) < encode_key(b) exactly if a sorts before b.
-            An encoded value never continues another one with anything but the byte ff, which starts no value: hence
+            Where one encoding continues another, it does so with the byte ff, which starts no value: hence
             `prefix_successor`.
 """
 
@@ -31,8 +31,8 @@ _DOUBLE = 0x0D
 _INT_ZERO = 0x08
 _INT_SIZES = {0x04: 8, 0x05: 4, 0x06: 2, 0x07: 1, 0x08: 0, 0x09: 1, 0x0A: 2, 0x0B: 4, 0x0C: 8}
 
-_pack = struct.Struct(">d").pack
-_pack_tagged = struct.Struct(">Bd").pack
+_pack: Callable[[float], bytes] = struct.Struct(">d").pack
+_pack_tagged: Callable[[int, float], bytes] = struct.Struct(">Bd").pack
 _unpack = struct.Struct(">d").unpack
 _INVERT = bytes(255 - byte for byte in range(256))
 
@@ -47,8 +47,8 @@ def encode_value(value: Any) -> bytes:
     kind = type(value)
     if kind is str:
         if "\0" in value:
-            return b"\x10" + value.encode().replace(b"\0", b"\0\xff") + b"\0"
-        return b"\x10" + value.encode() + b"\0"
+            return b"\x10" + _escape(value.encode())
+        return b"\x10%b\0" % value.encode()
     if kind is int or kind is float:
         # Negating flips the sign bit, which is all that a positive number needs.
         if value > 0:
@@ -120,9 +120,10 @@ _ENCODERS: dict[type, Callable[[Any], bytes]] = {
 def prefix_successor(prefix: bytes) -> bytes:
     """Return the end of the range of keys that start with the values in `prefix`.
 
-    `prefix` is whole encoded values (or nothing: then the result is greater than every key). The result is greater than
-    every key that continues these values, and not greater than any other that sorts after them. It is not "the
-    last byte plus one": `"a"` is 10 61 00 and `"a\\0"` is 10 61 00 ff 00, which is another value and must lie behind.
+    `prefix` is whole encoded values (or nothing: then the result is greater than every key). The result is
+    greater than every key that continues these values, and not greater than any other that sorts after them.
+    It is not "the last byte plus one": the text a is 10 61 00, and a followed by a zero is 10 61 00 ff 00,
+    which is another value and must lie behind.
     """
     return prefix + b"\xff"
 

@@ -74,7 +74,8 @@ def check_document_limits(document: dict[str, Any]) -> None:
     for name in document:
         if name.startswith("_") and name not in _SYSTEM_FIELDS:
             raise ArgumentError(
-                f"Field '{name}' starts with an underscore, which is only allowed for system fields like '_id'"
+                f"Field '{name}' starts with an underscore, "
+                "which is only allowed for system fields like '_id'"
             )
         if not name:
             raise ArgumentError("Field names of a document cannot be empty")

@@ -1,7 +1,7 @@
 """From what app code hands in to the one canonical form of a value.
 
-Canonical: `None`, `bool`, `str`, `bytes`, `Int64`, `list`, `dict` with `str` keys, and numbers as `int` when whole and within
-±2^53, else as `float`. Two equal values have equal canonical forms, so encodings can be compared.
+Canonical: `None`, `bool`, `str`, `bytes`, `Int64`, `list`, `dict` with `str` keys, and numbers as `int` when
+whole and within ±2^53, else as `float`. Equal values have equal canonical forms, so encodings compare.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -75,7 +75,7 @@ def normalize_patch(value: Any, *, path: str = "$") -> dict[str, Any]:
 
 
 def canonical_number(value: float) -> int | float:
-    """Return a float in its canonical form: whole and within ±2^53 as an int; -0.0 and special values stay."""
+    """Return a float in canonical form: whole and within ±2^53 as an int; -0.0 and special values stay."""
     if value.is_integer():
         if -SAFE_INTEGER <= value <= SAFE_INTEGER and (value or math.copysign(1.0, value) > 0):
             return int(value)
@@ -115,7 +115,9 @@ def _walk_object(items: Iterable[tuple[Any, Any]], depth: int) -> dict[str, Any]
         for name, item in items:
             if item is UNSET or item is msgspec.UNSET:
                 continue
-            plain[name if type(name) is str and name in valid_names else check_name(name)] = _walk(item, depth)
+            if type(name) is not str or name not in valid_names:
+                name = check_name(name)
+            plain[name] = _walk(item, depth)
     except Fault as fault:
         fault.segments.append(name)
         raise
@@ -139,22 +141,21 @@ def _walk_array(items: Any, depth: int) -> list[Any]:
 
 
 def _walk_other(value: Any, depth: int) -> Any:
-    """Handle what is rarer: subclasses, tuples, buffers, mappings, instances of classes that stand for objects."""
-    match value:
-        case Int64():
-            return Int64(value)
-        case Enum() if isinstance(value.value, str):
-            return _walk(str(value.value), depth)
-        case str():
-            return _walk(str.__str__(value), depth)
-        case int():
-            return _walk(int(value), depth)
-        case float():
-            return _walk(float(value), depth)
-        case list() | tuple():
-            return _walk_array(value, depth + 1)
-        case bytes() | bytearray() | memoryview():
-            return bytes(value)
+    """Handle what is rarer: subclasses, tuples, buffers, mappings, instances that stand for objects."""
+    if isinstance(value, Int64):
+        return Int64(value)
+    if isinstance(value, Enum) and isinstance(value.value, str):
+        return _walk(str(value.value), depth)
+    if isinstance(value, str):
+        return _walk(str.__str__(value), depth)
+    if isinstance(value, int):
+        return _walk(int(value), depth)
+    if isinstance(value, float):
+        return _walk(float(value), depth)
+    if isinstance(value, list | tuple):
+        return _walk_array(value, depth + 1)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
     items = _items(value)
     if items is None:
         raise _unsupported(value)
@@ -164,7 +165,7 @@ def _walk_other(value: Any, depth: int) -> Any:
 def _items(value: Any) -> Iterable[tuple[Any, Any]] | None:
     """Return names and values of what stands for an object, else None."""
     if isinstance(value, Mapping):
-        return cast(Mapping[Any, Any], value).items()
+        return value.items()
     if isinstance(value, type):
         return None
     kind = type(value)

@@ -17,8 +17,8 @@ __all__ = ["Fault", "check_count", "check_length", "check_name", "check_text", "
 _NAMES_KEPT = 20_000
 
 
-class Fault(Exception):  # noqa: N818 - not an error of its own: it becomes an ArgumentError once the path is known
-    """Something is wrong with a value; `segments` is where, filled from the inside out while the walk unwinds.
+class Fault(Exception):  # noqa: N818 - becomes an ArgumentError once the path is known
+    """Something is wrong with a value; `segments` is where, from the inside out, filled while a walk unwinds.
 
     `text` is a template in which `{path}` stands for the place.
     """
@@ -48,7 +48,8 @@ def check_name(name: object) -> str:
         raise Fault(f"Field name {name} starts with '$', which is reserved, at {{path}}")
     if len(name) > FIELD_NAME_LENGTH_MAX:
         raise Fault(
-            f"Field name {name[:40]}… is too long ({len(name)} > maximum length {FIELD_NAME_LENGTH_MAX}), at {{path}}"
+            f"Field name {name[:40]}… is too long "
+            f"({len(name)} > maximum length {FIELD_NAME_LENGTH_MAX}), at {{path}}"
         )
     for character in name:
         if not " " <= character <= "~":
@@ -78,7 +79,8 @@ def check_length(length: int) -> None:
 def too_nested() -> Fault:
     """Return the fault of a value with too many levels."""
     return Fault(
-        f"Value is too nested (nested {VALUE_NESTING_MAX + 1} levels deep > maximum nesting {VALUE_NESTING_MAX})"
+        f"Value is too nested (nested {VALUE_NESTING_MAX + 1} levels deep "
+        f"> maximum nesting {VALUE_NESTING_MAX})"
     )
 
 

@@ -108,7 +108,7 @@ class _Model(Protocol):
 
 
 ModelInstance: TypeAlias = _Dataclass | _Struct | _Model
-"""An instance of a dataclass, a `msgspec.Struct` or a pydantic model: stands for an object, checked at run time."""
+"""An instance of a dataclass, a `msgspec.Struct` or a pydantic model: stands for an object."""
 ObjectValue: TypeAlias = Mapping[str, Any] | ModelInstance
 """Whatever is accepted where Convex has an object."""
 
