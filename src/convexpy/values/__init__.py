@@ -3,6 +3,15 @@
 Apps use `compare`, `size`, `to_json` and `from_json`; the rest serves the rooms above.
 """
 
+from convexpy.values._annotations import argument_name, hints_of, validator_of
+from convexpy.values._compound import (
+    ArrayValidator,
+    ObjectValidator,
+    OptionalValidator,
+    RecordValidator,
+    UnionValidator,
+    one_mapping,
+)
 from convexpy.values._ids import TABLE_NUMBER_MAX, decode_id, encode_id, new_internal_id
 from convexpy.values._json import (
     decode_document,
@@ -24,7 +33,16 @@ from convexpy.values._measure import (
     size,
     size_of,
 )
+from convexpy.values._namespace import (
+    ArgumentName,
+    load_validator,
+    pagination_opts,
+    pagination_result,
+    v,
+)
 from convexpy.values._normalize import normalize, normalize_patch
+from convexpy.values._pagination import PageStatus, PaginationOptions, PaginationResult
+from convexpy.values._show import show
 from convexpy.values._types import (
     UNSET,
     Document,
@@ -40,18 +58,44 @@ from convexpy.values._types import (
     span_ms,
     to_ms,
 )
+from convexpy.values._validator import (
+    ANY,
+    IdValidator,
+    LiteralValidator,
+    ScalarValidator,
+    TableNumbers,
+    Validator,
+    Validators,
+)
 
 __all__ = [
+    "ANY",
     "TABLE_NUMBER_MAX",
     "UNSET",
+    "ArgumentName",
+    "ArrayValidator",
     "Document",
     "Duration",
+    "IdValidator",
     "Int64",
+    "LiteralValidator",
     "ModelInstance",
     "Moment",
+    "ObjectValidator",
     "ObjectValue",
+    "OptionalValidator",
+    "PageStatus",
+    "PaginationOptions",
+    "PaginationResult",
+    "RecordValidator",
+    "ScalarValidator",
     "ScheduledFunctionId",
     "StorageId",
+    "TableNumbers",
+    "UnionValidator",
+    "Validator",
+    "Validators",
+    "argument_name",
     "check_document_limits",
     "check_value_size",
     "compare",
@@ -69,16 +113,24 @@ __all__ = [
     "encode_wire",
     "from_json",
     "from_ms",
+    "hints_of",
     "key_boundaries",
+    "load_validator",
     "moment_ms",
     "nesting",
     "new_internal_id",
     "normalize",
     "normalize_patch",
+    "one_mapping",
+    "pagination_opts",
+    "pagination_result",
     "prefix_successor",
+    "show",
     "size",
     "size_of",
     "span_ms",
     "to_json",
     "to_ms",
+    "v",
+    "validator_of",
 ]

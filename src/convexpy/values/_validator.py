@@ -1,0 +1,248 @@
+"""Validators: what a value must look like.
+
+Each holds two things made once, when it is defined: `fits`, a closure that answers yes or no fast, and
+`convert`, which turns a plain value that fits into what an annotation asked for (None where nothing has to be
+done). Only when the answer is no, `misfit` walks again to say where and why, in Convex's words.
+
+This module has the base and the validators without parts; `_compound` has the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NoReturn, TypeAlias
+
+from convexpy.errors import ArgumentError, ProjectError
+from convexpy.values._ids import decode_id
+from convexpy.values._json import to_json
+from convexpy.values._normalize import normalize
+from convexpy.values._show import show
+from convexpy.values._types import Int64
+
+__all__ = [
+    "ANY",
+    "Convert",
+    "Fits",
+    "IdValidator",
+    "LiteralValidator",
+    "ScalarValidator",
+    "TableNumbers",
+    "Validator",
+    "Validators",
+    "member",
+]
+
+TableNumbers: TypeAlias = Callable[[str], int | None]
+"""Gives the number of a table by name, None if there is no such table (yet)."""
+Fits: TypeAlias = Callable[[Any, "TableNumbers | None"], bool]
+Convert: TypeAlias = Callable[[Any], Any]
+
+
+class Validator:
+    """Describes a value. Immutable; not generic: types come from annotations and from generated code."""
+
+    __slots__ = ("convert", "fits")
+
+    fits: Fits
+    convert: Convert | None
+
+    def _set(self, fits: Fits, convert: Convert | None = None) -> None:
+        object.__setattr__(self, "fits", fits)
+        object.__setattr__(self, "convert", convert)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError("a validator cannot be changed")
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether a field with this validator may be absent."""
+        return False
+
+    def check(self, value: Any, /) -> None:
+        """Raise `ArgumentError`, with the path, if the value does not fit."""
+        self.validate(normalize(value))
+
+    def validate(self, value: Any, path: str = "", tables: TableNumbers | None = None) -> None:
+        """Raise `ArgumentError` if the canonical value does not fit.
+
+        `path` is put before the place that the message names. Without `tables`, any well-formed id fits.
+        """
+        if not self.fits(value, tables):
+            raise ArgumentError(self.misfit(value, path, tables) or self._mismatch(value, path))
+
+    def converting(self, convert: Convert | None) -> Validator:
+        """Return the same validator with another conversion of what fits."""
+        made = object.__new__(type(self))
+        for name in _slots(type(self)):
+            object.__setattr__(made, name, getattr(self, name))
+        object.__setattr__(made, "convert", convert)
+        return made
+
+    def misfit(self, value: Any, path: str, tables: TableNumbers | None) -> str | None:
+        """Return where and why the value does not fit, or None if it does."""
+        return None if self.fits(value, tables) else self._mismatch(value, path)
+
+    def export(self) -> dict[str, Any]:
+        """Return the official JSON of the validator."""
+        raise NotImplementedError
+
+    def describe(self) -> dict[str, Any]:
+        """Return the official JSON, with additions for code generators (`int`, `name`, `default` …)."""
+        return self.export()
+
+    def _mismatch(self, value: Any, path: str) -> str:
+        where = f"Path: {path}\n" if path else ""
+        return f"Value does not match validator.\n{where}Value: {show(value)}\nValidator: {self!r}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Validator) and _unnamed(self.describe()) == _unnamed(other.describe())
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+
+Validators: TypeAlias = Mapping[str, Validator]
+
+
+def _unnamed(described: Any) -> Any:
+    """Return a description without the names of classes: they make no difference to what fits."""
+    if isinstance(described, list):
+        return [_unnamed(each) for each in described]
+    if not isinstance(described, dict):
+        return described
+    left_out = ("name", "module") if described.get("type") == "object" else ()
+    return {name: _unnamed(each) for name, each in described.items() if name not in left_out}
+
+
+def _slots(kind: type) -> list[str]:
+    return [name for part in kind.__mro__ for name in getattr(part, "__slots__", ())]
+
+
+def member(validator: object, place: str, *, optional: bool = False) -> Validator:
+    """Return what was given as part of another validator, if it may stand there.
+
+    Raises:
+        ProjectError: it is no validator, or optional where something must be present.
+    """
+    if not isinstance(validator, Validator):
+        raise ProjectError(f"{place} must be a validator such as v.string(), not {validator!r}")
+    if validator.is_optional and not optional:
+        raise ProjectError(f"{place} cannot be optional: only fields of objects and arguments can be absent")
+    return validator
+
+
+def _is_number(value: Any, tables: TableNumbers | None) -> bool:
+    kind = type(value)
+    return kind is int or kind is float
+
+
+def _is_whole(value: Any, tables: TableNumbers | None) -> bool:
+    kind = type(value)
+    return kind is int or (kind is float and value.is_integer())
+
+
+def _is_any(value: Any, tables: TableNumbers | None) -> bool:
+    return True
+
+
+def _exactly(kind: type) -> Fits:
+    return lambda value, tables: type(value) is kind
+
+
+_SCALARS: Final[dict[str, tuple[str, Fits]]] = {
+    "string": ("string", _exactly(str)),
+    "number": ("number", _is_number),
+    "int": ("number", _is_whole),
+    "int64": ("bigint", _exactly(Int64)),
+    "boolean": ("boolean", _exactly(bool)),
+    "null": ("null", _exactly(type(None))),
+    "bytes": ("bytes", _exactly(bytes)),
+    "any": ("any", _is_any),
+}
+
+
+class ScalarValidator(Validator):
+    """A value without parts, or any value: `string number int int64 boolean null bytes any`."""
+
+    __slots__ = ("kind",)
+
+    kind: str
+
+    def __init__(self, kind: str) -> None:
+        object.__setattr__(self, "kind", kind)
+        self._set(_SCALARS[kind][1])
+
+    def export(self) -> dict[str, Any]:
+        """Return `{"type": …}`."""
+        return {"type": _SCALARS[self.kind][0]}
+
+    def describe(self) -> dict[str, Any]:
+        """Return the export, with `"int": true` for whole numbers."""
+        return {**self.export(), "int": True} if self.kind == "int" else self.export()
+
+    def __repr__(self) -> str:
+        return f"v.{self.kind}()"
+
+
+ANY: Final = ScalarValidator("any")
+
+
+class IdValidator(Validator):
+    """The id of a document of one table; whether the document exists is not checked."""
+
+    __slots__ = ("table",)
+
+    table: str
+
+    def __init__(self, table: str) -> None:
+        if type(table) is not str or not table:
+            raise ProjectError(f"v.id takes the name of a table, not {table!r}")
+        object.__setattr__(self, "table", table)
+
+        def fits(value: Any, tables: TableNumbers | None) -> bool:
+            found = decode_id(value) if type(value) is str else None
+            return found is not None and (tables is None or tables(table) == found[0])
+
+        self._set(fits)
+
+    def misfit(self, value: Any, path: str, tables: TableNumbers | None) -> str | None:
+        """Tell an id of another table from what is no id."""
+        if self.fits(value, tables):
+            return None
+        if type(value) is not str or decode_id(value) is None:
+            return self._mismatch(value, path)
+        where = f"\nPath: {path}" if path else ""
+        return (
+            f'Found ID "{value}" from another table, which does not match the table name in '
+            f"validator `{self!r}`.{where}"
+        )
+
+    def export(self) -> dict[str, Any]:
+        """Return the type and the table."""
+        return {"type": "id", "tableName": self.table}
+
+    def __repr__(self) -> str:
+        return f'v.id("{self.table}")'
+
+
+class LiteralValidator(Validator):
+    """One value. Compared by type too: `True`, `1` and `Int64(1)` differ."""
+
+    __slots__ = ("value",)
+
+    value: str | float | bool | Int64
+
+    def __init__(self, value: str | float | bool | Int64) -> None:
+        plain = normalize(value)
+        if type(plain) not in (str, int, float, bool, Int64):
+            raise ProjectError(f"a literal is a string, a number, a boolean or an Int64, not {value!r}")
+        object.__setattr__(self, "value", plain)
+        kind = type(plain)
+        self._set(lambda value, tables: type(value) is kind and value == plain)
+
+    def export(self) -> dict[str, Any]:
+        """Return the type and the value as on the wire."""
+        return {"type": "literal", "value": to_json(self.value)}
+
+    def __repr__(self) -> str:
+        return f"v.literal({show(self.value)})"
