@@ -1,1 +1,41 @@
-"""."""
+"""One process's view of the data, transactions on it, and the way of their writes to log and checkpoint."""
+
+from convexpy.database._cursors import InvalidCursor
+from convexpy.database._entries import (
+    Entry,
+    Replay,
+    TransactionRecord,
+    Write,
+    WriteSet,
+    decode_entry,
+    encode_entry,
+    written_keys,
+)
+from convexpy.database._tables import check_table_name, new_index_document, new_table_documents
+from convexpy.database.catalog import Catalog, IndexInfo, TableInfo
+from convexpy.database.read_set import ReadSet
+from convexpy.database.store import Store
+from convexpy.database.transaction import DocumentSchema, Misfit, Transaction
+
+__all__ = [
+    "Catalog",
+    "DocumentSchema",
+    "Entry",
+    "IndexInfo",
+    "InvalidCursor",
+    "Misfit",
+    "ReadSet",
+    "Replay",
+    "Store",
+    "TableInfo",
+    "Transaction",
+    "TransactionRecord",
+    "Write",
+    "WriteSet",
+    "check_table_name",
+    "decode_entry",
+    "encode_entry",
+    "new_index_document",
+    "new_table_documents",
+    "written_keys",
+]

@@ -1,0 +1,160 @@
+"""What a row of the log holds.
+
+Format:  msgpack. Entry `[1, group id, highest _creationTime so far, [transaction…]]`; transaction
+`[operation id, function, [write…], replay or nil]`; write `[tablet, id, document or nil, [[index, old key,
+new key]…]]` with every index of the tablet, changed or not (old nil on insert, new nil on delete); replay
+`[session, request, result]`. A transaction is made by an executor and spliced into its entry unread. The
+keys of `by_id` are not listed: its index number is minus the tablet, its key the id.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from convexpy.errors import InvariantViolation
+
+__all__ = [
+    "ENTRY_FORMAT",
+    "Entry",
+    "IndexKeys",
+    "Replay",
+    "TransactionRecord",
+    "Write",
+    "WriteSet",
+    "creation_time",
+    "decode_entry",
+    "encode_entry",
+    "written_keys",
+]
+
+ENTRY_FORMAT = 1
+IndexKeys = tuple[int, bytes | None, bytes | None]
+"""`(index, old key, new key)`."""
+
+
+class Write(msgspec.Struct, array_like=True, frozen=True):
+    """The last state of one document and its keys before and after the transaction."""
+
+    tablet: int
+    id: str
+    document: bytes | None
+    keys: Sequence[IndexKeys]
+
+
+class Replay(msgspec.Struct, array_like=True, frozen=True):
+    """The answer to a session's request, found again when the request is repeated."""
+
+    session: str
+    request: int
+    result: bytes
+
+
+class TransactionRecord(msgspec.Struct, array_like=True, frozen=True):
+    """All that one transaction wrote, and who it was."""
+
+    operation_id: str
+    function: str
+    writes: Sequence[Write]
+    replay: Replay | None
+
+
+class Entry(msgspec.Struct, array_like=True, frozen=True):
+    """One commit group."""
+
+    format: int
+    group_id: bytes
+    max_creation_time: float
+    transactions: Sequence[TransactionRecord]
+
+
+class _RawEntry(msgspec.Struct, array_like=True, frozen=True):
+    format: int
+    group_id: bytes
+    max_creation_time: float
+    transactions: Sequence[msgspec.Raw]
+
+
+class _KeysOfWrite(msgspec.Struct, array_like=True, frozen=True):
+    """A write as the server reads it: the document stays undecoded."""
+
+    tablet: int
+    id: str
+    document: msgspec.Raw
+    keys: Sequence[IndexKeys]
+
+
+class _KeysOfTransaction(msgspec.Struct, array_like=True, frozen=True):
+    operation_id: str
+    function: str
+    writes: Sequence[_KeysOfWrite]
+
+
+class WriteSet(msgspec.Struct, frozen=True):
+    """A finished transaction, on its way to the log: decoded for its own process, encoded for the others."""
+
+    record: TransactionRecord
+    encoded: bytes
+    max_creation_time: float
+
+
+class _Stamp(msgspec.Struct, rename={"creation_time": "_creationTime"}):
+    creation_time: float
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decode_entry = msgspec.msgpack.Decoder(Entry).decode
+_decode_keys = msgspec.msgpack.Decoder(_KeysOfTransaction).decode
+_decode_stamp = msgspec.json.Decoder(_Stamp).decode
+
+
+def encode_write_set(record: TransactionRecord, *, max_creation_time: float) -> WriteSet:
+    """Return the write set of a transaction."""
+    return WriteSet(record, _encoder.encode(record), max_creation_time)
+
+
+def encode_entry(transactions: Iterable[bytes], *, max_creation_time: float, group_id: bytes = b"") -> bytes:
+    """Return the entry of a commit group; without a group id it gets a random one."""
+    raw = [msgspec.Raw(transaction) for transaction in transactions]
+    return _encoder.encode(
+        _RawEntry(ENTRY_FORMAT, group_id or secrets.token_bytes(16), max_creation_time, raw)
+    )
+
+
+def decode_entry(entry: bytes) -> Entry:
+    """Return a commit group.
+
+    Raises:
+        InvariantViolation: the bytes are no entry, or of a newer format.
+    """
+    try:
+        decoded = _decode_entry(entry)
+    except msgspec.MsgspecError as error:
+        raise InvariantViolation(f"a row of the log cannot be read: {error}") from error
+    if decoded.format != ENTRY_FORMAT:
+        raise InvariantViolation(f"a row of the log has format {decoded.format}, known is {ENTRY_FORMAT}")
+    return decoded
+
+
+def written_keys(transaction: bytes) -> list[tuple[int, bytes]]:
+    """Return every `(index, key)` that a transaction touched: old and new, changed or not, and by id.
+
+    Raises:
+        msgspec.MsgspecError: the bytes are no transaction.
+    """
+    found: list[tuple[int, bytes]] = []
+    for write in _decode_keys(transaction).writes:
+        found.append((-write.tablet, write.id.encode()))
+        for index, old, new in write.keys:
+            if old is not None:
+                found.append((index, old))
+            if new is not None and new != old:
+                found.append((index, new))
+    return found
+
+
+def creation_time(document: bytes) -> float:
+    """Return the `_creationTime` of a stored document without decoding the rest."""
+    return _decode_stamp(document).creation_time

@@ -1,0 +1,120 @@
+"""What a transaction has written so far, with a way back.
+
+A sub-transaction is a mark in the list of changes: merging forgets the mark, dropping undoes what came
+after it. So reads ask one layer, however deep the calls are nested.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from convexpy.database._entries import Write
+from convexpy.database._memory import MISSING
+
+__all__ = ["OwnDocument", "OwnKeys", "OwnWrites"]
+
+
+class OwnDocument(NamedTuple):
+    """A document as the transaction has it. `before` are its keys at the start, None if it was not there."""
+
+    document: bytes | None
+    before: Mapping[int, bytes] | None
+    keys: Mapping[int, bytes] | None
+
+
+class OwnKeys:
+    """The changed keys of one index, in order; None as id hides the key below."""
+
+    __slots__ = ("ids", "order")
+
+    def __init__(self) -> None:
+        self.order: list[bytes] = []
+        self.ids: dict[bytes, str | None] = {}
+
+    def put(self, key: bytes, id: str | None) -> None:
+        """Set the id of a key."""
+        if key not in self.ids:
+            insort(self.order, key)
+        self.ids[key] = id
+
+    def remove(self, key: bytes) -> None:
+        """Forget a key."""
+        del self.order[bisect_left(self.order, key)]
+        del self.ids[key]
+
+    def first(self, lower: bytes, upper: bytes, *, desc: bool) -> bytes | None:
+        """Return the first key of a range, or None."""
+        order = self.order
+        at = bisect_left(order, upper) - 1 if desc else bisect_left(order, lower)
+        if 0 <= at < len(order) and lower <= order[at] < upper:
+            return order[at]
+        return None
+
+
+class OwnWrites:
+    """Documents and keys written by one transaction, its merged sub-transactions included."""
+
+    def __init__(self) -> None:
+        self.documents: dict[int, dict[str, OwnDocument]] = {}
+        self.keys: dict[int, OwnKeys] = {}
+        self._changes: list[tuple[Any, Any, Any]] = []
+
+    def put(self, tablet: int, id: str, own: OwnDocument, current: Mapping[int, bytes] | None) -> None:
+        """Set a document; `current` are the keys under which it is found until now."""
+        documents = self.documents.get(tablet)
+        if documents is None:
+            documents = self.documents[tablet] = {}
+        self._changes.append((documents, id, documents.get(id, MISSING)))
+        documents[id] = own
+        if current is None:
+            self._put_key(-tablet, id.encode(), id)
+        elif own.document is None:
+            self._put_key(-tablet, id.encode(), None)
+        for index, old in (current or {}).items():
+            if own.keys is None or own.keys.get(index) != old:
+                self._put_key(index, old, None)
+        for index, new in (own.keys or {}).items():
+            if current is None or current.get(index) != new:
+                self._put_key(index, new, id)
+
+    def _put_key(self, index: int, key: bytes, id: str | None) -> None:
+        keys = self.keys.get(index)
+        if keys is None:
+            keys = self.keys[index] = OwnKeys()
+        self._changes.append((keys, key, keys.ids.get(key, MISSING)))
+        keys.put(key, id)
+
+    def mark(self) -> int:
+        """Return the place to which `undo` can go back."""
+        return len(self._changes)
+
+    def undo(self, mark: int) -> None:
+        """Take back everything after `mark`."""
+        while len(self._changes) > mark:
+            holder, key, before = self._changes.pop()
+            if isinstance(holder, OwnKeys):
+                if before is MISSING:
+                    holder.remove(key)
+                else:
+                    holder.put(key, before)
+            elif before is MISSING:
+                del holder[key]
+            else:
+                holder[key] = before
+
+    def writes(self) -> Iterator[Write]:
+        """Yield the last state of every document written.
+
+        What came and went inside the transaction is left out.
+        """
+        for tablet, documents in self.documents.items():
+            for id, (document, before, keys) in documents.items():
+                if before is None and keys is None:
+                    continue
+                numbers = dict.fromkeys([*(before or ()), *(keys or ())])
+                changed = [
+                    (n, before.get(n) if before else None, keys.get(n) if keys else None) for n in numbers
+                ]
+                yield Write(tablet, id, document, changed)

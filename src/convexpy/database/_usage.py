@@ -1,0 +1,132 @@
+"""What a transaction has used and may use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from convexpy.errors import ArgumentError, LimitExceeded
+from convexpy.limits import TransactionBudget
+
+__all__ = ["LIMIT_NAMES", "Usage"]
+
+LIMIT_NAMES = TransactionBudget.__struct_fields__
+
+_READ_LESS = (
+    " Consider using smaller limits in your queries, paginating your queries, or using indexed queries with "
+    "a selective index range expressions."
+)
+# Per limit: code and sentence as Convex has them.
+_TEXTS = {
+    "documents_read": (
+        "TooManyDocumentsRead",
+        "Too many documents read in a single function execution (limit: {limit}).",
+        _READ_LESS,
+    ),
+    "bytes_read": (
+        "TooManyBytesRead",
+        "Too many bytes read in a single function execution (limit: {limit} bytes).",
+        _READ_LESS,
+    ),
+    "database_queries": (
+        "TooManyReads",
+        "Too many reads in a single function execution (limit: {limit}).",
+        _READ_LESS,
+    ),
+    "documents_written": (
+        "TooManyWrites",
+        "Too many documents written in a single function execution (limit: {limit}).",
+        "",
+    ),
+    "bytes_written": (
+        "TooManyBytesWritten",
+        "Too many bytes written in a single function execution (limit: {limit} bytes).",
+        "",
+    ),
+    "functions_scheduled": (
+        "TooManyFunctionsScheduled",
+        "Too many functions scheduled by this mutation (limit: {limit}).",
+        "",
+    ),
+    "scheduled_function_args_bytes": (
+        "TooLargeScheduledFunctionArguments",
+        "Too large total size of the arguments of scheduled functions from this mutation "
+        "(limit: {limit} bytes).",
+        "",
+    ),
+}
+
+
+class Usage:
+    """Counters of one transaction, each with its limit.
+
+    `documents_read` and `documents_read_max`, and so on.
+    """
+
+    def __init__(self, budget: TransactionBudget) -> None:
+        self.bytes_read = self.bytes_written = self.documents_read = self.documents_written = 0
+        self.database_queries = self.functions_scheduled = self.scheduled_function_args_bytes = 0
+        self.bytes_read_max = budget.bytes_read
+        self.documents_read_max = budget.documents_read
+        self.database_queries_max = budget.database_queries
+        self.limits = {name: int(getattr(budget, name)) for name in LIMIT_NAMES}
+
+    def query(self) -> None:
+        """Count one query or get."""
+        self.database_queries += 1
+        if self.database_queries > self.database_queries_max:
+            self.fail("database_queries")
+
+    def read(self, size: int) -> None:
+        """Count one document read."""
+        self.documents_read += 1
+        self.bytes_read += size
+        if self.documents_read > self.documents_read_max:
+            self.fail("documents_read")
+        if self.bytes_read > self.bytes_read_max:
+            self.fail("bytes_read")
+
+    def charge(self, name: str, amount: int) -> None:
+        """Add to the counter `name`.
+
+        Raises:
+            LimitExceeded: it passed its limit.
+        """
+        used = getattr(self, name) + amount
+        setattr(self, name, used)
+        if used > self.limits[name]:
+            self.fail(name)
+
+    def fail(self, name: str) -> None:
+        """Raise the error of a limit that was passed."""
+        code, text, advice = _TEXTS[name]
+        limit, used = self.limits[name], getattr(self, name)
+        raise LimitExceeded(
+            f"{text.format(limit=limit)}{advice} ({name}: {used} used)",
+            limit=name,
+            code=code,
+            data={"limit": name, "used": used, "max": limit},
+        )
+
+    def tighten(self, limits: Mapping[str, int] | None) -> dict[str, int]:
+        """Allow only this much more from now on; return the limits as they were, for `restore`."""
+        before = dict(self.limits)
+        for name, amount in (limits or {}).items():
+            if name not in self.limits:
+                raise ArgumentError(f"unknown limit {name!r} (known: {', '.join(LIMIT_NAMES)})")
+            self.limits[name] = min(self.limits[name], getattr(self, name) + int(amount))
+        self._copy_limits()
+        return before
+
+    def restore(self, limits: dict[str, int]) -> None:
+        """Set the limits that `tighten` returned."""
+        self.limits = limits
+        self._copy_limits()
+
+    def _copy_limits(self) -> None:
+        self.bytes_read_max = self.limits["bytes_read"]
+        self.documents_read_max = self.limits["documents_read"]
+        self.database_queries_max = self.limits["database_queries"]
+
+    def as_mapping(self) -> dict[str, tuple[int, int]]:
+        """Return `(used, limit)` by name."""
+        return {name: (getattr(self, name), limit) for name, limit in self.limits.items()}

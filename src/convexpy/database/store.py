@@ -1,0 +1,281 @@
+"""One process's view of the data: the checkpoint, and over it what was written since.
+
+Stream order is the snapshot: a call runs at the last row before it in its stream, so a store keeps one
+version, not many. Rows come as bytes and are decoded when the next transaction begins; what a checkpoint
+has covered by then never is.
+
+Invariant:  the memory layer holds every row after the checkpoint that the reader sees. Older ones do no
+harm: they say what the checkpoint says.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from random import Random
+from typing import Any
+
+from convexpy.database._entries import Replay, WriteSet, decode_entry
+from convexpy.database._memory import MemoryLayer, MemoryRow
+from convexpy.database._system_tables import INDEX, TABLES
+from convexpy.database.catalog import Catalog
+from convexpy.database.transaction import Transaction
+from convexpy.errors import InvariantViolation
+from convexpy.limits import TransactionBudget
+from convexpy.persistence import CheckpointReader, LogRow, ReplayRecord
+from convexpy.runtime import Clock
+from convexpy.values import decode_document
+
+__all__ = ["Store"]
+
+Item = tuple[bytes, str, bytes]
+"""`(key, id, document)`."""
+ALL = b"\xff"
+"""Greater than every key and every id."""
+
+
+class Store:
+    """The data as one executor, or the server, sees it. Not for several threads.
+
+    `cursor_key` signs the cursors of paginated queries: the same in every process of a deployment.
+    """
+
+    def __init__(self, reader: CheckpointReader, *, clock: Clock, cursor_key: bytes = b"") -> None:
+        self.clock = clock
+        self.cursor_key = cursor_key
+        self.seq = 0
+        self.ts = 0
+        self.last_creation_time = 0.0
+        self._reader = reader
+        self._memory = MemoryLayer()
+        self._waiting: deque[LogRow] = deque()
+        self._waiting_bytes = 0
+        self._covered = 0
+        self._is_reading = False
+        self._catalog: Catalog | None = None
+        self._durable_catalog: Catalog | None = None
+
+    # The stream
+
+    def row(self, seq: int, ts: int, entry: bytes) -> None:
+        """Take a durable row that someone else made; it is decoded when it is needed."""
+        if self._memory.speculative:
+            raise InvariantViolation(
+                "a row of another process arrived while calls of this one were not durable"
+            )
+        self.seq, self.ts = seq, ts
+        self._waiting.append(LogRow(seq, ts, entry))
+        self._waiting_bytes += len(entry)
+
+    def accept(self, call_id: int, write_set: WriteSet) -> None:
+        """Lay a finished call over the state, not durable yet: transactions begun from now on see it."""
+        self._decode_waiting()
+        row = MemoryRow(None, None, call_id=call_id)
+        self._apply(row, [(write_set.record.writes, write_set.record.replay)])
+        self._raise_creation_time(write_set.max_creation_time)
+
+    def row_is_mine(self, seq: int, ts: int, last_call_id: int) -> None:
+        """The accepted calls up to `last_call_id` are now row `seq`."""
+        self.seq, self.ts = seq, ts
+        last = self._memory.promote(seq, ts, last_call_id)
+        if last is not None:
+            self._durable_catalog = last.catalog
+
+    def drop_speculation(self) -> None:
+        """Go back to the last durable row."""
+        self._memory.take_back(self._covered)
+        self._catalog = self._durable_catalog
+
+    def checkpoint(self, seq: int) -> None:
+        """The checkpoint has reached `seq`: read from it, and only then forget the rows that it covers."""
+        if self._is_reading:
+            covered = self._reader.renew()
+            if covered < seq:
+                raise InvariantViolation(f"told of a checkpoint at {seq}, but it is at {covered}")
+        self._covered = max(self._covered, seq)
+        self._memory.drop(seq)
+        while self._waiting and self._waiting[0].seq <= seq:
+            self._waiting_bytes -= len(self._waiting.popleft().entry)
+            # Unread rows may have held tables and indexes: learn them from the checkpoint.
+            self._catalog = self._durable_catalog = None
+
+    def idle(self) -> None:
+        """Close the read transaction, so that it does not keep the write-ahead log from being folded."""
+        if self._is_reading:
+            self._reader.end()
+            self._is_reading = False
+
+    @property
+    def memory_bytes(self) -> int:
+        """About how much the rows in memory take."""
+        return self._memory.size_bytes + self._waiting_bytes
+
+    # Reading
+
+    @property
+    def catalog(self) -> Catalog:
+        """The tables and indexes, speculation included."""
+        self._open()
+        assert self._catalog is not None  # _open has loaded it
+        return self._catalog
+
+    def begin(self, *, writable: bool, now_ms: int, budget: TransactionBudget, random: Random) -> Transaction:
+        """Start a transaction on the newest state. It must end before the stream goes on."""
+        return Transaction(self, writable=writable, now_ms=now_ms, budget=budget, random=random)
+
+    def get(self, tablet: int, id: str) -> bytes | None:
+        """Return a document."""
+        documents = self._memory.documents.get(tablet)
+        if documents is not None:
+            found = documents.get(id)
+            if found is not None:
+                document: bytes | None = found[1]
+                return document
+        return self._reader.get(tablet, id)
+
+    def chunk(
+        self, index: int, tablet: int, lower: bytes, upper: bytes, *, desc: bool, limit: int
+    ) -> tuple[list[Item], bytes | None]:
+        """Return the first documents of an index range, about `limit`, and where the rest of it begins.
+
+        The rest is `[rest, upper)`, with `desc` `[lower, rest)`; None when nothing is left. `-tablet` is
+        `by_id`.
+        """
+        if index < 0:
+            below = self._reader.ids(tablet, lower, upper, desc=desc, limit=limit)
+        else:
+            below = self._reader.range(index, tablet, lower, upper, desc=desc, limit=limit)
+        rest = None
+        if len(below) >= limit:
+            last = below[-1][0]
+            rest = last if desc else last + b"\0"
+        documents = self._memory.documents.get(tablet)
+        if not documents:
+            return below, rest
+        if rest is not None:
+            lower, upper = (rest, upper) if desc else (lower, rest)
+        over, cut = self._over(index, tablet, lower, upper, desc=desc, limit=limit)
+        if not over:
+            merged = [
+                (key, id, document if (newer := documents.get(id)) is None else newer[1])
+                for key, id, document in below
+            ]
+            return merged, rest
+        return self._merged(below, over, documents, cut, desc=desc), rest if cut is None else cut
+
+    def _over(
+        self, index: int, tablet: int, lower: bytes, upper: bytes, *, desc: bool, limit: int
+    ) -> tuple[dict[bytes, str | None], bytes | None]:
+        """Return the memory layer's keys in a range.
+
+        No more than `limit` live ones, then also where it was cut.
+        """
+        if index < 0:
+            return self._over_by_id(tablet, lower, upper), None
+        keys = self._memory.keys.get(index)
+        if not keys:
+            return {}, None
+        found: dict[bytes, str | None] = {}
+        live = 0
+        for key in keys.irange(lower, upper, inclusive=(True, False), reverse=desc):
+            id = found[key] = keys[key][1]
+            if id is not None:
+                live += 1
+                if live > limit:
+                    return found, key if desc else key + b"\0"
+        return found, None
+
+    def _over_by_id(self, tablet: int, lower: bytes, upper: bytes) -> dict[bytes, str | None]:
+        documents = self._memory.documents[tablet]
+        found: dict[bytes, str | None] = {}
+        for id in self._memory.ids(tablet):
+            key = id.encode()
+            if lower <= key < upper:
+                found[key] = id if documents[id][1] is not None else None
+        return found
+
+    @staticmethod
+    def _merged(
+        below: list[Item],
+        over: dict[bytes, str | None],
+        documents: dict[str, Any],
+        cut: bytes | None,
+        *,
+        desc: bool,
+    ) -> list[Item]:
+        merged: dict[bytes, tuple[str, bytes | None]] = {key: (id, document) for key, id, document in below}
+        for key, id in over.items():
+            if id is None:
+                merged.pop(key, None)
+            else:
+                merged[key] = (id, None)
+        items: list[Item] = []
+        for key in sorted(merged, reverse=desc):
+            if cut is not None and (key < cut if desc else key >= cut):
+                break
+            id, document = merged[key]
+            newer = documents.get(id)
+            items.append((key, id, document if newer is None else newer[1]))  # type: ignore[arg-type]
+        return items
+
+    def replay(self, session: str, request: int) -> ReplayRecord | None:
+        """Return what a session's request answered before; its `seq` is None while that is not durable."""
+        self._open()
+        found = self._memory.replays.get((session, request))
+        if found is not None:
+            return ReplayRecord(session, request, found.row.seq, found.row.ts, found.value)
+        return self._reader.replay(session, request)
+
+    def all_documents(self, tablet: int) -> list[bytes]:
+        """Return every document of a tablet, by id."""
+        found: list[bytes] = []
+        lower: bytes | None = b""
+        while lower is not None:
+            items, lower = self.chunk(-tablet, tablet, lower, ALL, desc=False, limit=256)
+            found += [document for _, _, document in items]
+        return found
+
+    # Steps
+
+    def _open(self) -> None:
+        """Open the read transaction and bring memory and catalog up to the last row of the stream."""
+        if not self._is_reading:
+            self._covered = max(self._covered, self._reader.begin())
+            self._is_reading = True
+        self._decode_waiting()
+        if self._catalog is None:
+            self._load_catalog()
+
+    def _load_catalog(self) -> None:
+        if self._memory.speculative:
+            raise InvariantViolation("the catalog was lost while calls were not durable")
+        self._raise_creation_time(float(self._reader.meta("max_creation_time") or 0.0))
+        catalog = Catalog.load(self.all_documents(TABLES), self.all_documents(INDEX))
+        self._catalog = self._durable_catalog = catalog
+
+    def _decode_waiting(self) -> None:
+        while self._waiting:
+            seq, ts, entry = self._waiting.popleft()
+            self._waiting_bytes -= len(entry)
+            decoded = decode_entry(entry)
+            row = MemoryRow(seq, ts)
+            self._apply(row, [(record.writes, record.replay) for record in decoded.transactions])
+            self._durable_catalog = self._catalog
+            self._raise_creation_time(decoded.max_creation_time)
+
+    def _apply(self, row: MemoryRow, transactions: list[tuple[Any, Replay | None]]) -> None:
+        self._memory.add(row)
+        for writes, replay in transactions:
+            self._memory.apply(row, writes, replay)
+            if self._catalog is not None:
+                self._learn(writes)
+        row.catalog = self._catalog
+
+    def _learn(self, writes: Any) -> None:
+        assert self._catalog is not None  # checked by the caller
+        for write in writes:
+            if write.tablet <= INDEX:
+                document = decode_document(write.document) if write.document is not None else None
+                self._catalog = self._catalog.with_document(write.tablet, write.id, document)
+
+    def _raise_creation_time(self, time: float) -> None:
+        self.last_creation_time = max(self.last_creation_time, time)

@@ -1,0 +1,265 @@
+"""What a durable log and its checkpoint offer; nothing here knows of transactions or documents' contents.
+
+Log: rows `(seq, ts, entry)`, `seq` dense from 1, `ts` growing. An entry is opaque.
+Checkpoint: per tablet documents by id, per index `key → document`, replay records and named texts, all as
+of one row. Index keys and ids come in byte order; ranges are half-open, `[lower, upper)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from convexpy.errors import Error
+
+__all__ = [
+    "CheckpointBatch",
+    "CheckpointReader",
+    "CheckpointWriter",
+    "DocumentChange",
+    "KeyChange",
+    "LogRow",
+    "LogStore",
+    "OutcomeUnknown",
+    "ReplayRecord",
+    "StoreFull",
+    "StoreRefused",
+    "WalkedDocument",
+]
+
+
+class StoreFull(Exception):  # noqa: N818 - a state, as in `errors`
+    """A write was refused and is surely not there: no space, or another process kept the file busy."""
+
+
+class OutcomeUnknown(Exception):  # noqa: N818
+    """A write failed in a way that leaves open whether it is there.
+
+    The process must stop; recovery decides.
+    """
+
+
+class StoreRefused(Error):  # noqa: N818
+    """The data folder must not be opened; nothing was changed.
+
+    Codes: `DataFolderInUse`, `NetworkFileSystem`, `NewerFormat`, `DeploymentMismatch`, `FilesMismatch`.
+    """
+
+    default_code = "FilesMismatch"
+
+
+class LogRow(NamedTuple):
+    """One durable row of the log."""
+
+    seq: int
+    ts: int
+    entry: bytes
+
+
+class ReplayRecord(NamedTuple):
+    """What a session's mutation answered. `seq` is None while its row is not durable."""
+
+    session: str
+    request: int
+    seq: int | None
+    ts: int | None
+    result: bytes
+
+
+class DocumentChange(NamedTuple):
+    """The last state of a document; None as `document` removes it."""
+
+    tablet: int
+    id: str
+    creation_time: float
+    document: bytes | None
+
+
+class KeyChange(NamedTuple):
+    """The last state of an index key; None as `id` removes it.
+
+    An added key's document is in the same batch.
+    """
+
+    index_number: int
+    key: bytes
+    tablet: int
+    id: str | None
+
+
+class WalkedDocument(NamedTuple):
+    """A document as an index walk meets it; `n` is its position in the tablet."""
+
+    n: int
+    id: str
+    document: bytes
+
+
+@dataclass(slots=True)
+class CheckpointBatch:
+    """Everything that moves a checkpoint from one row to a later one; applied as a whole or not at all."""
+
+    seq: int
+    documents: Sequence[DocumentChange] = ()
+    keys: Sequence[KeyChange] = ()
+    replay: Sequence[ReplayRecord] = ()
+    replay_at_ms: int = 0
+    max_creation_time: float = 0.0
+    tables: Mapping[str, int] | None = field(default=None)
+    """Names of tables → tablets, given when they changed: what a person sees when opening the files."""
+
+
+class LogStore(Protocol):
+    """The log. One owner writes to it, from one thread at a time."""
+
+    def append(self, seq: int, ts: int, entry: bytes) -> None:
+        """Make a row durable.
+
+        Raises:
+            StoreFull: the row is surely not there.
+            OutcomeUnknown: anything else, a failed sync above all.
+        """
+        ...
+
+    def rows(self, after_seq: int, limit: int | None = None) -> list[LogRow]:
+        """Return the rows after `after_seq` in order."""
+        ...
+
+    @property
+    def first_seq(self) -> int | None:
+        """The oldest row kept, or None when there is none."""
+        ...
+
+    def last_row(self) -> LogRow | None:
+        """Return the newest row, or None when there is none."""
+        ...
+
+    def trim(self, before_seq: int, limit: int) -> int:
+        """Delete at most `limit` rows below `before_seq`, oldest first, never the last row.
+
+        Return how many.
+        """
+        ...
+
+    def probe(self) -> None:
+        """Write and sync something small, to learn whether appends may work again; raises as `append`."""
+        ...
+
+    def checkpoint_wal(self) -> None:
+        """Fold the file's write-ahead log into it, as far as nobody reads it."""
+        ...
+
+    def recover(self) -> None:
+        """Fold the whole write-ahead log into the file; called once at start, before anything is appended."""
+        ...
+
+    def close(self) -> None:
+        """Release the files; may be called twice."""
+        ...
+
+
+class CheckpointWriter(Protocol):
+    """The one writer of the checkpoint."""
+
+    @property
+    def checkpoint_seq(self) -> int:
+        """The row that the checkpoint equals; 0 when nothing was applied yet."""
+        ...
+
+    def apply(self, batch: CheckpointBatch) -> None:
+        """Apply all of `batch`, `checkpoint_seq` included, in one transaction.
+
+        Raises OSError or StoreFull.
+        """
+        ...
+
+    def walk(self, tablet: int, after_n: int, limit: int) -> list[WalkedDocument]:
+        """Return the next documents of a tablet in the order of `n`."""
+        ...
+
+    def enter_keys(self, index: int, tablet: int, keys: Iterable[tuple[bytes, int]]) -> None:
+        """Enter `(key, n)` pairs of documents just walked into an index, in one transaction."""
+        ...
+
+    def drop_index(self, index: int, limit: int) -> bool:
+        """Remove at most `limit` keys; True when the index is gone."""
+        ...
+
+    def drop_tablet(self, tablet: int, limit: int) -> bool:
+        """Remove at most `limit` documents; True when the tablet is gone.
+
+        Its indexes are dropped separately.
+        """
+        ...
+
+    def stored(self) -> tuple[set[int], set[int]]:
+        """Return the numbers of the tablets and of the indexes that take up space."""
+        ...
+
+    def trim_replay(self, before_ms: int, limit: int) -> int:
+        """Delete at most `limit` replay records applied before that wall-clock time; return how many."""
+        ...
+
+    def wal_checkpoint(self) -> int:
+        """Fold the write-ahead log as far as readers allow; return the bytes it still holds."""
+        ...
+
+    def recover(self) -> None:
+        """Fold the whole write-ahead log into the file; called once at start."""
+        ...
+
+    def close(self) -> None:
+        """Release the files; may be called twice."""
+        ...
+
+
+class CheckpointReader(Protocol):
+    """Reads of the checkpoint at one moment.
+
+    All reads between `begin` and `renew` or `end` see the same row.
+    """
+
+    def begin(self) -> int:
+        """Open a read transaction if none is open; return its `checkpoint_seq`."""
+        ...
+
+    def renew(self) -> int:
+        """Close the read transaction and open one on the newest state; return its `checkpoint_seq`."""
+        ...
+
+    def end(self) -> None:
+        """Close the read transaction."""
+        ...
+
+    def get(self, tablet: int, id: str) -> bytes | None:
+        """Return a document."""
+        ...
+
+    def range(
+        self, index: int, tablet: int, lower: bytes, upper: bytes, *, desc: bool, limit: int
+    ) -> list[tuple[bytes, str, bytes]]:
+        """Return the first `limit` of `(key, id, document)` with lower ≤ key < upper."""
+        ...
+
+    def ids(
+        self, tablet: int, lower: bytes, upper: bytes, *, desc: bool, limit: int
+    ) -> list[tuple[bytes, str, bytes]]:
+        """Return `(id as bytes, id, document)` by id: the range read of `by_id`."""
+        ...
+
+    def count(self, tablet: int) -> int:
+        """Return the number of documents; linear in it."""
+        ...
+
+    def replay(self, session: str, request: int) -> ReplayRecord | None:
+        """Return what a session's mutation answered, if it is known."""
+        ...
+
+    def meta(self, name: str) -> str | None:
+        """Return a named text: `deployment_id`, `checkpoint_seq`, `max_creation_time`, `format`."""
+        ...
+
+    def close(self) -> None:
+        """Release the files; may be called twice."""
+        ...
