@@ -20,8 +20,9 @@ InvariantViolation           a bug of convexpy; never caught but at the edge of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
+
+from convexpy.errors._location import SourceLocation, caller_location, relative_file, set_source_root
 
 __all__ = [
     "ArgumentError",
@@ -41,6 +42,9 @@ __all__ = [
     "SchemaViolation",
     "SourceLocation",
     "Unavailable",
+    "caller_location",
+    "relative_file",
+    "set_source_root",
 ]
 
 
@@ -52,22 +56,6 @@ class ConvexError(Exception):
     def __init__(self, data: Any = None) -> None:
         super().__init__(data)
         self.data = data
-
-
-@dataclass(frozen=True, slots=True)
-class SourceLocation:
-    """A place in a developer's file. `file` is relative to the project; lines and columns count from 1."""
-
-    file: str
-    line: int | None = None
-    column: int | None = None
-
-    def __str__(self) -> str:
-        return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the `location` object of JSON errors."""
-        return {"file": self.file, "line": self.line, "column": self.column}
 
 
 class Error(Exception):
@@ -163,7 +151,13 @@ class FunctionError(Error):
     default_code = "FunctionError"
 
     def __init__(
-        self, message: str = "", *, function: str = "", request_id: str = "", traceback: str = "", **details: Any
+        self,
+        message: str = "",
+        *,
+        function: str = "",
+        request_id: str = "",
+        traceback: str = "",
+        **details: Any,
     ) -> None:
         super().__init__(message, **details)
         self._function = function

@@ -121,7 +121,8 @@ def test_ids_are_checked_against_the_table_where_numbers_are_known() -> None:
             v.object(o=v.object(a=v.null())),
             {"o": {}},
             "Object is missing the required field `a`. Consider wrapping the field validator in "
-            "`v.optional(...)` if this is expected.\n\nPath: .o\nObject: {}\nValidator: v.object({a: v.null()})",
+            "`v.optional(...)` if this is expected.\n\n"
+            "Path: .o\nObject: {}\nValidator: v.object({a: v.null()})",
         ),
         (v.string(), None, "Value does not match validator.\nValue: null\nValidator: v.string()"),
         (

@@ -1,0 +1,318 @@
+"""The schema of an app: its tables, the check of documents, its forms as data, what changes between two."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, overload
+
+import msgspec
+
+from convexpy.errors import ProjectError, SchemaViolation, caller_location
+from convexpy.schema._definitions import (
+    Index,
+    IndexDefinition,
+    SearchIndexDefinition,
+    TableDefinition,
+    VectorIndexDefinition,
+    is_identifier,
+)
+from convexpy.values import (
+    ANY,
+    ArrayValidator,
+    IdValidator,
+    ObjectValidator,
+    OptionalValidator,
+    RecordValidator,
+    TableNumbers,
+    UnionValidator,
+    Validator,
+    load_validator,
+    one_mapping,
+    v,
+)
+
+__all__ = ["Schema", "SchemaChanges", "TableChanges", "define_schema", "load_schema", "schema_changes"]
+
+_SYSTEM_TABLES = frozenset({"_storage", "_scheduled_functions"})
+_SYSTEM_FIELDS = ("_id", "_creationTime")
+
+
+class Schema:
+    """The tables of an app. Made by `define_schema` or `load_schema`; immutable."""
+
+    __slots__ = ("_stored", "_tables", "schema_validation", "strict_table_names")
+
+    def __init__(
+        self,
+        tables: Mapping[str, TableDefinition],
+        *,
+        schema_validation: bool = True,
+        strict_table_names: bool = True,
+    ) -> None:
+        self._tables = dict(tables)
+        self.schema_validation = schema_validation
+        self.strict_table_names = strict_table_names
+        anything = {name: v.optional(ANY) for name in _SYSTEM_FIELDS}
+        # What is stored has system fields; their own checks are the engine's.
+        self._stored = {name: _extended(table.validator, anything) for name, table in tables.items()}
+
+    @property
+    def tables(self) -> Mapping[str, TableDefinition]:
+        """The tables by name, in the order of the schema."""
+        return MappingProxyType(self._tables)
+
+    def doc(self, table: str, /) -> ObjectValidator:
+        """The validator of a stored document, system fields included; that of a union table has no fields."""
+        fields = {"_id": v.id(table), "_creationTime": v.number()}
+        validator = _extended(self._table(table).validator, fields)
+        return validator if isinstance(validator, ObjectValidator) else _DocumentValidator(validator)
+
+    def id(self, table: str, /) -> Validator:
+        """The validator of an id of the table."""
+        self._table(table)
+        return v.id(table)
+
+    def check_document(self, table: str, doc: Mapping[str, Any], tables: TableNumbers | None) -> None:
+        """Raise `SchemaViolation` if the canonical document, with system fields or without, does not fit.
+
+        A table that the schema lacks takes any document, as does every table without schema validation.
+        """
+        stored = self._stored.get(table)
+        if stored is None or not self.schema_validation or stored.fits(doc, tables):
+            return
+        own = {name: item for name, item in doc.items() if name not in _SYSTEM_FIELDS}
+        text = self._tables[table].validator.misfit(own, "", tables)
+        raise SchemaViolation(
+            f'Failed to insert or update a document in table "{table}" '
+            f"because it does not match the schema: {text}"
+        )
+
+    def export(self) -> str:
+        """Return the schema as official tools write it: a JSON string."""
+        tables = [_export_table(name, table) for name, table in self._tables.items()]
+        return json.dumps({"tables": tables, "schemaValidation": self.schema_validation})
+
+    def describe(self) -> dict[str, Any]:
+        """Return `tables schemaValidation strictTableNames`, JSON-able; `load_schema` reads it."""
+        return {
+            "tables": {name: table.describe() for name, table in self._tables.items()},
+            "schemaValidation": self.schema_validation,
+            "strictTableNames": self.strict_table_names,
+        }
+
+    def _table(self, name: str) -> TableDefinition:
+        if name not in self._tables:
+            raise ProjectError(f"the schema has no table {name!r}", location=caller_location())
+        return self._tables[name]
+
+    def __repr__(self) -> str:
+        return f"Schema({', '.join(self._tables)})"
+
+
+class _DocumentValidator(ObjectValidator):
+    """The document of a table that is not one object: has no fields of its own."""
+
+    __slots__ = ("inner",)
+
+    inner: Validator
+
+    def __init__(self, inner: Validator) -> None:
+        super().__init__({}, convert=inner.convert)
+        object.__setattr__(self, "inner", inner)
+        self._set(inner.fits, inner.convert)
+
+    def misfit(self, value: Any, path: str, tables: TableNumbers | None) -> str | None:
+        return self.inner.misfit(value, path, tables)
+
+    def export(self) -> dict[str, Any]:
+        return self.inner.export()
+
+    def describe(self) -> dict[str, Any]:
+        return self.inner.describe()
+
+    def __repr__(self) -> str:
+        return repr(self.inner)
+
+
+@overload
+def define_schema(
+    tables: Mapping[str, TableDefinition],
+    /,
+    *,
+    schema_validation: bool = ...,
+    strict_table_names: bool = ...,
+) -> Schema: ...
+@overload
+def define_schema(
+    *, schema_validation: bool = ..., strict_table_names: bool = ..., **tables: TableDefinition
+) -> Schema: ...
+def define_schema(
+    *given: Mapping[str, TableDefinition],
+    schema_validation: bool = True,
+    strict_table_names: bool = True,
+    **tables: TableDefinition,
+) -> Schema:
+    """Define the schema: tables as one mapping or as keywords.
+
+    Without `schema_validation` documents are not checked; without `strict_table_names` generated types take
+    tables that are not in the schema.
+
+    Raises:
+        ProjectError: with the place of the table at fault.
+    """
+    found = one_mapping("define_schema", given, tables)
+    for name, table in found.items():
+        _check_table(name, table, found)
+    return Schema(found, schema_validation=schema_validation, strict_table_names=strict_table_names)
+
+
+def _check_table(name: str, table: object, tables: Mapping[str, object]) -> None:
+    if not isinstance(table, TableDefinition):
+        message = f"table {name!r} must be made by define_table, not {table!r}"
+        raise ProjectError(message, location=caller_location())
+    location = table.location or caller_location()
+    if name.startswith("_"):
+        raise ProjectError(f"the table name {name!r} is reserved: it starts with _", location=location)
+    if not is_identifier(name):
+        raise ProjectError(f"{name!r} cannot be the name of a table", location=location)
+    for target in _id_tables(table.validator):
+        if target not in tables and target not in _SYSTEM_TABLES:
+            raise ProjectError(
+                f"table {name!r} refers to v.id({target!r}), a table that the schema does not have",
+                location=location,
+            )
+
+
+def _id_tables(validator: Validator) -> Iterator[str]:
+    """Yield the tables whose ids occur in a validator."""
+    match validator:
+        case IdValidator():
+            yield validator.table
+        case ArrayValidator():
+            yield from _id_tables(validator.items)
+        case OptionalValidator():
+            yield from _id_tables(validator.inner)
+        case RecordValidator():
+            yield from _id_tables(validator.keys)
+            yield from _id_tables(validator.values)
+        case UnionValidator():
+            for each in validator.members:
+                yield from _id_tables(each)
+        case ObjectValidator():
+            for each in validator.fields.values():
+                yield from _id_tables(each)
+        case _:
+            pass
+
+
+def _extended(validator: Validator, fields: Mapping[str, Validator]) -> Validator:
+    """Return the validator with fields added to the objects at its top."""
+    if isinstance(validator, ObjectValidator):
+        return ObjectValidator({**fields, **validator.fields})
+    if isinstance(validator, UnionValidator):
+        return UnionValidator(tuple(_extended(each, fields) for each in validator.members))
+    return validator
+
+
+def _export_table(name: str, table: TableDefinition) -> dict[str, Any]:
+    def chosen(indexes: tuple[Any, ...], staged: bool) -> list[dict[str, Any]]:
+        described = [each.describe() for each in indexes if each.staged == staged]
+        for each in described:
+            each["indexDescriptor"] = each.pop("name")
+            del each["staged"]
+        return described
+
+    return {
+        "tableName": name,
+        "indexes": chosen(table.indexes, False),
+        "stagedDbIndexes": chosen(table.indexes, True),
+        "searchIndexes": chosen(table.search_indexes, False),
+        "stagedSearchIndexes": chosen(table.search_indexes, True),
+        "vectorIndexes": chosen(table.vector_indexes, False),
+        "stagedVectorIndexes": chosen(table.vector_indexes, True),
+        "documentType": table.validator.export(),
+    }
+
+
+def load_schema(described: Mapping[str, Any]) -> Schema:
+    """Return the schema that `Schema.describe` described; it was checked when it was defined."""
+    return Schema(
+        {name: _load_table(each) for name, each in described["tables"].items()},
+        schema_validation=described["schemaValidation"],
+        strict_table_names=described["strictTableNames"],
+    )
+
+
+def _load_table(described: Mapping[str, Any]) -> TableDefinition:
+    indexes: list[Index] = [
+        IndexDefinition(each["name"], tuple(each["fields"]), each["staged"]) for each in described["indexes"]
+    ]
+    for each in described["searchIndexes"]:
+        filters = tuple(each["filterFields"])
+        indexes.append(SearchIndexDefinition(each["name"], each["searchField"], filters, each["staged"]))
+    for each in described["vectorIndexes"]:
+        filters = tuple(each["filterFields"])
+        made = VectorIndexDefinition(
+            each["name"], each["vectorField"], each["dimensions"], filters, each["staged"]
+        )
+        indexes.append(made)
+    return TableDefinition(load_validator(described["validator"]), tuple(indexes))
+
+
+class TableChanges(msgspec.Struct, frozen=True):
+    """How a table differs between two schemas; a changed index has the new definition."""
+
+    added: tuple[Index, ...] = ()
+    removed: tuple[Index, ...] = ()
+    changed: tuple[Index, ...] = ()
+    validator_unchanged: bool = True
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing differs."""
+        return not (self.added or self.removed or self.changed) and self.validator_unchanged
+
+
+class SchemaChanges(msgspec.Struct, frozen=True):
+    """How two schemas differ. `tables` has every table of either, unchanged ones too."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    tables: dict[str, TableChanges]
+
+
+def schema_changes(old: Schema | None, new: Schema | None) -> SchemaChanges:
+    """Return what changes from one schema to another; None is no schema.
+
+    The validator of a table counts as changed too where checking begins: its documents have to be checked.
+    """
+    before = old.tables if old else {}
+    after = new.tables if new else {}
+    return SchemaChanges(
+        added=tuple(name for name in after if name not in before),
+        removed=tuple(name for name in before if name not in after),
+        tables={
+            name: _table_changes(before.get(name), after.get(name), _begins_to_check(old, new))
+            for name in {**before, **after}
+        },
+    )
+
+
+def _begins_to_check(old: Schema | None, new: Schema | None) -> bool:
+    return new is not None and new.schema_validation and (old is None or not old.schema_validation)
+
+
+def _table_changes(
+    old: TableDefinition | None, new: TableDefinition | None, begins_to_check: bool
+) -> TableChanges:
+    before = {each.name: each for each in old.all_indexes} if old else {}
+    after = {each.name: each for each in new.all_indexes} if new else {}
+    same = (old.validator if old else ANY) == (new.validator if new else ANY)
+    return TableChanges(
+        added=tuple(each for name, each in after.items() if name not in before),
+        removed=tuple(each for name, each in before.items() if name not in after),
+        changed=tuple(each for name, each in after.items() if name in before and before[name] != each),
+        validator_unchanged=same and not (begins_to_check and new is not None and new.validator != ANY),
+    )
