@@ -13,18 +13,27 @@ from convexpy.database._entries import (
 )
 from convexpy.database._tables import check_table_name, new_index_document, new_table_documents
 from convexpy.database.catalog import Catalog, IndexInfo, TableInfo
+from convexpy.database.checkpointer import Checkpointer, IndexWalk
+from convexpy.database.committer import CommitOutcomes, Group, GroupCommitter
 from convexpy.database.read_set import ReadSet
+from convexpy.database.recovery import Recovered, recover
 from convexpy.database.store import Store
 from convexpy.database.transaction import DocumentSchema, Misfit, Transaction
 
 __all__ = [
     "Catalog",
+    "Checkpointer",
+    "CommitOutcomes",
     "DocumentSchema",
     "Entry",
+    "Group",
+    "GroupCommitter",
     "IndexInfo",
+    "IndexWalk",
     "InvalidCursor",
     "Misfit",
     "ReadSet",
+    "Recovered",
     "Replay",
     "Store",
     "TableInfo",
@@ -37,5 +46,6 @@ __all__ = [
     "encode_entry",
     "new_index_document",
     "new_table_documents",
+    "recover",
     "written_keys",
 ]

@@ -27,6 +27,8 @@ __all__ = [
     "creation_time",
     "decode_entry",
     "encode_entry",
+    "encode_write_set",
+    "highest_creation_time",
     "written_keys",
 ]
 
@@ -106,6 +108,7 @@ class _Stamp(msgspec.Struct, rename={"creation_time": "_creationTime"}):
 
 _encoder = msgspec.msgpack.Encoder()
 _decode_entry = msgspec.msgpack.Decoder(Entry).decode
+_decode_header = msgspec.msgpack.Decoder(_RawEntry).decode
 _decode_keys = msgspec.msgpack.Decoder(_KeysOfTransaction).decode
 _decode_stamp = msgspec.json.Decoder(_Stamp).decode
 
@@ -136,6 +139,11 @@ def decode_entry(entry: bytes) -> Entry:
     if decoded.format != ENTRY_FORMAT:
         raise InvariantViolation(f"a row of the log has format {decoded.format}, known is {ENTRY_FORMAT}")
     return decoded
+
+
+def highest_creation_time(entry: bytes) -> float:
+    """Return the highest `_creationTime` up to a commit group; its transactions stay undecoded."""
+    return _decode_header(entry).max_creation_time
 
 
 def written_keys(transaction: bytes) -> list[tuple[int, bytes]]:

@@ -5,8 +5,9 @@ dropped, or speculation that is, only goes back to the catalog it had.
 
 Documents: `_tables` {name, number, tablet, state: active | hidden | deleting}; `_index` {tablet, name,
 fields, number, state: building | ready | staged | deleting, staged: true for one that stays staged when it
-is built}. What is `deleting` keeps its document, and so its number, until the checkpointer has removed what
-it names.
+is built}. What is `deleting` keeps its document until the checkpointer has removed the contents.
+Invariant: a number is never given twice, for rows, memory layers and files name things by it. So the
+document with the highest one is not deleted but gets the state `deleted`, and then counts as absent.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ __all__ = ["USER_NUMBERS_FROM", "Catalog", "IndexInfo", "TableInfo"]
 USER_NUMBERS_FROM = 10_001
 """Numbers of user tables, their tablets and their indexes start here."""
 DELETING = "deleting"
+DELETED = "deleted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +137,12 @@ class Catalog:
         indexes: dict[int, list[IndexInfo]] = {}
         for document in self._indexes.values():
             info = _index_info(document)
-            if info.state != DELETING:
+            if info.state not in (DELETING, DELETED):
                 indexes.setdefault(info.tablet, []).append(info)
         found = dict(_SYSTEM)
         for document in self._tables.values():
+            if document["state"] == DELETED:
+                continue
             tablet = int(document["tablet"])
             own = tuple(sorted(indexes.get(tablet, ()), key=lambda index: index.number))
             found[tablet] = TableInfo(
@@ -146,7 +150,7 @@ class Catalog:
                 int(document["number"]),
                 tablet,
                 own,
-                document.get("state", "active"),
+                document["state"],
                 document["_id"],
             )
         return found
@@ -176,24 +180,32 @@ class Catalog:
         used += [int(document[part]) for document in self._tables.values() for part in ("number", "tablet")]
         return max(used) + 1
 
-    def dropped(self) -> tuple[list[int], list[int]]:
-        """Return the tablets and the indexes whose contents are to be removed."""
-        tablets = [int(d["tablet"]) for d in self._tables.values() if d.get("state") == DELETING]
-        indexes = [
-            int(d["number"])
-            for d in self._indexes.values()
-            if d["state"] == DELETING or int(d["tablet"]) in tablets
-        ]
-        return tablets, indexes
+    def stored_numbers(self) -> tuple[set[int], set[int]]:
+        """Return the tablets and the indexes that have contents to keep."""
+        tables = [table for table in self.by_tablet.values() if table.state != DELETING]
+        return {t.tablet for t in tables}, {index.number for t in tables for index in t.indexes}
+
+    def highest_number(self, tablet: int) -> int:
+        """Return the highest number ever given: to tables and tablets, or, for the tablet of `_index`, indexes."""
+        documents, parts = (
+            (self._tables, ("number", "tablet")) if tablet == TABLES else (self._indexes, ("number",))
+        )
+        used = [int(document[part]) for document in documents.values() for part in parts]
+        return max(used, default=USER_NUMBERS_FROM - 1)
 
     def next_table_number(self) -> int:
-        """Return a number that is neither a table's nor a tablet's."""
-        return self._next_number
+        """Return a number that no table and no tablet ever had."""
+        return self.highest_number(TABLES) + 1
 
     def next_index_number(self) -> int:
-        """Return a number that no index has."""
-        used = [int(document["number"]) for document in self._indexes.values()]
-        return max([USER_NUMBERS_FROM - 1, *used]) + 1
+        """Return a number that no index ever had."""
+        return self.highest_number(INDEX) + 1
+
+    def holds_highest_number(self, tablet: int, id: str) -> bool:
+        """Say whether deleting this document of `_tables` or `_index` would free the highest number."""
+        document = (self._tables if tablet == TABLES else self._indexes)[id]
+        highest = self.highest_number(tablet)
+        return highest in (document["number"], document["tablet"] if tablet == TABLES else None)
 
 
 def _by_id(documents: Iterable[bytes]) -> dict[str, Mapping[str, Any]]:

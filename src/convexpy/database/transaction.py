@@ -20,7 +20,7 @@ from convexpy.database._scan import Scan
 from convexpy.database._system_tables import APP_VISIBLE, INDEX, TABLES
 from convexpy.database._tables import check_table_name, new_table_documents
 from convexpy.database._usage import Usage
-from convexpy.database.catalog import Catalog, TableInfo
+from convexpy.database.catalog import DELETED, Catalog, TableInfo
 from convexpy.database.read_set import ReadSet
 from convexpy.errors import ArgumentError, DocumentNotFound, InvariantViolation, NotUnique, SchemaViolation
 from convexpy.functions._host import QueryPlan
@@ -495,6 +495,9 @@ class Transaction:
     def _delete(self, info: TableInfo, id: str) -> None:
         self._check_writable()
         stored = self._read(info.tablet, id)
+        if stored is not None and info.tablet <= INDEX and self.catalog.holds_highest_number(info.tablet, id):
+            self._change(info, id, {"state": DELETED}, "Update")
+            return
         if stored is None:
             raise DocumentNotFound(f"Delete on nonexistent document ID {id}", code="NonexistentDocument")
         own = self._own_document(info.tablet, id)
