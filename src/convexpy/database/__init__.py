@@ -16,6 +16,7 @@ from convexpy.database.catalog import Catalog, IndexInfo, TableInfo
 from convexpy.database.checkpointer import Checkpointer, IndexWalk
 from convexpy.database.committer import CommitOutcomes, Group, GroupCommitter
 from convexpy.database.read_set import ReadSet
+from convexpy.database.read_set_index import ReadSetIndex
 from convexpy.database.recovery import Recovered, recover
 from convexpy.database.store import Store
 from convexpy.database.transaction import DocumentSchema, Misfit, Transaction
@@ -33,6 +34,7 @@ __all__ = [
     "InvalidCursor",
     "Misfit",
     "ReadSet",
+    "ReadSetIndex",
     "Recovered",
     "Replay",
     "Store",

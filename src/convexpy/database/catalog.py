@@ -186,7 +186,10 @@ class Catalog:
         return {t.tablet for t in tables}, {index.number for t in tables for index in t.indexes}
 
     def highest_number(self, tablet: int) -> int:
-        """Return the highest number ever given: to tables and tablets, or, for the tablet of `_index`, indexes."""
+        """Return the highest number ever given.
+
+        To tables and tablets, or, for the tablet of `_index`, indexes.
+        """
         documents, parts = (
             (self._tables, ("number", "tablet")) if tablet == TABLES else (self._indexes, ("number",))
         )
