@@ -12,7 +12,7 @@ class ScaffoldHook(BuildHookInterface):  # type: ignore[type-arg]
     """Adds every file of scaffolds/ to the wheel, below `convexpy_cli/_scaffolds/`."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Called by hatchling; `version` is "standard" for a real wheel and "editable" for `pip install -e`."""
+        """Called by hatchling; `version` is "standard" for a wheel and "editable" for `pip install -e`."""
         if version != "standard":
             return
         root = Path(self.root) / "scaffolds"

@@ -1,1 +1,52 @@
-"""."""
+"""A developer's project: configuration, target, files to push, generated code, scaffolds, local state."""
+
+from __future__ import annotations
+
+from convexpy.project._config import CONFIG_FILE, Config, NamedDeployment, read_config
+from convexpy.project._credentials import origin_of, stored_key, user_folder
+from convexpy.project._env_file import edit_env, parse_env, quote_value, read_env_file, update_env_file
+from convexpy.project._local import (
+    DEFAULT_PORTS,
+    LocalDeployment,
+    LockHolder,
+    free_pairs,
+    port_holder,
+    port_is_free,
+    process_start_time,
+)
+from convexpy.project._locate import Project, find_project, open_project
+from convexpy.project._modules import FunctionsFolder, SourceFile, has_typescript_functions, is_pushed
+from convexpy.project._target import LOCAL, Target, TargetRequest, resolve_target
+
+__all__ = [
+    "CONFIG_FILE",
+    "DEFAULT_PORTS",
+    "LOCAL",
+    "Config",
+    "FunctionsFolder",
+    "LocalDeployment",
+    "LockHolder",
+    "NamedDeployment",
+    "Project",
+    "SourceFile",
+    "Target",
+    "TargetRequest",
+    "edit_env",
+    "find_project",
+    "free_pairs",
+    "has_typescript_functions",
+    "is_pushed",
+    "open_project",
+    "origin_of",
+    "parse_env",
+    "port_holder",
+    "port_is_free",
+    "process_start_time",
+    "quote_value",
+    "read_config",
+    "read_env_file",
+    "resolve_target",
+    "stored_key",
+    "update_env_file",
+    "user_folder",
+]

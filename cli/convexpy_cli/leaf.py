@@ -1,0 +1,137 @@
+"""Running one command: import it, parse its arguments, call it, and turn every end into an exit status."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from convexpy_cli import failure
+from convexpy_cli.invocation import Invocation
+from convexpy_cli.options import Call, Leaf
+from convexpy_cli.output import choose_output, masking
+from convexpy_cli.output.interface import Output
+from convexpy_cli.settings import Settings
+from convexpy_cli.table import Command
+
+
+def execute(full: str, command: Command, arguments: list[str]) -> int:
+    """Run the command `full` with these arguments and return its exit status. Never raises."""
+    leaf: Leaf = getattr(importlib.import_module(command.module), command.attribute)
+    wants_json = "json" in leaf.formats or "jsonl" in leaf.formats
+    asked_json = wants_json and (
+        "--json" in arguments or any(a.startswith("--format=json") for a in arguments)
+    )
+    try:
+        call = _parse(full, leaf, arguments)
+    except failure.Failure as error:
+        choose_output(Settings(format="json" if asked_json else "human")).error(failure.shown(error))
+        return error.exit_code
+    if isinstance(call, int):
+        return call
+    return _run(call)
+
+
+def _parse(full: str, leaf: Leaf, arguments: list[str]) -> Call | int:
+    try:
+        result = leaf.application()(args=arguments, prog_name=f"convexpy {full}", standalone_mode=False)
+    except failure.Failure:
+        raise
+    except Exception as error:
+        raise _usage_failure(error, full, arguments) from error
+    if isinstance(result, Call):
+        return result
+    return result if isinstance(result, int) else failure.OK
+
+
+def _usage_failure(error: Exception, full: str, arguments: list[str]) -> failure.Failure:
+    # typer carries its own copy of click, so its errors are known by what they can do, not by their class.
+    describe: Callable[[], str] | None = getattr(error, "format_message", None)
+    if describe is None:
+        raise error
+    from convexpy_cli import official
+
+    for word in arguments:
+        advice = official.advice(full, word.partition("=")[0])
+        if advice is not None and word.partition("=")[0] in describe():
+            return failure.usage(f"{word} has no meaning here", advice)
+    message = describe().strip().replace("\n", " ")
+    return failure.usage(message[:1].lower() + message[1:], f"convexpy {full} --help")
+
+
+def _run(call: Call) -> int:
+    output = choose_output(call.settings)
+    try:
+        if call.settings.project:
+            _enter(call.settings.project)
+        with _TimeLimit(call.settings.timeout_s):
+            return call.function(Invocation(call.settings, output), **call.arguments) or failure.OK
+    except BrokenPipeError:
+        # The reader has seen enough; what Python would still flush at exit goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return failure.OK
+    except KeyboardInterrupt:
+        return failure.INTERRUPTED
+    except failure.TimeLimit:
+        output.error(failure.shown(_timed_out(call.settings)))
+        return failure.TIMED_OUT
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else failure.FAILED
+    except Exception as error:  # noqa: BLE001 - the edge of the process
+        return _report(error, output, call.settings)
+
+
+def _enter(folder: str) -> None:
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise failure.Failure(
+            "ProjectNotFound", f"--project {folder}: {error.strerror}", failure.CONFIGURATION
+        ) from error
+
+
+def _timed_out(settings: Settings) -> failure.Failure:
+    return failure.Failure(
+        "TimedOut", f"not done within {settings.timeout_s:g} s", failure.TIMED_OUT, hint="--timeout"
+    )
+
+
+def _report(error: Exception, output: Output, settings: Settings) -> int:
+    if settings.debug:
+        import traceback
+
+        output.note(masking.mask(traceback.format_exc()))
+    if hasattr(error, "to_json") and hasattr(error, "code"):
+        fields = failure.shown(error)
+        output.error(fields)
+        return int(fields["exitCode"])
+    from convexpy_cli import crash
+
+    output.error(failure.shown(crash.report(error)))
+    return failure.BUG
+
+
+class _TimeLimit:
+    """Raises `TimeLimit` in the main thread after so many seconds, where the system can."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds if hasattr(signal, "setitimer") else None
+        self._old: Any = None
+
+    def __enter__(self) -> None:
+        if self._seconds is not None:
+            self._old = signal.signal(signal.SIGALRM, self._passed)
+            signal.setitimer(signal.ITIMER_REAL, max(self._seconds, 0.001))
+
+    def __exit__(self, *_: object) -> None:
+        if self._seconds is not None:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, self._old)
+
+    @staticmethod
+    def _passed(_number: int, _frame: FrameType | None) -> None:
+        raise failure.TimeLimit

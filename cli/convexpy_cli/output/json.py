@@ -1,0 +1,56 @@
+"""Output for programs: exactly one JSON document, or one object per line; errors are an object on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from convexpy_cli.output import masking
+from convexpy_cli.output.interface import Mark
+from convexpy_cli.output.plain import PlainOutput
+
+
+def dumps(value: Any) -> str:
+    """Return compact JSON on one line, keys in the order given."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+class JsonOutput(PlainOutput):
+    """Implements `Output` for `--json`: stdout is for the document alone, stderr stays sparse."""
+
+    def result(self, value: Any, human: str | None = None) -> None:
+        """See `Output.result`."""
+        self._write(dumps(value))
+
+    def text(self, line: str) -> None:
+        """See `Output.text`."""
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], value: Any) -> None:
+        """See `Output.table`."""
+        self._write(dumps(value))
+
+    def event(self, name: str, **fields: Any) -> None:
+        """See `Output.event`."""
+        self._write(dumps({"event": name, "ts": round(time.time() * 1000), **fields}))
+
+    def step(self, mark: Mark, text: str, ms: float | None = None) -> None:
+        """See `Output.step`."""
+        self.detail(text)
+
+    def log_line(self, text: str, level: str) -> None:
+        """See `Output.log_line`."""
+
+    def error(self, error: dict[str, Any]) -> None:
+        """See `Output.error`."""
+        fields = ("code", "message", "location", "hint", "data", "requestId", "exitCode")
+        document = masking.mask(dumps({"error": {name: error.get(name) for name in fields}}))
+        sys.stdout.flush()
+        sys.stderr.write(document + "\n")
+        sys.stderr.flush()
+
+    def _write(self, text: str) -> None:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()

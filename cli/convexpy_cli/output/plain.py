@@ -1,0 +1,130 @@
+"""Output for pipes, files and dumb terminals: no colours, no cursor movement, tab-separated rows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from convexpy_cli.output import masking
+from convexpy_cli.output.interface import Mark
+from convexpy_cli.settings import Settings
+
+_MARKS: dict[Mark, tuple[str, str]] = {
+    "ok": ("✔", "ok"),
+    "fail": ("✖", "fail"),
+    "warn": ("!", "warn"),
+    "work": ("·", ".."),
+}
+
+
+def error_lines(error: dict[str, Any]) -> list[str]:
+    """Return an error in the one form that all have: what, where with the source line, what next."""
+    lines = [f"error[{error['code']}]: {error['message']}"]
+    location = error.get("location") or {}
+    if location.get("file"):
+        place = ":".join(
+            str(location[part]) for part in ("file", "line", "column") if location.get(part) is not None
+        )
+        lines.append(f"  {place}")
+        lines += _source(location)
+    data = error.get("data")
+    if isinstance(data, dict):
+        lines += [
+            f"  {name:<26} {data[name]}" for name in ("found", "expected") if isinstance(data.get(name), str)
+        ]
+    if error.get("hint"):
+        lines.append(f"  {'try':<26} {error['hint']}")
+    if error.get("requestId"):
+        lines.append(f"  {'request':<26} {error['requestId']}")
+    return lines
+
+
+def _source(location: dict[str, Any]) -> list[str]:
+    line, column = location.get("line"), location.get("column")
+    if not isinstance(line, int):
+        return []
+    try:
+        text = Path(location["file"]).read_text(encoding="utf-8").splitlines()[line - 1]
+    except (OSError, IndexError, UnicodeDecodeError):
+        return []
+    shown = f"  {line:>5} │ {text.rstrip()}"
+    if not isinstance(column, int) or column < 1:
+        return [shown]
+    return [shown, " " * 8 + "│ " + " " * (column - 1) + "^"]
+
+
+class PlainOutput:
+    """Implements `Output` with nothing but text."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        for stream in (sys.stdout, sys.stderr):
+            _use_utf8(stream)
+
+    def result(self, value: Any, human: str | None = None) -> None:
+        """See `Output.result`."""
+        if human is not None:
+            self.text(human)
+
+    def text(self, line: str) -> None:
+        """See `Output.text`."""
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], value: Any) -> None:
+        """See `Output.table`."""
+        for row in rows:
+            self.text("\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in row))
+
+    def event(self, name: str, **fields: Any) -> None:
+        """See `Output.event`."""
+
+    def note(self, text: str) -> None:
+        """See `Output.note`."""
+        if not self.settings.quiet:
+            self._say(text)
+
+    def detail(self, text: str) -> None:
+        """See `Output.detail`."""
+        if self.settings.verbose:
+            self._say(text)
+
+    def warn(self, text: str) -> None:
+        """See `Output.warn`."""
+        if not self.settings.quiet:
+            self._say(f"warning: {text}")
+
+    def step(self, mark: Mark, text: str, ms: float | None = None) -> None:
+        """See `Output.step`."""
+        if not self.settings.quiet or mark == "fail":
+            duration = "" if ms is None else f"{ms:.0f} ms".rjust(max(1, 80 - len(text) - 2))
+            self._say(f"{self._mark(mark)} {text}{duration}")
+
+    def log_line(self, text: str, level: str) -> None:
+        """See `Output.log_line`."""
+        self._say(text)
+
+    def error(self, error: dict[str, Any]) -> None:
+        """See `Output.error`."""
+        sys.stdout.flush()
+        self._say("\n".join(error_lines(error)))
+
+    def _mark(self, mark: Mark) -> str:
+        sign, word = _MARKS[mark]
+        encoding = (getattr(sys.stderr, "encoding", None) or "ascii").lower()
+        return sign if encoding.startswith("utf") else word
+
+    def _say(self, text: str) -> None:
+        sys.stderr.write(masking.mask(text) + "\n")
+        sys.stderr.flush()
+
+
+def _use_utf8(stream: TextIO) -> None:
+    # Code pages of Windows cannot write most of what people store; the rest is replaced, never an error.
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None and sys.platform == "win32":
+        reconfigure(encoding="utf-8", errors="replace")
+    elif reconfigure is not None:
+        reconfigure(errors="backslashreplace")

@@ -1,0 +1,75 @@
+"""Output for a person at a terminal: tables and colours. The only module that imports rich."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from convexpy_cli.output import masking, wants_color
+from convexpy_cli.output.interface import Mark
+from convexpy_cli.output.plain import PlainOutput, error_lines
+from convexpy_cli.settings import Settings
+
+_STYLES: dict[Mark, str] = {"ok": "green", "fail": "bold red", "warn": "yellow", "work": "dim"}
+_LEVELS = {"ERROR": "red", "WARN": "yellow", "DEBUG": "dim"}
+
+
+class RichOutput(PlainOutput):
+    """Implements `Output` with rich. Text is never read as markup: it may hold brackets of the user's."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._out = Console(file=sys.stdout, **_color(settings, sys.stdout.isatty()), highlight=False)
+        self._err = Console(file=sys.stderr, **_color(settings, sys.stderr.isatty()), highlight=False)
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], value: Any) -> None:
+        """See `Output.table`."""
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        for number, column in enumerate(columns):
+            numeric = bool(rows) and all(row[number].replace(",", "").isdigit() for row in rows)
+            table.add_column(column, justify="right" if numeric else "left", overflow="ellipsis")
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))
+        self._out.print(table)
+
+    def warn(self, text: str) -> None:
+        """See `Output.warn`."""
+        if not self.settings.quiet:
+            self._err.print(
+                Text("warning: ", style="yellow").append(Text(masking.mask(text), style="default"))
+            )
+
+    def step(self, mark: Mark, text: str, ms: float | None = None) -> None:
+        """See `Output.step`."""
+        if self.settings.quiet and mark != "fail":
+            return
+        line = Text(self._mark(mark), style=_STYLES[mark]).append(
+            Text(" " + masking.mask(text), style="default")
+        )
+        if ms is not None:
+            line.append(Text(f"{ms:.0f} ms".rjust(max(1, 80 - len(text) - 2)), style="dim"))
+        self._err.print(line)
+
+    def log_line(self, text: str, level: str) -> None:
+        """See `Output.log_line`."""
+        self._err.print(Text(masking.mask(text), style=_LEVELS.get(level, "default")))
+
+    def error(self, error: dict[str, Any]) -> None:
+        """See `Output.error`."""
+        first, *rest = error_lines(error)
+        head, _, message = masking.mask(first).partition(": ")
+        self._err.print(Text(head, style="bold red").append(Text(": " + message, style="default")))
+        for line in rest:
+            self._err.print(Text(masking.mask(line), style="dim" if "│" in line else "default"))
+
+
+def _color(settings: Settings, terminal: bool) -> dict[str, Any]:
+    if wants_color(settings, terminal=terminal):
+        return {"force_terminal": True}
+    return {"no_color": True, "color_system": None}

@@ -1,0 +1,119 @@
+"""The static table of commands: what the root answers from, without importing any of them.
+
+A test compares it with the commands themselves. The module imports nothing, since `--help`, `--version` and
+a mistyped command must cost no more than starting Python.
+"""
+
+from __future__ import annotations
+
+GROUPS = ("Start", "Use", "Inspect", "Manage", "Tools")
+
+GLOBAL_SWITCHES = {
+    "-q": "--quiet",
+    "--quiet": "--quiet",
+    "-v": "--verbose",
+    "--verbose": "--verbose",
+    "--debug": "--debug",
+    "-y": "--yes",
+    "--yes": "--yes",
+    "--no-input": "--no-input",
+    "--json": "--json",
+    "--prod": "--prod",
+    "--no-wait": "--no-wait",
+}
+"""Global flags without a value, with their long names."""
+
+GLOBAL_VALUES = {
+    "-C": "--project",
+    "--project": "--project",
+    "-d": "--deployment",
+    "--deployment": "--deployment",
+    "--deployment-name": "--deployment",
+    "--url": "--url",
+    "--admin-key": "--admin-key",
+    "--env-file": "--env-file",
+    "--format": "--format",
+    "--allow": "--allow",
+    "--color": "--color",
+    "--timeout": "--timeout",
+}
+"""Global flags that take a value, with their long names."""
+
+
+class Command:
+    """One command: where its declaration is, and what the root says about it."""
+
+    __slots__ = ("aliases", "attribute", "group", "help", "module", "stage")
+
+    def __init__(
+        self,
+        module: str,
+        attribute: str,
+        help: str,
+        group: str,
+        *,
+        stage: int = 1,
+        aliases: tuple[str, ...] = (),
+    ) -> None:
+        self.module = "convexpy_cli.commands." + module
+        self.attribute = attribute
+        self.help = help
+        self.group = group
+        self.stage = stage
+        self.aliases = aliases
+
+
+COMMANDS: dict[str, Command] = {
+    "init": Command("init", "init", "create a project, or adopt a folder", "Start"),
+    "dev": Command("dev", "dev", "watch the functions folder, push every save, show logs", "Start"),
+    "run": Command("run", "run", "call a function", "Use"),
+    "logs": Command("logs", "logs", "read and follow logs", "Use"),
+    "env list": Command("env", "env_list", "names of the deployment's variables", "Use"),
+    "env get": Command("env", "env_get", "print one variable", "Use"),
+    "env set": Command("env", "env_set", "set variables", "Use"),
+    "env remove": Command("env", "env_remove", "remove variables", "Use", aliases=("env rm", "env unset")),
+    "deployment show": Command("deployment", "show", "which deployment commands use, and why", "Manage"),
+    "codegen": Command("codegen", "codegen", "write _generated/ from local code, offline", "Tools"),
+    "typecheck": Command("typecheck", "typecheck", "run the project's type checker", "Tools"),
+    "version": Command("version", "version", "this version, Python and platform", "Tools"),
+}
+"""Every command by its full name."""
+
+FAMILIES = {
+    "env": "the deployment's variables",
+    "deployment": "the deployments of this project",
+}
+"""Words that are followed by a second one."""
+
+
+def find(words: list[str]) -> tuple[str, Command, int] | None:
+    """Return (full name, command, number of words used) for the start of `words`, or None."""
+    for count in (2, 1):
+        name = " ".join(words[:count])
+        for full, command in COMMANDS.items():
+            if len(words) >= count and (name == full or name in command.aliases):
+                return full, command, count
+    return None
+
+
+def names() -> list[str]:
+    """Return every first word that the root knows, in the order of the table."""
+    return list(dict.fromkeys(name.split()[0] for name in COMMANDS))
+
+
+def distance(first: str, second: str) -> int:
+    """Return how many letters must be changed to make one word of the other."""
+    row = list(range(len(second) + 1))
+    for i, letter in enumerate(first, 1):
+        previous, row[0] = row[0], i
+        for j, other in enumerate(second, 1):
+            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (letter != other))
+    return row[-1]
+
+
+def nearest(word: str, candidates: list[str]) -> str | None:
+    """Return the candidate that was probably meant, or None if nothing is near."""
+    best = min(candidates, key=lambda name: distance(word, name), default=None)
+    if best is None or distance(word, best) > max(2, len(word) // 3):
+        return None
+    return best

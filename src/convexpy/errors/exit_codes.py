@@ -1,0 +1,70 @@
+"""Error code → exit status of the command line: one table, used by everybody that ends a process.
+
+0 done · 1 the operation ran and failed · 2 usage · 3 configuration · 4 an answer is needed · 5 not
+authorised · 6 unreachable · 7 the code is not deployable · 8 data and schema disagree · 9 refused for safety
+· 10 conflict · 11 versions do not fit · 12 not supported by this server · 70 a bug · 124 timeout · 130
+interrupted
+"""
+
+from __future__ import annotations
+
+from convexpy.errors import Error, InvariantViolation, ProjectError
+
+__all__ = ["EXIT_CODES", "exit_code", "exit_code_of"]
+
+EXIT_CODES: dict[str, int] = {
+    "FunctionFailed": 1,
+    "LimitExceeded": 1,
+    "UsageError": 2,
+    "FunctionNotFound": 2,
+    "ArgumentsInvalid": 2,
+    "ArgumentValidationError": 2,
+    "ProjectNotFound": 3,
+    "ConfigInvalid": 3,
+    "TargetIncomplete": 3,
+    "TargetUnknown": 3,
+    "EnvMissing": 3,
+    "InputRequired": 4,
+    "KeyRejected": 5,
+    "KeyKindForbidden": 5,
+    "BadDeployKey": 5,
+    "Unauthenticated": 5,
+    "Unreachable": 6,
+    "NotACompatibleServer": 6,
+    "ServerStartFailed": 6,
+    "ModuleLoadFailed": 7,
+    "ModuleAndFolder": 7,
+    "DuplicateFunctionPath": 7,
+    "SchemaDefinitionError": 7,
+    "SchemaDefinitionInvalid": 7,
+    "TypecheckFailed": 7,
+    "GeneratedFilesStale": 7,
+    "SchemaMismatch": 8,
+    "SchemaViolation": 8,
+    "ConsentRequired": 9,
+    "DeploymentProtected": 9,
+    "PushSuperseded": 10,
+    "PushInProgress": 10,
+    "PortInUse": 10,
+    "DevAlreadyRunning": 10,
+    "DataFolderInUse": 10,
+    "JobAlreadyRunning": 10,
+    "ServerTooOld": 11,
+    "CliTooOld": 11,
+    "PreviewsUnsupported": 12,
+    "InternalError": 70,
+}
+
+
+def exit_code_of(code: str, default: int = 1) -> int:
+    """Return the exit status of an error code, `default` for a code that has none of its own."""
+    return EXIT_CODES.get(code, default)
+
+
+def exit_code(error: BaseException) -> int:
+    """Return the exit status of an exception."""
+    if isinstance(error, InvariantViolation):
+        return 70
+    if isinstance(error, Error):
+        return exit_code_of(error.code, 7 if isinstance(error, ProjectError) else 1)
+    return 70

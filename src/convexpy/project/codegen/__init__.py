@@ -1,0 +1,7 @@
+"""Code generation: the description of an app → the files of `_generated/`. Pure, offline, deterministic."""
+
+from __future__ import annotations
+
+from convexpy.project.codegen._files import GENERATED_FOLDER, render_files, stale_files, write_files
+
+__all__ = ["GENERATED_FOLDER", "render_files", "stale_files", "write_files"]
