@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from convexpy.database._intervals import Interval, IntervalSet
+from convexpy.errors import InvariantViolation
 from convexpy.values import key_boundaries, prefix_successor
 
 __all__ = ["ReadSetIndex"]
@@ -136,10 +137,14 @@ def _bucket(index: int, lower: bytes, upper: bytes) -> tuple[int, bytes]:
 
 
 def _boundaries(bound: bytes) -> list[int]:
-    """A bound is whole values, perhaps with one more byte: ff behind a prefix, 00 behind a key."""
+    """Return the ends of the whole values of a bound: it may have ff behind a prefix, or 00 behind a key."""
     if not bound:
         return []
-    ends = key_boundaries(bound)
+    try:
+        ends = key_boundaries(bound)
+    except (ValueError, IndexError, InvariantViolation):
+        # Behind a text, ff reads as if the text went on.
+        return key_boundaries(bound[:-1])
     if bound[ends[-2] if len(ends) > 1 else 0] in (0x00, 0xFF):
         ends.pop()
     return ends
