@@ -233,7 +233,7 @@ class CheckpointReader(Protocol):
         ...
 
     def get(self, tablet: int, id: str) -> bytes | None:
-        """Return a document."""
+        """Return a document. Like all reads below, only between `begin` and `end`."""
         ...
 
     def range(

@@ -154,7 +154,7 @@ class SqliteCheckpointWriter:
             # SQLite's names ignore case and reserve a prefix; ours do not.
             view = name
             if name.lower() in taken or name.lower().startswith("sqlite_"):
-                view = f"{name} ({tablet})"
+                view = f"{tablet} {name}"
             taken.add(view.lower())
             run(f'CREATE VIEW "{view}" AS SELECT _id, _creationTime, document FROM _t{tablet}')
 
