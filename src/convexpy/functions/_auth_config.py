@@ -1,0 +1,92 @@
+"""Token issuers that a deployment trusts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from convexpy.errors import ProjectError, caller_location
+
+__all__ = ["AuthConfig", "AuthProvider", "auth_config", "custom_jwt", "oidc"]
+
+
+@dataclass(frozen=True, slots=True)
+class AuthProvider:
+    """An issuer. `type` is `oidc` (keys are discovered) or `customJwt` (keys are at `jwks`)."""
+
+    type: Literal["oidc", "customJwt"]
+    issuer: str
+    application_id: str | None
+    jwks: str | None = None
+    algorithm: str | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """Return the provider as official tools write it."""
+        if self.type == "oidc":
+            return {"domain": self.issuer, "applicationID": self.application_id}
+        return {
+            "type": "customJwt",
+            "applicationID": self.application_id,
+            "issuer": self.issuer,
+            "jwks": self.jwks,
+            "algorithm": self.algorithm,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AuthConfig:
+    """The module variable `auth` of `auth_config.py`."""
+
+    providers: tuple[AuthProvider, ...]
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return the providers as official tools write them."""
+        return [provider.describe() for provider in self.providers]
+
+
+def auth_config(*, providers: Sequence[AuthProvider]) -> AuthConfig:
+    """Say which issuers' tokens the deployment accepts.
+
+    Raises:
+        ProjectError: something in the list is no provider; with the place of the call.
+    """
+    for provider in providers:
+        found: Any = provider
+        if not isinstance(found, AuthProvider):
+            _fail(f"providers are made by oidc(…) or custom_jwt(…), not {found!r}")
+    return AuthConfig(tuple(providers))
+
+
+def oidc(*, domain: str, application_id: str) -> AuthProvider:
+    """Return an OpenID Connect issuer: `domain` is its address, `application_id` the audience of its tokens."""
+    return AuthProvider("oidc", _address("domain", domain), application_id)
+
+
+def custom_jwt(
+    *, issuer: str, jwks: str, algorithm: Literal["RS256", "ES256"], application_id: str | None = None
+) -> AuthProvider:
+    """Return an issuer of any JWTs: `jwks` is the address of its keys, or a data URL with them.
+
+    Without `application_id` the audience of tokens is not checked.
+    """
+    if algorithm not in ("RS256", "ES256"):
+        _fail(f"algorithm is 'RS256' or 'ES256', not {algorithm!r}")
+    if not _text(jwks).startswith(("https://", "http://", "data:")):
+        _fail(f"jwks is an address or a data URL, not {jwks!r}")
+    return AuthProvider("customJwt", _address("issuer", issuer), application_id, jwks, algorithm)
+
+
+def _address(name: str, text: str) -> str:
+    """Return an issuer's address; the scheme may be left out, as with Convex."""
+    if not _text(text).strip():
+        _fail(f"{name} is the address of the issuer, not {text!r}")
+    return text
+
+
+def _text(given: object) -> str:
+    return given if isinstance(given, str) else ""
+
+
+def _fail(message: str) -> None:
+    raise ProjectError(message, location=caller_location())

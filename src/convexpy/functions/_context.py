@@ -1,0 +1,369 @@
+"""The ctx classes. Properties are read-only; `MutationCtx` is a `QueryCtx`."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from random import Random
+from typing import Any, Self, SupportsFloat, TypeAlias, overload
+
+from typing_extensions import ParamSpec, TypeVar
+
+from convexpy.functions._awaited import Requests
+from convexpy.functions._blocking import BlockingHost
+from convexpy.functions._database import DatabaseReader, DatabaseWriter
+from convexpy.functions._host import ActionHost, FunctionKind, TransactionHost
+from convexpy.functions._limits import ActionMeta, Meta, TransactionLimits
+from convexpy.functions._queries import VectorExpression, VectorFilter, VectorHit
+from convexpy.functions._references import (
+    ActionReference,
+    MutationReference,
+    QueryReference,
+    Untyped,
+    call_of,
+)
+from convexpy.functions._services import AsyncAuth, AsyncScheduler, Auth, Scheduler
+from convexpy.functions._storage import ActionStorage, StorageReader, StorageWriter, SyncActionStorage
+
+__all__ = ["ActionCtx", "MutationCtx", "QueryCtx", "SyncActionCtx"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_Vector: TypeAlias = Sequence[SupportsFloat] | Any  # numpy arrays as well
+_Filter: TypeAlias = Callable[[VectorFilter], VectorExpression] | None
+
+
+class _Ctx:
+    """What every ctx has. Its parts are made when first asked for, or were put in place by `_replace`."""
+
+    def __init__(self, host: TransactionHost | ActionHost) -> None:
+        self._host: Any = host
+        self._parts: dict[str, Any] = {}
+
+    def _part(self, name: str, make: Callable[[Any], Any], source: Any = None) -> Any:
+        parts = self._parts
+        if name not in parts:
+            parts[name] = make(self._host if source is None else source)
+        return parts[name]
+
+    def _replace(self, **fields: Any) -> Self:
+        """Return a ctx of the same call with fields replaced or added."""
+        changed = copy.copy(self)
+        changed._parts = {**self._parts, **fields}
+        for name, field in fields.items():
+            if not isinstance(getattr(type(self), name, None), property):
+                setattr(changed, name, field)
+        return changed
+
+    def now(self) -> int:
+        """Milliseconds since the epoch; frozen in queries and mutations, the clock in actions."""
+        return int(self._host.now_ms())
+
+    @property
+    def random(self) -> Random:
+        """A generator seeded per call: where a re-run must give the same."""
+        found: Random = self._part("random", _random_of)
+        return found
+
+    @property
+    def log(self) -> logging.Logger:
+        """The logger of the call: its lines reach `convexpy logs`, and the client in development."""
+        found: logging.Logger = self._part("log", _log_of)
+        return found
+
+    def _calling(self) -> Any:
+        """Return what carries out blocking calls of functions."""
+        return self._host
+
+    def _call(self, kind: FunctionKind, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        host = self._calling()
+        call = call_of(function, args, kwargs, may_limit=host is self._host)
+        result = host.call(kind, call.path, call.args, call.limits)
+        return result if call.convert is None else call.convert(result)
+
+
+class _CallsQueries(_Ctx):
+    @overload
+    def run_query(self, function: QueryReference[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    @overload
+    def run_query(
+        self,
+        function: QueryReference[..., R],
+        args: Mapping[str, Any],
+        /,
+        *,
+        limits: TransactionLimits | None = ...,
+    ) -> R: ...
+    @overload
+    def run_query(
+        self, function: Untyped, args: Mapping[str, Any], /, *, limits: TransactionLimits | None = ...
+    ) -> Any: ...
+    @overload
+    def run_query(self, function: Untyped, /, **args: Any) -> Any: ...
+    def run_query(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Run a query and return its result: in the same transaction, in an action in one of its own."""
+        return self._call("query", function, args, kwargs)
+
+
+class _CallsMutations(_Ctx):
+    @overload
+    def run_mutation(self, function: MutationReference[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    @overload
+    def run_mutation(
+        self,
+        function: MutationReference[..., R],
+        args: Mapping[str, Any],
+        /,
+        *,
+        limits: TransactionLimits | None = ...,
+    ) -> R: ...
+    @overload
+    def run_mutation(
+        self, function: Untyped, args: Mapping[str, Any], /, *, limits: TransactionLimits | None = ...
+    ) -> Any: ...
+    @overload
+    def run_mutation(self, function: Untyped, /, **args: Any) -> Any: ...
+    def run_mutation(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Run a mutation and return its result.
+
+        In a mutation it is part of the same transaction, and undone alone if it raises and that is caught; in
+        an action it is a transaction of its own.
+        """
+        return self._call("mutation", function, args, kwargs)
+
+
+class QueryCtx(_CallsQueries):
+    """What a query gets."""
+
+    def __init__(self, host: TransactionHost) -> None:
+        super().__init__(host)
+
+    @property
+    def db(self) -> DatabaseReader:
+        """The database."""
+        found: DatabaseReader = self._part("db", DatabaseReader)
+        return found
+
+    @property
+    def auth(self) -> Auth:
+        """Who calls."""
+        found: Auth = self._part("auth", Auth)
+        return found
+
+    @property
+    def storage(self) -> StorageReader:
+        """Files."""
+        found: StorageReader = self._part("storage", StorageReader)
+        return found
+
+    @property
+    def meta(self) -> Meta:
+        """What is known about the call."""
+        found: Meta = self._part("meta", Meta)
+        return found
+
+
+class MutationCtx(QueryCtx, _CallsMutations):
+    """What a mutation gets."""
+
+    @property
+    def db(self) -> DatabaseWriter:
+        """The database."""
+        found: DatabaseWriter = self._part("db", DatabaseWriter)
+        return found
+
+    @property
+    def storage(self) -> StorageWriter:
+        """Files."""
+        found: StorageWriter = self._part("storage", StorageWriter)
+        return found
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """Functions to be run later."""
+        found: Scheduler = self._part("scheduler", Scheduler)
+        return found
+
+
+class ActionCtx(_Ctx):
+    """For `async def` actions and HTTP actions: everything but `now`, `random`, `log`, `meta` is awaited."""
+
+    def __init__(self, host: ActionHost) -> None:
+        super().__init__(host)
+        self._requests = Requests(host)
+
+    def _unawaited(self) -> list[str]:
+        """Return the calls that were made and never awaited: an error when the action ends."""
+        return self._requests.unawaited()
+
+    @property
+    def auth(self) -> AsyncAuth:
+        """Who calls."""
+        found: AsyncAuth = self._part("auth", AsyncAuth, self._requests)
+        return found
+
+    @property
+    def storage(self) -> ActionStorage:
+        """Files."""
+        found: ActionStorage = self._part("storage", ActionStorage, self._requests)
+        return found
+
+    @property
+    def scheduler(self) -> AsyncScheduler:
+        """Functions to be run later."""
+        found: AsyncScheduler = self._part("scheduler", AsyncScheduler, self._requests)
+        return found
+
+    @property
+    def meta(self) -> ActionMeta:
+        """What is known about the call and its client."""
+        found: ActionMeta = self._part("meta", ActionMeta)
+        return found
+
+    @overload
+    async def run_query(self, function: QueryReference[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    @overload
+    async def run_query(self, function: QueryReference[..., R], args: Mapping[str, Any], /) -> R: ...
+    @overload
+    async def run_query(self, function: Untyped, args: Mapping[str, Any], /) -> Any: ...
+    @overload
+    async def run_query(self, function: Untyped, /, **args: Any) -> Any: ...
+    def run_query(self, function: Any, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        """Run a query in a transaction of its own and return its result."""
+        return self._request_call("query", function, args, kwargs)
+
+    @overload
+    async def run_mutation(
+        self, function: MutationReference[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R: ...
+    @overload
+    async def run_mutation(self, function: MutationReference[..., R], args: Mapping[str, Any], /) -> R: ...
+    @overload
+    async def run_mutation(self, function: Untyped, args: Mapping[str, Any], /) -> Any: ...
+    @overload
+    async def run_mutation(self, function: Untyped, /, **args: Any) -> Any: ...
+    def run_mutation(self, function: Any, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        """Run a mutation in a transaction of its own and return its result."""
+        return self._request_call("mutation", function, args, kwargs)
+
+    @overload
+    async def run_action(
+        self, function: ActionReference[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R: ...
+    @overload
+    async def run_action(self, function: ActionReference[..., R], args: Mapping[str, Any], /) -> R: ...
+    @overload
+    async def run_action(self, function: Untyped, args: Mapping[str, Any], /) -> Any: ...
+    @overload
+    async def run_action(self, function: Untyped, /, **args: Any) -> Any: ...
+    def run_action(self, function: Any, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        """Run another action and return its result."""
+        return self._request_call("action", function, args, kwargs)
+
+    async def vector_search(
+        self,
+        table: str,
+        index: str,
+        /,
+        *,
+        vector: _Vector,
+        limit: int = 10,
+        filter: _Filter = None,
+    ) -> list[VectorHit[str]]:
+        """Return ids and scores of the nearest documents, the nearest first."""
+        payload = _vector_search(table, index, vector, limit, filter)
+        found: list[VectorHit[str]] = await self._requests.host.request("vector_search", payload)
+        return found
+
+    def _request_call(
+        self, kind: FunctionKind, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Coroutine[Any, Any, Any]:
+        call = call_of(function, args, kwargs)
+        payload = {"kind": kind, "path": call.path, "args": call.args}
+        return self._requests.ask("call", payload, call.convert, label=f"run_{kind}({call.path})")
+
+
+class SyncActionCtx(_CallsQueries, _CallsMutations):
+    """For plain `def` actions: the same names, blocking."""
+
+    def __init__(self, host: ActionHost) -> None:
+        super().__init__(host)
+        self._blocking = BlockingHost(host)
+
+    def _calling(self) -> Any:
+        return self._blocking
+
+    @property
+    def auth(self) -> Auth:
+        """Who calls."""
+        found: Auth = self._part("auth", Auth, self._blocking)
+        return found
+
+    @property
+    def storage(self) -> SyncActionStorage:
+        """Files."""
+        found: SyncActionStorage = self._part("storage", SyncActionStorage, self._blocking)
+        return found
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """Functions to be run later."""
+        found: Scheduler = self._part("scheduler", Scheduler, self._blocking)
+        return found
+
+    @property
+    def meta(self) -> ActionMeta:
+        """What is known about the call and its client."""
+        found: ActionMeta = self._part("meta", ActionMeta)
+        return found
+
+    @overload
+    def run_action(self, function: ActionReference[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    @overload
+    def run_action(self, function: ActionReference[..., R], args: Mapping[str, Any], /) -> R: ...
+    @overload
+    def run_action(self, function: Untyped, args: Mapping[str, Any], /) -> Any: ...
+    @overload
+    def run_action(self, function: Untyped, /, **args: Any) -> Any: ...
+    def run_action(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Run another action and return its result."""
+        return self._call("action", function, args, kwargs)
+
+    def vector_search(
+        self,
+        table: str,
+        index: str,
+        /,
+        *,
+        vector: _Vector,
+        limit: int = 10,
+        filter: _Filter = None,
+    ) -> list[VectorHit[str]]:
+        """Return ids and scores of the nearest documents, the nearest first."""
+        payload = _vector_search(table, index, vector, limit, filter)
+        found: list[VectorHit[str]] = self._host.request_blocking("vector_search", payload)
+        return found
+
+
+def _random_of(host: Any) -> Random:
+    found: Random = host.random
+    return found
+
+
+def _log_of(host: Any) -> logging.Logger:
+    found: logging.Logger = host.log
+    return found
+
+
+def _vector_search(table: str, index: str, vector: Any, limit: int, filter: _Filter) -> dict[str, Any]:
+    """Return the request; its `filter` is a list of (field, value), one of which must be true, or None."""
+    expression = None if filter is None else filter(VectorFilter())
+    return {
+        "table": table,
+        "index": index,
+        "vector": [float(number) for number in vector],
+        "limit": limit,
+        "filter": None if expression is None else [list(pair) for pair in expression.alternatives],
+    }

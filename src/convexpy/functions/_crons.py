@@ -1,0 +1,234 @@
+"""Cron jobs: what runs when. All times are UTC."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn, TypeAlias, overload
+
+from convexpy.errors import ArgumentError, ProjectError, SourceLocation, caller_location
+from convexpy.functions._references import AnyReference, SchedulableReference, call_of, path_of
+from convexpy.values import normalize, to_json
+
+__all__ = ["CronSpec", "Crons", "cron_jobs"]
+
+_Function: TypeAlias = SchedulableReference[..., Any] | AnyReference | str
+_Args: TypeAlias = Mapping[str, Any]
+_Weekday: TypeAlias = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_MONTH_NAMES = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_DAY_NAMES = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
+# Name of the field, lowest and highest number, names of numbers from the lowest up.
+_CRON_FIELDS: tuple[tuple[str, int, int, list[str]], ...] = (
+    ("minute", 0, 59, []),
+    ("hour", 0, 23, []),
+    ("day of month", 1, 31, []),
+    ("month", 1, 12, _MONTH_NAMES),
+    ("day of week", 0, 7, _DAY_NAMES),
+)
+_cron_part = re.compile(r"(?:\*|(\w+)(?:-(\w+))?)(?:/(\d+))?").fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class CronSpec:
+    """One job. `args` is canonical, by the names that the caller used; `location` is where it was defined."""
+
+    name: str
+    schedule: dict[str, Any]
+    function: Any
+    args: dict[str, Any]
+    location: SourceLocation | None
+
+    @property
+    def path(self) -> str:
+        """The path of the function, once functions have paths.
+
+        Raises:
+            ProjectError: the reference names no function that can be scheduled.
+        """
+        definition = getattr(self.function, "definition", None)
+        try:
+            path = path_of(self.function)
+        except (ArgumentError, ProjectError) as error:
+            raise ProjectError(f"cron job {self.name!r}: {error.message}", location=self.location) from error
+        if definition is not None and definition.kind == "query":
+            raise ProjectError(
+                f"cron job {self.name!r}: {path} is a query, only mutations and actions can run",
+                location=self.location,
+            )
+        return path
+
+    @property
+    def wire_args(self) -> dict[str, Any]:
+        """The canonical arguments by their names on the wire."""
+        return call_of(self.function, (self.args,), {}).args
+
+    def describe(self) -> dict[str, Any]:
+        """Return `name schedule function args file line`, JSON-able; arguments in their wire form."""
+        return {
+            "name": self.name,
+            "schedule": self.schedule,
+            "function": self.path,
+            "args": to_json(self.wire_args),
+            "file": self.location.file if self.location else None,
+            "line": self.location.line if self.location else None,
+        }
+
+
+class Crons:
+    """The module variable `crons` of `crons.py`."""
+
+    def __init__(self) -> None:
+        self.jobs: list[CronSpec] = []
+
+    @overload
+    def interval(self, name: str, function: _Function, args: _Args = ..., /, *, seconds: float) -> None: ...
+    @overload
+    def interval(self, name: str, function: _Function, args: _Args = ..., /, *, minutes: float) -> None: ...
+    @overload
+    def interval(self, name: str, function: _Function, args: _Args = ..., /, *, hours: float) -> None: ...
+    def interval(
+        self,
+        name: str,
+        function: _Function,
+        args: _Args | None = None,
+        /,
+        *,
+        seconds: float | None = None,
+        minutes: float | None = None,
+        hours: float | None = None,
+    ) -> None:
+        """Run a function again and again, this long after it began the time before."""
+        given = [
+            (each, unit) for each, unit in ((seconds, 1), (minutes, 60), (hours, 3600)) if each is not None
+        ]
+        if len(given) != 1:
+            _fail(f"cron job {name!r}: an interval has seconds, minutes or hours, one of them")
+        number, unit = given[0]
+        if not number > 0:
+            _fail(f"cron job {name!r}: an interval is longer than {number!r}")
+        self._add(name, function, args, {"type": "interval", "seconds": number * unit})
+
+    def hourly(
+        self, name: str, function: _Function, args: _Args | None = None, /, *, minute_utc: int
+    ) -> None:
+        """Run a function every hour at this minute."""
+        self._add(name, function, args, {"type": "hourly", "minuteUTC": _minute(name, minute_utc)})
+
+    def daily(
+        self, name: str, function: _Function, args: _Args | None = None, /, *, hour_utc: int, minute_utc: int
+    ) -> None:
+        """Run a function every day at this time."""
+        self._add(name, function, args, {"type": "daily", **_time(name, hour_utc, minute_utc)})
+
+    def weekly(
+        self,
+        name: str,
+        function: _Function,
+        args: _Args | None = None,
+        /,
+        *,
+        day_of_week: _Weekday,
+        hour_utc: int,
+        minute_utc: int,
+    ) -> None:
+        """Run a function every week on this day at this time."""
+        if day_of_week not in _WEEKDAYS:
+            _fail(
+                f"cron job {name!r}: {day_of_week!r} is no day of the week: there are {', '.join(_WEEKDAYS)}"
+            )
+        time = _time(name, hour_utc, minute_utc)
+        self._add(name, function, args, {"type": "weekly", "dayOfWeek": day_of_week, **time})
+
+    def monthly(
+        self,
+        name: str,
+        function: _Function,
+        args: _Args | None = None,
+        /,
+        *,
+        day: int,
+        hour_utc: int,
+        minute_utc: int,
+    ) -> None:
+        """Run a function every month on this day at this time; months without the day are left out."""
+        _within(name, "day", day, 1, 31)
+        self._add(name, function, args, {"type": "monthly", "day": day, **_time(name, hour_utc, minute_utc)})
+
+    def cron(self, name: str, expression: str, function: _Function, args: _Args | None = None, /) -> None:
+        """Run a function by a cron expression: minute, hour, day of month, month, day of week."""
+        problem = _cron_problem(expression)
+        if problem:
+            _fail(f"cron job {name!r}: {expression!r} is no cron expression: {problem}")
+        self._add(name, function, args, {"type": "cron", "cronExpr": expression})
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return the jobs: `name schedule function args file line`."""
+        return [job.describe() for job in self.jobs]
+
+    def _add(self, name: str, function: _Function, args: _Args | None, schedule: dict[str, Any]) -> None:
+        location = caller_location()
+        if not name or not name.isascii() or not name.isprintable():
+            _fail(f"{name!r} cannot be the name of a cron job: use printable ASCII")
+        for job in self.jobs:
+            if job.name == name:
+                _fail(f"two cron jobs are called {name!r}: {job.location} and {location}")
+        try:
+            plain = normalize(dict(args or {}), path="args")
+        except ArgumentError as error:
+            raise ProjectError(f"cron job {name!r}: {error.message}", location=location) from error
+        self.jobs.append(CronSpec(name, schedule, function, plain, location))
+
+
+def _within(name: str, what: str, number: int, lowest: int, highest: int) -> int:
+    if type(number) is not int or not lowest <= number <= highest:
+        _fail(f"cron job {name!r}: {what} is a whole number from {lowest} to {highest}, not {number!r}")
+    return number
+
+
+def _minute(name: str, minute_utc: int) -> int:
+    return _within(name, "minute_utc", minute_utc, 0, 59)
+
+
+def _time(name: str, hour_utc: int, minute_utc: int) -> dict[str, Any]:
+    return {"hourUTC": _within(name, "hour_utc", hour_utc, 0, 23), "minuteUTC": _minute(name, minute_utc)}
+
+
+def _cron_problem(expression: str) -> str | None:
+    """Return what is wrong with a cron expression, None if nothing is."""
+    fields = expression.split()
+    if len(fields) != len(_CRON_FIELDS):
+        return f"it has {len(fields)} fields, not 5"
+    for text, (what, lowest, highest, names) in zip(fields, _CRON_FIELDS, strict=True):
+        for part in text.split(","):
+            if not _is_cron_part(part, lowest, highest, names):
+                return f"{what} {part!r}"
+    return None
+
+
+def _is_cron_part(part: str, lowest: int, highest: int, names: list[str]) -> bool:
+    found = _cron_part(part)
+    if found is None or found[3] == "0":
+        return False
+    numbers: list[int] = []
+    for word in found.groups()[:2]:
+        if word is None:
+            continue
+        if word.lower() in names:
+            numbers.append(lowest + names.index(word.lower()))
+        elif word.isdigit():
+            numbers.append(int(word))
+        else:
+            return False
+    return all(lowest <= number <= highest for number in numbers) and numbers == sorted(numbers)
+
+
+def _fail(message: str) -> NoReturn:
+    raise ProjectError(message, location=caller_location())
+
+
+def cron_jobs() -> Crons:
+    """Return an empty set of cron jobs."""
+    return Crons()

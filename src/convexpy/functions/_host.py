@@ -1,0 +1,139 @@
+"""What the ctx classes need from the engine: the seam between the public surface and the rooms above.
+
+The rooms above implement these protocols (`execution`), the facade in this room calls them. All values that
+pass are plain Convex values (dict, list, str, int, float, bool, None, bytes, Int64), already normalised by
+the facade where app code handed them in, and fresh copies where the engine hands them out.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+FunctionKind = Literal["query", "mutation", "action"]
+Order = Literal["asc", "desc"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One side of an index range."""
+
+    field: str
+    value: Any
+    inclusive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSpec:
+    """A full text search: `text` in `field`, with equality filters."""
+
+    field: str
+    text: str
+    equal: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class QueryPlan:
+    """What a query builder has collected; immutable, so that a builder can be reused and extended.
+
+    `equal` holds (field, value) pairs. With `ordered=False` (the keyword form) they come in any order and
+    must form a prefix of the index's fields; with `ordered=True` (the range form) they must come in the
+    index's order. A value may be UNSET (the field is missing). `index` is None for a full scan by creation
+    time.
+    """
+
+    table: str
+    index: str | None = None
+    equal: tuple[tuple[str, Any], ...] = ()
+    ordered: bool = False
+    lower: Bound | None = None
+    upper: Bound | None = None
+    order: Order = "asc"
+    filters: tuple[Callable[[Any], object], ...] = field(default=())
+    search: SearchSpec | None = None
+    system: bool = False
+
+
+class CallHost(Protocol):
+    """What every ctx needs, whatever the function."""
+
+    @property
+    def random(self) -> random.Random: ...
+    @property
+    def log(self) -> logging.Logger: ...
+    @property
+    def request_id(self) -> str: ...
+    @property
+    def function(self) -> str: ...
+    @property
+    def client_address(self) -> str | None: ...
+    @property
+    def user_agent(self) -> str | None: ...
+    def now_ms(self) -> int: ...
+    def usage(self) -> Mapping[str, tuple[int, int]]:
+        """Return (used, limit) for each name of `Limits`."""
+        ...
+
+
+class TransactionHost(CallHost, Protocol):
+    """The engine under the ctx of a query or a mutation: all is synchronous and inside one transaction."""
+
+    def get(self, id: str, table: str | None, *, system: bool = False) -> dict[str, Any] | None: ...
+    def stream(self, plan: QueryPlan, *, limit: int | None = None) -> Iterator[dict[str, Any]]:
+        """Yield fresh documents in order, filters applied, reading lazily; `limit` is a hint and a bound."""
+        ...
+
+    def count(self, plan: QueryPlan) -> int: ...
+    def paginate(self, plan: QueryPlan, opts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return page, isDone, continueCursor, splitCursor, pageStatus."""
+        ...
+
+    def normalize_id(self, table: str, text: str, *, system: bool = False) -> str | None: ...
+    def insert(self, table: str, value: dict[str, Any]) -> str: ...
+    def patch(self, id: str, table: str | None, value: dict[str, Any]) -> None:
+        """Merge the fields; a value UNSET removes its field."""
+        ...
+
+    def replace(self, id: str, table: str | None, value: dict[str, Any]) -> None: ...
+    def delete(self, id: str, table: str | None) -> None: ...
+    def identity(self) -> dict[str, Any] | None: ...
+    def call(
+        self, kind: FunctionKind, path: str, args: dict[str, Any], limits: Mapping[str, int] | None
+    ) -> Any:
+        """Run a nested query or mutation; return its plain result."""
+        ...
+
+    def schedule(self, at_ms: float, path: str, args: dict[str, Any]) -> str: ...
+    def cancel(self, job: str) -> None: ...
+    def storage_url(self, id: str) -> str | None: ...
+    def storage_metadata(self, id: str) -> dict[str, Any] | None: ...
+    def storage_upload_url(self) -> str: ...
+    def storage_delete(self, id: str) -> None: ...
+
+
+class ActionHost(CallHost, Protocol):
+    """The engine under the ctx of an action.
+
+    `request` is awaited; `request_blocking` is for plain `def` actions. Operations and their arguments (all
+    plain values), with their results:
+
+    - `identity {}` → dict or None
+    - `call {kind, path, args}` → plain result
+    - `schedule {at, path, args}` → id; `at` is milliseconds since the epoch
+    - `cancel {id}`
+    - `storage_url {id}` → str or None
+    - `storage_metadata {id}` → dict or None
+    - `storage_upload_url {}` → str
+    - `storage_delete {id}`
+    - `storage_get {id}` → {path, contentType, size, sha256} or None
+    - `storage_store {data | path, temporary, contentType, sha256}` → id; a file at `path` may be moved
+      away if it is `temporary`, else it is copied
+    - `vector_search {table, index, vector, limit, filter}` → list of {_id, _score}; `filter` is None
+      or a list of [field, value], one of which must be true
+    """
+
+    async def request(self, operation: str, payload: dict[str, Any]) -> Any: ...
+    def request_blocking(self, operation: str, payload: dict[str, Any]) -> Any: ...

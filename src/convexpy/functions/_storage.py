@@ -1,0 +1,290 @@
+"""`ctx.storage`: files."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, TypeAlias, cast
+
+from typing_extensions import TypedDict
+
+from convexpy.errors import ArgumentError
+from convexpy.functions._awaited import Requests
+from convexpy.functions._blocking import BlockingHost
+from convexpy.values import StorageId
+
+__all__ = [
+    "ActionStorage",
+    "StorageMetadata",
+    "StorageReader",
+    "StorageWriter",
+    "StoredFile",
+    "SyncActionStorage",
+    "SyncStoredFile",
+]
+
+_Content: TypeAlias = bytes | bytearray | memoryview | BinaryIO | Path | Iterable[bytes]
+_CHUNK_BYTES = 64 * 1024
+
+
+class StorageMetadata(TypedDict):
+    """What `get_metadata` gives, with Convex's keys."""
+
+    storageId: StorageId
+    sha256: str
+    size: int
+    contentType: str | None
+
+
+class _Host(Protocol):
+    """What storage needs of the engine."""
+
+    def storage_url(self, id: str) -> str | None: ...
+    def storage_metadata(self, id: str) -> dict[str, Any] | None: ...
+    def storage_upload_url(self) -> str: ...
+    def storage_delete(self, id: str) -> None: ...
+
+
+class _File:
+    """A stored file: what the engine says about it, and where its bytes are."""
+
+    __slots__ = ("_described",)
+
+    def __init__(self, described: dict[str, Any]) -> None:
+        self._described = described
+
+    @property
+    def content_type(self) -> str | None:
+        """The media type, if one was given."""
+        found: str | None = self._described.get("contentType")
+        return found
+
+    @property
+    def size(self) -> int:
+        """The size in bytes."""
+        return int(self._described["size"])
+
+    @property
+    def sha256(self) -> str:
+        """The checksum, as Convex writes it."""
+        return str(self._described["sha256"])
+
+    @property
+    def _path(self) -> Path:
+        return Path(self._described["path"])
+
+
+class SyncStoredFile(_File):
+    """A stored file in a plain `def` action."""
+
+    __slots__ = ()
+
+    def read(self) -> bytes:
+        """Return all bytes."""
+        return self._path.read_bytes()
+
+    def __iter__(self) -> Iterator[bytes]:
+        with self._path.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                yield chunk
+
+
+class StoredFile(_File):
+    """A stored file in an `async def` action or an HTTP action."""
+
+    __slots__ = ()
+
+    async def read(self) -> bytes:
+        """Return all bytes."""
+        import asyncio  # here, since apps without actions need not load it
+
+        return await asyncio.to_thread(self._path.read_bytes)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        import asyncio
+
+        file = await asyncio.to_thread(self._path.open, "rb")
+        try:
+            while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+                yield chunk
+        finally:
+            file.close()
+
+
+class StorageReader:
+    """`ctx.storage` in queries."""
+
+    __slots__ = ("_host",)
+
+    def __init__(self, host: _Host) -> None:
+        self._host = host
+
+    def get_url(self, id: StorageId, /) -> str | None:
+        """Return where the file can be downloaded, or None if there is none."""
+        return self._host.storage_url(id)
+
+    def get_metadata(self, id: StorageId, /) -> StorageMetadata | None:
+        """Return what is known about the file, or None if there is none."""
+        return cast("StorageMetadata | None", self._host.storage_metadata(id))
+
+
+class StorageWriter(StorageReader):
+    """`ctx.storage` in mutations."""
+
+    __slots__ = ()
+
+    def generate_upload_url(self) -> str:
+        """Return where a client can upload one file."""
+        return self._host.storage_upload_url()
+
+    def delete(self, id: StorageId, /) -> None:
+        """Delete the file."""
+        self._host.storage_delete(id)
+
+
+class SyncActionStorage(StorageWriter):
+    """`ctx.storage` in plain `def` actions."""
+
+    __slots__ = ("_blocking",)
+
+    def __init__(self, host: BlockingHost) -> None:
+        super().__init__(host)
+        self._blocking = host
+
+    def store(
+        self, data: _Content, /, *, content_type: str | None = None, sha256: str | None = None
+    ) -> StorageId:
+        """Store bytes, a binary file, a `Path` or an iterable of bytes; return the file's id.
+
+        With `sha256`, the content must have it.
+        """
+        payload = _source(data) or _spooled(_chunks(data))
+        try:
+            payload |= {"contentType": content_type, "sha256": sha256}
+            return StorageId(str(self._blocking.host.request_blocking("storage_store", payload)))
+        finally:
+            _discard(payload)
+
+    def get(self, id: StorageId, /) -> SyncStoredFile | None:
+        """Return the file, or None if there is none."""
+        found = self._blocking.host.request_blocking("storage_get", {"id": id})
+        return None if found is None else SyncStoredFile(found)
+
+
+class ActionStorage:
+    """`ctx.storage` in `async def` actions and HTTP actions."""
+
+    __slots__ = ("_requests",)
+
+    def __init__(self, requests: Requests) -> None:
+        self._requests = requests
+
+    def get_url(self, id: StorageId, /) -> Coroutine[Any, Any, str | None]:
+        """Return where the file can be downloaded, or None if there is none."""
+        return self._requests.ask("storage_url", {"id": id}, label="storage.get_url")
+
+    def get_metadata(self, id: StorageId, /) -> Coroutine[Any, Any, StorageMetadata | None]:
+        """Return what is known about the file, or None if there is none."""
+        return self._requests.ask("storage_metadata", {"id": id}, label="storage.get_metadata")
+
+    def generate_upload_url(self) -> Coroutine[Any, Any, str]:
+        """Return where a client can upload one file."""
+        return self._requests.ask("storage_upload_url", {}, label="storage.generate_upload_url")
+
+    def delete(self, id: StorageId, /) -> Coroutine[Any, Any, None]:
+        """Delete the file."""
+        return self._requests.ask("storage_delete", {"id": id}, label="storage.delete")
+
+    def store(
+        self,
+        data: _Content | AsyncIterator[bytes],
+        /,
+        *,
+        content_type: str | None = None,
+        sha256: str | None = None,
+    ) -> Coroutine[Any, Any, StorageId]:
+        """Store bytes, a binary file, a `Path` or an (async) iterable of bytes; return the file's id.
+
+        With `sha256`, the content must have it.
+        """
+
+        async def store() -> StorageId:
+            payload = _source(data)
+            if payload is None:
+                chunks = data if hasattr(data, "__aiter__") else _chunks(data)
+                payload = await _spooled_async(chunks)
+            try:
+                payload |= {"contentType": content_type, "sha256": sha256}
+                return StorageId(str(await self._requests.host.request("storage_store", payload)))
+            finally:
+                _discard(payload)
+
+        return self._requests.track(store, "storage.store")
+
+    def get(self, id: StorageId, /) -> Coroutine[Any, Any, StoredFile | None]:
+        """Return the file, or None if there is none."""
+
+        def convert(found: dict[str, Any] | None) -> StoredFile | None:
+            return None if found is None else StoredFile(found)
+
+        return self._requests.ask("storage_get", {"id": id}, convert, label="storage.get")
+
+
+def _source(data: Any) -> dict[str, Any] | None:
+    """Return the payload for what is at hand as a whole, None for what comes in pieces."""
+    if isinstance(data, bytes | bytearray | memoryview):
+        return {"data": bytes(data)}
+    if isinstance(data, Path):
+        return {"path": str(data), "temporary": False}
+    if isinstance(data, str):
+        raise ArgumentError("storage.store takes bytes, not a str: encode it, e.g. text.encode()")
+    return None
+
+
+def _chunks(data: Any) -> Iterator[bytes]:
+    if hasattr(data, "read"):
+        return iter(lambda: data.read(_CHUNK_BYTES), b"")
+    if isinstance(data, Iterable):
+        return iter(cast(Iterable[bytes], data))
+    raise ArgumentError(
+        f"storage.store takes bytes, a binary file, a Path or chunks, not {type(data).__name__}"
+    )
+
+
+def _spooled(chunks: Iterator[bytes]) -> dict[str, Any]:
+    with _temporary_file() as file:
+        for chunk in chunks:
+            file.write(_checked(chunk))
+    return {"path": file.name, "temporary": True}
+
+
+async def _spooled_async(chunks: Any) -> dict[str, Any]:
+    import asyncio
+
+    with _temporary_file() as file:
+        if hasattr(chunks, "__aiter__"):
+            async for chunk in chunks:
+                await asyncio.to_thread(file.write, _checked(chunk))
+        else:
+            # A file or a generator may block: it is read where that does no harm.
+            while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+                await asyncio.to_thread(file.write, _checked(chunk))
+    return {"path": file.name, "temporary": True}
+
+
+def _temporary_file() -> Any:
+    return tempfile.NamedTemporaryFile(prefix="convexpy-store-", delete=False)
+
+
+def _checked(chunk: Any) -> bytes:
+    if not isinstance(chunk, bytes | bytearray | memoryview):
+        raise ArgumentError(f"storage.store takes chunks of bytes, not {type(chunk).__name__}")
+    return bytes(chunk)
+
+
+def _discard(payload: dict[str, Any]) -> None:
+    """Remove the temporary file, unless the engine has moved it to its place."""
+    if payload.get("temporary"):
+        Path(os.fspath(payload["path"])).unlink(missing_ok=True)
