@@ -1,0 +1,218 @@
+"""The commit thread: groups, outcomes, a full disk, an unknown outcome."""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from convexpy.database import Group, GroupCommitter, decode_entry
+from convexpy.database._entries import TransactionRecord, encode_write_set
+from convexpy.persistence import MemoryFiles, OutcomeUnknown, StoreFull
+from convexpy.persistence.memory import MemoryLogStore
+from convexpy.runtime import ManualClock, pauses
+
+TRANSACTION = encode_write_set(TransactionRecord("op", "f", [], None), max_creation_time=0.0).encoded
+DEADLINE_S = 20
+
+
+class Outcomes:
+    """What was told, in order, to be waited for."""
+
+    def __init__(self) -> None:
+        self.told: queue.Queue[tuple[str, Any]] = queue.Queue()
+
+    def committed(self, group: Group) -> None:
+        self.told.put(("committed", group))
+
+    def full(self, calls: list[int], error: StoreFull) -> None:
+        self.told.put(("full", calls))
+
+    def available(self) -> None:
+        self.told.put(("available", None))
+
+    def unknown(self, error: BaseException) -> None:
+        self.told.put(("unknown", error))
+
+    def next(self) -> tuple[str, Any]:
+        return self.told.get(timeout=DEADLINE_S)
+
+
+def directly(callback: Callable[..., None], *arguments: Any) -> None:
+    callback(*arguments)
+
+
+class Setup:
+    def __init__(self) -> None:
+        self.files = MemoryFiles()
+        self.log = self.files.log()
+        self.outcomes = Outcomes()
+        self.clock = ManualClock(1000)
+        self.committer = GroupCommitter(
+            self.log,
+            self.outcomes,
+            seq=0,
+            ts=5000,
+            max_creation_time=7.0,
+            clock=self.clock,
+            call_soon=directly,
+            group_bytes_max=10 * len(TRANSACTION),
+            probe_interval_s=0.01,
+        )
+
+
+@pytest.fixture
+def setup() -> Iterator[Setup]:
+    interval = sys.getswitchinterval()
+    made = Setup()
+    yield made
+    made.committer.stop()
+    sys.setswitchinterval(interval)
+
+
+def test_what_waits_becomes_one_row(setup: Setup) -> None:
+    for call, time in ((1, 5.0), (2, 9.0), (3, 8.0)):
+        setup.committer.submit(call, TRANSACTION, time)
+    setup.committer.submit(4, None)
+    assert setup.committer.run_once()
+    kind, group = setup.outcomes.next()
+    assert (kind, group.calls, len(group.transactions)) == ("committed", [1, 2, 3, 4], 3)
+    (row,) = setup.log.rows(0)
+    assert group.row == row
+    assert (row.seq, row.ts) == (1, 5001)
+    entry = decode_entry(row.entry)
+    assert (entry.max_creation_time, len(entry.transactions), len(entry.group_id)) == (9.0, 3, 16)
+    assert not setup.committer.run_once()
+
+
+def test_ts_follows_the_clock_but_always_grows(setup: Setup) -> None:
+    def commit() -> int:
+        setup.committer.submit(1, TRANSACTION)
+        setup.committer.run_once()
+        return setup.outcomes.next()[1].row.ts
+
+    assert commit() == 5001
+    assert commit() == 5002
+    setup.clock.advance(1)
+    assert commit() == 1_000_001_000
+    setup.committer.raise_ts(2_000_000_000)
+    assert commit() == 2_000_000_001
+    assert decode_entry(setup.log.rows(0)[-1].entry).max_creation_time == 7.0
+
+
+def test_calls_that_wrote_nothing_make_no_row(setup: Setup) -> None:
+    setup.committer.submit(1, None)
+    setup.committer.run_once()
+    kind, group = setup.outcomes.next()
+    assert (kind, group.calls, group.row, setup.log.rows(0)) == ("committed", [1], None, [])
+
+
+def test_a_group_has_a_bound_but_at_least_one_call(setup: Setup) -> None:
+    big = TRANSACTION + b"\0" * 20 * len(TRANSACTION)
+    for call in range(25):
+        setup.committer.submit(call, big if call == 24 else TRANSACTION)
+    sizes = []
+    while setup.committer.run_once():
+        sizes.append(len(setup.outcomes.next()[1].calls))
+    assert sizes == [10, 10, 4, 1]
+
+
+def test_the_thread_commits_in_order_and_finishes_when_stopped(setup: Setup) -> None:
+    setup.committer.start()
+    for call in range(300):
+        setup.committer.submit(call, TRANSACTION)
+    setup.committer.stop()
+    setup.committer.stop()
+    calls: list[int] = []
+    while not setup.outcomes.told.empty():
+        kind, group = setup.outcomes.next()
+        assert kind == "committed"
+        calls += group.calls
+    assert calls == list(range(300))
+    assert [row.seq for row in setup.log.rows(0)] == list(range(1, len(setup.log.rows(0)) + 1))
+
+
+def test_calls_gather_while_a_group_is_synced(setup: Setup) -> None:
+    reached, go = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        reached.set()
+        assert go.wait(DEADLINE_S)
+
+    pauses.set("committer.before_append", wait)
+    try:
+        setup.committer.start()
+        setup.committer.submit(0, TRANSACTION)
+        assert reached.wait(DEADLINE_S)
+        for call in range(1, 6):
+            setup.committer.submit(call, TRANSACTION)
+        go.set()
+        assert setup.outcomes.next()[1].calls == [0]
+        assert setup.outcomes.next()[1].calls == [1, 2, 3, 4, 5]
+    finally:
+        pauses.set("committer.before_append", None)
+
+
+def test_a_full_disk_refuses_everything_until_the_owner_resumed_and_a_probe_worked(setup: Setup) -> None:
+    setup.committer.start()
+    setup.committer.resume()
+    setup.committer.submit(1, TRANSACTION)
+    assert setup.outcomes.next()[0] == "committed"
+    setup.files.capacity_rows = 1
+    setup.committer.submit(2, TRANSACTION)
+    assert setup.outcomes.next() == ("full", [2])
+    setup.files.capacity_rows = None
+    setup.committer.submit(3, TRANSACTION)
+    assert setup.outcomes.next() == ("full", [3])  # run on top of 2: it must not become durable
+    setup.files.capacity_rows = 1
+    setup.committer.resume()
+    setup.committer.submit(4, TRANSACTION)
+    assert setup.outcomes.next() == ("full", [4])
+    setup.files.capacity_rows = None
+    assert setup.outcomes.next() == ("available", None)
+    setup.committer.submit(5, TRANSACTION)
+    kind, group = setup.outcomes.next()
+    assert (kind, group.calls, group.row.seq) == ("committed", [5], 2)
+
+
+@pytest.mark.parametrize("point", ["committer.before_append", "committer.after_append", "log"])
+def test_after_an_unknown_outcome_nothing_is_committed_or_answered(setup: Setup, point: str) -> None:
+    def fail(*_: Any) -> None:
+        raise OutcomeUnknown("the sync failed")
+
+    class Failing(MemoryLogStore):
+        append = fail
+
+    if point == "log":
+        setup.committer._log = Failing(setup.files)
+    else:
+        pauses.set(point, fail)
+    try:
+        setup.committer.start()
+        setup.committer.submit(1, TRANSACTION)
+        kind, error = setup.outcomes.next()
+    finally:
+        pauses.set(point, None)
+    assert kind == "unknown"
+    assert isinstance(error, OutcomeUnknown)
+    assert setup.committer.is_dead
+    setup.committer.submit(2, TRANSACTION)
+    assert not setup.committer.run_once()
+    setup.committer.stop()
+    assert setup.outcomes.told.empty()
+    assert len(setup.log.rows(0)) == (1 if point == "committer.after_append" else 0)
+
+
+def test_old_rows_are_trimmed_between_groups(setup: Setup) -> None:
+    for call in range(30):
+        setup.committer.submit(call, TRANSACTION)
+        setup.committer.run_once()
+    setup.committer.trim(20)
+    setup.committer.start()
+    setup.committer.submit(99, TRANSACTION)
+    setup.committer.stop()
+    assert setup.log.first_seq == 20
