@@ -1,1 +1,17 @@
-"""."""
+"""The deployment: joins log, checkpoint, executors, subscriptions and pushes into one running backend."""
+
+from convexpy.deployment.deployment import Deployment, DeploymentSettings
+from convexpy.deployment.push import PushRequest
+from convexpy.deployment.state import Keys, load_keys, save_keys
+from convexpy.deployment.storage import FolderStorage, MemoryStorage
+
+__all__ = [
+    "Deployment",
+    "DeploymentSettings",
+    "FolderStorage",
+    "Keys",
+    "MemoryStorage",
+    "PushRequest",
+    "load_keys",
+    "save_keys",
+]

@@ -1,1 +1,5 @@
-"""."""
+"""HTTP and WebSocket front of a deployment: routes, CORS, status codes; no rules of its own."""
+
+from convexpy.http.app import ApiApp, SiteApp
+
+__all__ = ["ApiApp", "SiteApp"]

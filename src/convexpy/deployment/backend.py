@@ -1,0 +1,277 @@
+"""What sessions and HTTP routes ask of a deployment: run a function, subscribe to a query, check a caller."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from convexpy.auth import AdminKeys, InvalidKey, complete_identity
+from convexpy.deployment.outcome import Outcome, Presenter, new_request_id, request_id_of
+from convexpy.deployment.registry import canonical_path
+from convexpy.errors import AuthError, RequestError
+from convexpy.logs import FunctionLog
+from convexpy.protocol import sync
+from convexpy.protocol.frames import Call, CallFailure, Kind, LogLine, Request
+from convexpy.sync.entries import QueryEntry, QueryOutcome, Run
+from convexpy.sync.session import Caller, Done
+
+if TYPE_CHECKING:
+    from convexpy.deployment.deployment import Deployment
+
+FUTURE_MAX_NS = 3_600 * 10**9
+_decode = msgspec.json.Decoder().decode
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+
+
+def canonical_args(args: bytes) -> bytes:
+    """Return the one object of `[{}]` or `{}` as canonical JSON.
+
+    Raises:
+        RequestError: it is neither, or not JSON.
+    """
+    try:
+        value = _decode(args)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise RequestError(f"the arguments are no JSON: {error}", code="BadJsonBody") from error
+    if isinstance(value, list):
+        if len(value) > 1:
+            raise RequestError("a function takes one object of arguments", code="BadFunctionArguments")
+        value = value[0] if value else {}
+    if not isinstance(value, dict):
+        raise RequestError("the arguments must be one object", code="BadFunctionArguments")
+    try:
+        return _encode_sorted(value)
+    except UnicodeError as error:
+        raise RequestError("the arguments hold a lone surrogate", code="BadJsonBody") from error
+
+
+class FunctionRunner:
+    """Runs functions for callers outside, and logs what ran."""
+
+    def __init__(
+        self, deployment: Deployment, log: FunctionLog, presenter: Presenter, keys: AdminKeys
+    ) -> None:
+        self._deployment = deployment
+        self._log = log
+        self.presenter = presenter
+        self.keys = keys
+        self._next_call = 0
+
+    def next_call(self) -> int:
+        """Return a fresh call id."""
+        self._next_call += 1
+        return self._next_call
+
+    # One call
+
+    def call(
+        self,
+        kind: Kind,
+        path: str,
+        args: bytes,
+        caller: Caller,
+        done: Callable[[Outcome], None],
+        *,
+        request_id: str,
+        origin: str,
+        session: str = "",
+        request: int = 0,
+        client_address: str | None = None,
+        user_agent: str | None = None,
+    ) -> None:
+        """Run a function; `done` gets its outcome. A refusal is an outcome too."""
+        live = self._deployment.live
+        refusal = live.registry.refusal(kind, path, admin=caller.admin)
+        if refusal is not None:
+            refusal.ts, refusal.row = self._deployment.timeline.ts, self._deployment.timeline.row
+            self._logged(kind, path, refusal, request_id, origin, caller)
+            done(refusal)
+            return
+        call = Call(
+            self.next_call(),
+            kind,
+            path,
+            args,
+            request_id,
+            self._deployment.clock.now_ns() // 1_000_000,
+            caller.claims or None,
+            session,
+            request,
+            None,
+            client_address,
+            user_agent,
+        )
+
+        def finished(outcome: Outcome) -> None:
+            self._logged(kind, path, outcome, request_id, origin, caller)
+            done(outcome)
+
+        if kind == "mutation":
+            live.mutations.submit(call, finished)
+        elif kind == "query":
+            live.queries.submit(call, lambda outcome, stale: finished(outcome))
+        else:
+            function = live.registry.get(path)
+            live.actions.submit(call, finished, None if function is None else function.get("timeoutS"))
+
+    async def run(self, kind: Kind, path: str, args: bytes, caller: Caller, **context: Any) -> Outcome:
+        """Run a function and wait for its outcome."""
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def done(outcome: Outcome) -> None:
+            if not future.done():
+                future.set_result(outcome)
+
+        context.setdefault("request_id", new_request_id())
+        context.setdefault("origin", "HttpApi")
+        self.call(kind, path, args, caller, done, **context)
+        return await future
+
+    def _logged(
+        self, kind: Kind, path: str, outcome: Outcome, request_id: str, origin: str, caller: Caller
+    ) -> None:
+        if path.startswith("_system/"):
+            return
+        result, failure = outcome.result, outcome.failure
+        usage = (
+            (result.documents_read, result.documents_written, result.bytes_read, result.bytes_written)
+            if result is not None
+            else (0, 0, 0, 0)
+        )
+        self._log.completion(
+            kind=kind.capitalize(),
+            path=path,
+            request_id=request_id,
+            seconds=outcome.seconds,
+            lines=[] if kind == "action" else outcome.logs,
+            error=None if failure is None else failure.traceback or failure.detail,
+            caller=origin,
+            identity="instance_admin" if caller.admin else "user" if caller.claims else "unknown",
+            usage=usage,
+            return_bytes=len(outcome.value),
+        )
+
+    def progress(self, call: Call, lines: list[LogLine]) -> None:
+        """Log lines of an action that is still running."""
+        self._log.progress(kind="Action", path=call.path, request_id=call.request_id, lines=lines)
+
+    async def serve_action(self, call: Call, request: Request) -> tuple[bytes, CallFailure | None]:
+        """Answer what an action asks (the operations of `functions._host.ActionHost`)."""
+        payload: dict[str, Any] = _decode(request.payload)
+        if request.operation != "call":
+            detail = f"{request.operation} is not available on this deployment"
+            return b"null", CallFailure("NotSupported", detail, function=call.path)
+        caller = Caller(call.identity or b"", admin=True)
+        try:
+            path = canonical_path(payload["path"])
+        except RequestError as error:
+            return b"null", CallFailure(error.code, error.message, function=call.path)
+        outcome = await self.run(
+            payload["kind"],
+            path,
+            _encode_sorted(payload["args"]),
+            caller,
+            request_id=call.request_id,
+            origin="Action",
+        )
+        return outcome.value, outcome.failure
+
+    # For sessions (sync.Backend and sync.QueryRunner)
+
+    def canonical_args(self, args: bytes) -> bytes:
+        """Return the one object of the arguments as canonical JSON."""
+        return canonical_args(args)
+
+    def canonical_path(self, path: str) -> str:
+        """Return the canonical path, or the text as it came: then no function has it."""
+        try:
+            return canonical_path(path)
+        except RequestError:
+            return path
+
+    def run_mutation(
+        self, path: str, args: bytes, caller: Caller, session: str, request: int, done: Callable[[Done], None]
+    ) -> None:
+        """Run a mutation of a session; repeated after a reconnect it answers what it answered."""
+        request_id = request_id_of(session, request)
+
+        def finished(outcome: Outcome) -> None:
+            done(self.presenter.done(request_id, outcome))
+
+        self.call(
+            "mutation", path, args, caller, finished,
+            request_id=request_id, origin="SyncWorker", session=session, request=request,
+        )  # fmt: skip
+
+    def run_action(
+        self, path: str, args: bytes, caller: Caller, session: str, request: int, done: Callable[[Done], None]
+    ) -> None:
+        """Run an action of a session."""
+        request_id = request_id_of(session, request)
+
+        def finished(outcome: Outcome) -> None:
+            done(self.presenter.done(request_id, outcome))
+
+        self.call("action", path, args, caller, finished, request_id=request_id, origin="SyncWorker")
+
+    def run_query(self, entry: QueryEntry, run: Run) -> None:
+        """Run a subscribed query at the newest durable row."""
+        key = entry.key
+        deployment = self._deployment
+        request_id = new_request_id()
+        caller = Caller(key.caller, key.admin)
+        refusal = deployment.live.registry.refusal("query", key.path, admin=key.admin)
+
+        def finished(outcome: Outcome, stale: bool) -> None:
+            self._logged("query", key.path, outcome, request_id, "SyncWorker", caller)
+            failure, result = outcome.failure, outcome.result
+            run.finish(
+                QueryOutcome(
+                    outcome.row,
+                    stale,
+                    outcome.value,
+                    None if failure is None else self.presenter.message(request_id, failure),
+                    None if failure is None else failure.detail,
+                    None if failure is None else failure.data,
+                    self.presenter.log_lines(outcome.logs),
+                    None if result is None else result.journal,
+                    [] if result is None else result.reads,
+                )
+            )
+
+        if refusal is not None:
+            refusal.row = deployment.timeline.row
+            asyncio.get_running_loop().call_soon(finished, refusal, False)
+            return
+        call = Call(
+            self.next_call(), "query", key.path, key.args, request_id, deployment.clock.now_ns() // 1_000_000,
+            key.caller or None, journal=key.journal,
+        )  # fmt: skip
+        deployment.live.queries.submit(call, finished)
+
+    def authenticate(self, message: sync.Authenticate) -> Caller:
+        """Check the token or key of an Authenticate message."""
+        if message.token_type == "Admin":
+            try:
+                return self.admin(message.value, message.impersonating or message.acting_as)
+            except InvalidKey as error:
+                raise AuthError(error.message) from error
+        raise AuthError("No auth provider found matching the given token: the app has no auth_config.py")
+
+    def admin(self, key: str, acting_as: dict[str, Any] | None = None) -> Caller:
+        """Return the caller of an admin key, or raise InvalidKey."""
+        parsed = self.keys.verify(key)
+        claims = parsed.acting_as or (complete_identity(acting_as) if acting_as else None)
+        return Caller(b"" if claims is None else _encode_sorted(claims), admin=True)
+
+    def observed(self, ts: int) -> None:
+        """Keep timestamps growing for a client that has seen a later one, within reason."""
+        if ts <= self._deployment.timeline.ts:
+            return
+        if ts > time.time_ns() + FUTURE_MAX_NS:
+            raise RequestError("the client has seen a timestamp far in the future", code="TimestampInFuture")
+        self._deployment.raise_ts(ts)

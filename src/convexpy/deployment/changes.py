@@ -1,0 +1,73 @@
+"""What a push changes: functions, tables, indexes and modules, before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[str]]:
+    return {
+        "added": sorted(after.keys() - before.keys()),
+        "removed": sorted(before.keys() - after.keys()),
+        "changed": sorted(name for name in before.keys() & after.keys() if before[name] != after[name]),
+    }
+
+
+def _functions(description: dict[str, Any]) -> dict[str, Any]:
+    return {
+        function["path"]: {name: function.get(name) for name in ("kind", "visibility", "args", "returns")}
+        for function in description["functions"]
+    }
+
+
+def _tables(description: dict[str, Any]) -> dict[str, Any]:
+    schema = description["schema"]
+    return {} if schema is None else {name: table["validator"] for name, table in schema["tables"].items()}
+
+
+def _indexes(description: dict[str, Any]) -> dict[tuple[str, str, tuple[str, ...]], dict[str, Any]]:
+    schema = description["schema"]
+    found: dict[tuple[str, str, tuple[str, ...]], dict[str, Any]] = {}
+    for table, definition in ({} if schema is None else schema["tables"]).items():
+        for index in definition["indexes"]:
+            key = (table, index["name"], tuple(index["fields"]))
+            found[key] = {"table": table, **index}
+    return found
+
+
+def describe_changes(
+    before: dict[str, Any],
+    after: dict[str, Any],
+    modules_before: Mapping[str, str],
+    modules: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return `changes` and `counts` as a push reports them."""
+    old, new = _indexes(before), _indexes(after)
+    return {
+        "changes": {
+            "functions": _difference(_functions(before), _functions(after)),
+            "tables": _difference(_tables(before), _tables(after)),
+            "indexes": {
+                "added": [new[key] for key in sorted(new.keys() - old.keys())],
+                "removed": [old[key] for key in sorted(old.keys() - new.keys())],
+            },
+            "modules": _difference(modules_before, modules),
+        },
+        "counts": {"functions": len(after["functions"]), "tables": len(_tables(after)), "indexes": len(new)},
+    }
+
+
+def schema_needs_check(before: dict[str, Any] | None, after: dict[str, Any]) -> bool:
+    """Say whether stored documents must be looked at: a validator, a table or an index is not as it was."""
+    if before is None:
+        return True
+    if not before["schemaValidation"] and after["schemaValidation"]:
+        return True
+    old, new = before["tables"], after["tables"]
+    return any(
+        name not in old
+        or old[name]["validator"] != table["validator"]
+        or old[name]["indexes"] != table["indexes"]
+        for name, table in new.items()
+    )

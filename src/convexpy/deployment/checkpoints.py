@@ -1,0 +1,197 @@
+"""When the checkpoint moves, and how far it may.
+
+Targets are durable rows, never beyond the row of the oldest query without an answer: that call would read two moments.
+The work is done by one thread, which alone writes the checkpoint; walks for new indexes go in slices between targets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
+
+from convexpy.database import Checkpointer
+from convexpy.deployment.timeline import LogTimeline, TailRow
+from convexpy.errors import PushRejected
+from convexpy.limits import Knobs
+from convexpy.schema import Schema, load_schema
+
+logger = logging.getLogger("convexpy.checkpoints")
+R = TypeVar("R")
+RETRY_S = 1.0
+OLDER_QUERY_S = 0.02
+MISFITS_SHOWN = 5
+
+
+class CheckpointerSource(Protocol):
+    """Opens the checkpointer."""
+
+    def checkpointer(self) -> Checkpointer:
+        """Return the one writer of the checkpoint."""
+        ...
+
+
+class CheckpointService:
+    """Moves the checkpoint at idle, at size, on request and at the end."""
+
+    def __init__(
+        self,
+        storage: CheckpointerSource,
+        timeline: LogTimeline,
+        knobs: Knobs,
+        *,
+        oldest_row: Callable[[], int],
+        moved: Callable[[int], None],
+    ) -> None:
+        self._storage = storage
+        self._timeline = timeline
+        self._knobs = knobs
+        self._oldest_row = oldest_row
+        self._moved = moved
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="convexpy-checkpoint")
+        self._checkpointer: Checkpointer | None = None
+        self._rows: list[TailRow] = []
+        self._lock = asyncio.Lock()
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def start(self) -> None:
+        """Open the checkpoint for writing."""
+        self._checkpointer = await self._run(self._storage.checkpointer)
+        if self._timeline.tail:
+            self._arm()
+
+    async def _run(self, work: Callable[..., R], *arguments: Any) -> R:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    # Rows
+
+    def row(self, row: TailRow) -> None:
+        """Note a durable row; it is folded later."""
+        self._rows.append(row)
+        if self._timeline.tail_bytes >= self._knobs.tail_checkpoint_bytes:
+            self._begin()
+        else:
+            self._arm()
+
+    def _arm(self) -> None:
+        """Checkpoint a while after the first row that is not covered, or at size."""
+        if self._timer is None and not self._closed:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._knobs.checkpoint_idle_s, self._begin)
+
+    def _begin(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if (self._task is None or self._task.done()) and not self._closed:
+            self._task = asyncio.get_running_loop().create_task(self._advance())
+
+    async def _advance(self) -> None:
+        try:
+            await self.reach(min(self._timeline.row, self._oldest_row()))
+        except Exception:
+            # The tail grows to its bound meanwhile; mutations wait there.
+            logger.exception("the checkpoint could not move, trying again")
+            await asyncio.sleep(RETRY_S)
+        if self._timeline.tail:
+            self._arm()
+
+    async def reach(self, target: int) -> None:
+        """Move the checkpoint to `target` at least, as soon as no older query is under way."""
+        while self._oldest_row() < target:
+            await asyncio.sleep(OLDER_QUERY_S)
+        async with self._lock:
+            if self._timeline.checkpoint_seq >= target:
+                return
+            await self._fold(target)
+        self._moved(target)
+
+    async def _fold(self, target: int) -> None:
+        rows, self._rows = self._rows, []
+        checkpointer = self._open_checkpointer()
+
+        def work() -> None:
+            for row in rows:
+                checkpointer.row(row.seq, row.ts, row.entry)
+            checkpointer.run(target)
+
+        await self._run(work)
+
+    def _open_checkpointer(self) -> Checkpointer:
+        assert self._checkpointer is not None  # started
+        return self._checkpointer
+
+    # Walks
+
+    async def walk(self, indexes: list[dict[str, Any]], schema: dict[str, Any] | None) -> None:
+        """Enter stored documents into new indexes, and check every stored document against `schema`.
+
+        Raises:
+            PushRejected: some do not fit; the first are named.
+        """
+        by_tablet: dict[int, list[int]] = {}
+        for index in indexes:
+            by_tablet.setdefault(index["tablet"], []).append(index["number"])
+        loaded = load_schema(schema) if schema is not None else None
+        checkpointer = self._open_checkpointer()
+        catalog = checkpointer.catalog
+        if loaded is not None:
+            for name in loaded.tables:
+                table = catalog.by_name.get(name)
+                if table is not None:
+                    by_tablet.setdefault(table.tablet, [])
+        for tablet, numbers in by_tablet.items():
+            await self._walk_tablet(tablet, numbers, loaded)
+
+    async def _walk_tablet(self, tablet: int, numbers: list[int], schema: Schema | None) -> None:
+        checkpointer = self._open_checkpointer()
+        table = checkpointer.catalog.by_tablet[tablet]
+
+        def check(document: dict[str, Any]) -> None:
+            if schema is not None:
+                schema.check_document(table.name, document, checkpointer.catalog.table_number)
+
+        walk = checkpointer.walk(
+            tablet, numbers, since=checkpointer.checkpoint_seq, check=check if schema is not None else None
+        )
+        done = False
+        while not done:
+            async with self._lock:
+                done = await self._run(walk.step)
+            if walk.misfits:
+                raise _misfits(table.name, walk.misfits)
+
+    async def sweep(self) -> None:
+        """Remove what the catalog no longer names, in slices."""
+        checkpointer = self._open_checkpointer()
+        done = False
+        while not done and not self._closed:
+            async with self._lock:
+                done = await self._run(checkpointer.drop_slice)
+
+    async def close(self) -> None:
+        """Make a full checkpoint, so that the files at rest are complete, and close them."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._checkpointer is not None:
+            async with self._lock:
+                await self._fold(self._timeline.row)
+            await self._run(self._checkpointer.close)
+        self._thread.shutdown()
+
+
+def _misfits(table: str, misfits: list[tuple[str, str]]) -> PushRejected:
+    named = [f"{table}/{id}: {text}" for id, text in misfits[:MISFITS_SHOWN]]
+    return PushRejected(
+        f'{len(misfits)} or more documents in "{table}" do not fit the new schema: {named[0]}',
+        code="SchemaMismatch",
+        hint="make the field optional, or change the documents first",
+        data={"table": table, "documents": named, "retryOn": "data"},
+    )

@@ -1,0 +1,313 @@
+"""The composition root: one running deployment, from its data folder to its subscriptions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from convexpy.auth import AdminKeys
+from convexpy.database import GroupCommitter
+from convexpy.deployment.actions import ActionDispatcher
+from convexpy.deployment.backend import FunctionRunner
+from convexpy.deployment.checkpoints import CheckpointService
+from convexpy.deployment.mutations import MutationPipeline
+from convexpy.deployment.outcome import Outcome, Presenter, failed, new_request_id
+from convexpy.deployment.push import PushConfig, Pusher
+from convexpy.deployment.queries import QueryDispatcher
+from convexpy.deployment.sources import SourceStore
+from convexpy.deployment.state import ActiveVersion, StartState
+from convexpy.deployment.storage import Storage
+from convexpy.deployment.timeline import LogTimeline, TailRow
+from convexpy.deployment.versions import LiveVersion
+from convexpy.errors import Error, Unavailable
+from convexpy.execution.settings import ExecutorSettings
+from convexpy.execution.starter import ForkStarter, Starter
+from convexpy.limits import Knobs
+from convexpy.logs import FunctionLog
+from convexpy.protocol.frames import Call
+from convexpy.runtime import Clock, SystemClock
+from convexpy.sync import Hub
+from convexpy.values import encode_wire
+
+logger = logging.getLogger("convexpy.deployment")
+
+
+@dataclass
+class DeploymentSettings:
+    """What a deployment is told when it starts."""
+
+    name: str
+    instance_secret: str
+    cloud_url: str
+    site_url: str
+    knobs: Knobs = field(default_factory=Knobs)
+    redact: bool = False
+    label: str = "convex"
+
+
+class FatalHandler(Protocol):
+    """Ends the process when the outcome of a commit is unknown."""
+
+    def __call__(self, error: BaseException) -> None:
+        """Answer nobody and stop."""
+        ...
+
+
+class Deployment:
+    """One running backend. Everything runs on one event loop; durable work is in threads and processes below."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        settings: DeploymentSettings,
+        *,
+        on_fatal: FatalHandler,
+        starter: Starter | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.storage = storage
+        self.misfits: list[str] = []
+        self.starter: Starter = starter or ForkStarter()
+        self.log = FunctionLog()
+        self._on_fatal = on_fatal
+        self._tasks: set[asyncio.Task[Any]] = set()
+        recovered = storage.recovered
+        self.timeline = LogTimeline(recovered.rows, recovered.checkpoint_seq, recovered.seq, recovered.ts)
+        self.sources = SourceStore(storage.folder / "versions")
+        start: StartState = storage.start_state
+        self.active: ActiveVersion = start.active
+        self.environment = start.environment
+        for source in start.sources.values():
+            self.sources.add(source)
+        self._building = start.building
+        knobs = settings.knobs
+        self.keys = AdminKeys(settings.name, settings.instance_secret)
+        self.live = LiveVersion(knobs)
+        self.functions = FunctionRunner(self, self.log, Presenter(redact=settings.redact), self.keys)
+        self.hub = Hub(self.timeline, self.functions)
+        need = self.live.need
+        mutations = MutationPipeline(
+            self.timeline,
+            knobs,
+            on_row=self._row,
+            on_misfits=self.misfits.extend,
+            on_fatal=self._outcome_unknown,
+            need_executor=lambda: need("mutations"),
+        )
+        self.committer = mutations.committer = GroupCommitter(
+            storage.log,
+            mutations,
+            seq=recovered.seq,
+            ts=recovered.ts,
+            max_creation_time=recovered.max_creation_time,
+            clock=self.clock,
+            call_soon=loop.call_soon_threadsafe,
+            group_bytes_max=knobs.group_bytes_max,
+        )
+        self.live.connect(
+            mutations,
+            QueryDispatcher(self.timeline, knobs, need_executor=lambda: need("queries")),
+            ActionDispatcher(
+                knobs,
+                self.functions.serve_action,
+                need_executor=lambda: need("actions"),
+                on_progress=self.functions.progress,
+            ),
+            lambda: self.timeline.checkpoint_seq,
+        )
+        self.checkpoints = CheckpointService(
+            storage,
+            self.timeline,
+            knobs,
+            oldest_row=lambda: self.live.queries.oldest_row,
+            moved=self._checkpoint_moved,
+        )
+        self.pusher = Pusher(self)
+
+    # Start and stop
+
+    async def start(self) -> None:
+        """Start the executors of the active version; ready to serve when this returns."""
+        await self.checkpoints.start()
+        self.committer.start()
+        number, modules = self.active.version, self.active.modules
+        folder = await asyncio.to_thread(self.sources.materialise, number, modules)
+        await asyncio.to_thread(self.sources.sweep, number)
+        settings = self.executor_settings(number, str(folder), self.active.config)
+        try:
+            handle = await self.starter.start_version(settings, self.functions_environment())
+        except Error as error:
+            # The data is fine and a push can repair the code: serve an empty app until then.
+            logger.error("the active version does not load, serving nothing until a push: %s", error)
+            empty = await asyncio.to_thread(self.sources.materialise, 0, {})
+            settings = self.executor_settings(0, str(empty), PushConfig())
+            self.active.config = PushConfig(label="")
+            handle = await self.starter.start_version(settings, self.functions_environment())
+
+        async def nothing() -> None:
+            """Activate nothing: the version is active in the data already."""
+
+        await self.live.switch(handle, nothing)
+        self.schedule_warm(handle.description["packages"])
+        if self._building:
+            self.build_in_background(self._building)
+
+    async def close(self) -> None:
+        """Stop: finish or cut calls, write the last group, make a full checkpoint, end the children."""
+        idle = asyncio.Event()
+        self.live.mutations.close_gate(idle.set)
+        try:
+            async with asyncio.timeout(self.settings.knobs.stop_grace_s):
+                await idle.wait()
+        except TimeoutError:
+            logger.warning("mutations were still running at the end of the grace period")
+        self.live.mutations.abandon(failed("ShuttingDown", "the deployment is shutting down"))
+        self.log.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.live.actions.close()
+        await self.live.close()
+        await self.starter.close()
+        await asyncio.to_thread(self.committer.stop)
+        await self.checkpoints.close()
+        self.storage.close()
+
+    # Commits
+
+    def _row(self, row: TailRow) -> None:
+        self.live.queries.row(row)
+        self.checkpoints.row(row)
+        self.hub.committed(row.keys)
+
+    def _checkpoint_moved(self, seq: int) -> None:
+        self.timeline.checkpointed(seq)
+        self.live.mutations.checkpointed(seq)
+        self.live.queries.checkpointed(seq)
+
+    def _outcome_unknown(self, error: BaseException) -> None:
+        logger.critical("the outcome of a commit is unknown, stopping: %s", error)
+        self._on_fatal(error)
+
+    def raise_ts(self, ts: int) -> None:
+        """Make later commits later than `ts`, which a client has seen."""
+        self.committer.raise_ts(ts)
+        self.timeline.ts = max(self.timeline.ts, ts)
+
+    # What push and administration need
+
+    def functions_environment(self) -> dict[str, str]:
+        """Return the variables that functions see."""
+        built_in = {"CONVEX_CLOUD_URL": self.settings.cloud_url, "CONVEX_SITE_URL": self.settings.site_url}
+        return {**self.environment, **built_in}
+
+    def executor_settings(self, version: int, folder: str, config: PushConfig) -> ExecutorSettings:
+        """Return what executors of a version are told."""
+        return ExecutorSettings(
+            version=version,
+            folder=folder,
+            label=config.label or self.settings.label,
+            camel=config.function_case == "camel",
+            code_cache=str(self.sources.code_cache),
+            data_path=str(self.storage.folder),
+            cloud_url=self.settings.cloud_url,
+            site_url=self.settings.site_url,
+            secret=self.settings.instance_secret,
+            knobs=self.settings.knobs,
+        )
+
+    async def run_system(self, path: str, args: bytes, *, first: bool = False) -> Outcome:
+        """Run a system mutation; return its outcome.
+
+        Raises:
+            Error: it failed.
+        """
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        call = Call(
+            self.functions.next_call(),
+            "system",
+            path,
+            args,
+            new_request_id(),
+            self.clock.now_ns() // 1_000_000,
+        )
+        self.live.mutations.submit(call, future.set_result, first=first)
+        outcome = await future
+        if outcome.failure is not None:
+            raise Error(outcome.failure.detail.removeprefix("Uncaught "), code=outcome.failure.code)
+        return outcome
+
+    def activated(self, version: int, modules: dict[str, str], config: PushConfig) -> None:
+        """A pushed version is live: every subscription runs again."""
+        old = self.active.version
+        self.active = ActiveVersion(version, modules, config)
+        self.hub.invalidate_all()
+        self._spawn(self.checkpoints.sweep())
+        if old != version:
+            self._spawn(asyncio.to_thread(self.sources.sweep, version))
+
+    async def update_environment(self, changes: list[dict[str, str | None]]) -> None:
+        """Set and remove variables; functions see them in fresh executors, every query runs again."""
+        outcome = await self.run_system("_system/environment:update", encode_wire({"changes": changes}))
+        import msgspec
+
+        self.environment = msgspec.json.decode(outcome.value, type=dict[str, str])
+        await self._restart_version()
+
+    async def _restart_version(self) -> None:
+        folder = self.sources.folder_of(self.active.version)
+        settings = self.executor_settings(self.active.version, str(folder), self.active.config)
+        handle = await self.starter.start_version(settings, self.functions_environment())
+
+        async def nothing() -> None:
+            """Activate nothing: only the variables have changed."""
+
+        await self.live.switch(handle, nothing)
+        self.hub.invalidate_all()
+
+    async def checkpoint(self, *, at_least: int) -> None:
+        """Have the checkpoint reach a row."""
+        await self.checkpoints.reach(at_least)
+
+    async def walk(self, indexes: list[dict[str, Any]], schema: dict[str, Any]) -> None:
+        """Enter stored documents into new indexes and check them against a schema."""
+        await self.checkpoints.walk(indexes, schema)
+
+    def build_in_background(self, indexes: list[dict[str, Any]]) -> None:
+        """Build staged indexes; they turn ready when they are complete."""
+        self._spawn(self._build_staged(indexes))
+
+    async def _build_staged(self, indexes: list[dict[str, Any]]) -> None:
+        await self.checkpoints.reach(self.timeline.row)
+        await self.checkpoints.walk(indexes, None)
+        numbers = [index["number"] for index in indexes]
+        await self.run_system("_system/push:indexesBuilt", encode_wire({"numbers": numbers}))
+
+    def schedule_warm(self, packages: list[str]) -> None:
+        """Have the app's third-party packages imported ahead of the next push."""
+        if isinstance(self.starter, ForkStarter):
+            self._spawn(self._warm(self.starter, packages))
+
+    @staticmethod
+    async def _warm(starter: ForkStarter, packages: list[str]) -> None:
+        try:
+            await starter.warm(packages)
+        except (Unavailable, TimeoutError) as error:
+            logger.warning("packages could not be imported ahead: %s", error)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(_logged(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _logged(work: Any) -> None:
+    try:
+        await work
+    except Exception:
+        logger.exception("a background task failed")

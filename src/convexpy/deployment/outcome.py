@@ -1,0 +1,69 @@
+"""How a call ended, and what a client may read of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+import msgspec
+
+from convexpy.protocol.frames import CallFailure, LogLine, Result
+from convexpy.sync.session import Done
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Outcome(msgspec.Struct):
+    """The end of a call. `value` is wire JSON; `ts` and `row` say at which moment it ran or committed."""
+
+    value: bytes = b"null"
+    failure: CallFailure | None = None
+    logs: list[LogLine] = []
+    ts: int = 0
+    row: int = 0
+    result: Result | None = None
+    seconds: float = 0.0
+
+
+def failed(code: str, detail: str, *, function: str = "", limit: str = "", lost: bool = False) -> Outcome:
+    """Return the outcome of a call that the server itself ended."""
+    return Outcome(failure=CallFailure(code, detail, None, limit, function, "", lost))
+
+
+def request_id_of(session: str, request: int) -> str:
+    """Return the id of a call over a socket: clients can compute it, so logs can be joined to requests."""
+    return hashlib.sha256(f"{session}|{request}".encode()).hexdigest()[:16]
+
+
+def new_request_id() -> str:
+    """Return a fresh id of 16 hex digits."""
+    return os.urandom(8).hex()
+
+
+class Presenter:
+    """Writes outcomes for clients: in full in development, redacted in production."""
+
+    def __init__(self, *, redact: bool) -> None:
+        self.redact = redact
+
+    def message(self, request_id: str, failure: CallFailure) -> str:
+        """Return the text of a failure. The first line never changes its form: applications match it."""
+        first = f"[Request ID: {request_id}] Server Error"
+        return first if self.redact else f"{first}\n{failure.detail}"
+
+    def data(self, failure: CallFailure) -> bytes | None:
+        """Return the wire JSON of a ConvexError's data; never redacted."""
+        return failure.data
+
+    def log_lines(self, logs: list[LogLine]) -> bytes:
+        """Return the JSON array of log lines that a client prints."""
+        if self.redact or not logs:
+            return b"[]"
+        return _encode([f"[{line.level}] {line.text}" for line in logs])
+
+    def done(self, request_id: str, outcome: Outcome) -> Done:
+        """Return what a session tells its client."""
+        logs = self.log_lines(outcome.logs)
+        if outcome.failure is None:
+            return Done(outcome.value, None, None, logs, outcome.ts)
+        return Done(b"null", self.message(request_id, outcome.failure), self.data(outcome.failure), logs)

@@ -1,0 +1,167 @@
+"""The query dispatcher: queries run in parallel on several executors, each call at the row where its stream stands.
+
+A result carries the row it was computed at and its read set; rows committed meanwhile are checked against that read set
+before anybody relies on the result. No checkpoint may pass the row of the oldest call without an answer, or one call
+would read two moments.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from convexpy.deployment.outcome import Outcome, failed
+from convexpy.deployment.slots import Offenders, TransactionSlot, limit_name
+from convexpy.deployment.timeline import LogTimeline, TailRow
+from convexpy.execution.connection import ExecutorConnection
+from convexpy.limits import Knobs
+from convexpy.protocol.frames import Call, CheckpointMoved, Result
+
+OnQueryDone = Callable[[Outcome, bool], None]
+ATTEMPTS_MAX = 5
+
+
+@dataclass(slots=True)
+class _Query:
+    call: Call
+    done: OnQueryDone
+    row: int = 0
+    ts: int = 0
+    attempts: int = 0
+
+
+class QueryDispatcher:
+    """Sends each query to the executor with the least to do."""
+
+    def __init__(self, timeline: LogTimeline, knobs: Knobs, *, need_executor: Callable[[], None]) -> None:
+        self._timeline = timeline
+        self._knobs = knobs
+        self._need_executor = need_executor
+        self._slots: list[TransactionSlot] = []
+        self._queries: dict[int, _Query] = {}
+        self._waiting: deque[_Query] = deque()
+        self.offenders = Offenders()
+
+    @property
+    def executors(self) -> int:
+        """How many executors can take queries now."""
+        return len(self._slots)
+
+    def submit(self, call: Call, done: OnQueryDone) -> int:
+        """Run a query; `done` gets the outcome and whether a later row has already touched what it read.
+
+        Returns the row it runs at, or 0 while it waits for an executor.
+        """
+        refusal = self.offenders.refusal(call.path)
+        query = _Query(call, done)
+        if refusal is not None:
+            query.row, query.ts = self._timeline.row, self._timeline.ts
+            outcome = failed("FunctionRefused", refusal, function=call.path)
+            outcome.row, outcome.ts = query.row, query.ts
+            self._later(done, outcome)
+            return query.row
+        self._queries[call.id] = query
+        self._send(query)
+        return query.row
+
+    @staticmethod
+    def _later(done: OnQueryDone, outcome: Outcome) -> None:
+        import asyncio
+
+        asyncio.get_running_loop().call_soon(done, outcome, False)
+
+    def _send(self, query: _Query) -> None:
+        if not self._slots:
+            self._waiting.append(query)
+            return
+        slot = min(self._slots, key=lambda candidate: len(candidate.sent))
+        query.row, query.ts = self._timeline.row, self._timeline.ts
+        slot.call(query.call)
+
+    # Executors
+
+    def attach(self, connection: ExecutorConnection) -> None:
+        """Add an executor that has said `Ready`."""
+        slot = TransactionSlot(
+            connection, self._knobs, on_ready=lambda _: None, on_result=self._result, on_lost=self._lost
+        )
+        slot.ready = True
+        for row in self._timeline.tail:
+            connection.send_encoded(row.frame)
+        self._slots.append(slot)
+        waiting, self._waiting = self._waiting, deque()
+        for query in waiting:
+            self._send(query)
+
+    def retire_all(self) -> list[TransactionSlot]:
+        """Send nothing more to the present executors; each is closed when its calls have ended."""
+        slots, self._slots = self._slots, []
+        for slot in slots:
+            self._close_when_done(slot)
+        return slots
+
+    def _close_when_done(self, slot: TransactionSlot) -> None:
+        if not slot.sent:
+            slot.close()
+        else:
+            slot.retiring = True
+
+    def row(self, row: TailRow) -> None:
+        """Write a durable row to every stream."""
+        for slot in self._slots:
+            slot.connection.send_encoded(row.frame)
+
+    def checkpointed(self, seq: int) -> None:
+        """Tell the executors that the checkpoint has moved."""
+        for slot in self._slots:
+            slot.send(CheckpointMoved(seq))
+
+    @property
+    def oldest_row(self) -> int:
+        """The row of the oldest query without an answer, or the newest row."""
+        rows = [query.row for query in self._queries.values() if query.row]
+        return min(rows, default=self._timeline.row)
+
+    def _result(self, slot: TransactionSlot, call: Call, result: Result) -> None:
+        query = self._queries.pop(call.id, None)
+        if slot.retiring and not slot.sent:
+            slot.close()
+        if query is None:
+            return
+        stale = self._timeline.touched_since(query.row, result.reads)
+        self._finish(
+            query,
+            Outcome(result.value, result.failure, result.logs, query.ts, query.row, result, result.seconds),
+            stale=stale,
+        )
+
+    def _finish(self, query: _Query, outcome: Outcome, *, stale: bool) -> None:
+        self._timeline.forget_before(self.oldest_row)
+        query.done(outcome, stale)
+
+    def _lost(self, slot: TransactionSlot, reason: str, blamed: Call | None, innocent: list[Call]) -> None:
+        if slot in self._slots:
+            self._slots.remove(slot)
+            self._need_executor()
+        if blamed is not None:
+            self.offenders.killed(blamed.path, reason)
+            query = self._queries.pop(blamed.id, None)
+            if query is not None:
+                text = reason if blamed.path in reason else f"{blamed.path} ended its executor: {reason}"
+                outcome = failed(
+                    "ExecutorLost", text, function=blamed.path, limit=limit_name(reason), lost=True
+                )
+                outcome.row, outcome.ts = query.row, query.ts
+                self._finish(query, outcome, stale=False)
+        for call in innocent:
+            query = self._queries.get(call.id)
+            if query is None:
+                continue
+            query.attempts += 1
+            if query.attempts >= ATTEMPTS_MAX:
+                del self._queries[call.id]
+                text = f"{call.path} could not run: {ATTEMPTS_MAX} executors ended under it ({reason})"
+                self._finish(query, failed("ExecutorLost", text, function=call.path, lost=True), stale=True)
+            else:
+                self._send(query)

@@ -1,0 +1,72 @@
+"""The functions of the active version as the server knows them: by path, kind and visibility; never the code."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from convexpy.deployment.outcome import Outcome, failed
+from convexpy.errors import RequestError
+
+_COMPONENT = re.compile(r"[A-Za-z0-9_.]{1,64}")
+_FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def canonical_path(text: str) -> str:
+    """Return `dir/mod:fn` for any spelling: `.js` stripped, no colon means the function `default`.
+
+    Raises:
+        RequestError: it can't be a path.
+    """
+    module, colon, name = text.rpartition(":")
+    if not colon:
+        module, name = text, "default"
+    module = module.removesuffix(".js").removesuffix(".py")
+    parts = module.split("/")
+    good = all(
+        _COMPONENT.fullmatch(part) and any(letter.isalnum() for letter in part) and ".." not in part
+        for part in parts
+    )
+    if not good or not _FUNCTION.fullmatch(name):
+        raise RequestError(
+            f"{text!r} is no function path: write module:function, for instance messages:list",
+            code="BadConvexFunctionIdentifier",
+        )
+    return f"{module}:{name}"
+
+
+class FunctionRegistry:
+    """Which functions exist, of which kind, for whom."""
+
+    def __init__(self, description: dict[str, Any] | None = None) -> None:
+        self.description: dict[str, Any] = description or {
+            "functions": [], "schema": None, "http": [], "crons": [], "auth": [], "modules": [], "packages": [],
+        }  # fmt: skip
+        self._functions = {function["path"]: function for function in self.description["functions"]}
+
+    def get(self, path: str) -> dict[str, Any] | None:
+        """Return the description of a function."""
+        return self._functions.get(path)
+
+    def refusal(self, kind: str, path: str, *, admin: bool) -> Outcome | None:
+        """Return the failure of a call that must not run: missing, internal, or of another kind.
+
+        An internal function is reported to strangers exactly like a missing one.
+        """
+        function = self._functions.get(path)
+        if path.startswith("_system/") and admin:
+            return None
+        if function is None or (function["visibility"] != "public" and not admin):
+            what = "function" if admin else "public function"
+            return failed(
+                "FunctionNotFound",
+                f"Could not find {what} for '{path}'. Did you forget to run `convexpy dev` or `convexpy deploy`?",
+                function=path,
+            )
+        if function["kind"] != kind:
+            return failed(
+                "FunctionKindMismatch",
+                f"Trying to execute {path} as {kind.capitalize()}, but it is defined as {function['kind'].capitalize()}.",
+                function=path,
+            )
+        return None

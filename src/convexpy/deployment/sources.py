@@ -1,0 +1,139 @@
+"""The module texts of pushed versions: by content, and materialised into a folder per version."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from convexpy.errors import RequestError
+
+_PATH_PART = re.compile(r"[^/\\\0]{1,255}")
+SOURCE_BYTES_MAX = 16 * 1024 * 1024
+MODULES_MAX = 10_000
+
+
+class PushedModule(msgspec.Struct):
+    """A module of a push: its content's hash, and the content where the server may not have it."""
+
+    sha256: str
+    source: str | None = None
+
+
+class MissingModules(RequestError):
+    """The server has never seen the contents of these modules."""
+
+    def __init__(self, paths: list[str]) -> None:
+        super().__init__(
+            f"the contents of {len(paths)} modules are missing, first {paths[0]!r}",
+            status=409,
+            code="MissingModules",
+            data={"missing": paths},
+        )
+
+
+def check_path(path: str) -> None:
+    """Refuse a module path that could leave its folder."""
+    parts = path.split("/")
+    good = all(_PATH_PART.fullmatch(part) and part not in (".", "..") for part in parts)
+    if not good or len(path) > 1024 or not path.isprintable():
+        raise RequestError(f"{path!r} is no path of a module", code="BadModulePath")
+
+
+class SourceStore:
+    """Contents by hash, in `folder/contents`, and one folder of files per version in `folder/<number>`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._contents = folder / "contents"
+        self._contents.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def code_cache(self) -> Path:
+        """Where executors keep compiled modules."""
+        return self._folder / "compiled"
+
+    def missing(self, modules: Mapping[str, str]) -> list[str]:
+        """Return the paths whose content is not here."""
+        return [path for path, sha256 in modules.items() if not self._content(sha256).is_file()]
+
+    def _content(self, sha256: str) -> Path:
+        if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+            raise RequestError(f"{sha256!r} is no SHA-256 in hex", code="BadModuleHash")
+        return self._contents / sha256
+
+    def read(self, sha256: str) -> bytes:
+        """Return a content."""
+        return self._content(sha256).read_bytes()
+
+    def add(self, source: bytes) -> str:
+        """Keep a content; return its hash."""
+        sha256 = hashlib.sha256(source).hexdigest()
+        path = self._content(sha256)
+        if not path.is_file():
+            temporary = path.with_suffix(f".{os.getpid()}")
+            temporary.write_bytes(source)
+            temporary.replace(path)
+        return sha256
+
+    def receive(self, modules: Mapping[str, PushedModule]) -> dict[str, str]:
+        """Keep what a push brings; return path → hash.
+
+        Raises:
+            RequestError: a path, hash or content is malformed, or there are too many.
+            MissingModules: a content is neither here nor in the push.
+        """
+        if len(modules) > MODULES_MAX:
+            raise RequestError(f"{len(modules)} modules are more than {MODULES_MAX}", code="TooManyModules")
+        for path, module in modules.items():
+            check_path(path)
+            if module.source is None:
+                continue
+            try:
+                source = base64.b64decode(module.source, validate=True)
+            except binascii.Error as error:
+                raise RequestError(f"the content of {path} is no base64", code="BadModuleSource") from error
+            if len(source) > SOURCE_BYTES_MAX:
+                raise RequestError(f"{path} is larger than {SOURCE_BYTES_MAX} bytes", code="ModuleTooLarge")
+            if self.add(source) != module.sha256:
+                raise RequestError(f"the content of {path} does not have its hash", code="BadModuleHash")
+        wanted = {path: module.sha256 for path, module in modules.items()}
+        missing = self.missing(wanted)
+        if missing:
+            raise MissingModules(missing)
+        return wanted
+
+    def materialise(self, version: int, modules: Mapping[str, str]) -> Path:
+        """Write the files of a version into a folder of their own; contents are linked, not copied, where possible."""
+        folder = self._folder / str(version)
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+        made = {folder}
+        for path, sha256 in modules.items():
+            target = folder.joinpath(*path.split("/"))
+            if target.parent not in made:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                made.add(target.parent)
+            try:
+                os.link(self._content(sha256), target)
+            except OSError:
+                shutil.copyfile(self._content(sha256), target)
+        return folder
+
+    def folder_of(self, version: int) -> Path:
+        """Return the folder of a version that was materialised."""
+        return self._folder / str(version)
+
+    def sweep(self, keep: int) -> None:
+        """Remove the folders of other versions than the live one."""
+        for folder in self._folder.iterdir():
+            if folder.name.isdecimal() and int(folder.name) != keep:
+                shutil.rmtree(folder, ignore_errors=True)

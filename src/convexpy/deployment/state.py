@@ -1,0 +1,98 @@
+"""What the server itself reads from the data at start: the active version, its modules, and the variables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+
+from convexpy.database import Store
+from convexpy.deployment.push import PushConfig
+from convexpy.functions import QueryPlan
+from convexpy.limits import TransactionBudget
+
+
+@dataclass
+class ActiveVersion:
+    """The version that is live: number 0 is the empty app of a new deployment."""
+
+    version: int = 0
+    modules: dict[str, str] = field(default_factory=dict)
+    config: PushConfig = field(default_factory=PushConfig)
+
+
+@dataclass
+class StartState:
+    """What a deployment starts from."""
+
+    active: ActiveVersion
+    environment: dict[str, str]
+    sources: dict[str, bytes]
+    building: list[dict[str, Any]]
+
+
+def read_start_state(store: Store) -> StartState:
+    """Read the state through a store that has been given the tail."""
+    unlimited = TransactionBudget(bytes_read=1 << 62, documents_read=1 << 62, database_queries=1 << 62)
+    transaction = store.begin(writable=False, now_ms=0, budget=unlimited, random=Random(0))
+    transaction.is_privileged = True
+
+    def every(table: str) -> list[dict[str, Any]]:
+        return list(transaction.stream(QueryPlan(table, system=True)))
+
+    active = ActiveVersion()
+    for document in every("_versions"):
+        if document["state"] == "active":
+            config = msgspec.convert(document["config"], PushConfig)
+            active = ActiveVersion(int(document["number"]), {}, config)
+    active.modules = {document["path"]: document["sha256"] for document in every("_modules")}
+    parts = sorted(every("_source_packages"), key=lambda document: (document["sha256"], document["part"]))
+    sources: dict[str, bytes] = {}
+    for part in parts:
+        sources[part["sha256"]] = sources.get(part["sha256"], b"") + part["source"]
+    environment = {document["name"]: document["value"] for document in every("_environment_variables")}
+    building = [
+        {
+            "table": table.name,
+            "tablet": table.tablet,
+            "name": index.name,
+            "number": index.number,
+            "fields": list(index.fields),
+            "staged": index.staged,
+        }
+        for table in transaction.catalog.by_tablet.values()
+        for index in table.indexes
+        if index.state == "building"
+    ]
+    return StartState(active, environment, sources, building)
+
+
+KEYS_FILE = "keys.json"
+
+
+class Keys(msgspec.Struct, rename="camel"):
+    """A deployment's name, secret and first admin key; kept in a file that only its owner can read."""
+
+    name: str
+    instance_secret: str
+    admin_key: str
+
+
+def load_keys(folder: Path) -> Keys | None:
+    """Return the keys of a data folder, or None if it has none yet."""
+    try:
+        return msgspec.json.decode((folder / KEYS_FILE).read_bytes(), type=Keys)
+    except FileNotFoundError:
+        return None
+
+
+def save_keys(folder: Path, keys: Keys) -> None:
+    """Write the keys so that only their owner can read them."""
+    path = folder / KEYS_FILE
+    temporary = path.with_suffix(".new")
+    temporary.touch(mode=0o600)
+    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(keys)) + b"\n")
+    temporary.replace(path)

@@ -1,0 +1,95 @@
+"""The server's view of the log: where it stands, and the rows that the checkpoint does not cover yet."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from convexpy.database import written_keys
+from convexpy.persistence import LogRow
+from convexpy.protocol.frames import Row, encode_frame
+
+RECENT_ROWS = 4096
+"""How many rows' keys are kept for queries at an older timestamp."""
+WrittenKeys = list[tuple[int, bytes]]
+ReadRanges = Iterable[tuple[int, bytes, bytes | None]]
+
+
+class TailRow:
+    """A durable row with its frame, encoded once for all executors."""
+
+    __slots__ = ("entry", "frame", "keys", "seq", "size", "ts")
+
+    def __init__(self, row: LogRow, keys: WrittenKeys) -> None:
+        self.seq = row.seq
+        self.ts = row.ts
+        self.keys = keys
+        self.frame = encode_frame(Row(row.seq, row.ts, row.entry))
+        self.entry = row.entry
+        self.size = len(row.entry)
+
+
+class LogTimeline:
+    """The newest durable row and the tail after the checkpoint."""
+
+    def __init__(self, rows: Iterable[LogRow], checkpoint_seq: int, row: int, ts: int) -> None:
+        self.row = row
+        self.ts = ts
+        self.checkpoint_seq = checkpoint_seq
+        self.tail: deque[TailRow] = deque(TailRow(tail_row, []) for tail_row in rows)
+        self.tail_bytes = sum(tail_row.size for tail_row in self.tail)
+        self._recent: deque[TailRow] = deque()
+
+    def append(self, row: LogRow, blobs: Iterable[bytes]) -> TailRow:
+        """Add a row that has just become durable."""
+        keys: WrittenKeys = []
+        for blob in blobs:
+            keys += written_keys(blob)
+        tail_row = TailRow(row, keys)
+        self.tail.append(tail_row)
+        self._recent.append(tail_row)
+        self.tail_bytes += tail_row.size
+        self.row, self.ts = row.seq, row.ts
+        return tail_row
+
+    def checkpointed(self, seq: int) -> None:
+        """Drop the tail that the checkpoint now covers."""
+        self.checkpoint_seq = seq
+        while self.tail and self.tail[0].seq <= seq:
+            self.tail_bytes -= self.tail.popleft().size
+
+    def forget_before(self, seq: int) -> None:
+        """Drop the keys of rows that no call in flight can be older than, but for a bounded number of the newest."""
+        while len(self._recent) > RECENT_ROWS and self._recent[0].seq <= seq:
+            self._recent.popleft()
+
+    def touched_since(self, seq: int, reads: ReadRanges) -> bool:
+        """Say whether a row after `seq` wrote a key inside one of these ranges."""
+        if seq >= self.row:
+            return False
+        rows: list[TailRow] = []
+        for row in reversed(self._recent):
+            if row.seq <= seq:
+                break
+            if row.keys:
+                rows.append(row)
+        if not rows:
+            return False
+        by_index: dict[int, list[tuple[bytes, bytes | None]]] = {}
+        for index, lower, upper in reads:
+            by_index.setdefault(index, []).append((lower, upper))
+        return any(
+            lower <= key and (upper is None or key < upper)
+            for row in rows
+            for index, key in row.keys
+            for lower, upper in by_index.get(index, ())
+        )
+
+    def unchanged_since(self, ts: int, reads: ReadRanges) -> bool:
+        """Say whether no row after timestamp `ts` wrote into these ranges; False when that is not known any more."""
+        if ts >= self.ts:
+            return True
+        if not self._recent or self._recent[0].ts > ts:
+            return False
+        seq = max((row.seq for row in self._recent if row.ts <= ts), default=0)
+        return not self.touched_since(seq, reads)

@@ -1,0 +1,365 @@
+"""The executor for actions: many at once, `async def` on one event loop, plain `def` each in a thread of its own.
+
+A reader thread takes frames even while an action keeps the loop busy, so a call that has not begun can be handed to
+another executor. Actions reach the database only by asking the server (`Request`, answered by `Answer`).
+
+Pure of processes: `ActionExecutor` lives on an event loop and is handed frames; `ActionWorker` is the process around it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import ctypes
+import os
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from convexpy.errors import ArgumentError, ConvexError, Error, FunctionError, FunctionNotFound, LimitExceeded
+from convexpy.execution import capture
+from convexpy.execution.executor import arguments, failure_of
+from convexpy.execution.host import find_function
+from convexpy.execution.loader import LoadedApp
+from convexpy.execution.settings import ExecutorSettings
+from convexpy.functions import ActionCtx, FunctionDefinition, SyncActionCtx
+from convexpy.protocol.frames import (
+    Answer,
+    Call,
+    CallFailure,
+    CancelCall,
+    FromExecutor,
+    LogLine,
+    Progress,
+    Ready,
+    Request,
+    Stop,
+    ToExecutor,
+    encode_frame,
+    ended_action,
+    reader_of_calls,
+)
+from convexpy.values import decode_wire, encode_wire
+
+REVOKED = "Revoked"
+_ERRORS: dict[str, type[Error]] = {
+    cls.default_code: cls for cls in (ArgumentError, LimitExceeded, FunctionNotFound) if cls.default_code
+}
+
+
+class ActionTimeout(Error):
+    """An action was ended at its limit."""
+
+    default_code = "ActionTimeout"
+
+
+def _raise_failure(failure: CallFailure) -> None:
+    """Raise in the caller what a nested call ended with."""
+    if failure.data is not None and failure.code != "InvalidCursor":
+        raise ConvexError(decode_wire(failure.data))
+    message = failure.detail.split("\n    at ")[0]
+    if failure.code in _ERRORS:
+        raise _ERRORS[failure.code](message.removeprefix(f"{failure.code}: "))
+    raise FunctionError(
+        message.removeprefix("Uncaught "), function=failure.function, traceback=failure.traceback
+    )
+
+
+class _RunningAction:
+    """One action between its call and its result; implements `functions._host.ActionHost`."""
+
+    def __init__(self, executor: ActionExecutor, call: Call) -> None:
+        self.executor = executor
+        self.call = call
+        self.random = random.Random(f"{call.request_id}|ctx")
+        self.log = capture.app_logger()
+        self.cancelled: CancelCall | None = None
+        self.task: asyncio.Task[Any] | None = None
+        self.thread: int | None = None
+        self.requests: dict[int, asyncio.Future[Any]] = {}
+        self.sink = capture.LogSink(
+            executor.settings.knobs.log_bytes_per_call, self._progress, function=call.path
+        )
+
+    @property
+    def request_id(self) -> str:
+        """The id of the call from outside."""
+        return self.call.request_id
+
+    @property
+    def function(self) -> str:
+        """The path of the action."""
+        return self.call.path
+
+    @property
+    def client_address(self) -> str | None:
+        """Where the call came from, if known."""
+        return self.call.client_address
+
+    @property
+    def user_agent(self) -> str | None:
+        """What the caller says it is, if known."""
+        return self.call.user_agent
+
+    def now_ms(self) -> int:
+        """Return the clock: time goes on in actions."""
+        return self.executor.now_ms()
+
+    def usage(self) -> Mapping[str, tuple[int, int]]:
+        """Return nothing used: an action has no transaction."""
+        budget = self.executor.settings.knobs.transaction
+        return {name: (0, getattr(budget, name)) for name in budget.__struct_fields__}
+
+    async def request(self, operation: str, payload: dict[str, Any]) -> Any:
+        """Ask the server, from the event loop."""
+        if operation == "identity":
+            return self._identity()
+        return await self._ask(operation, payload)
+
+    def request_blocking(self, operation: str, payload: dict[str, Any]) -> Any:
+        """Ask the server, from the thread of a plain `def` action."""
+        if operation == "identity":
+            return self._identity()
+        return asyncio.run_coroutine_threadsafe(self._ask(operation, payload), self.executor.loop).result()
+
+    def _identity(self) -> dict[str, Any] | None:
+        return msgspec.json.decode(self.call.identity) if self.call.identity else None
+
+    async def _ask(self, operation: str, payload: dict[str, Any]) -> Any:
+        number = self.executor.next_request()
+        future: asyncio.Future[Any] = self.executor.loop.create_future()
+        self.requests[number] = future
+        try:
+            self.executor.send(Request(self.call.id, number, operation, encode_wire(payload)))
+            return await future
+        finally:
+            del self.requests[number]
+
+    def answer(self, frame: Answer) -> None:
+        """Finish a request with the server's answer."""
+        future = self.requests.get(frame.request)
+        if future is None or future.done():
+            return
+        if frame.failure is None:
+            future.set_result(decode_wire(frame.value))
+            return
+        try:
+            _raise_failure(frame.failure)
+        except Exception as error:  # noqa: BLE001 - carried over to the action that asked
+            future.set_exception(error)
+
+    def _progress(self, line: LogLine) -> None:
+        self.executor.send(Progress(self.call.id, [line]))
+
+
+class ActionExecutor:
+    """Runs actions on the running event loop; frames in through `handle`, out through `send`."""
+
+    def __init__(
+        self,
+        app: LoadedApp,
+        settings: ExecutorSettings,
+        send: Callable[[FromExecutor], None],
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self.app = app
+        self.settings = settings
+        self.send = send
+        self.now_ms = now_ms
+        self.loop = asyncio.get_running_loop()
+        self._running: dict[int, _RunningAction] = {}
+        self._requests = 0
+
+    def next_request(self) -> int:
+        """Return a number for a request to the server."""
+        self._requests += 1
+        return self._requests
+
+    def handle(self, frame: ToExecutor) -> None:
+        """Take one frame, on the event loop; frames about transactions are none of an action's business."""
+        match frame:
+            case Call():
+                self._start(frame)
+            case Answer():
+                action = self._running.get(frame.call)
+                if action is not None:
+                    action.answer(frame)
+            case CancelCall():
+                self._cancel(frame)
+            case _:
+                pass
+
+    async def close(self) -> None:
+        """Cancel what runs and wait for it."""
+        tasks = [action.task for action in self._running.values() if action.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _start(self, call: Call) -> None:
+        action = _RunningAction(self, call)
+        self._running[call.id] = action
+        self.send(Progress(call.id, []))  # it has begun: from now on it is not run anywhere else
+        context = contextvars.copy_context()
+        context.run(capture.current_sink.set, action.sink)
+        action.task = self.loop.create_task(self._run(action), context=context)
+
+    def _cancel(self, frame: CancelCall) -> None:
+        action = self._running.get(frame.id)
+        if action is None or action.task is None:
+            return
+        action.cancelled = frame
+        if action.thread is not None:
+            _raise_in_thread(action.thread)
+        else:
+            action.task.cancel()
+
+    async def _run(self, action: _RunningAction) -> None:
+        call, started = action.call, time.perf_counter()
+        value, failure = b"null", None
+        try:
+            value = encode_wire(await self._invoke(action))
+            if len(value) > self.settings.knobs.result_bytes:
+                raise LimitExceeded(
+                    f"{call.path} returned more than the limit result_bytes", limit="result_bytes"
+                )
+        except asyncio.CancelledError as error:
+            failure = self._failure(action, error)
+        except Exception as error:  # noqa: BLE001 - the edge of an action: whatever it raised is its outcome
+            failure = self._failure(action, error)
+        finally:
+            del self._running[call.id]
+        action.sink.finish()
+        self.send(ended_action(call.id, value, failure, time.perf_counter() - started))
+
+    def _failure(self, action: _RunningAction, error: BaseException) -> CallFailure:
+        if action.cancelled is not None:
+            limited = LimitExceeded(action.cancelled.reason, limit=action.cancelled.limit)
+            limited.__traceback__ = error.__traceback__
+            error = limited
+        return failure_of(error, action.call.path, self.app.marker)
+
+    async def _invoke(self, action: _RunningAction) -> Any:
+        call = action.call
+        definition = find_function(self.app, "action", call.path)
+        args = arguments(call.args)
+        if not definition.is_async:
+            return await self._in_thread(action, definition, args)
+        ctx = ActionCtx(action)
+        result = definition.finish(await definition.run(ctx, **definition.prepare(args)))
+        forgotten = ctx._unawaited()
+        if forgotten:
+            raise Error(
+                f"{call.path} called {', '.join(forgotten)} without awaiting the result: write `await ctx.…`",
+                code="NotAwaited",
+            )
+        return result
+
+    async def _in_thread(
+        self, action: _RunningAction, definition: FunctionDefinition, args: dict[str, Any]
+    ) -> Any:
+        future: asyncio.Future[Any] = self.loop.create_future()
+
+        def finish(result: Any, error: BaseException | None) -> None:
+            if future.done():
+                return
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error if isinstance(error, Exception) else RuntimeError(repr(error)))
+
+        def work() -> None:
+            action.thread = threading.get_ident()
+            result, failure = None, None
+            try:
+                result = definition.invoke(SyncActionCtx(action), args)
+            except BaseException as error:  # noqa: BLE001 - carried over to the event loop
+                failure = error
+            with contextlib.suppress(RuntimeError):
+                self.loop.call_soon_threadsafe(finish, result, failure)
+
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=(work,), name=action.call.path, daemon=True).start()
+        return await future
+
+
+def _raise_in_thread(thread: int) -> None:
+    """Raise ActionTimeout in a thread at its next bytecode."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(ActionTimeout))
+
+
+class ActionWorker:
+    """The process around an `ActionExecutor`."""
+
+    def __init__(self, app: LoadedApp, settings: ExecutorSettings, stream: socket.socket) -> None:
+        self._app = app
+        self._settings = settings
+        self._stream = stream
+        self._write_lock = threading.Lock()
+        self._waiting: dict[int, Call] = {}
+        self._waiting_lock = threading.Lock()
+
+    def run(self) -> None:
+        """Serve the stream until the server closes it."""
+        asyncio.run(self._main())
+
+    async def _main(self) -> None:
+        loop = asyncio.get_running_loop()
+        executor = ActionExecutor(self._app, self._settings, self._send)
+        ended: asyncio.Future[None] = loop.create_future()
+
+        def begin(call: Call) -> None:
+            with self._waiting_lock:
+                waiting = self._waiting.pop(call.id, None)
+            if waiting is not None:
+                executor.handle(waiting)
+
+        def read() -> None:
+            reader = reader_of_calls()
+            with contextlib.suppress(OSError, ValueError):
+                while data := self._stream.recv(1 << 18):
+                    for frame in reader.feed(data):
+                        if isinstance(frame, Stop):
+                            loop.call_soon_threadsafe(ended.set_result, None)
+                            return
+                        self._take(frame, loop, begin, executor)
+            # End of file: the server is gone. Whatever runs here has nobody to answer to.
+            os._exit(0)
+
+        self._send(Ready(os.getpid()))
+        threading.Thread(target=read, name="convexpy-reader", daemon=True).start()
+        await ended
+        await executor.close()
+
+    def _take(
+        self,
+        frame: ToExecutor,
+        loop: asyncio.AbstractEventLoop,
+        begin: Callable[[Call], None],
+        executor: ActionExecutor,
+    ) -> None:
+        """Handle a frame in the reader thread: everything goes to the loop, but a call that waits can be revoked here."""
+        if isinstance(frame, Call):
+            with self._waiting_lock:
+                self._waiting[frame.id] = frame
+            loop.call_soon_threadsafe(begin, frame)
+            return
+        if isinstance(frame, CancelCall):
+            with self._waiting_lock:
+                revoked = self._waiting.pop(frame.id, None)
+            if revoked is not None:
+                failure = CallFailure(REVOKED, frame.reason, function=revoked.path)
+                self._send(ended_action(frame.id, b"null", failure))
+                return
+        loop.call_soon_threadsafe(executor.handle, frame)
+
+    def _send(self, frame: FromExecutor) -> None:
+        data = encode_frame(frame)
+        with self._write_lock, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._stream.sendall(data)

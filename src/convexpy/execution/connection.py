@@ -1,0 +1,180 @@
+"""The server's end of an executor: its ordered stream of frames, its word, and its end.
+
+An executor is anything with this shape: a process (`ProcessExecutor`), or the same code called directly
+(`convexpy.testing`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import Literal, Protocol, cast
+
+from convexpy.execution.word import Running, Word
+from convexpy.protocol.frames import FromExecutor, ToExecutor, encode_frame, reader_of_results
+
+Role = Literal["transactions", "actions"]
+
+
+class ExecutorConnection(Protocol):
+    """What the dispatchers need of an executor."""
+
+    on_frame: Callable[[FromExecutor], None]
+    on_lost: Callable[[str, int], None]
+
+    @property
+    def pid(self) -> int:
+        """The process, or 0 where there is none."""
+        ...
+
+    def send(self, frame: ToExecutor) -> None:
+        """Write a frame to the stream, in order."""
+        ...
+
+    def send_encoded(self, data: bytes) -> None:
+        """Write a frame that `encode_frame` made: one encoding for many executors."""
+        ...
+
+    def running(self) -> Running | None:
+        """Return what the word says."""
+        ...
+
+    def cpu_ns(self) -> int:
+        """Return the CPU time that the executor has used."""
+        ...
+
+    def kill(self, reason: str, call: int = 0) -> None:
+        """End it at once because of `call`; `on_lost` follows with the reason and the call that was running."""
+        ...
+
+    def close(self) -> None:
+        """Close the stream: the executor ends when it has read what was sent."""
+        ...
+
+
+class ProcessExecutor(asyncio.Protocol):
+    """An executor in a process of its own, over one end of a socket pair."""
+
+    def __init__(self, pid: int, word: Word) -> None:
+        self.pid = pid
+        self.on_frame: Callable[[FromExecutor], None] = lambda frame: None
+        self.on_lost: Callable[[str, int], None] = lambda reason, call: None
+        self._word = word
+        self._reader = reader_of_results()
+        self._transport: asyncio.WriteTransport | None = None
+        self._pending: list[bytes] = []
+        self._flush_scheduled = False
+        self._closing = False
+        self._kill_reason = ""
+        self._kill_call = 0
+        self._exit_status: int | None = None
+        self._lost = False
+        self._loop = asyncio.get_running_loop()
+
+    async def attach(self, stream: socket.socket) -> None:
+        """Start to read and write `stream`."""
+        stream.setblocking(False)
+        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            with contextlib.suppress(OSError):
+                stream.setsockopt(socket.SOL_SOCKET, option, 1 << 20)
+        await self._loop.create_unix_connection(lambda: self, sock=stream)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport (called by asyncio)."""
+        # uvloop's transports are none of asyncio's classes, but have their methods.
+        self._transport = cast("asyncio.WriteTransport", transport)
+        self._transport.set_write_buffer_limits(high=1 << 30)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand complete frames on (called by asyncio); a malformed one counts as a crash."""
+        try:
+            frames = self._reader.feed(data)
+        except ValueError as error:
+            self.kill(f"sent what is no frame ({error})")
+            return
+        for frame in frames:
+            self.on_frame(frame)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Wait a moment for the exit status, which says more than the end of the stream (called by asyncio)."""
+        if self._closing or self._exit_status is not None or self._kill_reason:
+            self._report()
+        else:
+            self._loop.call_later(0.25, self._report)
+
+    def exited(self, status: int) -> None:
+        """Take note of the exit status, which the fork server reports."""
+        self._exit_status = status
+        if self._transport is None or self._transport.is_closing():
+            self._report()
+
+    def _report(self) -> None:
+        if self._lost:
+            return
+        self._lost = True
+        running = self._word.read()
+        self._word.close()
+        if self._closing:
+            return
+        call = running.call if running is not None else 0
+        if self._kill_call and call != self._kill_call:
+            call = 0  # what was to be punished had just ended; what began since is innocent
+        self.on_lost(self._kill_reason or _describe_exit(self._exit_status), call)
+
+    def send(self, frame: ToExecutor) -> None:
+        """Write a frame to the stream, in order."""
+        self.send_encoded(encode_frame(frame))
+
+    def send_encoded(self, data: bytes) -> None:
+        """Write a frame that is encoded already; frames of one turn of the loop leave in one write."""
+        self._pending.append(data)
+        if not self._flush_scheduled:
+            self._flush_scheduled = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_scheduled = False
+        data, self._pending = self._pending, []
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(data) if len(data) > 1 else data[0])
+
+    def running(self) -> Running | None:
+        """Return what the word says."""
+        return None if self._lost else self._word.read()
+
+    def cpu_ns(self) -> int:
+        """Return the CPU time of the process; falls back to zero where the system does not tell."""
+        try:
+            return time.clock_gettime_ns((~self.pid << 3) | 2)
+        except OSError:
+            return 0
+
+    def kill(self, reason: str, call: int = 0) -> None:
+        """Kill the process group; complete frames that have arrived still count."""
+        if not self._kill_reason:
+            self._kill_reason, self._kill_call = reason, call
+        for target in (os.killpg, os.kill):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                target(self.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Close the stream; the executor ends at end-of-file."""
+        self._closing = True
+        if self._pending:
+            self._flush()
+        if self._transport is not None:
+            self._transport.close()
+
+
+def _describe_exit(status: int | None) -> str:
+    if status is None:
+        return "its process ended"
+    if status < 0:
+        with contextlib.suppress(ValueError):
+            return f"its process was ended by {signal.Signals(-status).name}"
+    return f"its process exited with status {status}"

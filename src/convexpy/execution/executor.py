@@ -1,0 +1,303 @@
+"""The executor: runs queries and mutations one after another, each at the row of the log where its stream stands.
+
+Pure of input and output: frames come in through `handle`, frames go out through `send`. A process (`worker.py`) or a
+direct call (`convexpy.testing`) stands around it. Queries and mutations are one program; what the server sends decides
+which of them this executor runs.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+import msgspec
+
+from convexpy.database import Replay, Store, Transaction, TransactionRecord, WriteSet
+from convexpy.errors import ArgumentError, ConvexError, Error, InvariantViolation, LimitExceeded
+from convexpy.execution import capture, guards, system, tracebacks
+from convexpy.execution.host import CallContext, error_detail, find_function, run_function
+from convexpy.execution.loader import LoadedApp
+from convexpy.execution.settings import ExecutorSettings
+from convexpy.protocol.frames import (
+    Accepted,
+    Call,
+    CallFailure,
+    CheckpointMoved,
+    DropSpeculation,
+    FromExecutor,
+    Result,
+    Row,
+    RowIsYours,
+    ToExecutor,
+)
+from convexpy.schema import Schema
+from convexpy.values import decode_wire, encode_wire
+
+Send = Callable[[FromExecutor], None]
+
+
+class Executor:
+    """One executor's state: the loaded app, its view of the store, and the epoch of its speculation."""
+
+    def __init__(self, app: LoadedApp, store: Store, settings: ExecutorSettings, send: Send) -> None:
+        self.app = app
+        self.store = store
+        self._settings = settings
+        self._send = send
+        self._epoch = 0
+        self._json = msgspec.json.Decoder()
+        self._pending_schema: Schema | None = None
+
+    def handle(self, frame: ToExecutor) -> None:
+        """Take one frame from the server, in stream order."""
+        match frame:
+            case Call():
+                self._call(frame)
+            case Row():
+                self.store.row(frame.seq, frame.ts, frame.entry)
+            case RowIsYours():
+                self.store.row_is_mine(frame.seq, frame.ts, frame.last_call)
+            case CheckpointMoved():
+                self.store.checkpoint(frame.seq)
+            case Accepted():
+                record = msgspec.msgpack.decode(frame.writes, type=TransactionRecord)
+                self.store.accept(frame.call, WriteSet(record, frame.writes, frame.max_creation_time))
+            case DropSpeculation():
+                self._epoch = frame.epoch
+                self.store.drop_speculation()
+            case _:
+                raise InvariantViolation(f"an executor was sent {type(frame).__name__}")
+
+    def _call(self, call: Call) -> None:
+        started = time.perf_counter()
+        sink = capture.LogSink(self._settings.knobs.log_bytes_per_call, function=call.path)
+        token = capture.current_sink.set(sink)
+        transaction: Transaction | None = None
+        try:
+            if call.kind == "mutation" and call.session and self._repeat(call):
+                return
+            transaction = self._begin(call)
+            value = self._run(call, transaction)
+            self._succeed(call, transaction, value, sink, started)
+        except MemoryError as error:
+            # What is half-built inside this process can't be trusted: answer, then let the server replace it.
+            self._fail(call, transaction, _memory_error(call, self._settings, error), sink, started)
+            raise SystemExit(70) from error
+        except Exception as error:  # noqa: BLE001 - the edge of a function call: whatever it raised is its outcome
+            self._fail(call, transaction, error, sink, started)
+        finally:
+            capture.current_sink.reset(token)
+
+    def _begin(self, call: Call) -> Transaction:
+        writable = call.kind in ("mutation", "system")
+        seeded = random.Random(f"{call.request_id}|{call.path}")
+        transaction = self.store.begin(
+            writable=writable, now_ms=call.now_ms, budget=self._settings.knobs.transaction, random=seeded
+        )
+        transaction.schema = self.app.schema
+        transaction.pending_schema = self._pending_schema
+        transaction.journal_in = call.journal
+        return transaction
+
+    def _run(self, call: Call, transaction: Transaction) -> bytes:
+        args = arguments(call.args)
+        identity = self._json.decode(call.identity) if call.identity else None
+        context = CallContext(
+            app=self.app,
+            settings=self._settings,
+            transaction=transaction,
+            identity=identity,
+            request_id=call.request_id,
+            now_ms=call.now_ms,
+            random=random.Random(f"{call.request_id}|ctx"),
+            client_address=call.client_address,
+            user_agent=call.user_agent,
+            set_pending_schema=self._set_pending_schema,
+        )
+        if call.kind == "system" or call.path.startswith("_system/"):
+            with guards.guard("mutation"):
+                result = system.run(call.path, context, args)
+        else:
+            definition = find_function(self.app, "query" if call.kind == "query" else "mutation", call.path)
+            result = run_function(context, definition, args)
+        value = encode_wire(result)
+        size_max = self._settings.knobs.result_bytes
+        if len(value) > size_max:
+            raise LimitExceeded(
+                f"{call.path} returned {len(value)} bytes, more than the limit result_bytes: {size_max}",
+                limit="result_bytes",
+            )
+        return value
+
+    def _set_pending_schema(self, schema: Schema | None) -> None:
+        self._pending_schema = schema
+
+    def _repeat(self, call: Call) -> bool:
+        """Answer a mutation that has run before with its stored outcome."""
+        record = self.store.replay(call.session, call.request)
+        if record is None:
+            return False
+        stored = msgspec.msgpack.decode(record.result, type=_Stored)
+        self._send(
+            _result(
+                call,
+                self._epoch,
+                value=stored.value,
+                logs=stored.logs,
+                replayed_seq=-1 if record.seq is None else record.seq,
+                replayed_ts=record.ts or 0,
+            )
+        )
+        return True
+
+    def _succeed(
+        self, call: Call, transaction: Transaction, value: bytes, sink: capture.LogSink, started: float
+    ) -> None:
+        logs = sink.finish()
+        replay: Replay | None = None
+        if call.kind == "mutation" and call.session:
+            replay = Replay(call.session, call.request, msgspec.msgpack.encode(_Stored(value, logs)))
+        writes, max_creation_time = b"", 0.0
+        if call.kind in ("mutation", "system"):
+            write_set = transaction.write_set(call.request_id, call.path, replay)
+            if write_set is not None:
+                self.store.accept(call.id, write_set)
+                writes, max_creation_time = write_set.encoded, write_set.max_creation_time
+        self._send(
+            _result(
+                call,
+                self._epoch,
+                transaction,
+                value=value,
+                logs=logs,
+                writes=writes,
+                max_creation_time=max_creation_time,
+                seconds=time.perf_counter() - started,
+            )
+        )
+
+    def _fail(
+        self,
+        call: Call,
+        transaction: Transaction | None,
+        error: BaseException,
+        sink: capture.LogSink,
+        started: float,
+    ) -> None:
+        self._send(
+            _result(
+                call,
+                self._epoch,
+                transaction,
+                failure=failure_of(error, call.path, self.app.marker),
+                logs=sink.finish(),
+                seconds=time.perf_counter() - started,
+            )
+        )
+
+
+def arguments(data: bytes) -> dict[str, Any]:
+    """Return a call's arguments: clients send `[{…}]` or `{…}`.
+
+    Raises:
+        ArgumentError: it is neither, or holds what is no Convex value.
+    """
+    args = decode_wire(data)
+    if isinstance(args, list) and len(args) <= 1:
+        args = args[0] if args else {}
+    if not isinstance(args, dict):
+        raise ArgumentError("a function takes one object of arguments")
+    return args
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    """What a replay record keeps of a successful mutation."""
+
+    value: bytes
+    logs: list[Any]
+
+
+def _memory_error(call: Call, settings: ExecutorSettings, error: MemoryError) -> LimitExceeded:
+    limit = settings.knobs.executor_memory_bytes
+    exceeded = LimitExceeded(
+        f"{call.path} exceeded the limit executor_memory_bytes: {limit // 2**20} MiB of memory",
+        limit="executor_memory_bytes",
+    )
+    exceeded.__traceback__ = error.__traceback__
+    return exceeded
+
+
+def failure_of(error: BaseException, path: str, marker: str) -> CallFailure:
+    """Return the failure that an exception of a function stands for."""
+    data: bytes | None = None
+    if isinstance(error, ConvexError):
+        try:
+            data = encode_wire(error.data)
+        except ArgumentError as unsupported:
+            error = unsupported
+    elif isinstance(error, Error) and error.code == "InvalidCursor":
+        data = encode_wire(error.data)
+    code = error.code if isinstance(error, Error) else type(error).__name__
+    limit = error.limit if isinstance(error, LimitExceeded) else ""
+    detail = error_detail(error, marker)
+    if isinstance(error, RecursionError):
+        limit = "recursion_depth"
+        frames = sys.getrecursionlimit()
+        detail = detail.replace(
+            str(error), f"{path} exceeded the limit recursion_depth: {frames} frames ({error})", 1
+        )
+    return CallFailure(
+        code,
+        detail,
+        data,
+        limit,
+        path,
+        tracebacks.full_traceback(error, marker),
+    )
+
+
+def _result(
+    call: Call,
+    epoch: int,
+    transaction: Transaction | None = None,
+    *,
+    value: bytes = b"null",
+    failure: CallFailure | None = None,
+    logs: list[Any],
+    writes: bytes = b"",
+    max_creation_time: float = 0.0,
+    seconds: float = 0.0,
+    replayed_seq: int | None = None,
+    replayed_ts: int = 0,
+) -> Result:
+    if transaction is None:
+        return Result(
+            call.id, epoch, value, failure, logs, [], False, False, b"", 0.0, None, seconds, 0, 0, 0, 0,
+            replayed_seq, replayed_ts,
+        )  # fmt: skip
+    reads = transaction.read_set
+    used = transaction.usage()
+    return Result(
+        call.id,
+        epoch,
+        value,
+        failure,
+        logs,
+        cast("list[tuple[int, bytes, bytes | None]]", reads.encoded()) if call.kind != "mutation" else [],
+        reads.identity,
+        reads.env,
+        writes,
+        max_creation_time,
+        transaction.journal_out,
+        seconds,
+        used["documents_read"][0],
+        used["documents_written"][0],
+        used["bytes_read"][0],
+        used["bytes_written"][0],
+        replayed_seq,
+        replayed_ts,
+        [f"{misfit.table}/{misfit.id}: {misfit.message}" for misfit in transaction.misfits],
+    )

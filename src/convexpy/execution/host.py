@@ -1,0 +1,206 @@
+"""The engine under the ctx of queries and mutations: one transaction, seen by app code.
+
+`CallContext` is what the call as a whole shares (identity, clock, logs, the loaded app); `TransactionCallHost` is the
+`TransactionHost` that a ctx gets. Nested calls get a host of their own over the same transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from convexpy.database import Transaction
+from convexpy.errors import ArgumentError, ConvexError, Error, FunctionError, FunctionNotFound, ReturnsError
+from convexpy.execution import capture, guards, jobs, stored_files, tracebacks
+from convexpy.execution.loader import LoadedApp
+from convexpy.functions import FunctionDefinition, FunctionKind, MutationCtx, QueryCtx
+from convexpy.schema import Schema
+from convexpy.values import UNSET
+
+if TYPE_CHECKING:
+    from convexpy.execution.settings import ExecutorSettings
+
+NESTING_MAX = 64
+
+
+@dataclass
+class CallContext:
+    """What one call from outside carries through all its nested calls."""
+
+    app: LoadedApp
+    settings: ExecutorSettings
+    transaction: Transaction
+    identity: dict[str, Any] | None
+    request_id: str
+    now_ms: int
+    random: random.Random
+    client_address: str | None = None
+    user_agent: str | None = None
+    depth: int = 0
+    logger: logging.Logger = field(default_factory=capture.app_logger)
+    set_pending_schema: Callable[[Schema | None], None] = lambda schema: None
+
+
+def find_function(app: LoadedApp, kind: FunctionKind, path: str) -> FunctionDefinition:
+    """Return the function of this path and kind.
+
+    Raises:
+        FunctionNotFound: there is none, or it is of another kind.
+    """
+    definition = app.functions.get(path)
+    if definition is None:
+        raise FunctionNotFound(f"Could not find function for '{path}'. Did you forget to run `convexpy dev`?")
+    if definition.kind != kind:
+        raise FunctionNotFound(
+            f"Trying to execute {path} as {kind.capitalize()}, but it is defined as {definition.kind.capitalize()}."
+        )
+    return definition
+
+
+class TransactionCallHost:
+    """Implements `functions._host.TransactionHost` over a `Transaction`."""
+
+    def __init__(self, call: CallContext, definition: FunctionDefinition) -> None:
+        self._call = call
+        self._definition = definition
+        transaction = call.transaction
+        # The hot operations go straight to the transaction.
+        self.get = transaction.get
+        self.stream = transaction.stream
+        self.count = transaction.count
+        self.paginate = transaction.paginate
+        self.normalize_id = transaction.normalize_id
+        self.insert = transaction.insert
+        self.patch = transaction.patch
+        self.replace = transaction.replace
+        self.delete = transaction.delete
+        self.usage = transaction.usage
+
+    @property
+    def random(self) -> random.Random:
+        """A generator seeded for this call."""
+        return self._call.random
+
+    @property
+    def log(self) -> logging.Logger:
+        """The logger behind `ctx.log`."""
+        return self._call.logger
+
+    @property
+    def request_id(self) -> str:
+        """The id of the call from outside."""
+        return self._call.request_id
+
+    @property
+    def function(self) -> str:
+        """The path of the running function."""
+        return self._definition.path or ""
+
+    @property
+    def client_address(self) -> str | None:
+        """Where the call came from, if known."""
+        return self._call.client_address
+
+    @property
+    def user_agent(self) -> str | None:
+        """What the caller says it is, if known."""
+        return self._call.user_agent
+
+    def now_ms(self) -> int:
+        """Return the time at which the call began."""
+        return self._call.now_ms
+
+    def identity(self) -> dict[str, Any] | None:
+        """Return the caller's claims; the read set remembers that they were asked for."""
+        self._call.transaction.read_set.identity = True
+        return self._call.identity
+
+    def call(
+        self, kind: FunctionKind, path: str, args: dict[str, Any], limits: Mapping[str, int] | None
+    ) -> Any:
+        """Run a nested query or mutation in a sub-transaction of its own."""
+        call = self._call
+        if call.depth >= NESTING_MAX:
+            raise Error(f"functions are nested more than {NESTING_MAX} deep", code="NestingTooDeep")
+        definition = find_function(call.app, kind, path)
+        transaction = call.transaction
+        transaction.push(limits)
+        call.depth += 1
+        merged = False
+        try:
+            result = run_function(call, definition, args)
+            transaction.merge()
+            merged = True
+            return result
+        except (ConvexError, Error):
+            raise
+        except Exception as error:
+            marker = call.app.marker
+            raise FunctionError(
+                tracebacks.describe_error(error),
+                function=path,
+                request_id=call.request_id,
+                traceback=tracebacks.full_traceback(error, marker),
+            ) from error
+        finally:
+            call.depth -= 1
+            if not merged:
+                transaction.drop()
+
+    def schedule(self, at_ms: float, path: str, args: dict[str, Any]) -> str:
+        """Write a pending job, as part of this transaction."""
+        definition = self._call.app.functions.get(path)
+        if definition is None:
+            raise FunctionNotFound(f"Could not find function for '{path}', which was to be scheduled.")
+        if definition.kind == "query":
+            raise ArgumentError(f"{path} is a query: only mutations and actions can be scheduled")
+        return jobs.schedule(self._call.transaction, at_ms, path, args, self._call.now_ms)
+
+    def cancel(self, job: str) -> None:
+        """Cancel a pending job."""
+        jobs.cancel(self._call.transaction, job, self._call.now_ms)
+
+    def storage_url(self, id: str) -> str | None:
+        """Return the public address of a stored file."""
+        return stored_files.url(self._call.transaction, id, self._call.settings.cloud_url)
+
+    def storage_metadata(self, id: str) -> dict[str, Any] | None:
+        """Return the metadata of a stored file."""
+        return stored_files.metadata(self._call.transaction, id)
+
+    def storage_upload_url(self) -> str:
+        """Return an address to which a client may upload for an hour."""
+        return stored_files.upload_url(self._call.settings, self._call.now_ms)
+
+    def storage_delete(self, id: str) -> None:
+        """Delete a stored file, as part of this transaction."""
+        stored_files.delete(self._call.transaction, id)
+
+
+def run_function(call: CallContext, definition: FunctionDefinition, args: dict[str, Any]) -> Any:
+    """Run a query or mutation with its arguments checked; return its plain, checked result."""
+    host = TransactionCallHost(call, definition)
+    ctx = QueryCtx(host) if definition.kind == "query" else MutationCtx(host)
+    with guards.guard("query" if definition.kind == "query" else "mutation"):
+        return definition.invoke(ctx, args, call.transaction.table_number)
+
+
+def error_detail(error: BaseException, marker: str) -> str:
+    """Return what a development client reads after the first line of a failure."""
+    if isinstance(error, ArgumentError | ReturnsError) and error.code.endswith("ValidationError"):
+        return f"{error.code}: {error.message}"
+    if isinstance(error, FunctionNotFound):
+        return error.message
+    if isinstance(error, ConvexError):
+        from convexpy.values import encode_clean
+
+        data = error.data if error.data is not UNSET else None
+        text = data if isinstance(data, str) else encode_clean(data).decode()
+        head = f"Uncaught {type(error).__name__}: {text}"
+    else:
+        head = f"Uncaught {tracebacks.describe_error(error)}"
+    frames = tracebacks.client_frames(error, marker)
+    return f"{head}\n{frames}" if frames else head

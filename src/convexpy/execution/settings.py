@@ -1,0 +1,36 @@
+"""What an executor is told when it starts."""
+
+from __future__ import annotations
+
+import msgspec
+
+from convexpy.limits import Knobs
+
+
+class ExecutorSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an executor finds its app and its data, and how it may behave.
+
+    `folder` holds the materialised modules of `version`; `label` is the developer's name of that folder. `data_path` is
+    the checkpoint. `cloud_url` and `site_url` are the public origins. `secret` signs upload addresses and cursors.
+    """
+
+    version: int
+    folder: str
+    label: str = "convex"
+    camel: bool = False
+    code_cache: str | None = None
+    data_path: str
+    cloud_url: str = ""
+    site_url: str = ""
+    secret: str = ""
+    knobs: Knobs = Knobs()
+
+
+def encode_settings(settings: ExecutorSettings) -> bytes:
+    """Return the settings as JSON, for a command line or a frame."""
+    return msgspec.json.encode(settings)
+
+
+def decode_settings(data: bytes | str) -> ExecutorSettings:
+    """Return the settings that `encode_settings` wrote."""
+    return msgspec.json.decode(data, type=ExecutorSettings)

@@ -1,0 +1,80 @@
+"""Environment variables as documents of `_environment_variables`."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from convexpy.errors import Error
+from convexpy.execution.host import CallContext
+from convexpy.functions import QueryPlan
+
+TABLE = "_environment_variables"
+NAME = re.compile(r"[a-zA-Z_]+[a-zA-Z0-9_]*")
+NAME_LENGTH_MAX = 256
+VALUE_BYTES_MAX = 8192
+COUNT_MAX = 1000
+BUILT_IN = ("CONVEX_CLOUD_URL", "CONVEX_SITE_URL")
+
+
+def _find(context: CallContext, name: str) -> dict[str, Any] | None:
+    plan = QueryPlan(TABLE, "by_name", equal=(("name", name),), system=True)
+    return context.transaction.first(plan)
+
+
+def list_all(context: CallContext, args: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return every variable, sorted by name."""
+    return list(context.transaction.stream(QueryPlan(TABLE, "by_name", system=True)))
+
+
+def get(context: CallContext, args: dict[str, Any]) -> dict[str, Any] | None:
+    """Return one variable, or None."""
+    found = _find(context, str(args.get("name", "")))
+    return None if found is None else {"name": found["name"], "value": found["value"]}
+
+
+def check(name: str, value: str | None) -> None:
+    """Refuse a name or value that can't be a variable."""
+    if len(name) > NAME_LENGTH_MAX:
+        raise Error(
+            f"the name of {name[:40]}… is longer than {NAME_LENGTH_MAX}",
+            code="EnvironmentVariableNameTooLong",
+        )
+    if not NAME.fullmatch(name):
+        raise Error(
+            f"{name!r} is no name for a variable: letters, digits and _ only, not beginning with a digit",
+            code="EnvironmentVariableNameInvalid",
+        )
+    if name in BUILT_IN:
+        raise Error(f"{name} is built in and can't be set", code="EnvironmentVariableBuiltIn")
+    if value is not None and len(value.encode()) > VALUE_BYTES_MAX:
+        raise Error(
+            f"the value of {name} is larger than {VALUE_BYTES_MAX} bytes",
+            code="EnvironmentVariableValueTooLarge",
+        )
+
+
+def update(context: CallContext, args: dict[str, Any]) -> dict[str, str]:
+    """Apply all changes (a value None removes); return every variable afterwards."""
+    for change in args["changes"]:
+        name, value = change["name"], change.get("value")
+        check(name, value)
+        known = _find(context, name)
+        if value is None:
+            if known is not None:
+                context.transaction.system_delete(TABLE, known["_id"])
+        elif known is None:
+            context.transaction.system_insert(TABLE, {"name": name, "value": value})
+        elif known["value"] != value:
+            context.transaction.system_patch(TABLE, known["_id"], {"value": value})
+    everything = {document["name"]: document["value"] for document in list_all(context, {})}
+    if len(everything) > COUNT_MAX:
+        raise Error(f"more than {COUNT_MAX} variables", code="TooManyEnvironmentVariables")
+    return everything
+
+
+FUNCTIONS = {
+    "_system/cli/queryEnvironmentVariables": list_all,
+    "_system/cli/queryEnvironmentVariables:get": get,
+    "_system/environment:update": update,
+}

@@ -1,0 +1,64 @@
+"""Tracebacks of app code: the developer's frames first, ours left out."""
+
+from __future__ import annotations
+
+import traceback
+from types import TracebackType
+
+from convexpy.errors import SourceLocation
+
+FRAMES_MAX = 40
+
+
+def user_frames(trace: TracebackType | None, marker: str) -> list[traceback.FrameSummary]:
+    """Return the frames of app code, outermost first; `marker` starts the file names of the app (`"convex/"`)."""
+    frames = traceback.extract_tb(trace)
+    return [frame for frame in frames if frame.filename.startswith(marker)]
+
+
+def location_of(error: BaseException, marker: str) -> SourceLocation | None:
+    """Return where in the app the error happened: the innermost frame of app code."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return SourceLocation(error.filename, error.lineno, error.offset)
+    frames = user_frames(error.__traceback__, marker)
+    if not frames:
+        return None
+    column = frames[-1].colno
+    return SourceLocation(frames[-1].filename, frames[-1].lineno, None if column is None else column + 1)
+
+
+def describe_error(error: BaseException) -> str:
+    """Return `Class: message`, or just the class when there is no message."""
+    name = type(error).__name__
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - an app's __str__ may raise anything
+        text = "<its __str__ failed>"
+    return f"{name}: {text}" if text else name
+
+
+def client_frames(error: BaseException, marker: str) -> str:
+    """Return the `    at fn (file:line:column)` lines of a failure text, innermost first."""
+    lines: list[str] = []
+    for frame in reversed(user_frames(error.__traceback__, marker)[-FRAMES_MAX:]):
+        column = 1 if frame.colno is None else frame.colno + 1
+        lines.append(f"    at {frame.name} ({frame.filename}:{frame.lineno}:{column})")
+    return "\n".join(lines)
+
+
+def full_traceback(error: BaseException, marker: str) -> str:
+    """Return the traceback for the log: user frames only, causes included, or all frames if none is the app's."""
+    parts: list[str] = []
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        frames = user_frames(current.__traceback__, marker) or list(
+            traceback.extract_tb(current.__traceback__)
+        )
+        head = "Traceback (most recent call last):\n" if frames else ""
+        text = head + "".join(traceback.format_list(frames[-FRAMES_MAX:])) + describe_error(current)
+        notes = getattr(current, "__notes__", [])
+        parts.append("\n".join([text, *notes]))
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    return "\n\nwhich was caused by\n\n".join(parts)

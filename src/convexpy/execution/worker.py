@@ -1,0 +1,155 @@
+"""The process around an executor: reads frames from its stream, writes replies in batches, keeps to its limits.
+
+An executor that reads end-of-file exits: its server is gone. Replies wait for at most half a millisecond of further
+frames, so that a quick call is not answered late because a slow one came with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import random
+import resource
+import select
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Literal
+
+from convexpy.database import Store
+from convexpy.execution import capture, guards
+from convexpy.execution.actions import ActionWorker
+from convexpy.execution.executor import Executor
+from convexpy.execution.loader import AppLoader, LoadedApp
+from convexpy.execution.settings import ExecutorSettings, decode_settings
+from convexpy.execution.word import Word
+from convexpy.persistence import open_checkpoint_reader
+from convexpy.protocol.frames import Call, FromExecutor, Ready, Stop, encode_frame, reader_of_calls
+from convexpy.runtime import SystemClock
+
+Role = Literal["transactions", "actions"]
+
+READ_BYTES = 1 << 18
+REPLY_WAIT_S = 0.0005
+REPLY_BATCH_BYTES = 1 << 16
+IDLE_S = 0.1
+
+
+def load_app(settings: ExecutorSettings) -> LoadedApp:
+    """Import the app that the settings name; capture and guards are in place before its first line runs."""
+    cache = Path(settings.code_cache) if settings.code_cache else None
+    capture.install()
+    guards.install()
+    return AppLoader(Path(settings.folder), label=settings.label, cache=cache).load(camel=settings.camel)
+
+
+def run(role: Role, stream: socket.socket, word: Word, settings: ExecutorSettings, app: LoadedApp) -> None:
+    """Serve the stream until the server closes it."""
+    sys.dont_write_bytecode = True
+    random.seed()
+    gc.enable()
+    memory = settings.knobs.executor_memory_bytes
+    if role == "actions":
+        _limit_memory(settings.knobs.action_executor_memory_bytes)
+        ActionWorker(app, settings, stream).run()
+        return
+    _limit_memory(memory)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        _TransactionWorker(stream, word, settings, app).run()
+
+
+def _limit_memory(limit_bytes: int) -> None:
+    if sys.platform != "linux":
+        return
+    with open("/proc/self/statm") as statm:  # noqa: PTH123 - one line of /proc
+        data_bytes = int(statm.read().split()[5]) * resource.getpagesize()
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    resource.setrlimit(resource.RLIMIT_DATA, (data_bytes + limit_bytes, hard))
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123
+        score.write("500")
+
+
+class _TransactionWorker:
+    """The loop of an executor for queries and mutations."""
+
+    def __init__(self, stream: socket.socket, word: Word, settings: ExecutorSettings, app: LoadedApp) -> None:
+        self._stream = stream
+        self._word = word
+        self._replies: list[bytes] = []
+        self._replies_bytes = 0
+        self._replies_since = 0.0
+        self._store = Store(
+            open_checkpoint_reader(Path(settings.data_path)),
+            clock=SystemClock(),
+            cursor_key=settings.secret.encode(),
+        )
+        self._executor = Executor(app, self._store, settings, self._reply)
+
+    def run(self) -> None:
+        reader = reader_of_calls()
+        self._reply(Ready(os.getpid()))
+        self._flush()
+        stream, handle, word = self._stream, self._executor.handle, self._word
+        poll = select.poll()
+        poll.register(stream, select.POLLIN)
+        busy = False
+        while True:
+            if busy and not poll.poll(IDLE_S * 1000):
+                self._store.idle()
+                busy = False
+            data = stream.recv(READ_BYTES)
+            if not data:
+                return
+            busy = True
+            for frame in reader.feed(data):
+                if isinstance(frame, Stop):
+                    self._flush()
+                    return
+                if isinstance(frame, Call):
+                    if self._replies and time.monotonic() - self._replies_since > REPLY_WAIT_S:
+                        self._flush()
+                    word.begin(frame.id)
+                    try:
+                        handle(frame)
+                    except SystemExit:
+                        self._flush()
+                        raise
+                    word.end()
+                else:
+                    handle(frame)
+            self._flush()
+
+    def _reply(self, frame: FromExecutor) -> None:
+        if not self._replies:
+            self._replies_since = time.monotonic()
+        data = encode_frame(frame)
+        self._replies.append(data)
+        self._replies_bytes += len(data)
+        if self._replies_bytes > REPLY_BATCH_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._replies:
+            data = b"".join(self._replies)
+            self._replies.clear()
+            self._replies_bytes = 0
+            self._stream.sendall(data)
+
+
+def main(arguments: list[str]) -> None:
+    """Entry point of an executor that is started fresh, where forking is unsafe.
+
+    Arguments: `ROLE STREAM_FD WORD_FD`; the settings come on standard input.
+    """
+    role, stream_fd, word_fd = arguments
+    settings = decode_settings(sys.stdin.buffer.read())
+    stream = socket.socket(fileno=int(stream_fd))
+    word = Word(int(word_fd))
+    app = load_app(settings)
+    run("actions" if role == "actions" else "transactions", stream, word, settings, app)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,186 @@
+"""The ASGI applications: the API origin and the site origin.
+
+A bare callable: a router library would cost more than the functions behind the hot routes (ARCHITECTURE.md, figures).
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable
+
+from convexpy._version import __version__
+from convexpy.deployment import Deployment
+from convexpy.errors import Error, RequestError
+from convexpy.http.admin_api import AdminApi
+from convexpy.http.function_api import FunctionApi
+from convexpy.http.messages import (
+    HttpRequest,
+    Receive,
+    Response,
+    Scope,
+    Send,
+    cors_headers,
+    error_response,
+    preflight,
+    text_response,
+)
+from convexpy.http.socket import Sockets
+
+logger = logging.getLogger("convexpy.http")
+Handler = Callable[[HttpRequest], Awaitable[Response]]
+_SYNC = re.compile(r"/api(?:/([^/]+))?/sync")
+_SLASHES = re.compile(r"//+")
+ECHO_BYTES_MAX = 128 * 1024 * 1024
+UNSUPPORTED = (
+    "/api/get_config_hashes", "/api/deploy2/", "/api/push_config", "/api/run_test_function", "/api/prepare_schema",
+)  # fmt: skip
+
+
+class ApiApp:
+    """The API origin: functions, sync, administration."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._body_max = deployment.settings.knobs.request_body_bytes
+        self.sockets = Sockets(deployment)
+        functions, admin = FunctionApi(deployment), AdminApi(deployment)
+        self._functions = functions
+        self._routes: dict[tuple[str, str], Handler] = {
+            ("POST", "/api/query"): lambda request: functions.call("query", request),
+            ("POST", "/api/mutation"): lambda request: functions.call("mutation", request),
+            ("POST", "/api/action"): lambda request: functions.call("action", request),
+            ("GET", "/api/query"): functions.get_query,
+            ("POST", "/api/function"): functions.any_function,
+            ("POST", "/api/query_ts"): functions.query_ts,
+            ("POST", "/api/query_at_ts"): functions.query_at_ts,
+            ("POST", "/api/query_batch"): functions.query_batch,
+            ("POST", "/api/convexpy/push/plan"): admin.plan,
+            ("POST", "/api/convexpy/push"): admin.push,
+            ("GET", "/api/convexpy/functions"): admin.functions,
+            ("GET", "/api/convexpy/logs"): admin.logs,
+            ("GET", "/api/stream_function_logs"): admin.logs,
+            ("GET", "/api/app_metrics/stream_function_logs"): admin.logs,
+            ("POST", "/api/update_environment_variables"): admin.update_environment,
+            ("POST", "/api/v1/update_environment_variables"): admin.update_environment,
+            ("GET", "/api/list_environment_variables"): admin.list_environment,
+            ("GET", "/api/v1/list_environment_variables"): admin.list_environment,
+            ("GET", "/api/check_admin_key"): admin.check_key,
+            ("GET", "/api/v1/get_canonical_urls"): admin.canonical_urls,
+            ("POST", "/api/debug_event"): self._nothing,
+            ("GET", "/version"): self._version,
+            ("GET", "/instance_version"): self._version,
+            ("GET", "/instance_name"): self._name,
+            ("GET", "/health"): self._health,
+            ("GET", "/"): self._hello,
+            ("POST", "/echo"): self._echo,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or socket (called by the ASGI server)."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            path = _SLASHES.sub("/", scope["path"])
+            match = _SYNC.fullmatch(path)
+            if match is None:
+                await receive()
+                await send({"type": "websocket.close", "code": 4004, "reason": "no such path"})
+                return
+            await self.sockets.serve(match.group(1), scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = HttpRequest(scope, receive, self._body_max)
+        if request.method == "OPTIONS":
+            response = preflight(request.headers)
+        else:
+            response = await self._respond(request)
+            response.headers += cors_headers(request.headers)
+        body = b"" if request.method == "HEAD" else response.body
+        headers = [*response.headers, (b"content-length", str(len(response.body)).encode())]
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _respond(self, request: HttpRequest) -> Response:
+        try:
+            return await self._route(request)
+        except RequestError as error:
+            return error_response(error)
+        except Error as error:
+            logger.warning("%s %s failed: %s", request.method, request.path, error)
+            return error_response(RequestError(error.message, code=error.code, status=503))
+        except Exception:
+            logger.exception("%s %s failed", request.method, request.path)
+            text = "Your request couldn't be completed. Try again later."
+            return error_response(RequestError(text, code="InternalServerError", status=500))
+
+    async def _route(self, request: HttpRequest) -> Response:
+        path = request.path
+        if "//" in path:
+            path = _SLASHES.sub("/", path)
+        method = "GET" if request.method == "HEAD" else request.method
+        handler = self._routes.get((method, path))
+        if handler is not None:
+            return await handler(request)
+        if path.startswith("/api/run/") and method == "POST":
+            return await self._functions.run_path(path.removeprefix("/api/run/"), request)
+        if path.startswith(UNSUPPORTED):
+            raise RequestError(
+                "this deployment runs Python functions: use `convexpy dev` or `convexpy deploy`",
+                code="UnsupportedByConvexpy",
+            )
+        if any(known == path for _, known in self._routes):
+            raise RequestError(f"{request.method} is not allowed here", status=405, code="MethodNotAllowed")
+        if path.startswith("/api/") and method == "POST":
+            raise RequestError(f"{path} is not supported by convexpy", code="UnsupportedByConvexpy")
+        raise RequestError(f"no such path: {path}", status=404, code="NotFound")
+
+    async def _version(self, request: HttpRequest) -> Response:
+        return text_response(f"convexpy {__version__}")
+
+    async def _name(self, request: HttpRequest) -> Response:
+        return text_response(self._deployment.settings.name)
+
+    async def _hello(self, request: HttpRequest) -> Response:
+        return text_response(
+            f"This is the convexpy deployment {self._deployment.settings.name!r}. "
+            "Connect to it with a Convex client.\n"
+        )
+
+    async def _health(self, request: HttpRequest) -> Response:
+        return text_response("ok")
+
+    async def _nothing(self, request: HttpRequest) -> Response:
+        return Response(200)
+
+    async def _echo(self, request: HttpRequest) -> Response:
+        request.body_max = ECHO_BYTES_MAX
+        return Response(200, await request.body(), [(b"content-type", b"application/octet-stream")])
+
+
+class SiteApp:
+    """The site origin: the app's HTTP actions."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (called by the ASGI server)."""
+        if scope["type"] != "http":
+            await receive()
+            await send({"type": "websocket.close", "code": 4004, "reason": "no sockets here"})
+            return
+        enabled = bool(self._deployment.live.registry.description["http"])
+        text = (
+            "No matching routes found"
+            if enabled
+            else "This Convex deployment does not have HTTP actions enabled."
+        )
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 404,
+                "headers": [(b"content-type", b"text/plain; charset=utf-8")],
+            }
+        )
+        await send({"type": "http.response.body", "body": text.encode()})

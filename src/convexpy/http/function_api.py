@@ -1,0 +1,207 @@
+"""The HTTP function API: `/api/query`, `/api/mutation`, `/api/action` and their relatives.
+
+A function that fails is a successful answer: status 200 with `"status": "error"`. Only a request that can't be
+understood or is not allowed has another status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import urllib.parse
+from typing import Any
+
+import msgspec
+
+from convexpy.deployment import Deployment
+from convexpy.deployment.outcome import Outcome, new_request_id
+from convexpy.deployment.registry import canonical_path
+from convexpy.errors import RequestError
+from convexpy.http.identify import caller_of
+from convexpy.http.messages import JSON_TYPE, HttpRequest, Response, decode_body, encode_json, json_response
+from convexpy.protocol.frames import Kind
+from convexpy.protocol.sync import decode_ts, encode_ts
+from convexpy.sync.session import Caller
+from convexpy.values import decode_wire, encode_clean, encode_export
+
+CLEAN = ("json", "convex_clean_json")
+ENCODED = ("convex_encoded_json", "convex_json")
+EXPORT = ("export_json",)
+
+
+class FunctionCall(msgspec.Struct):
+    """The body of a call."""
+
+    path: str
+    args: msgspec.Raw = msgspec.Raw(b"{}")
+    format: str | None = None
+    ts: str | None = None
+
+
+class _Batch(msgspec.Struct):
+    queries: list[FunctionCall]
+
+
+class _RunBody(msgspec.Struct):
+    args: msgspec.Raw = msgspec.Raw(b"{}")
+    format: str | None = None
+
+
+_call_decoder = msgspec.json.Decoder(FunctionCall)
+
+
+def _decode_call(data: bytes) -> FunctionCall:
+    try:
+        return _call_decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise RequestError(f"the body is not what this route takes: {error}", code="BadJsonBody") from error
+
+
+def check_format(name: str | None) -> str:
+    """Return the output format, `json` where none is asked for."""
+    if name is None:
+        return "json"
+    if name not in (*CLEAN, *ENCODED, *EXPORT):
+        raise RequestError(f"unknown format {name!r}: json or convex_encoded_json", code="BadFormat")
+    return name
+
+
+def in_format(value: bytes, name: str) -> bytes:
+    """Return wire JSON in an output format."""
+    if name in ENCODED:
+        return value
+    if name in EXPORT:
+        return encode_export(decode_wire(value))
+    # Only these need another form; most results have none of them.
+    return encode_clean(decode_wire(value)) if b'"$' in value else value
+
+
+class FunctionApi:
+    """The routes that call functions."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._functions = deployment.functions
+
+    def answer(self, outcome: Outcome, request_id: str, format: str) -> bytes:
+        """Return the JSON of an outcome."""
+        presenter = self._functions.presenter
+        logs = presenter.log_lines(outcome.logs)
+        if outcome.failure is None:
+            return b'{"status":"success","value":%s,"logLines":%s}' % (in_format(outcome.value, format), logs)
+        message = encode_json(presenter.message(request_id, outcome.failure))
+        data = presenter.data(outcome.failure)
+        error_data = b"" if data is None else b',"errorData":%s' % in_format(data, format)
+        return b'{"status":"error","errorMessage":%s%s,"logLines":%s}' % (message, error_data, logs)
+
+    async def _run(self, kind: Kind, call: FunctionCall, caller: Caller, request: HttpRequest) -> bytes:
+        request_id = request.header(b"convex-request-id") or new_request_id()
+        format = check_format(call.format or request.query("format"))
+        path = canonical_path(call.path)
+        outcome = await self._functions.run(
+            kind,
+            path,
+            bytes(call.args),
+            caller,
+            request_id=request_id,
+            client_address=request.client_address,
+            user_agent=request.header(b"user-agent"),
+        )
+        return self.answer(outcome, request_id, format)
+
+    async def call(self, kind: Kind, request: HttpRequest) -> Response:
+        """POST /api/query, /api/mutation, /api/action."""
+        caller = caller_of(self._functions, request)
+        call = _decode_call(await request.json_body())
+        return Response(200, await self._run(kind, call, caller, request), [JSON_TYPE])
+
+    async def get_query(self, request: HttpRequest) -> Response:
+        """GET /api/query, with `path` and `args` as parameters."""
+        caller = caller_of(self._functions, request)
+        path = request.query("path")
+        if path is None:
+            raise RequestError("the parameter `path` is missing", code="MissingParameter")
+        call = FunctionCall(path, msgspec.Raw((request.query("args") or "{}").encode()))
+        return Response(200, await self._run("query", call, caller, request), [JSON_TYPE])
+
+    async def any_function(self, request: HttpRequest) -> Response:
+        """POST /api/function: whichever kind it is, internal ones too; admins only."""
+        caller = caller_of(self._functions, request)
+        if not caller.admin:
+            raise RequestError("this route needs an admin key", status=403, code="BadDeployKey")
+        call = _decode_call(await request.json_body())
+        return Response(200, await self._run(self._kind(call.path), call, caller, request), [JSON_TYPE])
+
+    def _kind(self, path: str) -> Kind:
+        if path.startswith("_system/"):
+            writes = ("addDocument", "clearTablePage")
+            return (
+                "system" if any(path.removesuffix(":default").endswith(name) for name in writes) else "query"
+            )
+        function = self._deployment.live.registry.get(canonical_path(path))
+        kind: Kind = "query" if function is None else function["kind"]
+        return kind
+
+    async def run_path(self, rest: str, request: HttpRequest) -> Response:
+        """POST /api/run/{module path}/{function}."""
+        caller = caller_of(self._functions, request)
+        parts = [urllib.parse.unquote(part) for part in rest.split("/")]
+        if len(parts) < 2:
+            raise RequestError("write /api/run/<module>/<function>", code="MissingIdentifier")
+        body: _RunBody = decode_body(await request.json_body(), _RunBody)
+        path = f"{'/'.join(parts[:-1])}:{parts[-1]}"
+        call = FunctionCall(path, body.args, body.format)
+        return Response(200, await self._run(self._kind(path), call, caller, request), [JSON_TYPE])
+
+    async def query_ts(self, request: HttpRequest) -> Response:
+        """POST /api/query_ts: the newest timestamp."""
+        return json_response({"ts": encode_ts(self._deployment.timeline.ts)})
+
+    async def query_at_ts(self, request: HttpRequest) -> Response:
+        """POST /api/query_at_ts: the query as of a timestamp, as long as what it reads has not changed since."""
+        caller = caller_of(self._functions, request)
+        call = _decode_call(await request.json_body())
+        if call.ts is None:
+            raise RequestError("`ts` is missing", code="MissingParameter")
+        ts = decode_ts(call.ts)
+        if ts > self._deployment.timeline.ts:
+            raise RequestError("`ts` is ahead of the newest commit", code="TimestampInFuture")
+        request_id = new_request_id()
+        outcome = await self._functions.run(
+            "query", canonical_path(call.path), bytes(call.args), caller, request_id=request_id
+        )
+        reads = [] if outcome.result is None else outcome.result.reads
+        if not self._deployment.timeline.unchanged_since(ts, reads):
+            raise RequestError(
+                "what this query reads has changed since, and that moment is not kept",
+                status=503,
+                code="OutOfRetention",
+            )
+        return Response(200, self.answer(outcome, request_id, check_format(call.format)), [JSON_TYPE])
+
+    async def query_batch(self, request: HttpRequest) -> Response:
+        """POST /api/query_batch: several queries at one timestamp."""
+        caller = caller_of(self._functions, request)
+        batch: _Batch = decode_body(await request.json_body(), _Batch)
+        # All are sent in one turn of the loop, so no row comes between them.
+        tasks = [self._begin(call, caller) for call in batch.queries]
+        answers = [await task for task in tasks]
+        return Response(200, b'{"results":[%s]}' % b",".join(answers), [JSON_TYPE])
+
+    def _begin(self, call: FunctionCall, caller: Caller) -> Any:
+        request_id = new_request_id()
+        format = check_format(call.format)
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._functions.call(
+            "query",
+            canonical_path(call.path),
+            bytes(call.args),
+            caller,
+            future.set_result,
+            request_id=request_id,
+            origin="HttpApi",
+        )
+
+        async def finish() -> bytes:
+            return self.answer(await future, request_id, format)
+
+        return finish()

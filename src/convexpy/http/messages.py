@@ -1,0 +1,159 @@
+"""Requests and responses over bare ASGI: headers, bodies within bounds, JSON errors, CORS."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from convexpy.errors import RequestError
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+JSON_TYPE = (b"content-type", b"application/json")
+TEXT_TYPE = (b"content-type", b"text/plain; charset=utf-8")
+ALLOWED_METHODS = b"GET, POST, OPTIONS, PATCH, DELETE, PUT"
+encode_json = msgspec.json.Encoder().encode
+
+
+class Response:
+    """A complete response."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, body: bytes = b"", headers: Headers | None = None) -> None:
+        self.status = status
+        self.body = body
+        self.headers = headers or []
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    """Return a value as JSON."""
+    return Response(status, encode_json(value), [JSON_TYPE])
+
+
+def text_response(text: str, status: int = 200) -> Response:
+    """Return plain text."""
+    return Response(status, text.encode(), [TEXT_TYPE])
+
+
+def error_response(error: RequestError, details: Mapping[str, Any] | None = None) -> Response:
+    """Return a failed request: `{code, message}` and, for our own tools, more."""
+    return json_response({"code": error.code, "message": error.message, **(details or {})}, error.status)
+
+
+class HttpRequest:
+    """One request of a client."""
+
+    __slots__ = ("_body", "_receive", "body_max", "headers", "method", "params", "path", "scope")
+
+    def __init__(self, scope: Scope, receive: Receive, body_max: int) -> None:
+        self.scope = scope
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.params: dict[str, str] | None = None
+        self.body_max = body_max
+        self._receive = receive
+        self._body: bytes | None = None
+
+    def header(self, name: bytes) -> str | None:
+        """Return a header's text; its name in lower case."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    def query(self, name: str) -> str | None:
+        """Return a query parameter."""
+        if self.params is None:
+            self.params = dict(
+                parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+            )
+        return self.params.get(name)
+
+    @property
+    def client_address(self) -> str | None:
+        """Where the request came from."""
+        client = self.scope.get("client")
+        return client[0] if client else None
+
+    async def body(self) -> bytes:
+        """Return the whole body.
+
+        Raises:
+            RequestError: it is larger than allowed (413).
+        """
+        if self._body is not None:
+            return self._body
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise RequestError("the client went away", status=408, code="ClientDisconnected")
+            part: bytes = message.get("body", b"")
+            if part:
+                parts.append(part)
+                size += len(part)
+                if size > self.body_max:
+                    raise RequestError(
+                        f"the body is larger than {self.body_max} bytes",
+                        status=413,
+                        code="RequestBodyTooLarge",
+                    )
+            if not message.get("more_body"):
+                break
+        self._body = parts[0] if len(parts) == 1 else b"".join(parts)
+        return self._body
+
+    async def json_body(self) -> bytes:
+        """Return the body of a request that must be JSON.
+
+        Raises:
+            RequestError: the content type is another: browsers' forms send those without a preflight.
+        """
+        kind = (self.headers.get(b"content-type") or b"").split(b";")[0].strip().lower()
+        if kind != b"application/json" and not kind.endswith(b"+json"):
+            raise RequestError("Expected request with `Content-Type: application/json`", code="BadJsonBody")
+        return await self.body()
+
+
+def decode_body(data: bytes, type: Any) -> Any:
+    """Return a JSON body as `type`.
+
+    Raises:
+        RequestError: it is no JSON, or not of that shape.
+    """
+    try:
+        return msgspec.json.decode(data, type=type)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise RequestError(f"the body is not what this route takes: {error}", code="BadJsonBody") from error
+
+
+def cors_headers(headers: Mapping[bytes, bytes]) -> Headers:
+    """Return the CORS headers of every response, errors included: the origin is mirrored, for credentials are allowed."""
+    origin = headers.get(b"origin")
+    if origin is None:
+        return []
+    return [
+        (b"access-control-allow-origin", origin),
+        (b"access-control-allow-credentials", b"true"),
+        (b"vary", b"origin, access-control-request-method, access-control-request-headers"),
+    ]
+
+
+def preflight(headers: Mapping[bytes, bytes]) -> Response:
+    """Answer a preflight."""
+    allowed: Headers = [
+        *cors_headers(headers),
+        (b"access-control-allow-methods", ALLOWED_METHODS),
+        (b"access-control-max-age", b"86400"),
+    ]
+    asked = headers.get(b"access-control-request-headers")
+    if asked is not None:
+        allowed.append((b"access-control-allow-headers", asked))
+    return Response(200, b"", allowed)

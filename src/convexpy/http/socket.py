@@ -1,0 +1,135 @@
+"""The sync WebSocket: one writer task per connection, bounded buffers, an application ping after silence."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+
+from convexpy.deployment import Deployment
+from convexpy.http.messages import Receive, Scope, Send
+from convexpy.limits import Knobs
+from convexpy.protocol import sync
+from convexpy.sync import Session
+
+CHUNKS_SINCE = (1, 28)
+
+
+class SocketTransport:
+    """Queues messages for one client and writes them in order."""
+
+    def __init__(self, send: Send, knobs: Knobs) -> None:
+        self._send = send
+        self._knobs = knobs
+        self._queue: deque[tuple[bytes, bool]] = deque()
+        self._bytes = 0
+        self._wake = asyncio.Event()
+        self._closing: tuple[int, str] | None = None
+        self.transitions_queued = 0
+        self.session: Session | None = None
+
+    def send(self, message: bytes, *, transition: bool = False) -> None:
+        """Queue a message; a client that does not read is cut off at a bound."""
+        if self._closing is not None:
+            return
+        self._queue.append((message, transition))
+        self._bytes += len(message)
+        self.transitions_queued += transition
+        if self._bytes > self._knobs.socket_buffer_bytes and len(self._queue) > 1:
+            self._queue.clear()
+            self.close(1013, "SlowReader")
+        self._wake.set()
+
+    def close(self, code: int, reason: str) -> None:
+        """Close after what is queued."""
+        if self._closing is None:
+            self._closing = (code, reason[:120])
+            self._wake.set()
+
+    async def write(self) -> None:
+        """Write until the connection is closed; Ping when nothing else was sent for a while."""
+        interval = self._knobs.ping_interval_s
+        try:
+            while True:
+                if not self._queue and self._closing is None:
+                    self._wake.clear()
+                    try:
+                        async with asyncio.timeout(interval):
+                            await self._wake.wait()
+                    except TimeoutError:
+                        await self._send({"type": "websocket.send", "text": sync.PING.decode()})
+                    continue
+                while self._queue:
+                    message, transition = self._queue.popleft()
+                    await self._send({"type": "websocket.send", "text": message.decode()})
+                    self._bytes -= len(message)
+                    if transition:
+                        self.transitions_queued -= 1
+                        if self.session is not None and self.transitions_queued == 1:
+                            self.session.drained()
+                if self._closing is not None:
+                    code, reason = self._closing
+                    await self._send({"type": "websocket.close", "code": code, "reason": reason})
+                    return
+        except (OSError, RuntimeError):
+            return  # the client is gone; the reader notices too
+
+
+def takes_chunks(version: str | None) -> bool:
+    """Say whether a client reassembles TransitionChunks: npm clients since 1.28; others treat one as an error."""
+    if version is None:
+        return False
+    numbers = version.split("-")[0].split(".")
+    if len(numbers) < 2 or not all(part.isdecimal() for part in numbers[:2]):
+        return False
+    return (int(numbers[0]), int(numbers[1])) >= CHUNKS_SINCE
+
+
+class Sockets:
+    """All open sync sockets of a deployment."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._sessions: set[Session] = set()
+
+    def __len__(self) -> int:
+        """Return the number of open sockets."""
+        return len(self._sessions)
+
+    async def serve(self, version: str | None, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one socket until it is closed."""
+        await receive()  # websocket.connect
+        await send({"type": "websocket.accept"})
+        knobs = self._deployment.settings.knobs
+        transport = SocketTransport(send, knobs)
+        session = Session(
+            self._deployment.hub, self._deployment.functions, transport, knobs, chunks=takes_chunks(version)
+        )
+        transport.session = session
+        self._sessions.add(session)
+        writer = asyncio.get_running_loop().create_task(transport.write())
+        try:
+            while True:
+                message = await receive()
+                if message["type"] == "websocket.disconnect":
+                    break
+                text = message.get("text")
+                if text is None:
+                    transport.send(sync.fatal_error("binary messages are not part of this protocol"))
+                    session.close(1003, "BinaryMessage")
+                else:
+                    session.receive(text)
+                if session.closed:
+                    await writer
+                    break
+        finally:
+            session.close(1000, "")
+            self._sessions.discard(session)
+            writer.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await writer
+
+    def close_all(self, code: int, reason: str) -> None:
+        """Close every socket with a code that makes clients come back."""
+        for session in list(self._sessions):
+            session.close(code, reason)

@@ -1,0 +1,163 @@
+"""A ring of the newest log entries, with waiting readers.
+
+Format: entries are the JSON objects of `/api/stream_function_logs`; `timestamp` is in seconds, cursors and line timestamps
+are in milliseconds. Source: behaviour of get-convex/convex-backend crates/local_backend/src/logs.rs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections import deque
+from typing import Any
+
+import msgspec
+
+from convexpy.protocol.frames import LogLine
+
+ENTRIES_MAX = 5000
+ENTRIES_BYTES_MAX = 32 * 1024 * 1024
+
+
+class LogEntry(msgspec.Struct):
+    """One entry: its place in the order (milliseconds, strictly growing) and its JSON."""
+
+    cursor: float
+    data: dict[str, Any]
+    size: int
+
+
+class FunctionLog:
+    """The newest entries of a deployment."""
+
+    def __init__(self) -> None:
+        self._entries: deque[LogEntry] = deque()
+        self._bytes = 0
+        self._last = 0.0
+        self._arrived = asyncio.Event()
+        self._closed = False
+
+    def add(self, entry: dict[str, Any]) -> None:
+        """Append an entry and wake the readers."""
+        cursor = max(time.time() * 1000, self._last + 0.001)
+        self._last = cursor
+        size = 400 + sum(len(str(line)) for line in entry.get("logLines", ()))
+        self._entries.append(LogEntry(cursor, entry, size))
+        self._bytes += size
+        while len(self._entries) > ENTRIES_MAX or self._bytes > ENTRIES_BYTES_MAX:
+            self._bytes -= self._entries.popleft().size
+        if not self._arrived.is_set():
+            self._arrived.set()
+
+    def completion(
+        self,
+        *,
+        kind: str,
+        path: str,
+        request_id: str,
+        seconds: float,
+        lines: list[LogLine],
+        error: str | None,
+        caller: str,
+        identity: str,
+        cached: bool = False,
+        usage: tuple[int, int, int, int] = (0, 0, 0, 0),
+        return_bytes: int = 0,
+        success: dict[str, str] | None = None,
+    ) -> None:
+        """Log the end of a call. `usage`: documents read, documents written, bytes read, bytes written."""
+        now = time.time()
+        self.add(
+            {
+                "kind": "Completion",
+                "udfType": kind,
+                "componentPath": None,
+                "identifier": path,
+                "logLines": lines_of(lines),
+                "timestamp": now,
+                "executionTimestamp": now - seconds,
+                "executionTime": seconds,
+                "userExecutionTime": seconds,
+                "cachedResult": cached,
+                "success": success,
+                "error": error,
+                "requestId": request_id,
+                "executionId": str(uuid.uuid4()),
+                "caller": caller,
+                "parentExecutionId": None,
+                "identityType": identity,
+                "environment": "isolate",
+                "usageStats": {
+                    "databaseReadBytes": usage[2],
+                    "databaseWriteBytes": usage[3],
+                    "databaseReadDocuments": usage[0],
+                    "databaseWriteDocuments": usage[1],
+                    "storageReadBytes": 0,
+                    "storageWriteBytes": 0,
+                    "vectorIndexReadBytes": 0,
+                    "vectorIndexWriteBytes": 0,
+                    "memoryUsedMb": 0,
+                },
+                "returnBytes": float(return_bytes),
+                "occInfo": None,
+                "willRetry": False,
+            }
+        )
+
+    def progress(self, *, kind: str, path: str, request_id: str, lines: list[LogLine]) -> None:
+        """Log lines of an action that is still running."""
+        self.add(
+            {
+                "kind": "Progress",
+                "udfType": kind,
+                "componentPath": None,
+                "identifier": path,
+                "timestamp": time.time(),
+                "logLines": lines_of(lines),
+                "requestId": request_id,
+                "executionId": request_id,
+            }
+        )
+
+    async def read(self, cursor: float, wait_s: float) -> tuple[list[dict[str, Any]], float]:
+        """Return entries after `cursor` and the new cursor; wait for one if there is none."""
+        entries = self._after(cursor)
+        if not entries and cursor == 0:
+            return [], time.time() * 1000
+        if not entries:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    while not (entries := self._after(cursor)) and not self._closed:
+                        self._arrived.clear()
+                        await self._arrived.wait()
+        return [entry.data for entry in entries], entries[-1].cursor if entries else cursor
+
+    def _after(self, cursor: float) -> list[LogEntry]:
+        found: list[LogEntry] = []
+        for entry in reversed(self._entries):
+            if entry.cursor <= cursor:
+                break
+            found.append(entry)
+        found.reverse()
+        return found
+
+    def close(self) -> None:
+        """Let waiting readers go."""
+        self._closed = True
+        self._arrived.set()
+
+
+def lines_of(lines: list[LogLine]) -> list[dict[str, Any]]:
+    """Return log lines as the structured objects that the official command line reads."""
+    return [
+        {
+            "messages": [line.text],
+            "level": line.level,
+            "timestamp": line.timestamp_ms,
+            "isTruncated": line.truncated,
+            "systemMetadata": None,
+        }
+        for line in lines
+    ]

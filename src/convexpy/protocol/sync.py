@@ -1,0 +1,274 @@
+"""Messages of the sync WebSocket (`/api/{version}/sync`), as official clients send and expect them.
+
+Client messages are decoded by type, unknown keys ignored. Server messages are built as JSON bytes, since results are
+encoded once and spliced into the Transition of every client that subscribes to them.
+
+Source: behaviour of get-convex/convex-backend crates/convex/sync_types and get-convex/convex-js src/browser/sync.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, Literal
+
+import msgspec
+
+from convexpy.errors import RequestError
+
+
+class Connect(msgspec.Struct, tag_field="type", tag="Connect", rename="camel"):
+    """First message on every socket."""
+
+    session_id: str
+    connection_count: int = 0
+    last_close_reason: str | None = None
+    max_observed_timestamp: str | None = None
+    client_ts: float | None = None
+
+
+class Authenticate(msgspec.Struct, tag_field="type", tag="Authenticate", rename="camel"):
+    """Changes who the connection acts for."""
+
+    base_version: int
+    token_type: Literal["User", "Admin", "None"]
+    value: str = ""
+    impersonating: dict[str, Any] | None = None
+    acting_as: dict[str, Any] | None = msgspec.field(default=None, name="acting_as")
+
+
+class AddQuery(msgspec.Struct, tag_field="type", tag="Add", rename="camel"):
+    """Subscribe to a query."""
+
+    query_id: int
+    udf_path: str
+    args: msgspec.Raw = msgspec.Raw(b"[{}]")
+    journal: str | None = None
+    component_path: str | None = None
+
+
+class RemoveQuery(msgspec.Struct, tag_field="type", tag="Remove", rename="camel"):
+    """Drop a subscription."""
+
+    query_id: int
+
+
+class ModifyQuerySet(msgspec.Struct, tag_field="type", tag="ModifyQuerySet", rename="camel"):
+    """Changes which queries the connection subscribes to."""
+
+    base_version: int
+    new_version: int
+    modifications: list[AddQuery | RemoveQuery] = []
+
+
+class Mutation(msgspec.Struct, tag_field="type", tag="Mutation", rename="camel"):
+    """Run a mutation; `request_id` counts per session and is the key of the replay."""
+
+    request_id: int
+    udf_path: str
+    args: msgspec.Raw = msgspec.Raw(b"[{}]")
+    component_path: str | None = None
+
+
+class Action(msgspec.Struct, tag_field="type", tag="Action", rename="camel"):
+    """Run an action."""
+
+    request_id: int
+    udf_path: str
+    args: msgspec.Raw = msgspec.Raw(b"[{}]")
+    component_path: str | None = None
+
+
+class Event(msgspec.Struct, tag_field="type", tag="Event", rename="camel"):
+    """Telemetry, never answered."""
+
+    event_type: str = ""
+
+
+ClientMessage = Connect | Authenticate | ModifyQuerySet | Mutation | Action | Event
+_decoder = msgspec.json.Decoder(ClientMessage)
+
+
+def decode_client_message(data: bytes | str) -> ClientMessage:
+    """Return the message.
+
+    Raises:
+        RequestError: it is no JSON, of an unknown type, or has a field of the wrong type.
+    """
+    try:
+        message: ClientMessage = _decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise RequestError(f"received an invalid message: {error}", code="BadClientMessage") from error
+    return message
+
+
+def encode_ts(ts: int) -> str:
+    """Return a u64 timestamp as base64 of eight little-endian bytes."""
+    return base64.b64encode(ts.to_bytes(8, "little")).decode()
+
+
+def decode_ts(text: str) -> int:
+    """Return the timestamp that `encode_ts` made.
+
+    Raises:
+        RequestError: not base64 of eight bytes, or above 2^63 - 1.
+    """
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise RequestError(f"malformed timestamp {text!r}", code="BadTimestamp") from error
+    ts = int.from_bytes(raw, "little")
+    if len(raw) != 8 or ts >= 2**63:
+        raise RequestError(f"malformed timestamp {text!r}", code="BadTimestamp")
+    return ts
+
+
+class StateVersion(msgspec.Struct, frozen=True):
+    """What a connection has been told: its query set, its identity, and the timestamp of all results."""
+
+    query_set: int = 0
+    identity: int = 0
+    ts: int = 0
+
+    def encode(self) -> bytes:
+        """Return the JSON object of the wire."""
+        return b'{"querySet":%d,"identity":%d,"ts":"%s"}' % (
+            self.query_set,
+            self.identity,
+            encode_ts(self.ts).encode(),
+        )
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def query_updated(value: bytes, log_lines: bytes, journal: str | None) -> bytes:
+    """Return what a QueryUpdated holds beside its query id; shared by all subscribers of a result."""
+    return b'"value":%s,"logLines":%s,"journal":%s}' % (value, log_lines, _encode(journal))
+
+
+def query_failed(message: str, data: bytes | None, log_lines: bytes, journal: str | None) -> bytes:
+    """Return what a QueryFailed holds beside its query id. `errorData` is there only for a ConvexError."""
+    error_data = b"" if data is None else b',"errorData":%s' % data
+    return b'"errorMessage":%s%s,"logLines":%s,"journal":%s}' % (
+        _encode(message),
+        error_data,
+        log_lines,
+        _encode(journal),
+    )
+
+
+def modification(kind: Literal["QueryUpdated", "QueryFailed"], query_id: int, rest: bytes) -> bytes:
+    """Return one modification of a Transition."""
+    return b'{"type":"%s","queryId":%d,%s' % (kind.encode(), query_id, rest)
+
+
+def query_removed(query_id: int) -> bytes:
+    """Return the modification that confirms a Remove."""
+    return b'{"type":"QueryRemoved","queryId":%d}' % query_id
+
+
+def transition(
+    start: StateVersion,
+    end: StateVersion,
+    modifications: list[bytes],
+    *,
+    skew_ms: int | None,
+    server_ts_ns: int,
+) -> bytes:
+    """Return a whole Transition."""
+    return (
+        b'{"type":"Transition","startVersion":%s,"endVersion":%s,"modifications":[%s],'
+        b'"clientClockSkew":%s,"serverTs":%d}'
+    ) % (
+        start.encode(),
+        end.encode(),
+        b",".join(modifications),
+        b"null" if skew_ms is None else b"%d" % skew_ms,
+        server_ts_ns,
+    )
+
+
+def transition_chunks(message: bytes, chunk_bytes: int, transition_id: str) -> list[bytes]:
+    """Cut a Transition into TransitionChunk messages, never inside a UTF-8 sequence."""
+    pieces: list[str] = []
+    position = 0
+    while position < len(message):
+        end = min(position + chunk_bytes, len(message))
+        while end < len(message) and message[end] & 0xC0 == 0x80:
+            end -= 1
+        pieces.append(message[position:end].decode())
+        position = end
+    return [
+        _encode(
+            {
+                "type": "TransitionChunk",
+                "chunk": piece,
+                "partNumber": number,
+                "totalParts": len(pieces),
+                "transitionId": transition_id,
+            }
+        )
+        for number, piece in enumerate(pieces)
+    ]
+
+
+def mutation_response(request_id: int, value: bytes, ts: int, log_lines: bytes) -> bytes:
+    """Return the answer to a mutation that committed at `ts`."""
+    return (
+        b'{"type":"MutationResponse","requestId":%d,"success":true,"result":%s,"ts":"%s","logLines":%s}'
+        % (
+            request_id,
+            value,
+            encode_ts(ts).encode(),
+            log_lines,
+        )
+    )
+
+
+def action_response(request_id: int, value: bytes, log_lines: bytes) -> bytes:
+    """Return the answer to an action that succeeded."""
+    return b'{"type":"ActionResponse","requestId":%d,"success":true,"result":%s,"logLines":%s}' % (
+        request_id,
+        value,
+        log_lines,
+    )
+
+
+def failed_response(
+    kind: Literal["MutationResponse", "ActionResponse"],
+    request_id: int,
+    message: str,
+    data: bytes | None,
+    log_lines: bytes,
+) -> bytes:
+    """Return the answer to a mutation or action that failed."""
+    error_data = b"" if data is None else b',"errorData":%s' % data
+    ts = b',"ts":null' if kind == "MutationResponse" else b""
+    return b'{"type":"%s","requestId":%d,"success":false,"result":%s%s,"logLines":%s%s}' % (
+        kind.encode(),
+        request_id,
+        _encode(message),
+        error_data,
+        log_lines,
+        ts,
+    )
+
+
+def auth_error(message: str, base_version: int, *, update_attempted: bool) -> bytes:
+    """Return an AuthError; `base_version` is the identity version before the failed Authenticate."""
+    return _encode(
+        {
+            "type": "AuthError",
+            "error": message,
+            "baseVersion": base_version,
+            "authUpdateAttempted": update_attempted,
+        }
+    )
+
+
+def fatal_error(message: str) -> bytes:
+    """Return a FatalError: only for violations of the protocol by the client, who then stops for ever."""
+    return _encode({"type": "FatalError", "error": message})
+
+
+PING = b'{"type":"Ping"}'

@@ -1,0 +1,112 @@
+"""Shared query results: one entry per (function, arguments, caller, journal), computed once for all who subscribe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from convexpy.protocol import sync
+
+if TYPE_CHECKING:
+    from convexpy.sync.session import Session
+
+ReadRange = tuple[int, bytes, bytes | None]
+
+
+class QueryOutcome(msgspec.Struct):
+    """How one run of a query ended, as the runner reports it.
+
+    `row` is the row of the log it was computed at; `stale` says that a later row has already touched what it read.
+    `message` is the failure text for the client, None if the query succeeded; `fingerprint` is the same text without
+    anything that differs between runs.
+    """
+
+    row: int
+    stale: bool
+    value: bytes
+    message: str | None
+    fingerprint: str | None
+    data: bytes | None
+    log_lines: bytes
+    journal: str | None
+    reads: list[ReadRange]
+
+
+class QueryRunner(Protocol):
+    """Runs queries at the newest durable row."""
+
+    def run_query(self, entry: QueryEntry, run: Run) -> None:
+        """Start the query; `run.finish(outcome)` is called later, never before this returns."""
+        ...
+
+
+class Key(msgspec.Struct, frozen=True):
+    """What makes two subscriptions the same query. `args` is canonical wire JSON, `caller` JSON of claims or empty."""
+
+    path: str
+    args: bytes
+    caller: bytes
+    admin: bool
+    journal: str | None
+
+
+class Run:
+    """One execution of an entry's query, begun at row `row` (0 while it waits for an executor)."""
+
+    __slots__ = ("_finished", "entry", "outcome", "payload", "row", "seen_hash", "waiting")
+
+    def __init__(self, entry: QueryEntry) -> None:
+        self.entry = entry
+        self.row = 0
+        self.outcome: QueryOutcome | None = None
+        self.waiting: list[Session] = []
+        self.payload = b""
+        self.seen_hash = 0
+        self._finished = False
+
+    def finish(self, outcome: QueryOutcome) -> None:
+        """Take the outcome; the entry tells the hub."""
+        if self._finished:
+            return
+        self._finished = True
+        self.outcome = outcome
+        self.row = outcome.row
+        if outcome.message is None:
+            self.payload = sync.query_updated(outcome.value, outcome.log_lines, outcome.journal)
+            self.seen_hash = hash((outcome.value, outcome.log_lines))
+        else:
+            self.payload = sync.query_failed(
+                outcome.message, outcome.data, outcome.log_lines, outcome.journal
+            )
+            self.seen_hash = hash((outcome.fingerprint, outcome.data, outcome.log_lines))
+        self.entry.on_finished(self)
+
+    def modification(self, query_id: int) -> bytes:
+        """Return the modification that tells a client of this result."""
+        assert self.outcome is not None
+        failed = self.outcome.message is not None
+        return sync.modification("QueryFailed" if failed else "QueryUpdated", query_id, self.payload)
+
+
+class QueryEntry:
+    """A query that somebody subscribes to, with its newest result."""
+
+    __slots__ = ("dirty", "key", "latest", "on_finished", "running", "subscribers", "token")
+
+    def __init__(self, token: int, key: Key) -> None:
+        self.token = token
+        self.key = key
+        self.latest: Run | None = None
+        self.running: list[Run] = []
+        self.dirty = True
+        self.subscribers: dict[Session, set[int]] = {}
+        self.on_finished = _nobody
+
+    def running_at(self, row: int) -> Run | None:
+        """Return the run that is under way at this row."""
+        return next((run for run in self.running if run.row == row), None)
+
+
+def _nobody(run: Run) -> None:
+    """Stand in until the hub listens."""

@@ -1,0 +1,194 @@
+"""The hub: which queries a commit touches, when they run again, and when a session may be told.
+
+One consistent Transition (ARCHITECTURE.md, "One consistent Transition"):
+1. A tick at the newest durable row T starts all dirty queries of all sessions that are free, before the next row can
+   enter any stream: so all their results are at T.
+2. A session stays pinned to T until its last result is in; then it gets its Transition at T.
+3. A query that is still running is not started again by a tick: who needs it waits. After three ticks of waiting it is
+   started again in spite of that.
+4. A finished mutation owes its session a Transition at or above its timestamp.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Protocol
+
+from convexpy.database import ReadSetIndex
+from convexpy.sync.entries import Key, QueryEntry, QueryOutcome, QueryRunner, Run
+from convexpy.sync.session import Session
+
+__all__ = ["Hub", "QueryOutcome", "QueryRunner", "Timeline"]
+
+TICK_INTERVAL_S = 0.002
+TICKS_WAITED_MAX = 3
+
+
+class Timeline(Protocol):
+    """Where the log stands."""
+
+    @property
+    def row(self) -> int:
+        """The newest durable row."""
+        ...
+
+    @property
+    def ts(self) -> int:
+        """Its timestamp."""
+        ...
+
+
+class Hub:
+    """All subscriptions of a deployment. Everything here runs on the event loop and never waits."""
+
+    def __init__(self, timeline: Timeline, runner: QueryRunner) -> None:
+        self._timeline = timeline
+        self._runner = runner
+        self._entries: dict[Key, QueryEntry] = {}
+        self._tokens: dict[int, QueryEntry] = {}
+        self._next_token = 0
+        self._reads = ReadSetIndex()
+        self._free: dict[Session, None] = {}
+        self._tick_handle: asyncio.Handle | None = None
+        self._last_tick = 0.0
+
+    @property
+    def subscriptions(self) -> int:
+        """The number of distinct queries that somebody subscribes to."""
+        return len(self._tokens)
+
+    # What sessions ask for
+
+    def subscribe(self, session: Session, query_id: int, key: Key) -> QueryEntry:
+        """Add a subscription; the session must be scheduled to get its result."""
+        entry = self._entries.get(key)
+        if entry is None:
+            self._next_token += 1
+            entry = QueryEntry(self._next_token, key)
+            entry.on_finished = self._run_finished
+            self._entries[key] = entry
+            self._tokens[entry.token] = entry
+        entry.subscribers.setdefault(session, set()).add(query_id)
+        return entry
+
+    def unsubscribe(self, session: Session, query_id: int, entry: QueryEntry) -> None:
+        """Drop a subscription; a query without subscribers is forgotten."""
+        ids = entry.subscribers.get(session)
+        if ids is None:
+            return
+        ids.discard(query_id)
+        if not ids:
+            del entry.subscribers[session]
+        if not entry.subscribers:
+            if self._entries.get(entry.key) is entry:
+                del self._entries[entry.key]
+            if self._tokens.pop(entry.token, None) is not None and entry.latest is not None:
+                self._reads.remove(entry.token)
+
+    def schedule(self, session: Session) -> None:
+        """Have the session looked at by the next tick."""
+        self._free[session] = None
+        self._schedule_tick()
+
+    def forget(self, session: Session) -> None:
+        """Drop a session that has closed."""
+        self._free.pop(session, None)
+
+    # What the commit pipeline tells
+
+    def committed(self, keys: Iterable[tuple[int, bytes]]) -> None:
+        """Mark the queries dirty that one of these written keys touches."""
+        if not self._tokens:
+            return
+        for token in self._reads.touched(keys):
+            entry = self._tokens.get(token)
+            if entry is not None:
+                self._mark(entry)
+
+    def invalidate_all(self) -> None:
+        """Mark every query dirty: code, schema or variables have changed."""
+        for entry in self._tokens.values():
+            self._mark(entry)
+
+    def _mark(self, entry: QueryEntry) -> None:
+        entry.dirty = True
+        for session, ids in entry.subscribers.items():
+            session.changed.update(ids)
+            self.schedule(session)
+
+    # Ticks
+
+    def _schedule_tick(self) -> None:
+        if self._tick_handle is not None:
+            return
+        loop = asyncio.get_running_loop()
+        wait = self._last_tick + TICK_INTERVAL_S - loop.time()
+        self._tick_handle = loop.call_later(wait, self._tick) if wait > 0 else loop.call_soon(self._tick)
+
+    def _tick(self) -> None:
+        self._tick_handle = None
+        self._last_tick = asyncio.get_running_loop().time()
+        row, ts = self._timeline.row, self._timeline.ts
+        for session in list(self._free):
+            if session.closed:
+                self.forget(session)
+            elif session.pin is None and not session.congested:
+                self._update(session, row, ts)
+
+    def _update(self, session: Session, row: int, ts: int) -> None:
+        session.apply_pending()
+        entries = {
+            session.queries[query_id].entry for query_id in session.changed if query_id in session.queries
+        }
+        # A result that is being replaced is no longer known to hold at this row.
+        needed = [entry for entry in entries if entry.dirty or entry.running or entry.latest is None]
+        waited = session.ticks_waited >= TICKS_WAITED_MAX
+        if not waited and any(entry.running and entry.running_at(row) is None for entry in needed):
+            session.ticks_waited += 1
+            return
+        session.ticks_waited = 0
+        del self._free[session]
+        runs: dict[QueryEntry, Run] = {}
+        for entry in needed:
+            runs[entry] = entry.running_at(row) or self._start(entry, row)
+        session.pin_to(row, ts, runs)
+
+    def _start(self, entry: QueryEntry, row: int) -> Run:
+        run = Run(entry)
+        run.row = row
+        entry.running.append(run)
+        entry.dirty = False
+        self._runner.run_query(entry, run)
+        return run
+
+    def _run_finished(self, run: Run) -> None:
+        entry, outcome = run.entry, run.outcome
+        assert outcome is not None
+        entry.running.remove(run)
+        if entry.token in self._tokens and (entry.latest is None or entry.latest.row <= run.row):
+            if entry.latest is not None:
+                self._reads.remove(entry.token)
+            entry.latest = run
+            self._reads.add(entry.token, outcome.reads)
+            self._move_to_journal(entry, outcome.journal)
+            if outcome.stale and not entry.running:
+                self._mark(entry)
+            for session, ids in entry.subscribers.items():
+                if session not in run.waiting:
+                    session.changed.update(ids)
+                    self.schedule(session)
+        for session in run.waiting:
+            session.run_finished(run)
+        if self._free:
+            self._schedule_tick()
+
+    def _move_to_journal(self, entry: QueryEntry, journal: str | None) -> None:
+        """File a paginated query under its journal: reruns keep its page borders, newcomers get a page of their own."""
+        if journal is None or journal == entry.key.journal:
+            return
+        if self._entries.get(entry.key) is entry:
+            del self._entries[entry.key]
+        key = entry.key
+        entry.key = Key(key.path, key.args, key.caller, key.admin, journal)
+        self._entries.setdefault(entry.key, entry)

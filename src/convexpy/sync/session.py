@@ -1,0 +1,407 @@
+"""One client's connection: its query set, identity, mutations in order, and the state version it has been told.
+
+A pure state machine: client messages come in through `receive`, server messages go out through `send`; running
+functions and checking tokens is the backend's. The one writer of `version` is `_send_transition`, so each Transition
+starts where the last one ended.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from convexpy.errors import AuthError, RequestError
+from convexpy.limits import Knobs
+from convexpy.protocol import sync
+from convexpy.protocol.sync import StateVersion
+from convexpy.sync.entries import Key, QueryEntry, Run
+
+if TYPE_CHECKING:
+    from convexpy.sync.hub import Hub
+
+TRANSITIONS_QUEUED_MAX = 2
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who a call is for. `claims` is JSON of the identity, or empty; an admin may call internal functions."""
+
+    claims: bytes = b""
+    admin: bool = False
+    expires_at_s: float | None = None
+
+
+class Done(msgspec.Struct):
+    """How a mutation or an action ended. `message` is the failure text, None on success."""
+
+    value: bytes
+    message: str | None
+    data: bytes | None
+    log_lines: bytes
+    ts: int = 0
+
+
+class Backend(Protocol):
+    """What a session asks of the deployment."""
+
+    def canonical_args(self, args: bytes) -> bytes:
+        """Return the one object of `args` (`[{}]` or `{}`) as canonical wire JSON, or raise RequestError."""
+        ...
+
+    def canonical_path(self, path: str) -> str:
+        """Return `mod:fn` for a path in any of its spellings."""
+        ...
+
+    def run_mutation(
+        self, path: str, args: bytes, caller: Caller, session: str, request: int, done: Callable[[Done], None]
+    ) -> None:
+        """Run a mutation; `done` is called when it is durable, before any tick sees its row."""
+        ...
+
+    def run_action(
+        self, path: str, args: bytes, caller: Caller, session: str, request: int, done: Callable[[Done], None]
+    ) -> None:
+        """Run an action."""
+        ...
+
+    def authenticate(self, message: sync.Authenticate) -> Caller:
+        """Check a token or key; raise AuthError if it is not valid."""
+        ...
+
+    def observed(self, ts: int) -> None:
+        """A client has seen this timestamp: later ones must be above it. Raises RequestError when it makes no sense."""
+        ...
+
+
+class Transport(Protocol):
+    """The socket of a session."""
+
+    def send(self, message: bytes, *, transition: bool = False) -> None:
+        """Queue a message; Transitions are counted."""
+        ...
+
+    @property
+    def transitions_queued(self) -> int:
+        """How many Transitions have not left yet."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the socket after what is queued."""
+        ...
+
+
+@dataclass(slots=True)
+class Subscription:
+    """One query id of the session's query set."""
+
+    entry: QueryEntry
+    key: Key
+    sent_hash: int | None = None
+    journal: str | None = None
+
+
+@dataclass(slots=True)
+class Pin:
+    """The moment that a Transition in the making will be of, and what it waits for."""
+
+    row: int
+    ts: int
+    query_set: int
+    identity: int
+    waiting: set[Run]
+    results: dict[int, Run]
+    removed: list[int]
+
+
+@dataclass(slots=True)
+class _Pending:
+    modifications: list[sync.AddQuery | sync.RemoveQuery] = field(default_factory=list)
+    identity_changed: bool = False
+
+
+class Session:
+    """A connection to one client."""
+
+    def __init__(
+        self, hub: Hub, backend: Backend, transport: Transport, knobs: Knobs, *, chunks: bool
+    ) -> None:
+        self._hub = hub
+        self._backend = backend
+        self._transport = transport
+        self._knobs = knobs
+        self._chunks = chunks
+        self.closed = False
+        self.session_id = ""
+        self.version = StateVersion()
+        self.queries: dict[int, Subscription] = {}
+        self.changed: set[int] = set()
+        self.pin: Pin | None = None
+        self.ticks_waited = 0
+        self._received_query_set = 0
+        self._received_identity = 0
+        self._received_ids: set[int] = set()
+        self._caller = Caller()
+        self._pending = _Pending()
+        self._removed: list[int] = []
+        self._skew_ms: int | None = None
+        self._running = {"mutation": 0, "action": 0}
+
+    @property
+    def congested(self) -> bool:
+        """Whether the client is slow to read: it gets fewer, fresher Transitions."""
+        return self._transport.transitions_queued >= TRANSITIONS_QUEUED_MAX
+
+    def drained(self) -> None:
+        """The transport has room again: look at the session at the next tick if there is something to tell."""
+        if not self.closed and self.pin is None:
+            self._hub.schedule(self)
+
+    # Messages of the client
+
+    def receive(self, data: bytes | str) -> None:
+        """Take one message. A violation of the protocol is answered with a FatalError and ends the session."""
+        if self.closed:
+            return
+        try:
+            self._dispatch(sync.decode_client_message(data))
+        except RequestError as error:
+            self._transport.send(sync.fatal_error(error.message))
+            self.close(1002, error.code)
+
+    def _dispatch(self, message: sync.ClientMessage) -> None:
+        match message:
+            case sync.Connect():
+                self._connect(message)
+            case sync.ModifyQuerySet():
+                self._modify(message)
+            case sync.Mutation():
+                self._call("mutation", message)
+            case sync.Action():
+                self._call("action", message)
+            case sync.Authenticate():
+                self._authenticate(message)
+            case sync.Event():
+                pass
+
+    def _connect(self, message: sync.Connect) -> None:
+        self.session_id = message.session_id
+        if message.client_ts:
+            self._skew_ms = int(message.client_ts - time.time() * 1000)
+        if message.max_observed_timestamp is not None:
+            self._backend.observed(sync.decode_ts(message.max_observed_timestamp))
+
+    def _modify(self, message: sync.ModifyQuerySet) -> None:
+        if message.base_version != self._received_query_set or message.new_version <= message.base_version:
+            raise RequestError(
+                f"BaseVersionMismatch: the query set is at version {self._received_query_set}, "
+                f"not {message.base_version}",
+                code="BaseVersionMismatch",
+            )
+        for modification in message.modifications:
+            if isinstance(modification, sync.RemoveQuery):
+                self._received_ids.discard(modification.query_id)
+            elif modification.query_id in self._received_ids:
+                raise RequestError(
+                    f"query id {modification.query_id} is already subscribed", code="DuplicateQueryId"
+                )
+            else:
+                self._received_ids.add(modification.query_id)
+        self._received_query_set = message.new_version
+        self._pending.modifications.extend(message.modifications)
+        self._hub.schedule(self)
+
+    def _authenticate(self, message: sync.Authenticate) -> None:
+        if message.base_version != self._received_identity:
+            raise RequestError(
+                f"BaseVersionMismatch: the identity is at version {self._received_identity}, "
+                f"not {message.base_version}",
+                code="BaseVersionMismatch",
+            )
+        try:
+            caller = Caller() if message.token_type == "None" else self._backend.authenticate(message)
+        except AuthError as error:
+            self._fail_auth(error.message, update_attempted=True)
+            return
+        self._received_identity += 1
+        self._caller = caller
+        self._pending.identity_changed = True
+        self._hub.schedule(self)
+
+    def _fail_auth(self, message: str, *, update_attempted: bool) -> None:
+        self._transport.send(
+            sync.auth_error(message, self.version.identity, update_attempted=update_attempted)
+        )
+        self.close(1000, "AuthError")
+
+    def _expired(self) -> bool:
+        expires = self._caller.expires_at_s
+        if expires is None or time.time() < expires:
+            return False
+        self._fail_auth("Convex token identity expired", update_attempted=False)
+        return True
+
+    def _call(self, kind: str, message: sync.Mutation | sync.Action) -> None:
+        if self._expired():
+            return
+        mutation = kind == "mutation"
+        limit = (
+            self._knobs.mutations_waiting_per_socket if mutation else self._knobs.actions_running_per_socket
+        )
+        if self._running[kind] >= limit:
+            self.close(1013, "TooManyConcurrentMutations" if mutation else "TooManyConcurrentActions")
+            return
+        self._running[kind] += 1
+        run = self._backend.run_mutation if mutation else self._backend.run_action
+        request = message.request_id
+        run(
+            self._backend.canonical_path(message.udf_path),
+            bytes(message.args),
+            self._caller,
+            self.session_id,
+            request,
+            lambda done: self._finished(kind, request, done),
+        )
+
+    def _finished(self, kind: str, request: int, done: Done) -> None:
+        self._running[kind] -= 1
+        if self.closed:
+            return
+        if done.message is not None:
+            message = sync.failed_response(
+                "MutationResponse" if kind == "mutation" else "ActionResponse",
+                request,
+                done.message,
+                done.data,
+                done.log_lines,
+            )
+        elif kind == "mutation":
+            message = sync.mutation_response(request, done.value, done.ts, done.log_lines)
+        else:
+            message = sync.action_response(request, done.value, done.log_lines)
+        self._transport.send(message)
+        self._hub.schedule(self)
+
+    # What the hub asks
+
+    def apply_pending(self) -> None:
+        """Bring subscriptions in line with the query set and identity that the client has sent."""
+        pending, self._pending = self._pending, _Pending()
+        if pending.identity_changed:
+            self._resubscribe()
+        for modification in pending.modifications:
+            if isinstance(modification, sync.AddQuery):
+                self._add(modification)
+            else:
+                self._remove(modification.query_id)
+
+    def _key(self, path: str, args: bytes, journal: str | None) -> Key:
+        return Key(path, args, self._caller.claims, self._caller.admin, journal)
+
+    def _add(self, message: sync.AddQuery) -> None:
+        path = self._backend.canonical_path(message.udf_path)
+        key = self._key(path, self._backend.canonical_args(bytes(message.args)), message.journal)
+        entry = self._hub.subscribe(self, message.query_id, key)
+        self.queries[message.query_id] = Subscription(entry, key)
+        self.changed.add(message.query_id)
+
+    def _remove(self, query_id: int) -> None:
+        subscription = self.queries.pop(query_id, None)
+        if subscription is not None:
+            self._hub.unsubscribe(self, query_id, subscription.entry)
+            self._removed.append(query_id)
+        self.changed.discard(query_id)
+
+    def _resubscribe(self) -> None:
+        for query_id, subscription in self.queries.items():
+            self._hub.unsubscribe(self, query_id, subscription.entry)
+            key = subscription.key
+            subscription.key = self._key(key.path, key.args, subscription.journal or key.journal)
+            subscription.entry = self._hub.subscribe(self, query_id, subscription.key)
+            self.changed.add(query_id)
+
+    def pin_to(self, row: int, ts: int, runs: dict[QueryEntry, Run]) -> None:
+        """Fix the moment of the next Transition; it leaves when all `runs` are in."""
+        if self._expired():
+            return
+        results: dict[int, Run] = {}
+        for query_id in self.changed:
+            subscription = self.queries.get(query_id)
+            if subscription is not None:
+                run = runs.get(subscription.entry) or subscription.entry.latest
+                assert run is not None
+                results[query_id] = run
+        self.changed.clear()
+        removed, self._removed = self._removed, []
+        waiting = set(runs.values())
+        self.pin = Pin(row, ts, self._received_query_set, self._received_identity, waiting, results, removed)
+        for run in waiting:
+            run.waiting.append(self)
+        if not waiting:
+            self._complete()
+
+    def run_finished(self, run: Run) -> None:
+        """One of the runs that the pin waits for is in."""
+        pin = self.pin
+        if self.closed or pin is None or run not in pin.waiting:
+            return
+        pin.waiting.discard(run)
+        if not pin.waiting:
+            self._complete()
+
+    def _complete(self) -> None:
+        pin, self.pin = self.pin, None
+        assert pin is not None
+        if any(run.row > pin.row for run in pin.results.values()):
+            # An executor was lost and a query ran again at a later row: this moment can't be told any more.
+            self.changed.update(pin.results)
+            self._removed = pin.removed + self._removed
+            self._hub.schedule(self)
+            return
+        self._send_transition(pin)
+        if self.changed or self._pending.modifications or self._pending.identity_changed:
+            self._hub.schedule(self)
+
+    def _send_transition(self, pin: Pin) -> None:
+        modifications: list[tuple[int, bytes]] = [
+            (query_id, sync.query_removed(query_id)) for query_id in pin.removed
+        ]
+        for query_id, run in pin.results.items():
+            subscription = self.queries.get(query_id)
+            if subscription is None:
+                continue
+            assert run.outcome is not None
+            subscription.journal = run.outcome.journal
+            if run.seen_hash != subscription.sent_hash:
+                subscription.sent_hash = run.seen_hash
+                modifications.append((query_id, run.modification(query_id)))
+        modifications.sort(key=lambda pair: pair[0])
+        end = StateVersion(pin.query_set, pin.identity, max(pin.ts, self.version.ts))
+        message = sync.transition(
+            self.version,
+            end,
+            [data for _, data in modifications],
+            skew_ms=self._skew_ms,
+            server_ts_ns=time.time_ns(),
+        )
+        self.version = end
+        limit = self._knobs.transition_chunk_bytes
+        if self._chunks and len(message) > limit:
+            parts = sync.transition_chunks(message, limit, str(id(message)))
+            for number, part in enumerate(parts):
+                self._transport.send(part, transition=number == len(parts) - 1)
+        else:
+            self._transport.send(message, transition=True)
+
+    def close(self, code: int, reason: str) -> None:
+        """End the session: drop its subscriptions, close the socket. What runs goes on."""
+        if self.closed:
+            return
+        self.closed = True
+        self._hub.forget(self)
+        for query_id, subscription in self.queries.items():
+            self._hub.unsubscribe(self, query_id, subscription.entry)
+        self.queries.clear()
+        self._transport.close(code, reason)
