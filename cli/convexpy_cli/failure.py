@@ -18,7 +18,7 @@ TIMED_OUT = 124
 INTERRUPTED = 130
 
 
-class Failure(Exception):  # noqa: N818 - the word for an end that is no bug
+class Failure(Exception):
     """A command cannot go on. Knows its exit status; the fields are those of every convexpy error."""
 
     def __init__(

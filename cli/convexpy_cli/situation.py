@@ -3,7 +3,8 @@
 Only `os` is imported, which Python itself has loaded already.
 """
 
-# ruff: noqa: PTH - pathlib is slow to load
+# pathlib is slow to load:
+# ruff: noqa: PTH109, PTH112, PTH113, PTH118, PTH120, PTH123
 
 from __future__ import annotations
 

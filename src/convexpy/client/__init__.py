@@ -1,1 +1,19 @@
-"""."""
+"""The typed client of a deployment: functions, pushes, variables, logs."""
+
+from __future__ import annotations
+
+from convexpy.client._admin import AdminClient, FunctionResult, LogPage, PushFile, PushResult
+from convexpy.client._errors import DeploymentError, FunctionFailed, Unreachable
+from convexpy.client._watch import watch_query
+
+__all__ = [
+    "AdminClient",
+    "DeploymentError",
+    "FunctionFailed",
+    "FunctionResult",
+    "LogPage",
+    "PushFile",
+    "PushResult",
+    "Unreachable",
+    "watch_query",
+]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from convexpy.project._analysis import analyze
+from convexpy.project._client_env import client_variables, write_client_env
 from convexpy.project._config import CONFIG_FILE, Config, NamedDeployment, read_config
 from convexpy.project._credentials import origin_of, stored_key, user_folder
 from convexpy.project._env_file import edit_env, parse_env, quote_value, read_env_file, update_env_file
@@ -17,12 +19,15 @@ from convexpy.project._local import (
 from convexpy.project._locate import Project, find_project, open_project
 from convexpy.project._modules import FunctionsFolder, SourceFile, has_typescript_functions, is_pushed
 from convexpy.project._target import LOCAL, Target, TargetRequest, resolve_target
+from convexpy.project._typecheck import CheckResult, Diagnostic, find_checker, run_checker
 
 __all__ = [
     "CONFIG_FILE",
     "DEFAULT_PORTS",
     "LOCAL",
+    "CheckResult",
     "Config",
+    "Diagnostic",
     "FunctionsFolder",
     "LocalDeployment",
     "LockHolder",
@@ -31,7 +36,10 @@ __all__ = [
     "SourceFile",
     "Target",
     "TargetRequest",
+    "analyze",
+    "client_variables",
     "edit_env",
+    "find_checker",
     "find_project",
     "free_pairs",
     "has_typescript_functions",
@@ -46,7 +54,9 @@ __all__ = [
     "read_config",
     "read_env_file",
     "resolve_target",
+    "run_checker",
     "stored_key",
     "update_env_file",
     "user_folder",
+    "write_client_env",
 ]

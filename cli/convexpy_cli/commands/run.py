@@ -1,0 +1,45 @@
+"""`convexpy run`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from typer import Argument, Option
+
+from convexpy_cli.invocation import Invocation
+from convexpy_cli.options import leaf_command
+
+
+@leaf_command(
+    formats=("human", "json", "jsonl"),
+    examples=("convexpy run messages:list limit=5", 'convexpy run messages:send \'{"body": "hi"}\''),
+)
+def run(
+    run: Invocation,
+    function: Annotated[str | None, Argument(metavar="FN", help="messages:list, internal ones too")] = None,
+    arguments: Annotated[
+        list[str] | None,
+        Argument(metavar="ARGS", help="JSON, name=value, name:=json, @file.json, or - for stdin"),
+    ] = None,
+    watch: Annotated[
+        bool, Option("--watch", "-w", help="print the value of a query at every change")
+    ] = False,
+    push: Annotated[bool, Option("--push", help="push the functions first (not to production)")] = False,
+    identity: Annotated[str | None, Option("--identity", help="act as this user: JSON or @file")] = None,
+    decode: Annotated[
+        bool, Option("--decode", help="plain numbers and base64 in place of $integer, $bytes")
+    ] = False,
+) -> None:
+    """Call a function and print its value. A stopped local deployment is started for the call.
+
+    Exit codes: 0 done, 1 the function raised, 2 unknown function or wrong arguments, 5 key, 6 unreachable.
+    """
+    from convexpy_cli import calling, pushing, targets
+
+    acting = calling.identity_of(identity)
+    with targets.connected(run, "run") as (target, client):
+        if push:
+            pushing.push_once(run, target, client)
+        calling.call(
+            run, target, client, function, arguments or [], identity=acting, watch=watch, decode=decode
+        )

@@ -1,0 +1,145 @@
+"""The work of `convexpy env`: where values come from, what a change would do, how variables are shown."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from convexpy.project import parse_env, quote_value
+from convexpy_cli import failure
+from convexpy_cli.invocation import Invocation
+
+# They choose a target or tell a front end where it is: never variables of functions.
+_NOT_FOR_DEPLOYMENTS = {
+    "CONVEX_DEPLOYMENT",
+    "CONVEX_DEPLOY_KEY",
+    "CONVEX_SELF_HOSTED_ADMIN_KEY",
+    "CONVEX_SELF_HOSTED_URL",
+    "CONVEX_SITE_URL",
+    "CONVEX_CLOUD_URL",
+    "CONVEX_URL",
+    "CONVEXPY_DEPLOYMENT",
+    "CONVEXPY_DEPLOY_KEY",
+    "CONVEXPY_URL",
+}
+
+
+@dataclass
+class Changes:
+    """Names of variables, by what happens to them."""
+
+    added: list[str] = field(default_factory=list[str])
+    changed: list[str] = field(default_factory=list[str])
+    unchanged: list[str] = field(default_factory=list[str])
+    removed: list[str] = field(default_factory=list[str])
+
+    def to_json(self) -> dict[str, list[str]]:
+        """Return `added changed unchanged removed`."""
+        return {name: getattr(self, name) for name in ("added", "changed", "unchanged", "removed")}
+
+    def to_send(self, wanted: Mapping[str, str]) -> dict[str, str | None]:
+        """Return what the deployment has to be told."""
+        return {name: wanted[name] for name in [*self.added, *self.changed]}
+
+    def summary(self) -> str:
+        """Return "2 added, 1 changed"."""
+        parts = [f"{len(names)} {what}" for what, names in self.to_json().items() if names]
+        return ", ".join(parts) or "nothing to do"
+
+
+def described(variables: Mapping[str, str], key: str, *, reveal: bool) -> list[dict[str, Any]]:
+    """Return the rows of `env list`. The fingerprint shows only whether a value is the same as before."""
+    rows: list[dict[str, Any]] = []
+    for name, value in variables.items():
+        digest = hmac.new(key.encode(), f"{name}={value}".encode(), hashlib.sha256).hexdigest()
+        row = {"name": name, "updatedAt": None, "length": len(value), "fingerprint": digest[:4]}
+        rows.append({**row, "value": value} if reveal else row)
+    return rows
+
+
+def dotenv(variables: Mapping[str, str]) -> Iterable[str]:
+    """Yield the variables as lines of an env file."""
+    return (f"{name}={quote_value(value)}" for name, value in variables.items())
+
+
+def wanted(run: Invocation, name: str | None, value: str | None, from_file: str | None) -> dict[str, str]:
+    """Return the variables to set, from arguments, a file, stdin or a hidden prompt.
+
+    Raises:
+        Failure: usage (exit 2), or nobody to ask (exit 4).
+    """
+    if name is None:
+        if from_file is None:
+            raise failure.usage("which variable?", "convexpy env set NAME [VALUE], or --from-file FILE")
+        return _from_many(run, _read(from_file))
+    if "=" in name and value is None:
+        name, value = name.split("=", 1)
+    if value is not None and from_file is not None:
+        raise failure.usage("a value and --from-file exclude each other")
+    if value is not None:
+        return {name: value}
+    if from_file is not None:
+        return {name: _without_newline(_read(from_file))}
+    if run.prompts.allowed():
+        return {name: run.prompts.secret(f"Value of {name}", answered_by="convexpy env set NAME VALUE")}
+    piped = "" if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty() else sys.stdin.read()
+    if not piped:
+        raise failure.Failure(
+            "InputRequired",
+            f"no value for {name}: nothing on stdin, and no terminal to ask on",
+            failure.INPUT_REQUIRED,
+            hint=f"convexpy env set {name} VALUE",
+        )
+    return {name: _without_newline(piped)}
+
+
+def changes(present: Mapping[str, str], wanted: Mapping[str, str], *, replace: bool) -> Changes:
+    """Return what setting `wanted` does to what is there.
+
+    Raises:
+        Failure: without `replace`, if a value that is set would change (exit 9).
+    """
+    found = Changes()
+    for name, value in wanted.items():
+        kind = (
+            found.added
+            if name not in present
+            else found.unchanged
+            if present[name] == value
+            else found.changed
+        )
+        kind.append(name)
+    if found.changed and not replace:
+        raise failure.Failure(
+            "ConsentRequired",
+            f"these variables are set to something else: {', '.join(found.changed)}",
+            failure.REFUSED,
+            hint="--replace-existing",
+            data=found.to_json(),
+        )
+    return found
+
+
+def _from_many(run: Invocation, text: str) -> dict[str, str]:
+    variables = parse_env(text)
+    skipped = [name for name in variables if name in _NOT_FOR_DEPLOYMENTS]
+    if skipped:
+        run.output.note(f"skipped, since they choose a target: {', '.join(skipped)}")
+    return {name: value for name, value in variables.items() if name not in _NOT_FOR_DEPLOYMENTS}
+
+
+def _read(file: str) -> str:
+    try:
+        with Path(file).open(encoding="utf-8", newline="") as source:
+            return source.read()
+    except OSError as error:
+        raise failure.usage(f"{file}: {error.strerror}") from error
+
+
+def _without_newline(text: str) -> str:
+    return text.removesuffix("\n").removesuffix("\r")

@@ -1,0 +1,45 @@
+"""What `deployment show` tells: the target, and whether it answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from convexpy.client import DeploymentError
+from convexpy.project import LocalDeployment, Target, quote_value
+from convexpy_cli import failure
+from convexpy_cli.about import PROTOCOL_VERSION
+from convexpy_cli.invocation import Invocation
+
+
+def protocol() -> str:
+    """Return the protocol version that this copy speaks."""
+    return PROTOCOL_VERSION
+
+
+def current(run: Invocation) -> tuple[Target, str | None]:
+    """Return the target and the version of its server; None if that does not answer."""
+    target = run.target()
+    if target.kind == "local":
+        local = LocalDeployment(run.project)
+        holder = local.holder()
+        if holder is None or not holder.port:
+            return target, None
+        urls = (f"http://127.0.0.1:{port}" for port in (holder.port, holder.sitePort))
+        url, site_url = urls
+        target = replace(target, url=url, site_url=site_url, admin_key=local.admin_key())
+    try:
+        return target, run.client(target).version()
+    except DeploymentError:
+        return target, None
+
+
+def write_env(run: Invocation, target: Target) -> None:
+    """Write the pair of variables that the official command line reads. Never a production key."""
+    if target.production or not target.url or not target.admin_key:
+        raise failure.Failure(
+            "ConsentRequired" if target.production else "Unreachable",
+            "a production key is not printed" if target.production else "the deployment does not run",
+            failure.REFUSED if target.production else failure.UNREACHABLE,
+        )
+    run.output.text(f"CONVEX_SELF_HOSTED_URL={quote_value(target.url)}")
+    run.output.text(f"CONVEX_SELF_HOSTED_ADMIN_KEY={quote_value(target.admin_key)}")

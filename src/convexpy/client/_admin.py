@@ -1,0 +1,209 @@
+"""The typed client of a deployment's function and admin API."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from convexpy.client._errors import DeploymentError, FunctionFailed
+from convexpy.client._transport import Transport
+
+# The server holds a waiting request for up to 60 s.
+LOG_WAIT_S = 75.0
+PUSH_TIMEOUT_S = 600.0
+
+
+@dataclass(frozen=True)
+class PushFile:
+    """A file of a push: its hash, and its content."""
+
+    sha256: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class PushResult:
+    """A push that went live (or would have, for a dry run)."""
+
+    version: int
+    unchanged: bool
+    changes: dict[str, Any]
+    counts: dict[str, int]
+    ms: float
+
+
+@dataclass(frozen=True)
+class FunctionResult:
+    """The value that a function returned, as JSON, and what it printed."""
+
+    value: Any
+    log_lines: list[Any] = field(default_factory=list[Any])
+
+
+@dataclass(frozen=True)
+class LogPage:
+    """Log entries as the server keeps them, and where to go on."""
+
+    entries: list[dict[str, Any]]
+    cursor: float
+
+
+class AdminClient:
+    """Talks to one deployment with an admin key, over a connection that is kept open. For one thread at a time.
+
+    Every method raises `Unreachable` if nothing answers and `DeploymentError` if the deployment refuses.
+    """
+
+    def __init__(self, url: str, admin_key: str | None = None, *, source: str = "") -> None:
+        self.url = url.rstrip("/")
+        self.admin_key = admin_key
+        self.source = source
+        self._transport = Transport(url, admin_key, source=source)
+        self._sent: set[str] = set()
+
+    def clone(self) -> AdminClient:
+        """Return a client of the same deployment with a connection of its own, for another thread."""
+        return AdminClient(self.url, self.admin_key, source=self.source)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Make a request that waits in another thread fail at once."""
+        self._transport.abort()
+
+    # Functions
+
+    def call(
+        self,
+        path: str,
+        args: Mapping[str, Any],
+        *,
+        identity: Mapping[str, Any] | None = None,
+        decode: bool = False,
+        timeout_s: float = 900.0,
+    ) -> FunctionResult:
+        """Call any function, internal ones too. `args` and the value are Convex's JSON encoding.
+
+        With `decode` the value comes as plain JSON, without `$integer` and `$bytes`.
+
+        Raises:
+            FunctionFailed: the function raised, or its arguments were refused.
+        """
+        body = {"path": path, "args": args, "format": "json" if decode else "convex_encoded_json"}
+        acting_as = None
+        if identity is not None:
+            acting_as = base64.b64encode(json.dumps(dict(identity)).encode()).decode()
+        answer = self._transport.request(
+            "POST", "/api/function", body, timeout_s=timeout_s, acting_as=acting_as, repeatable=False
+        )
+        return result_of(answer)
+
+    def functions(self) -> dict[str, Any]:
+        """Return the description of the live version: `functions`, `schema`, `http`, `crons` and more."""
+        answer: dict[str, Any] = self._transport.request("GET", "/api/convexpy/functions")
+        return answer
+
+    # Pushes
+
+    def push(
+        self,
+        files: Mapping[str, PushFile],
+        config: Mapping[str, Any],
+        *,
+        dry_run: bool = False,
+        everything: bool = False,
+    ) -> PushResult:
+        """Make these files the live version. Only contents that the server may not know are sent.
+
+        `everything` sends all contents. After the first push nothing needs to be asked: what was sent is known.
+        """
+        if everything:
+            self._sent.clear()
+        elif not self._sent:
+            hashes = {path: file.sha256 for path, file in files.items()}
+            missing = set(
+                self._transport.request("POST", "/api/convexpy/push/plan", {"modules": hashes})["missing"]
+            )
+            self._sent |= {file.sha256 for path, file in files.items() if path not in missing}
+        try:
+            return self._push(files, config, dry_run)
+        except DeploymentError as error:
+            if error.code != "MissingModules":
+                raise
+            # The server has forgotten what it knew, for instance since its folder was replaced.
+            self._sent.clear()
+            return self._push(files, config, dry_run)
+
+    def _push(self, files: Mapping[str, PushFile], config: Mapping[str, Any], dry_run: bool) -> PushResult:
+        modules: dict[str, dict[str, str]] = {}
+        for path, file in files.items():
+            modules[path] = {"sha256": file.sha256}
+            if file.sha256 not in self._sent:
+                modules[path]["source"] = base64.b64encode(file.content).decode()
+        body = {"modules": modules, "config": dict(config), "dryRun": dry_run}
+        answer = self._transport.request("POST", "/api/convexpy/push", body, timeout_s=PUSH_TIMEOUT_S)
+        self._sent |= {file.sha256 for file in files.values()}
+        return PushResult(
+            int(answer["version"]),
+            bool(answer["unchanged"]),
+            answer.get("changes", {}),
+            answer.get("counts", {}),
+            float(answer.get("ms", 0)),
+        )
+
+    # Environment variables, logs, the deployment itself
+
+    def environment(self) -> dict[str, str]:
+        """Return the deployment's variables with their values."""
+        answer = self._transport.request("GET", "/api/v1/list_environment_variables")
+        return dict(answer["environmentVariables"])
+
+    def update_environment(self, changes: Mapping[str, str | None]) -> None:
+        """Set variables, and remove those whose value is None: all of it or nothing."""
+        listed = [{"name": name, "value": value} for name, value in changes.items()]
+        self._transport.request("POST", "/api/update_environment_variables", {"changes": listed})
+
+    def logs(self, cursor: float) -> LogPage:
+        """Return the entries after `cursor`, waiting up to a minute for one. Cursor 0 is all that is kept."""
+        answer = self._transport.request(
+            "GET", f"/api/stream_function_logs?cursor={cursor!r}", timeout_s=LOG_WAIT_S
+        )
+        return LogPage(answer["entries"], float(answer["newCursor"]))
+
+    def version(self) -> str:
+        """Return what the server says about its version."""
+        return str(self._transport.request("GET", "/version", timeout_s=10.0))
+
+    def name(self) -> str:
+        """Return the deployment's name."""
+        return str(self._transport.request("GET", "/instance_name", timeout_s=10.0))
+
+    def check_key(self) -> None:
+        """Raise `DeploymentError` (`KeyRejected`) if the key is not accepted."""
+        self._transport.request("GET", "/api/check_admin_key", timeout_s=10.0)
+
+    def urls(self) -> tuple[str, str]:
+        """Return the public URLs of the deployment: of the API, and of the HTTP actions."""
+        answer = self._transport.request("GET", "/api/v1/get_canonical_urls", timeout_s=10.0)
+        return str(answer["convexCloudUrl"]), str(answer["convexSiteUrl"])
+
+
+def result_of(answer: Mapping[str, Any]) -> FunctionResult:
+    """Return the value of a function's answer.
+
+    Raises:
+        FunctionFailed: the answer is an error.
+    """
+    log_lines = list(answer.get("logLines") or [])
+    if answer.get("status") == "success":
+        return FunctionResult(answer.get("value"), log_lines)
+    raise FunctionFailed(
+        str(answer.get("errorMessage", "the function failed")),
+        data=answer.get("errorData"),
+        log_lines=log_lines,
+    )

@@ -1,0 +1,71 @@
+"""Watching one query over the sync protocol, from a plain thread."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from convexpy.client._admin import FunctionResult, result_of
+from convexpy.client._errors import DeploymentError, Unreachable
+
+
+def watch_query(
+    url: str,
+    admin_key: str | None,
+    path: str,
+    args: Mapping[str, Any],
+    *,
+    identity: Mapping[str, Any] | None = None,
+) -> Iterator[FunctionResult]:
+    """Yield the result of a query, and again whenever it changes, until the connection ends.
+
+    Raises:
+        FunctionFailed: the query fails.
+        Unreachable: no connection, or it was lost.
+    """
+    from websockets.exceptions import ConnectionClosed, InvalidHandshake
+    from websockets.sync.client import connect
+
+    address = url.rstrip("/").replace("http", "ws", 1) + "/api/sync"
+    try:
+        with connect(address, max_size=None, proxy=None) as socket:
+            for message in _opening(admin_key, path, args, identity):
+                socket.send(json.dumps(message))
+            for frame in socket:
+                yield from _results(json.loads(frame))
+    except ConnectionClosed as error:
+        raise Unreachable(f"{url}: the connection was lost", retry_on="backoff") from error
+    except (OSError, InvalidHandshake) as error:
+        raise Unreachable(f"{url} does not take a WebSocket: {error}", retry_on="backoff") from error
+
+
+def _opening(
+    admin_key: str | None, path: str, args: Mapping[str, Any], identity: Mapping[str, Any] | None
+) -> Iterator[dict[str, Any]]:
+    yield {
+        "type": "Connect",
+        "sessionId": str(uuid.uuid4()),
+        "connectionCount": 0,
+        "lastCloseReason": "InitialConnect",
+        "clientTs": 0,
+    }
+    if admin_key is not None:
+        acting = {} if identity is None else {"impersonating": dict(identity)}
+        yield {"type": "Authenticate", "baseVersion": 0, "tokenType": "Admin", "value": admin_key, **acting}
+    add = {"type": "Add", "queryId": 0, "udfPath": path, "args": [dict(args)]}
+    yield {"type": "ModifyQuerySet", "baseVersion": 0, "newVersion": 1, "modifications": [add]}
+
+
+def _results(message: Mapping[str, Any]) -> Iterator[FunctionResult]:
+    kind = message["type"]
+    if kind in ("FatalError", "AuthError"):
+        code = "KeyRejected" if kind == "AuthError" else "DeploymentError"
+        raise DeploymentError(str(message.get("error")), code=code)
+    if kind != "Transition":
+        return
+    for change in message["modifications"]:
+        if change["type"] in ("QueryUpdated", "QueryFailed"):
+            status = "success" if change["type"] == "QueryUpdated" else "error"
+            yield result_of({**change, "status": status})
