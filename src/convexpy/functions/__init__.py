@@ -61,6 +61,7 @@ from convexpy.functions._references import (
     api,
     call_of,
     canonical_path,
+    definition_of,
     internal,
     path_of,
 )
@@ -154,6 +155,7 @@ __all__ = [
     "cron_jobs",
     "current_module",
     "custom_jwt",
+    "definition_of",
     "http_router",
     "importing",
     "internal",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, TypeAlias, overload
 
 from convexpy.errors import ArgumentError, ProjectError, SourceLocation, caller_location
-from convexpy.functions._references import AnyReference, SchedulableReference, call_of, path_of
+from convexpy.functions._references import AnyReference, SchedulableReference, call_of, definition_of, path_of
 from convexpy.values import normalize, to_json
 
 __all__ = ["CronSpec", "Crons", "cron_jobs"]
@@ -48,7 +48,7 @@ class CronSpec:
         Raises:
             ProjectError: the reference names no function that can be scheduled.
         """
-        definition = getattr(self.function, "definition", None)
+        definition = definition_of(self.function)
         try:
             path = path_of(self.function)
         except (ArgumentError, ProjectError) as error:

@@ -31,6 +31,7 @@ __all__ = [
     "api",
     "call_of",
     "canonical_path",
+    "definition_of",
     "internal",
     "path_of",
 ]
@@ -146,7 +147,7 @@ def path_of(reference: Any) -> str:
         return canonical_path(reference)
     if isinstance(reference, AnyReference):
         return reference._path()
-    definition = getattr(reference, "definition", None)
+    definition = definition_of(reference)
     if definition is None:
         raise ArgumentError(f"{reference!r} is no reference to a function")
     if definition.path is None:
@@ -154,8 +155,15 @@ def path_of(reference: Any) -> str:
             f"{definition.name_for_messages} is not registered: no variable of a module holds it",
             location=definition.location,
         )
-    path: str = definition.path
-    return path
+    return definition.path
+
+
+def definition_of(reference: Any) -> FunctionDefinition | None:
+    """Return what a function object stands for; None for every other reference."""
+    found: FunctionDefinition | None = None
+    if isinstance(reference, FunctionReference):
+        found = reference.definition
+    return found
 
 
 class Call(NamedTuple):
@@ -177,7 +185,7 @@ def call_of(reference: Any, args: Sequence[Any], kwargs: dict[str, Any], *, may_
         ArgumentError: a value is no Convex value, or the reference names no function.
     """
     path = path_of(reference)
-    definition: FunctionDefinition | None = getattr(reference, "definition", None)
+    definition = definition_of(reference)
     limits: dict[str, int] | None = None
     if args:
         if len(args) > 1 or not isinstance(args[0], Mapping):

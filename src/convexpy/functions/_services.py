@@ -10,7 +10,7 @@ from typing_extensions import ParamSpec
 from convexpy.errors import ArgumentError
 from convexpy.functions._awaited import Requests
 from convexpy.functions._identity import UserIdentity
-from convexpy.functions._references import SchedulableReference, Untyped, call_of
+from convexpy.functions._references import SchedulableReference, Untyped, call_of, definition_of
 from convexpy.values import Duration, Moment, ScheduledFunctionId, moment_ms, span_ms
 
 __all__ = ["AsyncAuth", "AsyncScheduler", "Auth", "Scheduler"]
@@ -176,7 +176,7 @@ class AsyncScheduler:
 
 def _call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     call = call_of(function, args, kwargs)
-    definition = getattr(function, "definition", None)
+    definition = definition_of(function)
     if definition is not None and definition.kind == "query":
         raise ArgumentError(f"{call.path} is a query: only mutations and actions can be scheduled")
     return call.path, call.args
