@@ -202,7 +202,9 @@ class Checkpointer:
 class IndexWalk:
     """Goes through a tablet's documents in chunks, so that checkpoints can happen between.
 
-    A document is met here, or its keys come with a later checkpoint, or both, and then they agree.
+    A document is met here, or its keys come with a later checkpoint, or both, and then they agree. Readers see what was
+    entered when they next renew: after the last step they must be told "checkpoint C" again, even of the same C, before the
+    index may become ready.
     """
 
     def __init__(
