@@ -43,6 +43,7 @@ async def spawn_ready(handle: VersionHandle, role: Role) -> ExecutorConnection:
             ready.set_exception(Unavailable(f"an executor ended while it started: {reason}"))
 
     connection.on_frame, connection.on_lost = frame, lost
+    connection.begin()
     async with asyncio.timeout(READY_TIMEOUT_S):
         await ready
     return connection

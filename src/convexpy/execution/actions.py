@@ -167,11 +167,13 @@ class ActionExecutor:
         settings: ExecutorSettings,
         send: Callable[[FromExecutor], None],
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        claim: Callable[[int], bool] = lambda call: True,
     ) -> None:
         self.app = app
         self.settings = settings
         self.send = send
         self.now_ms = now_ms
+        self._claim = claim
         self.loop = asyncio.get_running_loop()
         self._running: dict[int, _RunningAction] = {}
         self._requests = 0
@@ -205,7 +207,6 @@ class ActionExecutor:
     def _start(self, call: Call) -> None:
         action = _RunningAction(self, call)
         self._running[call.id] = action
-        self.send(Progress(call.id, []))  # it has begun: from now on it is not run anywhere else
         context = contextvars.copy_context()
         context.run(capture.current_sink.set, action.sink)
         action.task = self.loop.create_task(self._run(action), context=context)
@@ -223,6 +224,10 @@ class ActionExecutor:
     async def _run(self, action: _RunningAction) -> None:
         call, started = action.call, time.perf_counter()
         value, failure = b"null", None
+        if not self._claim(call.id):
+            del self._running[call.id]  # revoked while another action kept the loop busy
+            return
+        self.send(Progress(call.id, []))  # it has begun: from now on it is not run anywhere else
         try:
             value = encode_wire(await self._invoke(action))
             if len(value) > self.settings.knobs.result_bytes:
@@ -311,14 +316,8 @@ class ActionWorker:
 
     async def _main(self) -> None:
         loop = asyncio.get_running_loop()
-        executor = ActionExecutor(self._app, self._settings, self._send)
+        executor = ActionExecutor(self._app, self._settings, self._send, claim=self._claim)
         ended: asyncio.Future[None] = loop.create_future()
-
-        def begin(call: Call) -> None:
-            with self._waiting_lock:
-                waiting = self._waiting.pop(call.id, None)
-            if waiting is not None:
-                executor.handle(waiting)
 
         def read() -> None:
             reader = reader_of_calls()
@@ -328,7 +327,7 @@ class ActionWorker:
                         if isinstance(frame, Stop):
                             loop.call_soon_threadsafe(ended.set_result, None)
                             return
-                        self._take(frame, loop, begin, executor)
+                        self._take(frame, loop, executor)
             # End of file: the server is gone. Whatever runs here has nobody to answer to.
             os._exit(0)
 
@@ -337,19 +336,21 @@ class ActionWorker:
         await ended
         await executor.close()
 
+    def _claim(self, call: int) -> bool:
+        """Say that this call begins now, unless it was revoked."""
+        with self._waiting_lock:
+            return self._waiting.pop(call, None) is not None
+
     def _take(
         self,
         frame: ToExecutor,
         loop: asyncio.AbstractEventLoop,
-        begin: Callable[[Call], None],
         executor: ActionExecutor,
     ) -> None:
         """Handle a frame in the reader thread: everything goes to the loop, but a call that waits can be revoked here."""
         if isinstance(frame, Call):
             with self._waiting_lock:
                 self._waiting[frame.id] = frame
-            loop.call_soon_threadsafe(begin, frame)
-            return
         if isinstance(frame, CancelCall):
             with self._waiting_lock:
                 revoked = self._waiting.pop(frame.id, None)

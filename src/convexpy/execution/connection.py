@@ -32,6 +32,10 @@ class ExecutorConnection(Protocol):
         """The process, or 0 where there is none."""
         ...
 
+    def begin(self) -> None:
+        """Start to read the stream; `on_frame` and `on_lost` must be set."""
+        ...
+
     def send(self, frame: ToExecutor) -> None:
         """Write a frame to the stream, in order."""
         ...
@@ -69,6 +73,9 @@ class ProcessExecutor(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self._pending: list[bytes] = []
         self._flush_scheduled = False
+        self._begun = False
+        self._early = bytearray()
+        self._ended_early = False
         self._closing = False
         self._kill_reason = ""
         self._kill_call = 0
@@ -84,6 +91,15 @@ class ProcessExecutor(asyncio.Protocol):
                 stream.setsockopt(socket.SOL_SOCKET, option, 1 << 20)
         await self._loop.create_unix_connection(lambda: self, sock=stream)
 
+    def begin(self) -> None:
+        """Start to read the stream: nothing may arrive before somebody listens."""
+        self._begun = True
+        early, self._early = bytes(self._early), bytearray()
+        if early:
+            self.data_received(early)
+        if self._ended_early:
+            self.connection_lost(None)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport (called by asyncio)."""
         # uvloop's transports are none of asyncio's classes, but have their methods.
@@ -92,6 +108,9 @@ class ProcessExecutor(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand complete frames on (called by asyncio); a malformed one counts as a crash."""
+        if not self._begun:
+            self._early += data
+            return
         try:
             frames = self._reader.feed(data)
         except ValueError as error:
@@ -102,7 +121,9 @@ class ProcessExecutor(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Wait a moment for the exit status, which says more than the end of the stream (called by asyncio)."""
-        if self._closing or self._exit_status is not None or self._kill_reason:
+        if not self._begun:
+            self._ended_early = True
+        elif self._closing or self._exit_status is not None or self._kill_reason:
             self._report()
         else:
             self._loop.call_later(0.25, self._report)
@@ -110,6 +131,8 @@ class ProcessExecutor(asyncio.Protocol):
     def exited(self, status: int) -> None:
         """Take note of the exit status, which the fork server reports."""
         self._exit_status = status
+        if not self._begun:
+            return
         if self._transport is None or self._transport.is_closing():
             self._report()
 
