@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
+
+import msgspec
 
 from convexpy.errors import ProjectError, caller_location
 
 __all__ = ["AuthConfig", "AuthProvider", "auth_config", "custom_jwt", "oidc"]
 
 
-@dataclass(frozen=True, slots=True)
-class AuthProvider:
+class AuthProvider(msgspec.Struct, frozen=True):
     """An issuer. `type` is `oidc` (keys are discovered) or `customJwt` (keys are at `jwks`)."""
 
     type: Literal["oidc", "customJwt"]
@@ -34,8 +34,7 @@ class AuthProvider:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class AuthConfig:
+class AuthConfig(msgspec.Struct, frozen=True):
     """The module variable `auth` of `auth_config.py`."""
 
     providers: tuple[AuthProvider, ...]

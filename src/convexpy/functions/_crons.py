@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, TypeAlias, overload
+
+import msgspec
 
 from convexpy.errors import ArgumentError, ProjectError, SourceLocation, caller_location
 from convexpy.functions._references import AnyReference, SchedulableReference, call_of, definition_of, path_of
@@ -31,8 +32,7 @@ _CRON_FIELDS: tuple[tuple[str, int, int, list[str]], ...] = (
 _cron_part = re.compile(r"(?:\*|(\w+)(?:-(\w+))?)(?:/(\d+))?").fullmatch
 
 
-@dataclass(frozen=True, slots=True)
-class CronSpec:
+class CronSpec(msgspec.Struct, frozen=True):
     """One job. `args` is canonical, by the names that the caller used; `location` is where it was defined."""
 
     name: str

@@ -10,15 +10,15 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
+
+import msgspec
 
 FunctionKind = Literal["query", "mutation", "action"]
 Order = Literal["asc", "desc"]
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(msgspec.Struct, frozen=True):
     """One side of an index range."""
 
     field: str
@@ -26,8 +26,7 @@ class Bound:
     inclusive: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SearchSpec:
+class SearchSpec(msgspec.Struct, frozen=True):
     """A full text search: `text` in `field`, with equality filters."""
 
     field: str
@@ -35,8 +34,7 @@ class SearchSpec:
     equal: tuple[tuple[str, Any], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class QueryPlan:
+class QueryPlan(msgspec.Struct, frozen=True):
     """What a query builder has collected; immutable, so that a builder can be reused and extended.
 
     `equal` holds (field, value) pairs. With `ordered=False` (the keyword form) they come in any order and
@@ -52,7 +50,7 @@ class QueryPlan:
     lower: Bound | None = None
     upper: Bound | None = None
     order: Order = "asc"
-    filters: tuple[Callable[[Any], object], ...] = field(default=())
+    filters: tuple[Callable[[Any], object], ...] = ()
     search: SearchSpec | None = None
     system: bool = False
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Generic, Literal, overload
 
+from msgspec.structs import replace
 from typing_extensions import TypedDict, TypeVar
 
 from convexpy.errors import ArgumentError, NotUnique

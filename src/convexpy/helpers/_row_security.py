@@ -7,9 +7,9 @@ raises `AuthError`. Where a table has no rule for an operation, the default poli
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Literal, TypeAlias, cast
 
+from msgspec.structs import replace
 from typing_extensions import TypedDict, TypeVar
 
 from convexpy.errors import AuthError
