@@ -262,7 +262,7 @@ class ActionCtx(_Ctx):
         """Run another action and return its result."""
         return self._request_call("action", function, args, kwargs)
 
-    async def vector_search(
+    def vector_search(
         self,
         table: str,
         index: str,
@@ -271,11 +271,10 @@ class ActionCtx(_Ctx):
         vector: _Vector,
         limit: int = 10,
         filter: _Filter = None,
-    ) -> list[VectorHit[str]]:
+    ) -> Coroutine[Any, Any, list[VectorHit[str]]]:
         """Return ids and scores of the nearest documents, the nearest first."""
         payload = _vector_search(table, index, vector, limit, filter)
-        found: list[VectorHit[str]] = await self._requests.host.request("vector_search", payload)
-        return found
+        return self._requests.ask("vector_search", payload, label=f"vector_search({table!r})")
 
     def _request_call(
         self, kind: FunctionKind, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -11,7 +11,7 @@ from typing_extensions import ParamSpec, TypeVar
 
 from convexpy.errors import ProjectError, caller_location
 from convexpy.functions._context import ActionCtx, MutationCtx, QueryCtx, SyncActionCtx
-from convexpy.functions._definition import FunctionDefinition, Visibility
+from convexpy.functions._definition import FunctionDefinition, Visibility, is_coroutine_function
 from convexpy.functions._host import FunctionKind
 from convexpy.functions._references import (
     ActionReference,
@@ -258,7 +258,7 @@ def _runner(handler: Callable[..., Any], changes: tuple[Change, ...]) -> Callabl
     """Return the handler, behind the changes of ctx if there are any."""
     if not changes:
         return handler
-    if inspect.iscoroutinefunction(handler):
+    if is_coroutine_function(handler):
 
         async def run_async(ctx: Any, /, *args: Any, **kwargs: Any) -> Any:
             for change in changes:

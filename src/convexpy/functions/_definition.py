@@ -21,6 +21,11 @@ __all__ = ["FunctionDefinition", "Visibility"]
 Visibility = Literal["public", "internal"]
 
 
+def is_coroutine_function(handler: Callable[..., Any]) -> bool:
+    """Whether a call gives something to await, also where a decorator stands before an `async def`."""
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(inspect.unwrap(handler))
+
+
 class FunctionDefinition:
     """What was registered: who may call it, what it takes and gives, and the Python function behind it.
 
@@ -47,7 +52,7 @@ class FunctionDefinition:
         self.timeout_s = timeout_s
         self.module = module
         self.path: str | None = None
-        self.is_async = inspect.iscoroutinefunction(inspect.unwrap(handler))
+        self.is_async = is_coroutine_function(handler)
         self.location: SourceLocation | None = location_of(handler)
         self.run = run
         self._given_args = args

@@ -95,10 +95,10 @@ class AnyReference:
     def __repr__(self) -> str:
         return ".".join((self._root, *self._parts))
 
-    def __call__(self, *args: object, **kwargs: object) -> Any:
-        raise TypeError(
-            f"{self!r} is a reference: pass it to ctx.run_query, ctx.run_mutation, ctx.scheduler …"
-        )
+    if not TYPE_CHECKING:  # for checkers it cannot be called at all
+
+        def __call__(self, *args: object, **kwargs: object) -> Any:
+            raise TypeError(f"{self!r} is a reference: pass it to ctx.run_query, ctx.run_mutation …")
 
     def _path(self) -> str:
         if not self._parts:
@@ -107,10 +107,6 @@ class AnyReference:
             return f"{self._parts[0]}:default"
         return f"{'/'.join(self._parts[:-1])}:{self._parts[-1]}"
 
-
-if TYPE_CHECKING:
-    # A reference that is called is a type error, as it is an error at run time.
-    del AnyReference.__call__
 
 api: AnyReference = AnyReference("api")
 """The public functions of the app, by path. The generated `api` has types."""
@@ -194,6 +190,10 @@ def call_of(reference: Any, args: Sequence[Any], kwargs: dict[str, Any], *, may_
             limits = kwargs.pop("limits").given
         elif may_limit and kwargs.get("limits", 0) is None:
             del kwargs["limits"]
+        if list(kwargs) == ["limits"]:
+            raise TypeError(
+                "limits= takes TransactionLimits, and only where the call is part of a transaction"
+            )
         if kwargs:
             raise TypeError(f"{path} was given arguments as a mapping and as keywords: use one of them")
         kwargs = dict(args[0])

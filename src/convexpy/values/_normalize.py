@@ -38,6 +38,7 @@ _HINTS = {
     "set": " (pass a list, e.g. sorted(items))",
     "frozenset": " (pass a list, e.g. sorted(items))",
     "generator": " (pass a list, e.g. list(items))",
+    "ndarray": " (pass a list, e.g. array.tolist())",
     "dict_keys": " (pass a list, e.g. list(items))",
     "dict_values": " (pass a list, e.g. list(items))",
     "Decimal": " (pass a string, or a float where rounding is harmless)",

@@ -17,7 +17,7 @@ __all__ = ["Fault", "check_count", "check_length", "check_name", "check_text", "
 _NAMES_KEPT = 20_000
 
 
-class Fault(Exception):  # noqa: N818 - becomes an ArgumentError once the path is known
+class Fault(Exception):
     """Something is wrong with a value; `segments` is where, from the inside out, filled while a walk unwinds.
 
     `text` is a template in which `{path}` stands for the place.

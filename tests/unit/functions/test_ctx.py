@@ -274,10 +274,16 @@ def test_calls_that_were_never_awaited_are_known_at_the_end() -> None:
         ctx = ActionCtx(host)
         ctx.run_mutation(save, name="a")  # type: ignore[unused-coroutine]
         ctx.storage.delete("f")  # type: ignore[arg-type,unused-coroutine]
+        ctx.vector_search("n", "v", vector=[])  # type: ignore[unused-coroutine]
         ctx._replace(x=1).scheduler.cancel("j")  # type: ignore[arg-type,unused-coroutine]
         return ctx._unawaited()
 
-    assert asyncio.run(use()) == ["run_mutation(users:save)", "storage.delete", "scheduler.cancel"]
+    assert asyncio.run(use()) == [
+        "run_mutation(users:save)",
+        "storage.delete",
+        "vector_search('n')",
+        "scheduler.cancel",
+    ]
     assert host.calls == []
 
 

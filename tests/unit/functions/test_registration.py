@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from convexpy import ArgumentError, Int64, ReturnsError, v
-from convexpy.errors import ProjectError
+from convexpy.errors import ProjectError, set_source_root
 from convexpy.functions import FunctionDefinition, collect, importing, path_of
 from convexpy.values import encode_id
 
@@ -312,3 +312,29 @@ def test_imports_nest(app: App) -> None:
         exec("from convexpy import *\n@query\ndef g(ctx): ...", module.__dict__)
     app.modules["outer"] = module
     assert list(app.collect()) == ["inner:f", "outer:g"]
+
+
+def test_a_decorator_between_may_hide_that_a_function_is_awaited(app: App) -> None:
+    definition = app.one(
+        """
+        import functools
+        def logged(f):
+            @functools.wraps(f)
+            def call(*args, **kwargs):
+                return f(*args, **kwargs)
+            return call
+        @action
+        @logged
+        async def f(ctx, n: int) -> int: return n
+        """
+    )
+    assert definition.is_async
+    assert [each.name for each in definition.params] == ["n"]
+
+
+def test_files_are_named_relative_to_the_source_root(app: App, tmp_path: Path) -> None:
+    set_source_root(tmp_path.parent)
+    try:
+        assert app.one("@query\ndef f(ctx): ...").file == f"{tmp_path.name}/m.py"
+    finally:
+        set_source_root(None)
