@@ -13,7 +13,7 @@ from convexpy.auth import AdminKeys, InvalidKey, complete_identity
 from convexpy.deployment.outcome import Outcome, Presenter, new_request_id, request_id_of
 from convexpy.deployment.registry import canonical_path
 from convexpy.errors import AuthError, RequestError
-from convexpy.logs import FunctionLog
+from convexpy.logs import Completion, FunctionLog
 from convexpy.protocol import sync
 from convexpy.protocol.frames import Call, CallFailure, Kind, LogLine, Request
 from convexpy.sync.entries import QueryEntry, QueryOutcome, Run
@@ -137,22 +137,22 @@ class FunctionRunner:
         if path.startswith("_system/"):
             return
         result, failure = outcome.result, outcome.failure
-        usage = (
-            (result.documents_read, result.documents_written, result.bytes_read, result.bytes_written)
-            if result is not None
-            else (0, 0, 0, 0)
-        )
         self._log.completion(
-            kind=kind.capitalize(),
-            path=path,
-            request_id=request_id,
-            seconds=outcome.seconds,
-            lines=[] if kind == "action" else outcome.logs,
-            error=None if failure is None else failure.traceback or failure.detail,
-            caller=origin,
-            identity="instance_admin" if caller.admin else "user" if caller.claims else "unknown",
-            usage=usage,
-            return_bytes=len(outcome.value),
+            Completion(
+                kind.capitalize(),
+                path,
+                request_id,
+                outcome.seconds,
+                [] if kind == "action" else outcome.logs,
+                None if failure is None else failure.traceback or failure.detail,
+                origin,
+                "instance_admin" if caller.admin else "user" if caller.claims else "unknown",
+                0 if result is None else result.documents_read,
+                0 if result is None else result.documents_written,
+                0 if result is None else result.bytes_read,
+                0 if result is None else result.bytes_written,
+                len(outcome.value),
+            )
         )
 
     def progress(self, call: Call, lines: list[LogLine]) -> None:

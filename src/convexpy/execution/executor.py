@@ -49,6 +49,8 @@ class Executor:
         self._send = send
         self._epoch = 0
         self._json = msgspec.json.Decoder()
+        self._ids = random.Random()
+        self._ids = random.Random()
         self._pending_schema: Schema | None = None
 
     def handle(self, frame: ToExecutor) -> None:
@@ -93,9 +95,8 @@ class Executor:
 
     def _begin(self, call: Call) -> Transaction:
         writable = call.kind in ("mutation", "system")
-        seeded = random.Random(f"{call.request_id}|{call.path}")
         transaction = self.store.begin(
-            writable=writable, now_ms=call.now_ms, budget=self._settings.knobs.transaction, random=seeded
+            writable=writable, now_ms=call.now_ms, budget=self._settings.knobs.transaction, random=self._ids
         )
         transaction.schema = self.app.schema
         transaction.pending_schema = self._pending_schema
@@ -112,7 +113,6 @@ class Executor:
             identity=identity,
             request_id=call.request_id,
             now_ms=call.now_ms,
-            random=random.Random(f"{call.request_id}|ctx"),
             client_address=call.client_address,
             user_agent=call.user_agent,
             set_pending_schema=self._set_pending_schema,

@@ -36,12 +36,18 @@ class CallContext:
     identity: dict[str, Any] | None
     request_id: str
     now_ms: int
-    random: random.Random
     client_address: str | None = None
     user_agent: str | None = None
     depth: int = 0
     logger: logging.Logger = field(default_factory=capture.app_logger)
     set_pending_schema: Callable[[Schema | None], None] = lambda schema: None
+    _random: random.Random | None = None
+
+    def random(self) -> random.Random:
+        """Return the generator of this call: the same numbers when the same request is run again."""
+        if self._random is None:
+            self._random = random.Random(self.request_id)
+        return self._random
 
 
 def find_function(app: LoadedApp, kind: FunctionKind, path: str) -> FunctionDefinition:
@@ -82,7 +88,7 @@ class TransactionCallHost:
     @property
     def random(self) -> random.Random:
         """A generator seeded for this call."""
-        return self._call.random
+        return self._call.random()
 
     @property
     def log(self) -> logging.Logger:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-import uuid
 from collections import deque
 from typing import Any
 
@@ -21,12 +20,74 @@ ENTRIES_MAX = 5000
 ENTRIES_BYTES_MAX = 32 * 1024 * 1024
 
 
+class Completion(msgspec.Struct):
+    """The end of a call, kept as it is until somebody reads it."""
+
+    kind: str
+    path: str
+    request_id: str
+    seconds: float
+    lines: list[LogLine]
+    error: str | None
+    caller: str
+    identity: str
+    documents_read: int = 0
+    documents_written: int = 0
+    bytes_read: int = 0
+    bytes_written: int = 0
+    return_bytes: int = 0
+    success: dict[str, str] | None = None
+
+    def to_json(self, timestamp_s: float) -> dict[str, Any]:
+        """Return the entry as tools read it."""
+        return {
+            "kind": "Completion",
+            "udfType": self.kind,
+            "componentPath": None,
+            "identifier": self.path,
+            "logLines": lines_of(self.lines),
+            "timestamp": timestamp_s,
+            "executionTimestamp": timestamp_s - self.seconds,
+            "executionTime": self.seconds,
+            "userExecutionTime": self.seconds,
+            "cachedResult": False,
+            "success": self.success,
+            "error": self.error,
+            "requestId": self.request_id,
+            "executionId": self.request_id,
+            "caller": self.caller,
+            "parentExecutionId": None,
+            "identityType": self.identity,
+            "environment": "isolate",
+            "usageStats": {
+                "databaseReadBytes": self.bytes_read,
+                "databaseWriteBytes": self.bytes_written,
+                "databaseReadDocuments": self.documents_read,
+                "databaseWriteDocuments": self.documents_written,
+                "storageReadBytes": 0,
+                "storageWriteBytes": 0,
+                "vectorIndexReadBytes": 0,
+                "vectorIndexWriteBytes": 0,
+                "memoryUsedMb": 0,
+            },
+            "returnBytes": float(self.return_bytes),
+            "occInfo": None,
+            "willRetry": False,
+        }
+
+
 class LogEntry(msgspec.Struct):
-    """One entry: its place in the order (milliseconds, strictly growing) and its JSON."""
+    """One entry: its place in the order (milliseconds, strictly growing) and what it says."""
 
     cursor: float
-    data: dict[str, Any]
+    content: Completion | dict[str, Any]
     size: int
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The entry as tools read it."""
+        content = self.content
+        return content if isinstance(content, dict) else content.to_json(self.cursor / 1000)
 
 
 class FunctionLog:
@@ -41,70 +102,21 @@ class FunctionLog:
 
     def add(self, entry: dict[str, Any]) -> None:
         """Append an entry and wake the readers."""
+        self._append(entry, 400 + sum(len(str(line)) for line in entry.get("logLines", ())))
+
+    def _append(self, content: Completion | dict[str, Any], size: int) -> None:
         cursor = max(time.time() * 1000, self._last + 0.001)
         self._last = cursor
-        size = 400 + sum(len(str(line)) for line in entry.get("logLines", ()))
-        self._entries.append(LogEntry(cursor, entry, size))
+        self._entries.append(LogEntry(cursor, content, size))
         self._bytes += size
         while len(self._entries) > ENTRIES_MAX or self._bytes > ENTRIES_BYTES_MAX:
             self._bytes -= self._entries.popleft().size
         if not self._arrived.is_set():
             self._arrived.set()
 
-    def completion(
-        self,
-        *,
-        kind: str,
-        path: str,
-        request_id: str,
-        seconds: float,
-        lines: list[LogLine],
-        error: str | None,
-        caller: str,
-        identity: str,
-        cached: bool = False,
-        usage: tuple[int, int, int, int] = (0, 0, 0, 0),
-        return_bytes: int = 0,
-        success: dict[str, str] | None = None,
-    ) -> None:
-        """Log the end of a call. `usage`: documents read, documents written, bytes read, bytes written."""
-        now = time.time()
-        self.add(
-            {
-                "kind": "Completion",
-                "udfType": kind,
-                "componentPath": None,
-                "identifier": path,
-                "logLines": lines_of(lines),
-                "timestamp": now,
-                "executionTimestamp": now - seconds,
-                "executionTime": seconds,
-                "userExecutionTime": seconds,
-                "cachedResult": cached,
-                "success": success,
-                "error": error,
-                "requestId": request_id,
-                "executionId": str(uuid.uuid4()),
-                "caller": caller,
-                "parentExecutionId": None,
-                "identityType": identity,
-                "environment": "isolate",
-                "usageStats": {
-                    "databaseReadBytes": usage[2],
-                    "databaseWriteBytes": usage[3],
-                    "databaseReadDocuments": usage[0],
-                    "databaseWriteDocuments": usage[1],
-                    "storageReadBytes": 0,
-                    "storageWriteBytes": 0,
-                    "vectorIndexReadBytes": 0,
-                    "vectorIndexWriteBytes": 0,
-                    "memoryUsedMb": 0,
-                },
-                "returnBytes": float(return_bytes),
-                "occInfo": None,
-                "willRetry": False,
-            }
-        )
+    def completion(self, completion: Completion) -> None:
+        """Log the end of a call."""
+        self._append(completion, 400 + sum(len(line.text) for line in completion.lines))
 
     def progress(self, *, kind: str, path: str, request_id: str, lines: list[LogLine]) -> None:
         """Log lines of an action that is still running."""

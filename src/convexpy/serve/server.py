@@ -110,6 +110,7 @@ def _uvicorn(app: object) -> _Server:
         lifespan="off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         date_header=False,
         timeout_graceful_shutdown=2,

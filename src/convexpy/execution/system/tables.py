@@ -48,7 +48,7 @@ def query_table(context: CallContext, args: dict[str, Any]) -> float:
     plan = _plan(context, args["tableName"], "asc")
     if plan is not None:
         context.transaction.count(plan)
-    return context.random.random()
+    return context.random().random()
 
 
 def scan(context: CallContext, args: dict[str, Any]) -> list[dict[str, Any]]:
