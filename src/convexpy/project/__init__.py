@@ -18,6 +18,16 @@ from convexpy.project._local import (
 )
 from convexpy.project._locate import Project, find_project, open_project
 from convexpy.project._modules import FunctionsFolder, SourceFile, has_typescript_functions, is_pushed
+from convexpy.project._scaffold import (
+    PlannedFile,
+    Scaffold,
+    as_new,
+    list_scaffolds,
+    package_name,
+    plan_files,
+    render_scaffold,
+    write_planned,
+)
 from convexpy.project._target import LOCAL, Target, TargetRequest, resolve_target
 from convexpy.project._typecheck import CheckResult, Diagnostic, find_checker, run_checker
 
@@ -26,6 +36,14 @@ __all__ = [
     "DEFAULT_PORTS",
     "LOCAL",
     "CheckResult",
+    "PlannedFile",
+    "Scaffold",
+    "as_new",
+    "list_scaffolds",
+    "package_name",
+    "plan_files",
+    "render_scaffold",
+    "write_planned",
     "Config",
     "Diagnostic",
     "FunctionsFolder",
