@@ -12,6 +12,7 @@ from convexpy.database import GroupCommitter
 from convexpy.deployment.actions import ActionDispatcher
 from convexpy.deployment.backend import FunctionRunner
 from convexpy.deployment.checkpoints import CheckpointService
+from convexpy.deployment.http_actions import HttpActions
 from convexpy.deployment.mutations import MutationPipeline
 from convexpy.deployment.outcome import Outcome, Presenter, failed, new_request_id
 from convexpy.deployment.push import PushConfig, Pusher
@@ -89,6 +90,7 @@ class Deployment:
         self.keys = AdminKeys(settings.name, settings.instance_secret)
         self.live = LiveVersion(knobs)
         self.functions = FunctionRunner(self, self.log, Presenter(redact=settings.redact), self.keys)
+        self.http_actions = HttpActions(self)
         self.hub = Hub(self.timeline, self.functions)
         need = self.live.need
         mutations = MutationPipeline(

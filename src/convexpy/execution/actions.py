@@ -23,12 +23,13 @@ from typing import Any
 import msgspec
 
 from convexpy.errors import ArgumentError, ConvexError, Error, FunctionError, FunctionNotFound, LimitExceeded
-from convexpy.execution import capture
+from convexpy.execution import capture, http_actions
 from convexpy.execution.executor import arguments, failure_of
 from convexpy.execution.host import find_function
 from convexpy.execution.loader import LoadedApp
 from convexpy.execution.settings import ExecutorSettings
 from convexpy.functions import ActionCtx, FunctionDefinition, SyncActionCtx
+from convexpy.protocol import http_frames
 from convexpy.protocol.frames import (
     Answer,
     Call,
@@ -229,7 +230,7 @@ class ActionExecutor:
             return
         self.send(Progress(call.id, []))  # it has begun: from now on it is not run anywhere else
         try:
-            value = encode_wire(await self._invoke(action))
+            value = await self._invoke(action)
             if len(value) > self.settings.knobs.result_bytes:
                 raise LimitExceeded(
                     f"{call.path} returned more than the limit result_bytes", limit="result_bytes"
@@ -250,12 +251,18 @@ class ActionExecutor:
             error = limited
         return failure_of(error, action.call.path, self.app.marker)
 
-    async def _invoke(self, action: _RunningAction) -> Any:
+    async def _invoke(self, action: _RunningAction) -> bytes:
+        """Return the wire JSON of the result, or the reply of an HTTP action."""
         call = action.call
+        if call.kind == "http":
+            ctx = ActionCtx(action)
+            return http_frames.encode(
+                await http_actions.respond(self.app.http, ctx, http_frames.decode_call(call.args))
+            )
         definition = find_function(self.app, "action", call.path)
         args = arguments(call.args)
         if not definition.is_async:
-            return await self._in_thread(action, definition, args)
+            return encode_wire(await self._in_thread(action, definition, args))
         ctx = ActionCtx(action)
         result = definition.finish(await definition.run(ctx, **definition.prepare(args)))
         forgotten = ctx._unawaited()
@@ -264,7 +271,7 @@ class ActionExecutor:
                 f"{call.path} called {', '.join(forgotten)} without awaiting the result: write `await ctx.…`",
                 code="NotAwaited",
             )
-        return result
+        return encode_wire(result)
 
     async def _in_thread(
         self, action: _RunningAction, definition: FunctionDefinition, args: dict[str, Any]

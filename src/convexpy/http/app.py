@@ -5,6 +5,7 @@ A bare callable: a router library would cost more than the functions behind the 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -26,11 +27,14 @@ from convexpy.http.messages import (
     text_response,
 )
 from convexpy.http.socket import Sockets
+from convexpy.protocol.http_frames import HttpCall, HttpReply
 
 logger = logging.getLogger("convexpy.http")
 Handler = Callable[[HttpRequest], Awaitable[Response]]
 _SYNC = re.compile(r"/api(?:/([^/]+))?/sync")
 _SLASHES = re.compile(r"//+")
+BODY_BYTES_MAX = 20 * 1024 * 1024
+SITE_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 ECHO_BYTES_MAX = 128 * 1024 * 1024
 UNSUPPORTED = (
     "/api/get_config_hashes", "/api/deploy2/", "/api/push_config", "/api/run_test_function", "/api/prepare_schema",
@@ -44,6 +48,7 @@ class ApiApp:
         self._deployment = deployment
         self._body_max = deployment.settings.knobs.request_body_bytes
         self.sockets = Sockets(deployment)
+        self._site = SiteApp(deployment, prefix="/http")
         functions, admin = FunctionApi(deployment), AdminApi(deployment)
         self._functions = functions
         self._routes: dict[tuple[str, str], Handler] = {
@@ -78,7 +83,9 @@ class ApiApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or socket (called by the ASGI server)."""
-        if scope["type"] == "http":
+        if scope["type"] == "http" and scope["path"].startswith("/http/"):
+            await self._site(scope, receive, send)
+        elif scope["type"] == "http":
             await self._http(scope, receive, send)
         elif scope["type"] == "websocket":
             path = _SLASHES.sub("/", scope["path"])
@@ -159,28 +166,44 @@ class ApiApp:
 
 
 class SiteApp:
-    """The site origin: the app's HTTP actions."""
+    """The site origin: the app's HTTP actions. CORS is the app's own business here."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, *, prefix: str = "") -> None:
         self._deployment = deployment
+        self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request (called by the ASGI server)."""
+        """Serve one request (called by the ASGI server, or by the API origin for `/http/`)."""
         if scope["type"] != "http":
             await receive()
             await send({"type": "websocket.close", "code": 4004, "reason": "no sockets here"})
             return
-        enabled = bool(self._deployment.live.registry.description["http"])
-        text = (
-            "No matching routes found"
-            if enabled
-            else "This Convex deployment does not have HTTP actions enabled."
+        request = HttpRequest(scope, receive, BODY_BYTES_MAX)
+        try:
+            reply = await self._reply(request)
+        except RequestError as error:
+            response = error_response(error)
+            reply = HttpReply(response.status, response.headers, response.body)
+        headers = [(key, value) for key, value in reply.headers if key.lower() != b"content-length"]
+        headers.append((b"content-length", str(len(reply.body)).encode()))
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else reply.body})
+
+    async def _reply(self, request: HttpRequest) -> HttpReply:
+        if request.method not in SITE_METHODS:
+            raise RequestError(
+                f"{request.method} is no method of HTTP actions", status=405, code="MethodNotAllowed"
+            )
+        body = b"" if request.method in ("GET", "HEAD", "OPTIONS") else await request.body()
+        forwarded = request.header(b"x-forwarded-proto")
+        call = HttpCall(
+            request.method,
+            (forwarded or request.scope.get("scheme") or "http").split(",")[0].strip(),
+            request.header(b"host") or "localhost",
+            request.path.removeprefix(self._prefix),
+            request.scope["query_string"],
+            [(bytes(key), bytes(value)) for key, value in request.scope["headers"]],
+            body,
+            request.client_address or "",
         )
-        await send(
-            {
-                "type": "http.response.start",
-                "status": 404,
-                "headers": [(b"content-type", b"text/plain; charset=utf-8")],
-            }
-        )
-        await send({"type": "http.response.body", "body": text.encode()})
+        return await self._deployment.http_actions.respond(asyncio.get_running_loop(), call)
