@@ -1,4 +1,4 @@
-"""The process that the crash tests kill: commits numbered transactions, checkpoints, builds an index; prints what it acknowledged.
+"""The process that the crash tests kill: commits, checkpoints, builds an index; prints what it acknowledged.
 
 Each transaction `i` inserts two documents and updates one that counts; an odd one also deletes a document of its
 predecessor. Usage: store_child.py FOLDER TRANSACTIONS.
@@ -10,7 +10,16 @@ import random
 import sys
 from pathlib import Path
 
-from convexpy.database import Checkpointer, Group, GroupCommitter, Replay, Store, Transaction, new_index_document, recover
+from convexpy.database import (
+    Checkpointer,
+    Group,
+    GroupCommitter,
+    Replay,
+    Store,
+    Transaction,
+    new_index_document,
+    recover,
+)
 from convexpy.functions._host import QueryPlan
 from convexpy.limits import TransactionBudget
 from convexpy.persistence import DataFolder, open_checkpoint_reader

@@ -84,9 +84,7 @@ def check_recovered(folder: Path, acknowledged: int) -> int:
 
 
 def check_store(store: Store, acknowledged: int) -> int:
-    transaction = store.begin(
-        writable=False, now_ms=0, budget=TransactionBudget(), random=random.Random(0)
-    )
+    transaction = store.begin(writable=False, now_ms=0, budget=TransactionBudget(), random=random.Random(0))
     count = transaction.first(QueryPlan("counts"))
     last = int(count["last"]) if count is not None else -1
     assert last >= acknowledged

@@ -29,7 +29,7 @@ _TEXT = (
 )
 
 
-class InvalidCursor(ConvexError):  # noqa: N818 - the name that clients know
+class InvalidCursor(ConvexError):
     """The cursor belongs to another query, or is none.
 
     Clients that load page by page start over when they see it.

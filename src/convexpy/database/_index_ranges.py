@@ -45,8 +45,13 @@ def key_range(plan: QueryPlan, declared: tuple[str, ...]) -> tuple[bytes, bytes]
         ArgumentError: the conditions are not a prefix of the index's fields with at most one range at the
         end.
     """
-    if not plan.equal and plan.lower is None and plan.upper is None:
-        return b"", _ALL
+    if plan.lower is None and plan.upper is None:
+        # The usual cases, without the checks that they pass anyway.
+        if not plan.equal:
+            return b"", _ALL
+        if len(plan.equal) == 1 and declared and plan.equal[0][0] == declared[0]:
+            lower = encode_value(plan.equal[0][1])
+            return lower, prefix_successor(lower)
     equal = _in_order(plan, declared)
     if plan.index == "by_id":
         return _id_range(equal.get("_id", UNSET), plan)

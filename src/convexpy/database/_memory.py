@@ -11,14 +11,14 @@ entries, so a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 from sortedcontainers import SortedDict
 
-from convexpy.database._entries import Replay, Write
+from convexpy.database._entries import IndexKeys, Replay, Write
 
-__all__ = ["MISSING", "MemoryLayer", "MemoryRow"]
+__all__ = ["MISSING", "FoundDocument", "MemoryLayer", "MemoryRow"]
 
 
 class _Missing:
@@ -33,30 +33,30 @@ WRITE_OVERHEAD_BYTES = 300
 class MemoryRow:
     """A durable row, or one speculative call that is to become part of a row."""
 
-    __slots__ = ("call_id", "catalog", "entries", "replaced", "seq", "size_bytes", "ts")
+    __slots__ = ("call_id", "catalog", "entries", "replaced", "seq", "size_bytes", "ts", "writes")
 
     def __init__(self, seq: int | None, ts: int | None, *, call_id: int | None = None) -> None:
         self.seq = seq
         self.ts = ts
         self.call_id = call_id
         self.size_bytes = ROW_OVERHEAD_BYTES
+        self.writes: list[Write] = []
         self.entries: list[tuple[Any, Any]] = []
         self.replaced: list[Any] = []
         self.catalog: Any = None
 
 
-class Found(NamedTuple):
-    """An entry of the layer: who wrote it and what; None hides what is below."""
-
-    row: MemoryRow
-    value: Any
+Found = tuple[MemoryRow, Any]
+"""An entry of the layer: who wrote it last and what; None hides what is below."""
+FoundDocument = tuple[MemoryRow, bytes | None, Sequence[IndexKeys]]
+"""An entry of a document, with the keys that its last write listed."""
 
 
 class MemoryLayer:
     """Documents, index keys and replay records by the row that wrote them last."""
 
     def __init__(self) -> None:
-        self.documents: dict[int, dict[str, Found]] = {}
+        self.documents: dict[int, dict[str, FoundDocument]] = {}
         self.keys: dict[int, Any] = {}  # index → SortedDict key → Found(id)
         self.replays: dict[tuple[str, int], Found] = {}
         self.tail: deque[MemoryRow] = deque()
@@ -68,22 +68,23 @@ class MemoryLayer:
         """Append an empty row: durable if it has a `seq`, else speculative."""
         (self.tail if row.seq is not None else self.speculative).append(row)
 
-    def apply(self, row: MemoryRow, writes: Iterable[Write], replay: Replay | None) -> None:
+    def apply(self, row: MemoryRow, writes: Sequence[Write], replay: Replay | None) -> None:
         """Lay one transaction over what is there, as part of `row`."""
         size = 0
+        row.writes += writes
         for write in writes:
             documents = self.documents.get(write.tablet)
             if documents is None:
                 documents = self.documents[write.tablet] = {}
             if write.id not in documents:
                 self._id_order.pop(write.tablet, None)
-            self._put(row, documents, write.id, write.document)
+            self._put(row, documents, write.id, (row, write.document, write.keys))
             size += WRITE_OVERHEAD_BYTES + (len(write.document) if write.document is not None else 0)
             for index, old, new in write.keys:
                 if old != new:
                     size += self._change_key(row, index, old, new, write.id)
         if replay is not None:
-            self._put(row, self.replays, (replay.session, replay.request), replay.result)
+            self._put(row, self.replays, (replay.session, replay.request), (row, replay.result))
             size += WRITE_OVERHEAD_BYTES + len(replay.result)
         row.size_bytes += size
         self.size_bytes += size
@@ -94,19 +95,19 @@ class MemoryLayer:
             keys = self.keys[index] = SortedDict()
         size = WRITE_OVERHEAD_BYTES
         if old is not None:
-            self._put(row, keys, old, None)
+            self._put(row, keys, old, (row, None))
             size += len(old)
         if new is not None:
-            self._put(row, keys, new, id)
+            self._put(row, keys, new, (row, id))
             size += len(new)
         return size
 
     @staticmethod
-    def _put(row: MemoryRow, entries: Any, key: Any, value: Any) -> None:
+    def _put(row: MemoryRow, entries: Any, key: Any, found: Any) -> None:
         row.entries.append((entries, key))
         if row.seq is None:
             row.replaced.append(entries.get(key, MISSING))
-        entries[key] = Found(row, value)
+        entries[key] = found
 
     def promote(self, seq: int, ts: int, last_call_id: int) -> MemoryRow | None:
         """The speculative calls up to `last_call_id` are durable as row `seq`; return the last of them."""
@@ -126,23 +127,26 @@ class MemoryLayer:
         while self.speculative:
             row = self.speculative.pop()
             for (entries, key), before in zip(reversed(row.entries), reversed(row.replaced), strict=True):
-                if before is MISSING or (before.row.seq is not None and before.row.seq <= covered):
+                if before is MISSING or (before[0].seq is not None and before[0].seq <= covered):
                     entries.pop(key, None)
                 else:
                     entries[key] = before
             self.size_bytes -= row.size_bytes - ROW_OVERHEAD_BYTES
         self._id_order.clear()
 
-    def drop(self, seq: int) -> None:
-        """Forget the durable rows up to `seq`, which the checkpoint holds."""
+    def drop(self, seq: int) -> list[Write]:
+        """Forget the durable rows up to `seq`, which the checkpoint holds; return what they wrote."""
+        dropped: list[Write] = []
         while self.tail and (self.tail[0].seq or 0) <= seq:
             row = self.tail.popleft()
             for entries, key in row.entries:
                 found = entries.get(key)
-                if found is not None and found.row is row:
+                if found is not None and found[0] is row:
                     del entries[key]
             self.size_bytes -= row.size_bytes - ROW_OVERHEAD_BYTES
+            dropped += row.writes
         self._id_order.clear()
+        return dropped
 
     def ids(self, tablet: int) -> list[str]:
         """Return the ids that have an entry, in order."""

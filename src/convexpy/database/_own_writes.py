@@ -72,10 +72,13 @@ class OwnWrites:
             self._put_key(-tablet, id.encode(), id)
         elif own.document is None:
             self._put_key(-tablet, id.encode(), None)
+        keys = own.keys
+        if keys is current or keys == current:
+            return
         for index, old in (current or {}).items():
-            if own.keys is None or own.keys.get(index) != old:
+            if keys is None or keys.get(index) != old:
                 self._put_key(index, old, None)
-        for index, new in (own.keys or {}).items():
+        for index, new in (keys or {}).items():
             if current is None or current.get(index) != new:
                 self._put_key(index, new, id)
 

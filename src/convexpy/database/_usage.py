@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from convexpy.errors import ArgumentError, LimitExceeded
 from convexpy.limits import TransactionBudget
@@ -56,6 +57,12 @@ _TEXTS = {
 }
 
 
+@lru_cache(maxsize=16)
+def _limits_of(budget: TransactionBudget) -> dict[str, int]:
+    """Return the limits by name; the dictionary is shared and never changed."""
+    return {name: int(getattr(budget, name)) for name in LIMIT_NAMES}
+
+
 class Usage:
     """Counters of one transaction, each with its limit.
 
@@ -68,7 +75,9 @@ class Usage:
         self.bytes_read_max = budget.bytes_read
         self.documents_read_max = budget.documents_read
         self.database_queries_max = budget.database_queries
-        self.limits = {name: int(getattr(budget, name)) for name in LIMIT_NAMES}
+        self.bytes_written_max = budget.bytes_written
+        self.documents_written_max = budget.documents_written
+        self.limits = _limits_of(budget)
 
     def query(self) -> None:
         """Count one query or get."""
@@ -84,6 +93,15 @@ class Usage:
             self.fail("documents_read")
         if self.bytes_read > self.bytes_read_max:
             self.fail("bytes_read")
+
+    def write(self, size: int) -> None:
+        """Count one document written."""
+        self.documents_written += 1
+        self.bytes_written += size
+        if self.documents_written > self.documents_written_max:
+            self.fail("documents_written")
+        if self.bytes_written > self.bytes_written_max:
+            self.fail("bytes_written")
 
     def charge(self, name: str, amount: int) -> None:
         """Add to the counter `name`.
@@ -109,23 +127,24 @@ class Usage:
 
     def tighten(self, limits: Mapping[str, int] | None) -> dict[str, int]:
         """Allow only this much more from now on; return the limits as they were, for `restore`."""
-        before = dict(self.limits)
-        for name, amount in (limits or {}).items():
-            if name not in self.limits:
-                raise ArgumentError(f"unknown limit {name!r} (known: {', '.join(LIMIT_NAMES)})")
-            self.limits[name] = min(self.limits[name], getattr(self, name) + int(amount))
-        self._copy_limits()
+        before = self.limits
+        if limits:
+            tightened = dict(before)
+            for name, amount in limits.items():
+                if name not in tightened:
+                    raise ArgumentError(f"unknown limit {name!r} (known: {', '.join(LIMIT_NAMES)})")
+                tightened[name] = min(tightened[name], getattr(self, name) + int(amount))
+            self.restore(tightened)
         return before
 
     def restore(self, limits: dict[str, int]) -> None:
         """Set the limits that `tighten` returned."""
         self.limits = limits
-        self._copy_limits()
-
-    def _copy_limits(self) -> None:
         self.bytes_read_max = self.limits["bytes_read"]
         self.documents_read_max = self.limits["documents_read"]
         self.database_queries_max = self.limits["database_queries"]
+        self.bytes_written_max = self.limits["bytes_written"]
+        self.documents_written_max = self.limits["documents_written"]
 
     def as_mapping(self) -> dict[str, tuple[int, int]]:
         """Return `(used, limit)` by name."""

@@ -46,9 +46,12 @@ class IndexInfo:
     """The fields of a document whose change can change its key."""
     plain: bool = field(init=False)
     """No field is inside another: reading them is one look-up each."""
+    is_ready: bool = field(init=False)
+    """May be queried."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "top_fields", frozenset(path.partition(".")[0] for path in self.fields))
+        object.__setattr__(self, "is_ready", self.state == "ready" and not self.staged)
         object.__setattr__(self, "plain", all("." not in path for path in self.fields))
 
     def key(self, document: Mapping[str, Any], suffix: bytes) -> bytes:
@@ -56,11 +59,6 @@ class IndexInfo:
         if self.plain:
             return b"".join([encode_value(document.get(name, UNSET)) for name in self.fields]) + suffix
         return b"".join([encode_value(_at(document, path)) for path in self.fields]) + suffix
-
-    @property
-    def is_ready(self) -> bool:
-        """May be queried."""
-        return self.state == "ready" and not self.staged
 
 
 def _at(document: Mapping[str, Any], path: str) -> Any:
@@ -83,8 +81,11 @@ class TableInfo:
     state: str = "active"
     id: str = ""
     by_name: Mapping[str, IndexInfo] = field(init=False)
+    is_system: bool = field(init=False)
+    """One of ours: app code only sees some, through `ctx.db.system`."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "is_system", self.number < USER_NUMBERS_FROM)
         # A changed index exists twice while the new one is built: the name means the one that is ready.
         named: dict[str, IndexInfo] = {}
         for index in self.indexes:
@@ -92,11 +93,6 @@ class TableInfo:
             if known is None or not known.is_ready:
                 named[index.name] = index
         object.__setattr__(self, "by_name", named)
-
-    @property
-    def is_system(self) -> bool:
-        """One of ours: app code only sees some, through `ctx.db.system`."""
-        return self.number < USER_NUMBERS_FROM
 
     @staticmethod
     def key_suffix(document: Mapping[str, Any]) -> bytes:

@@ -30,7 +30,8 @@ class ReadSet:
         self.identity = False
         self.env = False
         self.ranges: list[ReadRange] = []
-        self._points: set[tuple[int, bytes]] = set()
+        self.points: set[tuple[int, str]] = set()
+        """Documents read by id: `(tablet, id)`."""
 
     def add(self, index: int, lower: bytes, upper: bytes) -> ReadRange:
         """Add a range and return it; the reader moves its bounds as it goes on."""
@@ -38,13 +39,10 @@ class ReadSet:
         self.ranges.append(added)
         return added
 
-    def add_point(self, index: int, key: bytes) -> None:
-        """Add one key."""
-        self._points.add((index, key))
-
     def encoded(self) -> list[list[int | bytes | None]]:
         """Return `[index, lower, upper]` in order; overlapping ranges are joined, empty ones left out."""
-        spans = [(index, key, key + b"\0") for index, key in self._points]
+        keys = [(-tablet, id.encode()) for tablet, id in self.points]
+        spans = [(index, key, key + b"\0") for index, key in keys]
         spans += [(r.index, r.lower, r.upper) for r in self.ranges if r.lower < r.upper]
         spans.sort()
         joined: list[list[int | bytes | None]] = []

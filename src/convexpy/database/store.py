@@ -11,13 +11,15 @@ harm: they say what the checkpoint says.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from random import Random
 from typing import Any
 
 from convexpy.database._entries import Replay, WriteSet, decode_entry
-from convexpy.database._memory import MemoryLayer, MemoryRow
+from convexpy.database._memory import FoundDocument, MemoryLayer, MemoryRow
+from convexpy.database._read_cache import ReadCache
 from convexpy.database._system_tables import INDEX, TABLES
-from convexpy.database.catalog import Catalog
+from convexpy.database.catalog import Catalog, TableInfo
 from convexpy.database.transaction import Transaction
 from convexpy.errors import InvariantViolation
 from convexpy.limits import TransactionBudget
@@ -46,6 +48,7 @@ class Store:
         self.ts = 0
         self.last_creation_time = 0.0
         self._reader = reader
+        self._below = ReadCache(reader)
         self._memory = MemoryLayer()
         self._waiting: deque[LogRow] = deque()
         self._waiting_bytes = 0
@@ -92,11 +95,12 @@ class Store:
             if covered < seq:
                 raise InvariantViolation(f"told of a checkpoint at {seq}, but it is at {covered}")
         self._covered = max(self._covered, seq)
-        self._memory.drop(seq)
+        self._below.forget(self._memory.drop(seq))
         while self._waiting and self._waiting[0].seq <= seq:
             self._waiting_bytes -= len(self._waiting.popleft().entry)
             # Unread rows may have held tables and indexes: learn them from the checkpoint.
             self._catalog = self._durable_catalog = None
+            self._below.clear()
 
     def idle(self) -> None:
         """Close the read transaction, so that it does not keep the write-ahead log from being folded."""
@@ -106,8 +110,8 @@ class Store:
 
     @property
     def memory_bytes(self) -> int:
-        """About how much the rows in memory take."""
-        return self._memory.size_bytes + self._waiting_bytes
+        """About how much the rows in memory and the read cache take."""
+        return self._memory.size_bytes + self._waiting_bytes + self._below.size_bytes
 
     # Reading
 
@@ -128,9 +132,18 @@ class Store:
         if documents is not None:
             found = documents.get(id)
             if found is not None:
-                document: bytes | None = found[1]
-                return document
-        return self._reader.get(tablet, id)
+                return found[1]
+        return self._below.get(tablet, id)
+
+    def keys_of(self, info: TableInfo, id: str, document: dict[str, Any]) -> dict[int, bytes]:
+        """Return the keys of a stored document in all indexes; those of one written lately are known."""
+        documents = self._memory.documents.get(info.tablet)
+        found = documents.get(id) if documents is not None else None
+        if found is not None and len(found[2]) == len(info.indexes):
+            keys = {index: new for index, _, new in found[2] if new is not None}
+            if all(index.number in keys for index in info.indexes):
+                return keys
+        return info.keys(document)
 
     def chunk(
         self, index: int, tablet: int, lower: bytes, upper: bytes, *, desc: bool, limit: int
@@ -140,7 +153,9 @@ class Store:
         The rest is `[rest, upper)`, with `desc` `[lower, rest)`; None when nothing is left. `-tablet` is
         `by_id`.
         """
-        if index < 0:
+        if limit == 1 and index > 0 and upper == lower + ALL:
+            below = self._below.first(index, tablet, lower, upper, desc=desc)
+        elif index < 0:
             below = self._reader.ids(tablet, lower, upper, desc=desc, limit=limit)
         else:
             below = self._reader.range(index, tablet, lower, upper, desc=desc, limit=limit)
@@ -155,11 +170,7 @@ class Store:
             lower, upper = (rest, upper) if desc else (lower, rest)
         over, cut = self._over(index, tablet, lower, upper, desc=desc, limit=limit)
         if not over:
-            merged = [
-                (key, id, document if (newer := documents.get(id)) is None else newer[1])
-                for key, id, document in below
-            ]
-            return merged, rest
+            return [_newest(item, documents) for item in below], rest
         return self._merged(below, over, documents, cut, desc=desc), rest if cut is None else cut
 
     def _over(
@@ -197,24 +208,23 @@ class Store:
     def _merged(
         below: list[Item],
         over: dict[bytes, str | None],
-        documents: dict[str, Any],
+        documents: Mapping[str, FoundDocument],
         cut: bytes | None,
         *,
         desc: bool,
     ) -> list[Item]:
-        merged: dict[bytes, tuple[str, bytes | None]] = {key: (id, document) for key, id, document in below}
+        """Lay keys over a chunk, up to where the keys were cut, and documents over both."""
+        merged = {item[0]: item for item in below}
         for key, id in over.items():
             if id is None:
                 merged.pop(key, None)
             else:
-                merged[key] = (id, None)
+                merged[key] = (key, id, b"")
         items: list[Item] = []
         for key in sorted(merged, reverse=desc):
             if cut is not None and (key < cut if desc else key >= cut):
                 break
-            id, document = merged[key]
-            newer = documents.get(id)
-            items.append((key, id, document if newer is None else newer[1]))  # type: ignore[arg-type]
+            items.append(_newest(merged[key], documents))
         return items
 
     def replay(self, session: str, request: int) -> ReplayRecord | None:
@@ -222,7 +232,7 @@ class Store:
         self._open()
         found = self._memory.replays.get((session, request))
         if found is not None:
-            return ReplayRecord(session, request, found.row.seq, found.row.ts, found.value)
+            return ReplayRecord(session, request, found[0].seq, found[0].ts, found[1])
         return self._reader.replay(session, request)
 
     def all_documents(self, tablet: int) -> list[bytes]:
@@ -279,3 +289,12 @@ class Store:
 
     def _raise_creation_time(self, time: float) -> None:
         self.last_creation_time = max(self.last_creation_time, time)
+
+
+def _newest(item: Item, documents: Mapping[str, FoundDocument]) -> Item:
+    """Return an index entry with the document that the memory layer has for it, if it has one."""
+    found = documents.get(item[1])
+    document = item[2] if found is None else found[1]
+    if not document:
+        raise InvariantViolation(f"an index names the document {item[1]}, which is not there")
+    return (item[0], item[1], document)

@@ -24,7 +24,7 @@ from convexpy.database.catalog import DELETED, Catalog, TableInfo
 from convexpy.database.read_set import ReadSet
 from convexpy.errors import ArgumentError, DocumentNotFound, InvariantViolation, NotUnique, SchemaViolation
 from convexpy.functions._host import QueryPlan
-from convexpy.limits import TransactionBudget
+from convexpy.limits import DOCUMENT_NESTING_MAX, DOCUMENT_SIZE_BYTES_MAX, TransactionBudget
 from convexpy.values import (
     UNSET,
     check_document_limits,
@@ -42,6 +42,9 @@ __all__ = ["DocumentSchema", "Misfit", "Transaction"]
 
 ALL = b"\xff"
 SYSTEM_FIELDS = ("_id", "_creationTime")
+# A value takes at most nine bytes where its JSON takes two, so most documents need not be walked to know their size.
+SURELY_SMALL_BYTES = DOCUMENT_SIZE_BYTES_MAX // 5
+SURELY_FLAT = DOCUMENT_NESTING_MAX
 
 
 class DocumentSchema(Protocol):
@@ -120,6 +123,12 @@ class Transaction:
 
         What is not asked for is not read.
         """
+        if limit == 1 and not plan.filters:
+            document = self.first(plan)
+            return iter(() if document is None else (document,))
+        return self._stream(plan, limit)
+
+    def _stream(self, plan: QueryPlan, limit: int | None) -> Iterator[dict[str, Any]]:
         scan = self._scan(plan, limit=None if plan.filters else limit)
         if scan is None:
             return
@@ -136,7 +145,39 @@ class Transaction:
 
     def first(self, plan: QueryPlan) -> dict[str, Any] | None:
         """Return the first document, or None."""
-        return next(self.stream(plan, limit=1), None)
+        if plan.filters:
+            return next(self._stream(plan, 1), None)
+        prepared = self.prepare(plan)
+        if prepared is None:
+            return None
+        tablet, index, lower, upper = prepared
+        desc = plan.order == "desc"
+        if index in self._own.keys:
+            item = self.scan(tablet, index, lower, upper, desc=desc, limit=1).next()
+            return decode_document(item[2]) if item is not None else None
+        return self._first_below(tablet, index, lower, upper, desc=desc)
+
+    def _first_below(
+        self, tablet: int, index: int, lower: bytes, upper: bytes, *, desc: bool
+    ) -> dict[str, Any] | None:
+        """Return the first document of a range in which no key was written by this transaction."""
+        items, rest = self._store.chunk(index, tablet, lower, upper, desc=desc, limit=1)
+        while not items and rest is not None:
+            left, right = (lower, rest) if desc else (rest, upper)
+            items, rest = self._store.chunk(index, tablet, left, right, desc=desc, limit=16)
+        if not items:
+            self.read_set.add(index, lower, upper)
+            return None
+        key, id, document = items[0]
+        if desc:
+            self.read_set.add(index, key, upper)
+        else:
+            self.read_set.add(index, lower, key + b"\0")
+        own = self._own_document(tablet, id)
+        if own is not None and own.document is not None:
+            document = own.document
+        self.charges.read(len(document))
+        return decode_document(document)
 
     def unique(self, plan: QueryPlan) -> dict[str, Any] | None:
         """Return the one document, or None.
@@ -314,11 +355,13 @@ class Transaction:
     def _table_of(self, id: str, table: str | None, method: str, *, system: bool) -> TableInfo | None:
         """Return the table of an id, checked; None when no table has its number."""
         decoded = decode_id(id)
+        info = self.catalog.by_number.get(decoded[0]) if decoded is not None else None
+        if info is not None and not (system or info.is_system) and (table is None or table == info.name):
+            return info
         if decoded is None:
             raise ArgumentError(
                 f"Invalid argument `id` for `{method}`: Unable to decode ID: {id!r}", code="InvalidId"
             )
-        info = self.catalog.by_number.get(decoded[0])
         if info is None:
             self.read_set.add(-TABLES, b"", ALL)
         if table is not None and (info is None or info.name != table):
@@ -382,7 +425,7 @@ class Transaction:
 
     def _read(self, tablet: int, id: str) -> bytes | None:
         """Return a document as this transaction sees it; a point of the read set."""
-        self.read_set.add_point(-tablet, id.encode())
+        self.read_set.points.add((tablet, id))
         own = self._own.documents.get(tablet)
         found = own.get(id) if own is not None else None
         document = found.document if found is not None else self._store.get(tablet, id)
@@ -440,11 +483,7 @@ class Transaction:
 
     def _insert(self, info: TableInfo, value: dict[str, Any]) -> str:
         self._check_writable()
-        for name in value:
-            if name.startswith("_"):
-                raise ArgumentError(
-                    f"Field name {name} starts with '_', which is only allowed for system fields like '_id'."
-                )
+        self._check_fields(value, None)
         time = max(float(self._now_ms), nextafter(self._last_creation_time, float("inf")))
         self._last_creation_time = time
         id = encode_id(info.number, new_internal_id(self._random, self._now_ms))
@@ -459,24 +498,15 @@ class Transaction:
         if stored is None:
             raise DocumentNotFound(f"{verb} on nonexistent document ID {id}", code="NonexistentDocument")
         old = decode_document(stored)
-        for name in SYSTEM_FIELDS:
-            if name in value and value[name] != old[name]:
-                raise ArgumentError(
-                    f"Provided document `{name}` value {value[name]!r} does not match '{old[name]}'"
-                )
         if verb == "Update":
             new = {**old, **value}
             if UNSET in value.values():
                 new = {name: kept for name, kept in new.items() if kept is not UNSET}
         else:
             new = {**value, "_id": old["_id"], "_creationTime": old["_creationTime"]}
-        for name in value:
-            if name.startswith("_") and name not in SYSTEM_FIELDS:
-                raise ArgumentError(
-                    f"Field name {name} starts with '_', which is only allowed for system fields like '_id'."
-                )
+        self._check_fields(value, old)
         own = self._own_document(info.tablet, id)
-        current = own.keys if own is not None and own.keys is not None else info.keys(old)
+        current = own.keys if own is not None and own.keys is not None else self._store.keys_of(info, id, old)
         before = own.before if own is not None else current
         if verb == "Update":
             suffix = None
@@ -501,8 +531,11 @@ class Transaction:
         if stored is None:
             raise DocumentNotFound(f"Delete on nonexistent document ID {id}", code="NonexistentDocument")
         own = self._own_document(info.tablet, id)
-        current = own.keys if own is not None and own.keys is not None else info.keys(decode_document(stored))
-        self.charges.charge("documents_written", 1)
+        if own is not None and own.keys is not None:
+            current = own.keys
+        else:
+            current = self._store.keys_of(info, id, decode_document(stored))
+        self.charges.write(0)
         before = own.before if own is not None else current
         self._own.put(info.tablet, id, OwnDocument(None, before, None), current)
         if info.tablet <= INDEX:
@@ -523,17 +556,34 @@ class Transaction:
         keys: Mapping[int, bytes],
     ) -> None:
         """Check a document and lay it over the state."""
-        if not info.is_system:
-            self._check_document(info.name, id, document)
         encoded = encode_document(document)
-        self.charges.charge("documents_written", 1)
-        self.charges.charge("bytes_written", len(encoded))
+        if not info.is_system:
+            if len(encoded) > SURELY_SMALL_BYTES or encoded.count(b"{") + encoded.count(b"[") > SURELY_FLAT:
+                check_document_limits(document)
+            self._check_schemas(info.name, id, document)
+        self.charges.write(len(encoded))
         self._own.put(info.tablet, id, OwnDocument(encoded, before, keys), current)
         if info.tablet <= INDEX:
             self.catalog = self.catalog.with_document(info.tablet, id, document)
 
-    def _check_document(self, table: str, id: str, document: dict[str, Any]) -> None:
-        check_document_limits(document)
+    @staticmethod
+    def _check_fields(value: dict[str, Any], old: dict[str, Any] | None) -> None:
+        """Refuse system fields, unless they say what they are anyway."""
+        for name in value:
+            if name and name[0] != "_":
+                continue
+            if not name:
+                raise ArgumentError("Field names of a document cannot be empty")
+            if old is None or name not in SYSTEM_FIELDS:
+                raise ArgumentError(
+                    f"Field name {name} starts with '_', which is only allowed for system fields like '_id'."
+                )
+            if value[name] != old[name]:
+                raise ArgumentError(
+                    f"Provided document `{name}` value {value[name]!r} does not match '{old[name]}'"
+                )
+
+    def _check_schemas(self, table: str, id: str, document: dict[str, Any]) -> None:
         if self.schema is not None:
             self.schema.check_document(table, document, self.table_number)
         if self.pending_schema is not None:

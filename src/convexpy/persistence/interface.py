@@ -29,18 +29,18 @@ __all__ = [
 ]
 
 
-class StoreFull(Exception):  # noqa: N818 - a state, as in `errors`
+class StoreFull(Exception):
     """A write was refused and is surely not there: no space, or another process kept the file busy."""
 
 
-class OutcomeUnknown(Exception):  # noqa: N818
+class OutcomeUnknown(Exception):
     """A write failed in a way that leaves open whether it is there.
 
     The process must stop; recovery decides.
     """
 
 
-class StoreRefused(Error):  # noqa: N818
+class StoreRefused(Error):
     """The data folder must not be opened; nothing was changed.
 
     Codes: `DataFolderInUse`, `NetworkFileSystem`, `NewerFormat`, `DeploymentMismatch`, `FilesMismatch`.

@@ -250,6 +250,7 @@ class SqliteCheckpointReader:
         self._connection = open_reading(path)
         self._run = self._connection.execute
         self._schema_version = -1
+        self._selects: dict[tuple[int, bool], str] = {}
         self._tablets: set[int] = set()
         self._indexes: set[int] = set()
 
@@ -296,11 +297,13 @@ class SqliteCheckpointReader:
         """Return the first entries of an index range with their documents."""
         if index not in self._indexes or tablet not in self._tablets:
             return []
-        rows = self._run(
-            f"SELECT i.key, t._id, t.document FROM _i{index} i CROSS JOIN _t{tablet} t ON t.n = i.n "
-            f"WHERE i.key >= ? AND i.key < ? ORDER BY i.key {'DESC' if desc else 'ASC'} LIMIT ?",
-            (lower, upper, limit),
-        ).fetchall()
+        select = self._selects.get((index, desc))
+        if select is None:
+            select = self._selects[index, desc] = (
+                f"SELECT i.key, t._id, t.document FROM _i{index} i CROSS JOIN _t{tablet} t ON t.n = i.n "
+                f"WHERE i.key >= ? AND i.key < ? ORDER BY i.key {'DESC' if desc else 'ASC'} LIMIT ?"
+            )
+        rows = self._run(select, (lower, upper, limit)).fetchall()
         return [(key, id.decode(), document) for key, id, document in rows]
 
     def ids(

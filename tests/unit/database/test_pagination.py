@@ -58,7 +58,9 @@ class Numbers:
             transaction.delete(document["_id"])
         self.commit(transaction)
 
-    def page(self, made: QueryPlan, journal: str | None = None, **opts: Any) -> tuple[dict[str, Any], str | None]:
+    def page(
+        self, made: QueryPlan, journal: str | None = None, **opts: Any
+    ) -> tuple[dict[str, Any], str | None]:
         transaction = self.begin()
         transaction.journal_in = journal
         page = transaction.paginate(made, {"cursor": None, **opts})
@@ -80,7 +82,9 @@ ODD = (lambda document: document["n"] % 2 == 1,)
 @given(st.lists(st.integers(0, 30), max_size=25), ORDERS, st.integers(1, 7), st.booleans())
 def test_pages_cover_everything_once(held: list[int], order: Any, size: int, odd: bool) -> None:
     table = Numbers(*held)
-    made = plan(order=order, filters=ODD if odd else (), lower=Bound("n", 3, True), upper=Bound("n", 25, False))
+    made = plan(
+        order=order, filters=ODD if odd else (), lower=Bound("n", 3, True), upper=Bound("n", 25, False)
+    )
     found: list[int] = []
     cursor = None
     for _ in range(40):
@@ -140,9 +144,7 @@ def test_a_page_splits_into_two_that_hold_the_same(held: list[int], order: Any) 
     whole, _ = table.page(made, numItems=100)
     assert whole["splitCursor"] is not None
     left, _ = table.page(made, numItems=1, endCursor=whole["splitCursor"])
-    right, _ = table.page(
-        made, numItems=1, cursor=whole["splitCursor"], endCursor=whole["continueCursor"]
-    )
+    right, _ = table.page(made, numItems=1, cursor=whole["splitCursor"], endCursor=whole["continueCursor"])
     assert left["page"]
     assert right["page"]
     assert left["page"] + right["page"] == whole["page"]

@@ -13,8 +13,26 @@ from convexpy.database._intervals import Interval, IntervalSet
 from convexpy.values import Int64, encode_key, prefix_successor
 
 VALUES = st.sampled_from(
-    [None, True, 0, 1, -1.5, Int64(-1), Int64(300), "", "a", "a\0", "ab", b"", b"\xff", [], ["a"], [[]], {}]
-    + [{"": ""}, {"a": "\0"}]
+    [
+        None,
+        True,
+        0,
+        1,
+        -1.5,
+        Int64(-1),
+        Int64(300),
+        "",
+        "a",
+        "a\0",
+        "ab",
+        b"",
+        b"\xff",
+        [],
+        ["a"],
+        [[]],
+        {},
+        {"": ""},
+    ]
 )
 KEYS = st.tuples(VALUES, VALUES, st.sampled_from([1.5, 2.5]), st.sampled_from(["id1", "id2"])).map(list)
 
@@ -34,7 +52,9 @@ def bounds(draw: st.DrawFn) -> list[Any]:
     """A range as transactions make them: prefixes, bounds on the next field, cut behind or before a key."""
     if draw(st.integers(0, 4)) == 0:
         id = draw(st.sampled_from([b"id1", b"id2", b"id3"]))
-        return draw(st.sampled_from([[-7, id, id + b"\0"], [-7, b"", b"\xff"], [-7, id, b"\xff"], [-7, b"", id]]))
+        return draw(
+            st.sampled_from([[-7, id, id + b"\0"], [-7, b"", b"\xff"], [-7, id, b"\xff"], [-7, b"", id]])
+        )
     key = draw(KEYS)
     prefix = encode_key(key[: draw(st.integers(0, 3))])
     lower, upper = prefix, prefix_successor(prefix)
@@ -133,8 +153,8 @@ def test_a_read_set_joins_what_overlaps_and_leaves_out_what_is_empty() -> None:
     reads.add(5, b"c", b"f")
     reads.add(5, b"x", b"x")
     reads.add(6, b"c", b"d")
-    reads.add_point(-1, b"id")
-    reads.add_point(-1, b"id")
+    reads.points.add((1, "id"))
+    reads.points.add((1, "id"))
     growing = reads.add(5, b"f", b"f")
     growing.upper = b"g"
     assert reads.encoded() == [[-1, b"id", b"id\0"], [5, b"b", b"g"], [6, b"c", b"d"]]

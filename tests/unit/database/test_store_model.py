@@ -34,6 +34,7 @@ from convexpy.database import (
     Store,
     Transaction,
     WriteSet,
+    _read_cache,
     encode_entry,
     new_index_document,
     recover,
@@ -67,10 +68,7 @@ def at(document: Document, path: str) -> Any:
 
 def compared(left: list[Any], right: list[Any]) -> int:
     for one, other in zip(left, right, strict=False):
-        if one is UNSET or other is UNSET:
-            result = (one is not UNSET) - (other is not UNSET)
-        else:
-            result = compare(one, other)
+        result = compare(one, other)
         if result:
             return result
     return 0
@@ -94,7 +92,9 @@ def expected(state: State, plan: QueryPlan) -> list[Document]:
     if plan.upper is not None:
         most = 0 if plan.upper.inclusive else -1
         found = [d for d in found if compared([at(d, plan.upper.field)], [plan.upper.value]) <= most]
-    order = functools.cmp_to_key(lambda d, e: compared([at(d, f) for f in fields], [at(e, f) for f in fields]))
+    order = functools.cmp_to_key(
+        lambda d, e: compared([at(d, f) for f in fields], [at(e, f) for f in fields])
+    )
     return sorted(found, key=order, reverse=plan.order == "desc")
 
 
@@ -315,9 +315,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.seq += 1
         self.ts += 1
         self.highest = max(self.highest, *(write_set.max_creation_time for _, write_set, _ in group))
-        entry = encode_entry(
-            [write_set.encoded for _, write_set, _ in group], max_creation_time=self.highest
-        )
+        entry = encode_entry([write_set.encoded for _, write_set, _ in group], max_creation_time=self.highest)
         self.log.append(self.seq, self.ts, entry)
         self.mutations.row_is_mine(self.seq, self.ts, group[-1][0])
         self.queries.row(self.seq, self.ts, entry)
@@ -445,6 +443,14 @@ def test_memory_layers_equal_a_naive_model() -> None:
 
 def test_sqlite_layers_equal_a_naive_model() -> None:
     run(SqliteStoreMachine, examples=8, steps=40)
+
+
+def test_layers_over_a_read_cache_that_is_always_full_equal_the_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_read_cache, "DOCUMENTS_BYTES_MAX", 700)
+    monkeypatch.setattr(_read_cache, "POINTS_MAX", 3)
+    run(StoreMachine, examples=25, steps=40)
 
 
 @pytest.mark.slow

@@ -188,7 +188,9 @@ def test_unique_names_two_documents(world: World) -> None:
     transaction = world.begin()
     assert transaction.unique(plan("by_ab", ("a", 3))) is None
     assert transaction.unique(plan("by_ab", ("a", 2))) is not None
-    with pytest.raises(NotUnique, match=r"more than one result from table messages:\n \[\w{32}, \w{32}, \.\.\.\]"):
+    with pytest.raises(
+        NotUnique, match=r"more than one result from table messages:\n \[\w{32}, \w{32}, \.\.\.\]"
+    ):
         transaction.unique(QueryPlan("messages"))
 
 
@@ -378,7 +380,9 @@ def test_a_dropped_sub_transaction_takes_its_new_table_along(world: World) -> No
 class OnlyNumbers:
     """A schema in which `a` must be a number."""
 
-    def check_document(self, table: str, document: dict[str, Any], tables: Callable[[str], int | None]) -> None:
+    def check_document(
+        self, table: str, document: dict[str, Any], tables: Callable[[str], int | None]
+    ) -> None:
         assert tables("messages") == 10_001
         if not isinstance(document.get("a"), int):
             raise SchemaViolation(f"{table}: a is no number")

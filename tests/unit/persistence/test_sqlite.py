@@ -90,7 +90,9 @@ def test_a_full_disk_leaves_no_row_and_no_half_checkpoint(data: DataFolder) -> N
     data.log.append(2, 2, bytes(100_000))
     assert [row.seq for row in data.log.rows(0)] == [1, 2]
 
-    batch = CheckpointBatch(2, [DocumentChange(5, str(n), 1.0, bytes(2000).hex().encode()) for n in range(50)])
+    batch = CheckpointBatch(
+        2, [DocumentChange(5, str(n), 1.0, bytes(2000).hex().encode()) for n in range(50)]
+    )
     pages = data.checkpoint._connection.execute("PRAGMA page_count").fetchone()[0]
     data.checkpoint._connection.execute(f"PRAGMA max_page_count={pages + 3}")
     with pytest.raises(StoreFull):
