@@ -60,7 +60,7 @@ class ActionTimeout(Error):
     default_code = "ActionTimeout"
 
 
-def _raise_failure(failure: CallFailure) -> None:
+def raise_failure(failure: CallFailure) -> None:
     """Raise in the caller what a nested call ended with."""
     if failure.data is not None and failure.code != "InvalidCursor":
         raise ConvexError(decode_wire(failure.data))
@@ -151,7 +151,7 @@ class _RunningAction:
             future.set_result(decode_wire(frame.value))
             return
         try:
-            _raise_failure(frame.failure)
+            raise_failure(frame.failure)
         except Exception as error:  # noqa: BLE001 - carried over to the action that asked
             future.set_exception(error)
 

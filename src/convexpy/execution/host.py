@@ -18,7 +18,7 @@ from convexpy.execution import capture, guards, jobs, stored_files, tracebacks
 from convexpy.execution.loader import LoadedApp
 from convexpy.functions import FunctionDefinition, FunctionKind, MutationCtx, QueryCtx
 from convexpy.schema import Schema
-from convexpy.values import UNSET
+from convexpy.values import UNSET, encode_wire, normalize
 
 if TYPE_CHECKING:
     from convexpy.execution.settings import ExecutorSettings
@@ -201,10 +201,8 @@ def error_detail(error: BaseException, marker: str) -> str:
     if isinstance(error, FunctionNotFound):
         return error.message
     if isinstance(error, ConvexError):
-        from convexpy.values import encode_clean
-
         data = error.data if error.data is not UNSET else None
-        text = data if isinstance(data, str) else encode_clean(data).decode()
+        text = data if isinstance(data, str) else encode_wire(normalize(data)).decode()
         head = f"Uncaught {type(error).__name__}: {text}"
     else:
         head = f"Uncaught {tracebacks.describe_error(error)}"

@@ -159,6 +159,10 @@ class Session:
         if not self.closed and self.pin is None:
             self._hub.schedule(self)
 
+    def act_for(self, caller: Caller) -> None:
+        """Act for this caller from the start: for sessions that need not authenticate over the wire."""
+        self._caller = caller
+
     # Messages of the client
 
     def receive(self, data: bytes | str) -> None:
