@@ -1,0 +1,267 @@
+"""Laws of single layers, each with more examples than the model of all of them together can afford."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convexpy.database import (
+    Checkpointer,
+    ReadSetIndex,
+    Store,
+    Transaction,
+    WriteSet,
+    _read_cache,
+    encode_entry,
+    new_index_document,
+    written_keys,
+)
+from convexpy.functions._host import Bound, QueryPlan
+from convexpy.limits import TransactionBudget
+from convexpy.persistence import MemoryFiles
+from convexpy.runtime import ManualClock
+
+
+class Items:
+    """A table with numbers in `n`, indexed by `by_n`."""
+
+    def __init__(self, *numbers: int) -> None:
+        files = MemoryFiles()
+        self.checkpointer = Checkpointer(files.writer())
+        self.store = Store(files.reader(), clock=ManualClock())
+        self.random = random.Random(2)
+        self.seq = self.call = 0
+        transaction = self.begin()
+        first = transaction.insert("items", {"n": 0})
+        tablet = transaction.catalog.by_name["items"].tablet
+        index = new_index_document(transaction.catalog, tablet, "by_n", ("n",), state="ready")
+        transaction.system_insert("_index", index)
+        transaction.delete(first)
+        self.commit(transaction)
+        transaction = self.begin()
+        self.ids = [transaction.insert("items", {"n": n}) for n in numbers]
+        self.commit(transaction)
+
+    def begin(self) -> Transaction:
+        return self.store.begin(
+            writable=True, now_ms=1_718_000_000_000, budget=TransactionBudget(), random=self.random
+        )
+
+    def accept(self, transaction: Transaction) -> WriteSet:
+        write_set = transaction.write_set("op", "f")
+        assert write_set is not None
+        self.call += 1
+        self.store.accept(self.call, write_set)
+        return write_set
+
+    def durable(self, write_set: WriteSet) -> None:
+        self.seq += 1
+        self.store.row_is_mine(self.seq, self.seq, self.call)
+        entry = encode_entry([write_set.encoded], max_creation_time=write_set.max_creation_time)
+        self.checkpointer.row(self.seq, self.seq, entry)
+
+    def commit(self, transaction: Transaction) -> bytes:
+        if transaction.usage()["documents_written"][0] == 0:
+            return b""
+        write_set = self.accept(transaction)
+        self.durable(write_set)
+        return write_set.encoded
+
+    def numbers(self, plan: QueryPlan | None = None) -> list[int]:
+        return [document["n"] for document in self.begin().stream(plan or QueryPlan("items", "by_n"))]
+
+
+NUMBERS = st.lists(st.integers(0, 5), max_size=6)
+BOUNDS = st.none() | st.builds(Bound, st.just("n"), st.integers(0, 5), st.booleans())
+PLANS = st.builds(
+    QueryPlan,
+    st.just("items"),
+    st.just("by_n"),
+    lower=BOUNDS,
+    upper=BOUNDS,
+    order=st.sampled_from(["asc", "desc"]),
+)
+EQUAL = st.builds(
+    QueryPlan,
+    st.just("items"),
+    st.just("by_n"),
+    equal=st.integers(0, 5).map(lambda n: (("n", n),)),
+    order=st.sampled_from(["asc", "desc"]),
+)
+
+
+def write(transaction: Transaction, ids: list[str], kind: int, choice: int, number: int) -> None:
+    alive = [id for id in ids if transaction.get(id) is not None]
+    if kind == 0 or not alive:
+        ids.append(transaction.insert("items", {"n": number}))
+    elif kind == 1:
+        transaction.delete(alive[choice % len(alive)])
+    elif kind == 2:
+        transaction.patch(alive[choice % len(alive)], None, {"n": number})
+    else:
+        transaction.patch(alive[choice % len(alive)], None, {"other": number})
+
+
+WRITES = st.tuples(st.integers(0, 3), st.integers(0, 20), st.integers(0, 5))
+
+
+@given(NUMBERS, PLANS | EQUAL, st.none() | st.integers(1, 3), st.booleans(), WRITES, st.booleans())
+def test_a_write_that_changes_a_result_touches_its_read_set(
+    held: list[int],
+    plan: QueryPlan,
+    limit: int | None,
+    own: bool,
+    change: tuple[int, int, int],
+    checkpoint: bool,
+) -> None:
+    items = Items(*held)
+    if checkpoint:
+        items.checkpointer.run(items.seq)
+        items.store.checkpoint(items.seq)
+    reading = items.begin()
+    if own:  # reading takes another path where the transaction has written
+        reading.push()
+        reading.insert("items", {"n": 3})
+        reading.drop()
+    before = list(reading.stream(plan, limit=limit))
+    read_sets = ReadSetIndex()
+    read_sets.add(1, reading.read_set.encoded())
+    transaction = items.begin()
+    write(transaction, items.ids, *change)
+    encoded = items.commit(transaction)
+    after = list(items.begin().stream(plan, limit=limit))
+    assert before == after or read_sets.touched(written_keys(encoded)) == {1}
+
+
+STEPS = st.lists(st.sampled_from(["push", "merge", "drop"]) | WRITES, max_size=25)
+
+
+@given(NUMBERS, STEPS)
+def test_nested_sub_transactions_leave_what_a_stack_of_copies_leaves(
+    held: list[int], steps: list[Any]
+) -> None:
+    items = Items(*held)
+    transaction = items.begin()
+
+    def everything() -> list[Any]:
+        plans = (
+            QueryPlan("items", name, order=o) for name in ("by_n", "by_id", None) for o in ("asc", "desc")
+        )  # type: ignore[arg-type]
+        return [list(transaction.stream(plan)) for plan in plans]
+
+    saved: list[list[Any]] = []
+    for step in steps:
+        if step == "push":
+            saved.append(everything())
+            transaction.push()
+        elif step == "merge" and saved:
+            saved.pop()
+            transaction.merge()
+        elif step == "drop" and saved:
+            transaction.drop()
+            assert everything() == saved.pop()
+        elif isinstance(step, tuple):
+            write(transaction, items.ids, *step)
+    while saved:
+        saved.pop()
+        transaction.merge()
+    last = everything()
+    items.commit(transaction)
+    transaction = items.begin()
+    assert everything() == last
+
+
+def test_speculation_taken_back_after_a_checkpoint_leaves_nothing_in_memory() -> None:
+    items = Items(1)
+    transaction = items.begin()
+    transaction.patch(items.ids[0], None, {"n": 2})
+    items.accept(transaction)
+    items.checkpointer.run(items.seq)
+    items.store.checkpoint(items.seq)
+    assert items.numbers() == [2]
+    items.store.drop_speculation()
+    assert items.numbers() == [1]
+    memory = items.store._memory
+    assert [dict(entries) for entries in memory.documents.values() if entries] == []
+    assert [dict(entries) for entries in memory.keys.values() if entries] == []
+    assert memory.size_bytes == 0
+
+
+def test_a_first_document_that_is_gone_does_not_hide_those_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cache knows the first key of a prefix from an older checkpoint, but its document no longer."""
+    monkeypatch.setattr(_read_cache, "DOCUMENTS_BYTES_MAX", 0)
+    items = Items(1, 1)
+    items.checkpointer.run(items.seq)
+    items.store.checkpoint(items.seq)
+    plan = QueryPlan("items", "by_n", (("n", 1),))
+    first = items.begin().first(plan)
+    assert first is not None
+    transaction = items.begin()
+    transaction.delete(first["_id"])
+    items.commit(transaction)
+    items.checkpointer.run(items.seq)
+    items.store.idle()
+    second = items.begin().first(plan)
+    assert second is not None
+    assert second["_id"] != first["_id"]
+
+
+def test_the_cache_serves_repeated_reads_and_forgets_what_changed() -> None:
+    items = Items(1, 2)
+    items.checkpointer.run(items.seq)
+    items.store.checkpoint(items.seq)
+    plan = QueryPlan("items", "by_n", (("n", 1),))
+    assert items.numbers(plan) == [1]
+    calls = 0
+    held = items.store._below._reader
+
+    class Counting:
+        def __getattr__(self, name: str) -> Any:
+            nonlocal calls
+            calls += name in ("get", "range")
+            return getattr(held, name)
+
+    items.store._below._reader = Counting()  # type: ignore[assignment]
+    for _ in range(3):
+        assert items.begin().first(plan) is not None
+        assert items.begin().get(items.ids[0]) is not None
+        assert items.begin().first(QueryPlan("items", "by_n", (("n", 7),))) is None
+    assert calls <= 2
+    assert items.store.memory_bytes > 0
+    transaction = items.begin()
+    transaction.patch(items.ids[0], None, {"n": 7})
+    items.commit(transaction)
+    items.checkpointer.run(items.seq)
+    items.store.checkpoint(items.seq)
+    assert items.begin().first(plan) is None
+    assert items.begin().first(QueryPlan("items", "by_n", (("n", 7),))) is not None
+
+
+def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_read_cache, "DOCUMENTS_BYTES_MAX", 2000)
+    monkeypatch.setattr(_read_cache, "POINTS_MAX", 4)
+    items = Items(*range(20))
+    items.checkpointer.run(items.seq)
+    items.store.checkpoint(items.seq)
+    for n in range(20):
+        assert items.begin().first(QueryPlan("items", "by_n", (("n", n),))) is not None
+        assert items.begin().get(items.ids[n]) is not None
+        assert items.store._below.size_bytes < 2000 + 5 * _read_cache.ENTRY_OVERHEAD_BYTES
+
+
+def test_a_deleted_prefix_of_any_length_is_passed_by_first() -> None:
+    items = Items(*([1] * 40), 2)
+    items.checkpointer.run(items.seq)
+    items.store.checkpoint(items.seq)
+    transaction = items.begin()
+    for id in items.ids[:-1]:
+        transaction.delete(id)
+    items.commit(transaction)
+    for order, limit in (("asc", 1), ("desc", 2)):
+        found = list(items.begin().stream(QueryPlan("items", "by_n", order=order), limit=limit))  # type: ignore[arg-type]
+        assert [document["n"] for document in found] == [2]
+    assert items.begin().first(QueryPlan("items", "by_n", (("n", 1),))) is None
