@@ -12,7 +12,7 @@ from convexpy.functions._host import QueryPlan
 from convexpy.values import decode_document
 
 if TYPE_CHECKING:
-    from convexpy.database.transaction import Transaction
+    from convexpy.database._reading import Reading
 
 __all__ = ["paginate"]
 
@@ -21,7 +21,7 @@ NEAR_LIMIT = 0.75
 
 
 def paginate(
-    transaction: Transaction, plan: QueryPlan, opts: Mapping[str, Any], journal: Journal, key: bytes
+    transaction: Reading, plan: QueryPlan, opts: Mapping[str, Any], journal: Journal, key: bytes
 ) -> dict[str, Any]:
     """Return a page of `plan` and record its end in `journal`. An `endCursor` wins over the journal's."""
     options = page_options(opts, documents_max=transaction.charges.documents_read_max)
@@ -81,7 +81,7 @@ class _Page:
             return min(max(lower, self._end), upper), upper
         return lower, max(lower, min(upper, self._end + b"\0"))
 
-    def read(self, transaction: Transaction, tablet: int, index: int, lower: bytes, upper: bytes) -> None:
+    def read(self, transaction: Reading, tablet: int, index: int, lower: bytes, upper: bytes) -> None:
         """Read until the page is full, the range exhausted or a scan budget used up."""
         items = None if self._has_end else self._options.items
         hint = None if self._plan.filters else items

@@ -241,14 +241,15 @@ class GroupCommitter:
         """Between groups: fold the write-ahead log when it has grown, trim a slice of old rows."""
         if self._error is not None:
             return
-        if self._unfolded_bytes >= WAL_FOLD_BYTES:
-            self._log.checkpoint_wal()
-            self._unfolded_bytes = 0
-        if self._wants_trim():
-            try:
+        try:
+            if self._unfolded_bytes >= WAL_FOLD_BYTES:
+                self._unfolded_bytes = 0
+                self._log.checkpoint_wal()
+            if self._wants_trim():
                 self._log.trim(min(self._trim_before, self._seq), TRIM_SLICE_ROWS)
-            except StoreFull:
-                self._trim_before = 0  # asked again after the next checkpoint
+        except StoreFull:
+            # No row is lost by it: folding waits for the next 4 MiB, trimming until it is asked for again.
+            self._trim_before = 0
 
     def _tell(self, callback: Callable[..., None], *arguments: Any) -> None:
         self._call_soon(callback, *arguments)

@@ -147,7 +147,7 @@ class LogStore(Protocol):
         ...
 
     def checkpoint_wal(self) -> None:
-        """Fold the file's write-ahead log into it, as far as nobody reads it."""
+        """Fold the file's write-ahead log into it, as far as nobody reads it; raises as `append`, rows are safe."""
         ...
 
     def recover(self) -> None:

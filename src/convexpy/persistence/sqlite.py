@@ -107,7 +107,8 @@ class SqliteLogStore:
 
     def checkpoint_wal(self) -> None:
         """Fold the write-ahead log; the next append then starts it over."""
-        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        with raising_outcomes():
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def recover(self) -> None:
         """Fold and empty the write-ahead log."""

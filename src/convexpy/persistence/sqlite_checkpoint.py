@@ -218,7 +218,8 @@ class SqliteCheckpointWriter:
 
     def wal_checkpoint(self) -> int:
         """Fold the write-ahead log without waiting for readers; return the bytes it still holds."""
-        _, pages, folded = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        with raising_outcomes():
+            _, pages, folded = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         (page_size,) = self._connection.execute("PRAGMA page_size").fetchone()
         return int(max(pages - folded, 0) * page_size)
 
