@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
@@ -12,6 +13,7 @@ _COMPONENT = re.compile(r"[A-Za-z0-9_.]{1,64}")
 _FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
+@functools.lru_cache(maxsize=4096)
 def canonical_path(text: str) -> str:
     """Return `dir/mod:fn` for any spelling: `.js` stripped, no colon means the function `default`.
 

@@ -102,9 +102,10 @@ class ApiApp:
             response = preflight(request.headers)
         else:
             response = await self._respond(request)
-            response.headers += cors_headers(request.headers)
+            if b"origin" in request.headers:
+                response.headers = [*response.headers, *cors_headers(request.headers)]
         body = b"" if request.method == "HEAD" else response.body
-        headers = [*response.headers, (b"content-length", str(len(response.body)).encode())]
+        headers = [*response.headers, (b"content-length", b"%d" % len(response.body))]
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -30,6 +31,11 @@ class Response:
         self.status = status
         self.body = body
         self.headers = headers or []
+
+
+@functools.lru_cache(maxsize=256)
+def _parameters(query_string: bytes) -> dict[str, str]:
+    return dict(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True))
 
 
 def json_response(value: Any, status: int = 200) -> Response:
@@ -116,10 +122,15 @@ class HttpRequest:
         Raises:
             RequestError: the content type is another: browsers' forms send those without a preflight.
         """
-        kind = (self.headers.get(b"content-type") or b"").split(b";")[0].strip().lower()
-        if kind != b"application/json" and not kind.endswith(b"+json"):
+        kind = self.headers.get(b"content-type") or b""
+        if kind != b"application/json" and not _is_json(kind):
             raise RequestError("Expected request with `Content-Type: application/json`", code="BadJsonBody")
         return await self.body()
+
+
+def _is_json(content_type: bytes) -> bool:
+    kind = content_type.split(b";")[0].strip().lower()
+    return kind == b"application/json" or kind.endswith(b"+json")
 
 
 def decode_body(data: bytes, type: Any) -> Any:
