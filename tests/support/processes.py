@@ -35,8 +35,13 @@ class ServerProcess:
         self.site_url = ""
         self.start()
 
-    def start(self) -> None:
-        """Start, or start again on the same data and port; returns when the server is ready."""
+    def start(self, env: Mapping[str, str] | None = None) -> None:
+        """Start, or start again on the same data and port; returns when the server is ready.
+
+        `env` replaces the additions to the environment that the server was made with.
+        """
+        if env is not None:
+            self._env = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'cli'}", **env}
         self._errors = self.log_path.open("ab")
         self.process = subprocess.Popen(
             [
