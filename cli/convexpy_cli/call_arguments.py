@@ -62,6 +62,7 @@ def parse(words: Sequence[str], args: Mapping[str, Any] | None) -> dict[str, Any
     """
     fields: Mapping[str, Any] | None = args["value"] if args and args.get("type") == "object" else None
     given: dict[str, Any] = {}
+    misread: set[str] = set()
     problems: list[str] = []
     for word in words:
         pair = None if word.startswith(("{", "@")) or word == "-" else _PAIR.fullmatch(word)
@@ -74,13 +75,14 @@ def parse(words: Sequence[str], args: Mapping[str, Any] | None) -> dict[str, Any
             try:
                 given[pair[1]] = typed(pair[3], described)
             except ValueError as error:
+                misread.add(pair[1])
                 problems.append(f"{pair[1]}: {error}")
     if fields is not None:
         problems += [f"{name}: there is no such argument" for name in given if name not in fields]
         problems += [
             f"{name}: missing"
             for name, each in fields.items()
-            if not each.get("optional") and name not in given
+            if not each.get("optional") and name not in given and name not in misread
         ]
     if problems:
         raise failure.Failure(

@@ -51,16 +51,8 @@ def call(
         Failure: unknown function or wrong arguments (exit 2), a protected target without consent (exit 9).
         FunctionFailed: the function raised (exit 1).
     """
-    functions = client.functions()["functions"]
-    if function is None:
-        function = _choose(run, functions)
-    path = call_arguments.normal_path(function, run.project.config.functions)
-    if path.startswith("_system/"):
-        described: Mapping[str, Any] = {"path": path, "kind": "query", "args": {"type": "any"}}
-    else:
-        described = call_arguments.find_function(path, functions)
-    words = words or _ask_arguments(run, described)
-    args = call_arguments.parse(words, described.get("args"))
+    described, args = prepared(run, client, function, words)
+    path = described["path"]
     if watch:
         _watch(run, client, described, args, identity)
         return
@@ -75,6 +67,26 @@ def call(
         raise
     _show_logs(run, result.log_lines)
     run.output.result(result.value, shown(result.value))
+
+
+def prepared(
+    run: Invocation, client: AdminClient, function: str | None, words: Sequence[str]
+) -> tuple[Mapping[str, Any], dict[str, Any]]:
+    """Return the description of the function that is meant, and its arguments; asks for them where it may.
+
+    Raises:
+        Failure: unknown function or wrong arguments (exit 2).
+    """
+    functions = client.functions()["functions"]
+    if function is None:
+        function = _choose(run, functions)
+    path = call_arguments.normal_path(function, run.project.config.functions)
+    if path.startswith("_system/"):
+        described: Mapping[str, Any] = {"path": path, "kind": "query", "args": {"type": "any"}}
+    else:
+        described = call_arguments.find_function(path, functions)
+    words = words or _ask_arguments(run, described)
+    return described, call_arguments.parse(words, described.get("args"))
 
 
 def shown(value: Any) -> str:

@@ -21,6 +21,7 @@ class Invocation:
     def __init__(self, settings: Settings, output: Output) -> None:
         self.settings = settings
         self.output = output
+        self._clients: list[AdminClient] = []
 
     @cached_property
     def prompts(self) -> Prompts:
@@ -56,4 +57,11 @@ class Invocation:
 
         if target.admin_key:
             masking.register(target.admin_key)
-        return AdminClient(target.url, target.admin_key, source=target.url_source)
+        client = AdminClient(target.url, target.admin_key, source=target.url_source)
+        self._clients.append(client)
+        return client
+
+    def close(self) -> None:
+        """Close the connections of this command."""
+        for client in self._clients:
+            client.close()

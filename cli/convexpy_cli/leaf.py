@@ -65,11 +65,12 @@ def _usage_failure(error: Exception, full: str, arguments: list[str]) -> failure
 
 def _run(call: Call) -> int:
     output = choose_output(call.settings)
+    invocation = Invocation(call.settings, output)
     try:
         if call.settings.project:
             _enter(call.settings.project)
         with _TimeLimit(call.settings.timeout_s):
-            return call.function(Invocation(call.settings, output), **call.arguments) or failure.OK
+            return call.function(invocation, **call.arguments) or failure.OK
     except BrokenPipeError:
         # The reader has seen enough; what Python would still flush at exit goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -83,6 +84,8 @@ def _run(call: Call) -> int:
         return error.code if isinstance(error.code, int) else failure.FAILED
     except Exception as error:  # noqa: BLE001 - the edge of the process
         return _report(error, output, call.settings)
+    finally:
+        invocation.close()
 
 
 def _enter(folder: str) -> None:

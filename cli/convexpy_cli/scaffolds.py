@@ -18,5 +18,8 @@ def scaffolds_folder() -> Path:
         if folder.is_dir():
             return folder
     raise failure.Failure(
-        "InternalError", f"the scaffolds are missing in {here.parent / '_scaffolds'}", failure.BUG, hint="install again"
+        "InternalError",
+        f"the scaffolds are missing in {here.parent / '_scaffolds'}",
+        failure.BUG,
+        hint="install again",
     )

@@ -87,7 +87,9 @@ def ask(
         template = DEFAULT_TEMPLATE
         if asking:
             choices = [(each.name, f"{each.name}  ({each.description})") for each in known.values()]
-            template = run.prompts.choose("Template", choices, default=template, answered_by="--template NAME")
+            template = run.prompts.choose(
+                "Template", choices, default=template, answered_by="--template NAME"
+            )
         elif not run.settings.quiet:
             run.output.note(f"template: {template}")
     functions = functions or _functions_folder(run, root, asking=asking)
@@ -103,7 +105,9 @@ def ask(
     manager = package_manager or ("uv" if shutil.which("uv") else "pip")
     if manager not in ("uv", "pip"):
         raise failure.usage(f"--package-manager {manager!r} is unknown", "uv or pip")
-    return Answers(root, name, known[template], functions, manager, install, git and not in_repository, agents)
+    return Answers(
+        root, name, known[template], functions, manager, install, git and not in_repository, agents
+    )
 
 
 def create(run: Invocation, answers: Answers, *, dry_run: bool) -> None:
@@ -114,7 +118,9 @@ def create(run: Invocation, answers: Answers, *, dry_run: bool) -> None:
         ProjectError: the folder cannot be written (exit 3).
     """
     extras = ["AGENTS.md"] if answers.agents else []
-    rendered = render_scaffold(answers.scaffold, name=answers.name, functions=answers.functions, extras=extras)
+    rendered = render_scaffold(
+        answers.scaffold, name=answers.name, functions=answers.functions, extras=extras
+    )
     files = plan_files(answers.root, rendered, answers.functions)
     commands = _commands(answers)
     asking = run.prompts.allowed() and not run.settings.yes and not dry_run
@@ -138,7 +144,9 @@ def create(run: Invocation, answers: Answers, *, dry_run: bool) -> None:
         run.output.note(f"  {step}")
 
 
-def _summary(answers: Answers, files: Sequence[PlannedFile], steps: Sequence[str], dry_run: bool) -> dict[str, Any]:
+def _summary(
+    answers: Answers, files: Sequence[PlannedFile], steps: Sequence[str], dry_run: bool
+) -> dict[str, Any]:
     return {
         "project": str(answers.root),
         "template": answers.scaffold.name,
@@ -176,14 +184,18 @@ def _functions_folder(run: Invocation, root: Path, *, asking: bool) -> str:
     folder = root / "convex"
     if not folder.is_dir() or not has_typescript_functions(folder):
         return "convex"
-    run.output.note("convex/ holds TypeScript functions. convexpy runs Python functions, so they need a folder of their own.")
+    run.output.note(
+        "convex/ holds TypeScript functions. convexpy runs Python functions, so they need a folder of their own."
+    )
     if not asking:
         run.output.note(f"functions folder: {TYPESCRIPT_ALTERNATIVE}")
         return TYPESCRIPT_ALTERNATIVE
     return run.prompts.text("Functions folder", default=TYPESCRIPT_ALTERNATIVE, answered_by="--functions DIR")
 
 
-def _show_plan(run: Invocation, answers: Answers, files: Sequence[PlannedFile], commands: Sequence[Sequence[str]]) -> None:
+def _show_plan(
+    run: Invocation, answers: Answers, files: Sequence[PlannedFile], commands: Sequence[Sequence[str]]
+) -> None:
     run.output.note(f"{answers.root}")
     signs = {"create": "+", "update": "~", "keep": "=", "new": "+"}
     for each in files:
@@ -197,8 +209,14 @@ def _show_plan(run: Invocation, answers: Answers, files: Sequence[PlannedFile], 
 def _decide(run: Invocation, root: Path, planned: PlannedFile) -> PlannedFile:
     """Ask what to do about a file that is there and differs."""
     while planned.action == "keep":
-        choices = [("keep", "keep yours"), ("diff", "show the difference"), ("new", f"write {planned.path}.new beside it")]
-        chosen = run.prompts.choose(f"{planned.path} differs", choices, default="keep", answered_by="--yes keeps it")
+        choices = [
+            ("keep", "keep yours"),
+            ("diff", "show the difference"),
+            ("new", f"write {planned.path}.new beside it"),
+        ]
+        chosen = run.prompts.choose(
+            f"{planned.path} differs", choices, default="keep", answered_by="--yes keeps it"
+        )
         if chosen == "new":
             return as_new(planned)
         if chosen == "keep":
@@ -214,7 +232,16 @@ def _commands(answers: Answers) -> list[list[str]]:
     if answers.package_manager == "uv":
         return [["uv", "sync"]]
     packages = ["pytest", "mypy", "ruff"]
-    return [[sys.executable, "-m", "pip", "install", *packages, *(["convex"] if answers.scaffold.name == "chat" else [])]]
+    return [
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            *packages,
+            *(["convex"] if answers.scaffold.name == "chat" else []),
+        ]
+    ]
 
 
 def _next_steps(answers: Answers, commands: Sequence[Sequence[str]]) -> list[str]:
@@ -254,9 +281,18 @@ def _in_repository(root: Path) -> bool:
 def _make_repository(run: Invocation, answers: Answers) -> None:
     if not answers.git:
         return
-    for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", f"{answers.name}: begin"]):
+    for command in (
+        ["init", "--quiet"],
+        ["add", "--all"],
+        ["commit", "--quiet", "--message", f"{answers.name}: begin"],
+    ):
         ended = subprocess.run(
-            ["git", *command], cwd=answers.root, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+            ["git", *command],
+            cwd=answers.root,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
         )
         if ended.returncode:
             reason = (ended.stderr or ended.stdout).strip().splitlines()[-1:]

@@ -11,20 +11,34 @@ from convexpy_cli.options import leaf_command
 
 
 @leaf_command(
-    examples=("convexpy init my-app --template chat", "convexpy init . --yes", "convexpy init --list-templates --json")
+    examples=(
+        "convexpy init my-app --template chat",
+        "convexpy init . --yes",
+        "convexpy init --list-templates --json",
+    )
 )
 def init(
     run: Invocation,
-    folder: Annotated[str | None, Argument(metavar="DIR", help="the project's folder [. if it is empty]")] = None,
-    template: Annotated[str | None, Option("--template", "-t", help="scaffold to begin with [minimal]")] = None,
+    folder: Annotated[
+        str | None, Argument(metavar="DIR", help="the project's folder [. if it is empty]")
+    ] = None,
+    template: Annotated[
+        str | None, Option("--template", "-t", help="scaffold to begin with [minimal]")
+    ] = None,
     name: Annotated[str | None, Option("--name", help="name of the project [that of the folder]")] = None,
     functions: Annotated[str | None, Option("--functions", help="functions folder [convex]")] = None,
     list_templates: Annotated[bool, Option("--list-templates", help="list the scaffolds and stop")] = False,
     package_manager: Annotated[str | None, Option("--package-manager", help="uv or pip")] = None,
-    install: Annotated[bool | None, Option("--install/--no-install", help="install what the project needs")] = None,
+    install: Annotated[
+        bool | None, Option("--install/--no-install", help="install what the project needs")
+    ] = None,
     git: Annotated[bool | None, Option("--git/--no-git", help="make a git repository")] = None,
-    agents: Annotated[bool | None, Option("--agents/--no-agents", help="write AGENTS.md for coding agents")] = None,
-    dry_run: Annotated[bool, Option("--dry-run", help="say what would be written, and write nothing")] = False,
+    agents: Annotated[
+        bool | None, Option("--agents/--no-agents", help="write AGENTS.md for coding agents")
+    ] = None,
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="say what would be written, and write nothing")
+    ] = False,
 ) -> None:
     """Create a project, or adopt a folder. A file that is there is never replaced; running it twice changes nothing.
 

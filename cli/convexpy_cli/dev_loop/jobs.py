@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from convexpy.client import AdminClient
-from convexpy.project import Project, Target, analyze, run_checker
+from convexpy.project import Project, analyze, run_checker
 from convexpy.project.codegen import GENERATED_FOLDER, render_files, write_files
 from convexpy_cli import calling, failure
+from convexpy_cli.output.json import dumps
 
 if TYPE_CHECKING:
     from convexpy_cli.invocation import Invocation
@@ -71,7 +72,15 @@ def hold_back_type_errors(project: Project, checker: str | None) -> None:
         )
 
 
-def run_function(invocation: Invocation, target: Target, client: AdminClient, command: str) -> None:
-    """Call the function of `--run`: a path, and arguments as `convexpy run` takes them."""
+def run_function(invocation: Invocation, client: AdminClient, command: str) -> None:
+    """Call the function of `--run`: a path, and arguments as `convexpy run` takes them.
+
+    Raises:
+        Failure: unknown function or wrong arguments.
+        FunctionFailed: the function raised.
+    """
     function, *words = shlex.split(command)
-    calling.call(invocation, target, client, function, words)
+    described, args = calling.prepared(invocation, client, function, words)
+    result = client.call(described["path"], args)
+    invocation.output.event("ran", function=described["path"], value=result.value)
+    invocation.output.step("ok", f"{described['path']} → {dumps(result.value)}")

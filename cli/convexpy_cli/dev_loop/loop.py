@@ -246,7 +246,7 @@ class Loop:
         assert self._settings.run is not None  # else the job is not started
         client = self._client.clone()
         try:
-            jobs.run_function(self._invocation, self._target, client, self._settings.run)
+            jobs.run_function(self._invocation, client, self._settings.run)
         finally:
             client.close()
         return 0

@@ -33,6 +33,7 @@ class LogTail:
         self._stop.set()
         self._client.abort()
         self._thread.join(timeout=2.0)
+        self._client.close()
 
     def push_begins(self) -> None:
         """Hold lines back until `push_ends`."""

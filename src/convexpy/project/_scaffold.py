@@ -18,7 +18,15 @@ from convexpy.errors import ProjectError
 
 DESCRIPTION_FILE = "scaffold.toml"
 EXTRAS = "_extras"
-_SKIPPED = {"__pycache__", "node_modules", ".convexpy", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
+_SKIPPED = {
+    "__pycache__",
+    "node_modules",
+    ".convexpy",
+    ".venv",
+    ".mypy_cache",
+    ".pytest_cache",
+    ".ruff_cache",
+}
 _TEXT = {".py", ".pyi", ".toml", ".md", ".json", ".html", ".js", ".css", ".txt", ".example", ""}
 
 Action = Literal["create", "update", "same", "keep", "new"]
@@ -83,7 +91,9 @@ def plan_files(root: Path, files: Mapping[str, bytes], functions: str) -> list[P
     """
     has_functions = any((root / functions).rglob("*.py")) if (root / functions).is_dir() else False
     same_project = has_functions and all(
-        (root / path).is_file() for path in files if path.startswith(f"{functions}/") and "_generated" not in path
+        (root / path).is_file()
+        for path in files
+        if path.startswith(f"{functions}/") and "_generated" not in path
     )
     planned: list[PlannedFile] = []
     for path, content in files.items():
@@ -108,7 +118,9 @@ def write_planned(root: Path, planned: Iterable[PlannedFile]) -> list[PlannedFil
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(each.content)
             except OSError as error:
-                raise ProjectError(f"{target} cannot be written: {error.strerror}", code="ConfigInvalid") from error
+                raise ProjectError(
+                    f"{target} cannot be written: {error.strerror}", code="ConfigInvalid"
+                ) from error
             written.append(each)
     return written
 

@@ -1,0 +1,104 @@
+"""`convexpy init`: new folders, folders with files, and no questions without a terminal."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    found = (
+        path for path in folder.rglob("*") if path.is_file() and ".git" not in path.relative_to(folder).parts
+    )
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+def test_a_new_project_is_made_without_a_question(run: Any, folder: Path) -> None:
+    shown = run("init", "My-App", "--json", "--no-git").json()
+    assert (shown["template"], shown["functions"]) == ("minimal", "convex")
+    assert shown["next"][:2] == ["cd My-App", "uv sync"] or shown["next"][:2] == ["cd My-App", "convexpy dev"]
+    assert {each["path"] for each in shown["files"]} == set(files(folder / "My-App"))
+    assert all(each["action"] == "create" for each in shown["files"])
+
+
+def test_again_is_a_no_op(run: Any, folder: Path) -> None:
+    run("init", "app", "-t", "chat", "--no-git")
+    before = files(folder)
+    shown = run("init", "app", "-t", "chat", "--no-git", "--yes", "--json").json()
+    assert files(folder) == before
+    assert {each["action"] for each in shown["files"]} == {"same"}
+
+
+def test_a_dry_run_writes_nothing(run: Any, folder: Path) -> None:
+    shown = run("init", "app", "--dry-run", "--json").json()
+    assert shown["dryRun"]
+    assert shown["files"]
+    assert list(folder.iterdir()) == []
+
+
+def test_yes_never_replaces_a_file(run: Any, folder: Path) -> None:
+    (folder / "README.md").write_text("mine")
+    (folder / "convexpy.toml").write_text('[project]\nname = "kept"\n')
+    result = run("init", ".", "--yes", "--no-git")
+    assert (folder / "README.md").read_text() == "mine"
+    assert "yours is kept" in result.stderr
+    assert 'name = "kept"' in (folder / "pyproject.toml").read_text()
+
+
+def test_a_folder_with_files_has_to_be_named(run: Any, folder: Path) -> None:
+    (folder / "x").write_text("")
+    error = run("init", "--json", expect=4).error()
+    assert (error["code"], error["hint"]) == ("InputRequired", "convexpy init DIR")
+
+
+def test_typescript_functions_get_another_folder_beside_them(run: Any, folder: Path) -> None:
+    (folder / "convex").mkdir()
+    (folder / "convex" / "messages.ts").write_text("export {}")
+    shown = run("init", ".", "--yes", "--no-git", "--json").json()
+    assert shown["functions"] == "backend"
+    assert (folder / "backend" / "schema.py").exists()
+    assert 'functions = "backend"' in (folder / "convexpy.toml").read_text()
+    assert [path.name for path in (folder / "convex").iterdir()] == ["messages.ts"]
+
+
+def test_an_unknown_template_lists_what_there_is(run: Any) -> None:
+    error = run("init", "app", "--template", "chatt", "--json", expect=2).error()
+    assert "chat" in error["hint"]
+
+
+def test_templates_can_be_listed(run: Any) -> None:
+    listed = run("init", "--list-templates", "--json").json()
+    assert [each["name"] for each in listed] == ["chat", "minimal"]
+    assert run("init", "--list-templates").stdout.startswith("chat\t")
+
+
+def test_a_repository_is_made_once(run: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{name}_NAME", "x")
+        monkeypatch.setenv(f"GIT_{name}_EMAIL", "x@example.com")
+    run("init", "app")
+    log = subprocess.run(
+        ["git", "log", "--format=%s"], cwd=folder / "app", capture_output=True, text=True, check=True
+    )
+    assert log.stdout == "app: begin\n"
+    run("init", "app")
+    status = subprocess.run(
+        ["git", "status", "--short"], cwd=folder / "app", capture_output=True, text=True, check=True
+    )
+    assert status.stdout == ""
+
+
+def test_no_agents_file_when_it_is_not_wanted(run: Any, folder: Path) -> None:
+    run("init", "app", "--no-agents", "--no-git")
+    assert not (folder / "app" / "AGENTS.md").exists()

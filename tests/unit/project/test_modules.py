@@ -1,0 +1,92 @@
+"""Which files are pushed, and that a second look reads only what changed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from convexpy.errors import ProjectError
+from convexpy.project import FunctionsFolder, has_typescript_functions, is_pushed
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "messages.py",
+        "sessions/queries.py",
+        "sessions/__init__.py",
+        "data/words.txt",
+        "requirements.txt",
+        "http.py",
+    ],
+)
+def test_pushed(path: str) -> None:
+    assert is_pushed(path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "__init__.py",
+        "_private.py",
+        ".hidden",
+        "_generated/api.py",
+        "sessions/_x/y.py",
+        "__pycache__/a.pyc",
+        "test_messages.py",
+        "sessions/messages_test.py",
+        "conftest.py",
+        "messages.py~",
+        ".messages.py.swp",
+        "#messages.py#",
+        "4913",
+        "node_modules/x/y.py",
+    ],
+)
+def test_not_pushed(path: str) -> None:
+    assert not is_pushed(path)
+
+
+def test_a_scan_gives_contents_and_hashes(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "b.py").write_bytes(b"b")
+    (tmp_path / "sub" / "a.py").write_bytes(b"a")
+    (tmp_path / "_x.py").write_bytes(b"x")
+    files = FunctionsFolder(tmp_path).scan()
+    assert {path: file.content for path, file in files.items()} == {"b.py": b"b", "sub/a.py": b"a"}
+    assert files["b.py"].sha256 == "3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d"
+
+
+def test_a_change_that_time_and_size_hide_is_seen_when_it_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "a.py"
+    file.write_bytes(b"1")
+    folder = FunctionsFolder(tmp_path)
+    before = folder.scan()
+    stat = file.stat()
+    file.write_bytes(b"2")
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert folder.scan() == before
+    assert folder.scan(changed=[file])["a.py"].content == b"2"
+
+
+def test_a_module_beside_a_folder_of_its_name_is_refused_naming_both(tmp_path: Path) -> None:
+    (tmp_path / "sessions").mkdir()
+    (tmp_path / "sessions.py").write_text("")
+    FunctionsFolder(tmp_path).scan()
+    (tmp_path / "sessions" / "queries.py").write_text("")
+    with pytest.raises(ProjectError) as caught:
+        FunctionsFolder(tmp_path, label="convex").scan()
+    assert caught.value.code == "ModuleAndFolder"
+    assert "convex/sessions.py" in caught.value.message
+    assert "convex/sessions/" in caught.value.message
+
+
+def test_typescript_functions_are_recognised(tmp_path: Path) -> None:
+    (tmp_path / "_generated").mkdir()
+    (tmp_path / "_generated" / "api.js").write_text("")
+    (tmp_path / "types.d.ts").write_text("")
+    assert not has_typescript_functions(tmp_path)
+    (tmp_path / "messages.ts").write_text("")
+    assert has_typescript_functions(tmp_path)
