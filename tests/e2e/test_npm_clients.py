@@ -71,7 +71,10 @@ def test_the_official_clients_work_unmodified(server: ServerProcess, node: Start
     assert seen["http"] == ["from the socket", "over http"]
     plain, refused = seen["fail"], seen["refuse"]
     assert "[CONVEX M(messages:fail)] [Request ID: " in plain["message"]
-    assert "Server Error\nUncaught ValueError: plain trouble\n    at fail (convex/messages.py:" in plain["message"]
+    assert (
+        "Server Error\nUncaught ValueError: plain trouble\n    at fail (convex/messages.py:"
+        in plain["message"]
+    )
     assert (plain["isConvexError"], plain["data"]) == (False, None)
     assert refused["isConvexError"]
     assert refused["data"] == {"code": 7, "big": "no"}

@@ -120,7 +120,8 @@ class FunctionApi:
         path = request.query("path")
         if path is None:
             raise RequestError("the parameter `path` is missing", code="MissingParameter")
-        call = FunctionCall(path, msgspec.Raw((request.query("args") or "{}").encode()))
+        args: msgspec.Raw = decode_body((request.query("args") or "{}").encode(), msgspec.Raw)
+        call = FunctionCall(path, args)
         return Response(200, await self._run("query", call, caller, request), [JSON_TYPE])
 
     async def any_function(self, request: HttpRequest) -> Response:
