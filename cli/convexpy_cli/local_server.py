@@ -137,14 +137,12 @@ def _launch(local: LocalDeployment, ports: tuple[int, int], host: str) -> LocalS
         "--label",
         local.project.config.functions,
     ]
-    ours, options = None, dict[str, Any]()
-    theirs = None
-    if os.name == "posix":
+    ours: int | None = None
+    theirs: int | None = None
+    posix = os.name == "posix"
+    if posix:
         theirs, ours = os.pipe()
         command += ["--watchdog-fd", str(theirs)]
-        options = {"start_new_session": True, "pass_fds": (theirs,)}
-    else:
-        options = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined]
     with local.log_file.open("ab") as log:
         start = log.tell()
         process = subprocess.Popen(
@@ -153,7 +151,10 @@ def _launch(local: LocalDeployment, ports: tuple[int, int], host: str) -> LocalS
             stdout=subprocess.PIPE,
             stderr=log,
             cwd=local.project.root,
-            **options,
+            # A group of its own: Ctrl-C at the terminal is for us, and we stop the server in order.
+            start_new_session=posix,
+            pass_fds=() if theirs is None else (theirs,),
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
     if theirs is not None:
         os.close(theirs)

@@ -39,6 +39,7 @@ def _project_folder() -> str | None:
 
 def _running_port(folder: str) -> int | None:
     # The file is read as text: importing json would double the time that this takes.
+    text = ""
     try:
         with open(os.path.join(folder, STATE_LOCK), encoding="utf-8") as file:
             text = file.read()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -46,7 +46,9 @@ def choose(run: Invocation) -> Target:
 
 
 @contextmanager
-def connected(run: Invocation, command: str, *, writes: bool = False) -> Iterator[tuple[Target, AdminClient]]:
+def connected(
+    run: Invocation, command: str, *, writes: bool = False
+) -> Generator[tuple[Target, AdminClient], None, None]:
     """Yield the target and a client of it.
 
     A local deployment that does not run is started, and stopped again at the end. With `writes` the target is named

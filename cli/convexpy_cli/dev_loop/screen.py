@@ -48,8 +48,7 @@ class Screen:
         if first:
             counts = result.counts
             text = ", ".join(
-                f"{counts.get(name, 0)} {name if counts.get(name, 0) != 1 else name.removesuffix('es' if name == 'indexes' else 's')}"
-                for name in ("functions", "tables", "indexes")
+                _counted(counts.get(name, 0), name) for name in ("functions", "tables", "indexes")
             )
             self._output.step("ok", f"{self._live_since} ready: {text}", ms)
             return
@@ -92,6 +91,11 @@ class Screen:
     def stopped(self, exit_code: int) -> None:
         """Say that the loop has ended."""
         self._output.event("stopped", exitCode=exit_code)
+
+
+def _counted(count: int, things: str) -> str:
+    one = {"functions": "function", "tables": "table", "indexes": "index"}[things]
+    return f"{count} {one if count == 1 else things}"
 
 
 def _clock() -> str:

@@ -5,6 +5,7 @@ A request on a connection that the server has closed meanwhile is sent again on 
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -47,10 +48,8 @@ class Transport:
         """Make a request that waits in another thread fail at once."""
         connection = self._connection
         if connection is not None and connection.sock is not None:
-            try:
+            with contextlib.suppress(OSError):
                 connection.sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
 
     def request(
         self,

@@ -300,7 +300,7 @@ class AppLoader:
         schema = None
         if (self.folder / "schema.py").is_file():
             schema = getattr(importlib.import_module(schema_module), "schema", None)
-        from convexpy.project.codegen._data_model import DataModel
+        from convexpy.schema.data_model import DataModel
 
         exec(
             compile(

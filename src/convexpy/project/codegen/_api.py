@@ -6,10 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from convexpy.project.codegen._data_model import DataModel
-from convexpy.project.codegen._layout import import_lines, signature
-from convexpy.project.codegen._names import UniqueNames, is_name, pascal
-from convexpy.project.codegen._types import Annotations, Described, FieldType, typed_dict, words_of
+from convexpy.schema.data_model import (
+    Annotations,
+    DataModel,
+    Described,
+    FieldType,
+    UniqueNames,
+    import_lines,
+    is_name,
+    pascal,
+    signature,
+    typed_dict,
+    words_of,
+)
 
 WIDTH = 100
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from convexpy.project.codegen._api import render_api, render_api_stub
-from convexpy.project.codegen._data_model import DataModel
 from convexpy.project.codegen._server import render_server, render_server_stub
+from convexpy.schema.data_model import (
+    DataModel,
+)
 
 GENERATED_FOLDER = "_generated"
 

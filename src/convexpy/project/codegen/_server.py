@@ -7,10 +7,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from convexpy.project.codegen._data_model import DataModel, Table
-from convexpy.project.codegen._layout import assignment, import_lines, literal, signature
-from convexpy.project.codegen._names import is_name
-from convexpy.project.codegen._types import Annotations, Described
+from convexpy.schema.data_model import (
+    Annotations,
+    DataModel,
+    Described,
+    Table,
+    assignment,
+    import_lines,
+    is_name,
+    literal,
+    signature,
+)
 
 WIDTH = 134
 
@@ -150,8 +157,8 @@ class _ServerStub:
     def _query_class(self, table: Table) -> list[str]:
         query = f"Query[{table.title}Doc]"
         indexes = [("by_id", ["_id"]), ("by_creation_time", ["_creationTime", "_id"])]
-        for index in _queryable(table, "indexes"):
-            indexes.append((index["name"], [*index["fields"], "_creationTime", "_id"]))
+        own = _queryable(table, "indexes")
+        indexes += [(index["name"], [*index["fields"], "_creationTime", "_id"]) for index in own]
         forms: list[Form] = []
         for name, fields in indexes:
             forms += [(self._equality(table, name, fields), query), (_range(name, fields), query)]

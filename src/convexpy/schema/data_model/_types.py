@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from convexpy.project.codegen._layout import quoted
-from convexpy.project.codegen._names import fits_class_body, pascal
+from convexpy.schema.data_model._layout import quoted
+from convexpy.schema.data_model._names import fits_class_body, pascal
 
 Described = Mapping[str, Any]
 

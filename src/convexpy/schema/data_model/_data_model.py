@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from convexpy.errors import ProjectError
-from convexpy.project.codegen._layout import assignment, import_lines
-from convexpy.project.codegen._names import pascal
-from convexpy.project.codegen._types import Annotations, Described, FieldType, Used, same_shape, typed_dict
+from convexpy.schema.data_model._layout import assignment, import_lines
+from convexpy.schema.data_model._names import pascal
+from convexpy.schema.data_model._types import Annotations, Described, FieldType, Used, same_shape, typed_dict
 
 WIDTH = 120
 
