@@ -10,7 +10,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from convexpy.database._entries import Write
+from convexpy.database._entries import IndexKeys, Write
 from convexpy.database._memory import MISSING
 
 __all__ = ["OwnDocument", "OwnKeys", "OwnWrites"]
@@ -116,8 +116,11 @@ class OwnWrites:
             for id, (document, before, keys) in documents.items():
                 if before is None and keys is None:
                     continue
-                numbers = dict.fromkeys([*(before or ()), *(keys or ())])
-                changed = [
-                    (n, before.get(n) if before else None, keys.get(n) if keys else None) for n in numbers
-                ]
-                yield Write(tablet, id, document, changed)
+                yield Write(tablet, id, document, _changed_keys(before or {}, keys or {}))
+
+
+def _changed_keys(before: Mapping[int, bytes], keys: Mapping[int, bytes]) -> list[IndexKeys]:
+    """Return `(index, old, new)` for every index of either side."""
+    if before.keys() == keys.keys():
+        return [(index, before[index], new) for index, new in keys.items()]
+    return [(index, before.get(index), keys.get(index)) for index in dict.fromkeys([*before, *keys])]

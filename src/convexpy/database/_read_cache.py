@@ -100,7 +100,7 @@ class ReadCache:
                             self._forget_key(points, key)
 
     def _forget_key(self, points: dict[tuple[bytes, bool], Point], key: bytes) -> None:
-        for end in key_boundaries(key):
+        for end in (0, *key_boundaries(key)):
             for desc in (False, True):
                 if points.pop((key[:end], desc), MISSING) is not MISSING:
                     self._point_count -= 1

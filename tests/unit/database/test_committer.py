@@ -93,7 +93,7 @@ def test_ts_follows_the_clock_but_always_grows(setup: Setup) -> None:
     def commit() -> int:
         setup.committer.submit(1, TRANSACTION)
         setup.committer.run_once()
-        return setup.outcomes.next()[1].row.ts
+        return int(setup.outcomes.next()[1].row.ts)
 
     assert commit() == 5001
     assert commit() == 5002
@@ -181,11 +181,12 @@ def test_a_full_disk_refuses_everything_until_the_owner_resumed_and_a_probe_work
 
 @pytest.mark.parametrize("point", ["committer.before_append", "committer.after_append", "log"])
 def test_after_an_unknown_outcome_nothing_is_committed_or_answered(setup: Setup, point: str) -> None:
-    def fail(*_: Any) -> None:
+    def fail() -> None:
         raise OutcomeUnknown("the sync failed")
 
     class Failing(MemoryLogStore):
-        append = fail
+        def append(self, seq: int, ts: int, entry: bytes) -> None:
+            fail()
 
     if point == "log":
         setup.committer._log = Failing(setup.files)

@@ -12,7 +12,7 @@ from convexpy.database import ReadSet, ReadSetIndex
 from convexpy.database._intervals import Interval, IntervalSet
 from convexpy.values import Int64, encode_key, prefix_successor
 
-VALUES = st.sampled_from(
+VALUES: st.SearchStrategy[Any] = st.sampled_from(
     [
         None,
         True,
@@ -60,9 +60,11 @@ def bounds(draw: st.DrawFn) -> list[Any]:
     lower, upper = prefix, prefix_successor(prefix)
     kind = draw(st.sampled_from(["whole", "lower", "upper", "behind", "before", "point", "open"]))
     if kind == "lower":
-        lower = draw(st.sampled_from([prefix_successor, bytes]))(prefix + encode_key([draw(VALUES)]))
+        lower = prefix + encode_key([draw(VALUES)])
+        lower = prefix_successor(lower) if draw(st.booleans()) else lower
     if kind == "upper":
-        upper = draw(st.sampled_from([prefix_successor, bytes]))(prefix + encode_key([draw(VALUES)]))
+        upper = prefix + encode_key([draw(VALUES)])
+        upper = prefix_successor(upper) if draw(st.booleans()) else upper
     if kind == "behind":
         lower = encode_key(key) + b"\0"
     if kind == "before":

@@ -42,7 +42,7 @@ from convexpy.database import (
 )
 from convexpy.functions._host import Bound, QueryPlan
 from convexpy.limits import TransactionBudget
-from convexpy.persistence import DataFolder, MemoryFiles, open_checkpoint_reader
+from convexpy.persistence import CheckpointWriter, DataFolder, LogStore, MemoryFiles, open_checkpoint_reader
 from convexpy.runtime import ManualClock
 from convexpy.values import UNSET, Int64, compare
 
@@ -82,7 +82,6 @@ def fields_of(index: str | None) -> tuple[str, ...]:
 
 def expected(state: State, plan: QueryPlan) -> list[Document]:
     """The plan's result, by sorting and filtering everything."""
-    fields = fields_of(plan.index)
     found = [document for table, document in state.values() if table == plan.table]
     for field, value in plan.equal:
         found = [d for d in found if compared([at(d, field)], [value]) == 0]
@@ -92,25 +91,33 @@ def expected(state: State, plan: QueryPlan) -> list[Document]:
     if plan.upper is not None:
         most = 0 if plan.upper.inclusive else -1
         found = [d for d in found if compared([at(d, plan.upper.field)], [plan.upper.value]) <= most]
-    order = functools.cmp_to_key(
-        lambda d, e: compared([at(d, f) for f in fields], [at(e, f) for f in fields])
-    )
-    return sorted(found, key=order, reverse=plan.order == "desc")
+    return sorted(found, key=ordering(plan.index), reverse=plan.order == "desc")
+
+
+def ordering(index: str | None) -> Any:
+    """A sort key that compares documents as the index does."""
+    fields = fields_of(index)
+
+    def compare_documents(one: Document, other: Document) -> int:
+        return compared([at(one, field) for field in fields], [at(other, field) for field in fields])
+
+    return functools.cmp_to_key(compare_documents)
 
 
 @st.composite
 def plans(draw: st.DrawFn) -> QueryPlan:
-    index = draw(st.sampled_from([None, "by_creation_time", "by_id", *INDEXES]))
+    index: str | None = draw(st.sampled_from([None, "by_creation_time", "by_id", *INDEXES]))
     table = "items" if index in INDEXES else draw(st.sampled_from(TABLES))
-    fields = fields_of(index)[:-1] if index in INDEXES else ()
+    fields: tuple[str, ...] = fields_of(index)[:-1] if index in INDEXES else ()
     depth = draw(st.integers(0, len(fields) - 1)) if fields else 0
     equal = tuple((field, draw(st.sampled_from(VALUES))) for field in fields[:depth])
     lower = upper = None
-    if fields and draw(st.booleans()):
+    bounded = st.booleans() if fields else st.just(False)
+    if draw(bounded):
         lower = Bound(fields[depth], draw(st.sampled_from(VALUES)), draw(st.booleans()))
-    if fields and draw(st.booleans()):
+    if draw(bounded):
         upper = Bound(fields[depth], draw(st.sampled_from(VALUES)), draw(st.booleans()))
-    order = draw(st.sampled_from(["asc", "desc"]))
+    order: Any = draw(st.sampled_from(["asc", "desc"]))
     return QueryPlan(table, index, equal, ordered=True, lower=lower, upper=upper, order=order)
 
 
@@ -139,8 +146,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.files = MemoryFiles()
 
     def reopen(self) -> None:
-        self.log = self.files.log()
-        self.writer = self.files.writer()
+        self.log: LogStore = self.files.log()
+        self.writer: CheckpointWriter = self.files.writer()
 
     def reader(self) -> Any:
         return self.files.reader()
@@ -263,11 +270,7 @@ class StoreMachine(RuleBasedStateMachine):
         """What was passed does not come again, what is written ahead is seen."""
         assert self.transaction is not None
         seen: list[str] = []
-        order = functools.cmp_to_key(
-            lambda d, e: compared(
-                [at(d, f) for f in fields_of(plan.index)], [at(e, f) for f in fields_of(plan.index)]
-            )
-        )
+        order = ordering(plan.index)
         last = None
         for document in self.transaction.stream(plan):
             assert self.state[document["_id"]] == (plan.table, document)

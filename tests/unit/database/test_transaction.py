@@ -44,7 +44,7 @@ class World:
         self.random = random.Random(3)
         self.seq = 0
 
-    def begin(self, *, writable: bool = True, now_ms: int = NOW, **budget: int) -> Transaction:
+    def begin(self, *, writable: bool = True, now_ms: int = NOW, **budget: Any) -> Transaction:
         return self.store.begin(
             writable=writable, now_ms=now_ms, budget=TransactionBudget(**budget), random=self.random
         )
@@ -331,7 +331,7 @@ def test_queries_cannot_write(world: World) -> None:
     ],
 )
 def test_limits_are_named_with_their_use(
-    world: World, budget: dict[str, int], act: Callable[[Transaction], Any], code: str
+    world: World, budget: dict[str, Any], act: Callable[[Transaction], Any], code: str
 ) -> None:
     transaction = world.begin(**budget)
     with pytest.raises(LimitExceeded) as refused:
