@@ -35,7 +35,8 @@ def cases(folder: Path) -> dict[str, list[str]]:
     minimal.write_text(MINIMAL)
     project = folder / "project"
     (project / "convex").mkdir(parents=True)
-    cli = [sys.executable, "-m", "convexpy_cli"]
+    # As the installed script does it.
+    cli = [sys.executable, "-c", "import sys; from convexpy_cli.main import run; sys.exit(run(sys.argv[1:]))"]
     return {
         "python -c pass": [sys.executable, "-c", "pass"],
         "minimal typer app": [sys.executable, str(minimal)],

@@ -4,6 +4,7 @@
     python client.py NAME [CHANNEL]
 """
 
+import asyncio
 import os
 import sys
 import threading
@@ -25,34 +26,50 @@ def deployment_url() -> str:
     return "http://127.0.0.1:3210"
 
 
-def show(client: ConvexClient, channel: str) -> None:
-    """Print the messages of a channel, each once, as they come."""
+async def show(client: ConvexClient, channel: str) -> None:
+    """Print the messages of a channel, each once, as they come.
+
+    `async for`, since a plain `for` over a subscription stops every other thread while it waits.
+    """
     seen: set[str] = set()
     messages: Any
-    for messages in client.subscribe("messages:list", {"channel": channel}):
+    async for messages in client.subscribe("messages:list", {"channel": channel}):
         for message in messages:
             if message["_id"] not in seen:
                 seen.add(message["_id"])
                 print(f"{message['author']}: {message['body']}", flush=True)
 
 
+def read_lines(loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[str | None]) -> None:
+    """Hand typed lines to the event loop, and None at the end."""
+    for line in sys.stdin:
+        loop.call_soon_threadsafe(lines.put_nowait, line)
+    loop.call_soon_threadsafe(lines.put_nowait, None)
+
+
+async def chat(author: str, channel: str) -> None:
+    """Show and send until end-of-file."""
+    client = ConvexClient(deployment_url())
+    client.mutation("channels:create", {"name": channel})
+    showing = asyncio.create_task(show(client, channel))
+    print(f"#{channel} as {author}; type a message and press enter", flush=True)
+    lines: asyncio.Queue[str | None] = asyncio.Queue()
+    threading.Thread(target=read_lines, args=(asyncio.get_running_loop(), lines), daemon=True).start()
+    while (line := await lines.get()) is not None:
+        if line.strip():
+            client.mutation("messages:send", {"channel": channel, "author": author, "body": line})
+    showing.cancel()
+
+
 def main() -> None:
     """Run until end-of-file or Ctrl-C."""
     if len(sys.argv) < 2:
         sys.exit("usage: python client.py NAME [CHANNEL]")
-    author = sys.argv[1]
-    channel = sys.argv[2] if len(sys.argv) > 2 else "general"
-    client = ConvexClient(deployment_url())
-    client.mutation("channels:create", {"name": channel})
-    threading.Thread(target=show, args=(client, channel), daemon=True).start()
-    print(f"#{channel} as {author}; type a message and press enter", flush=True)
-    for line in sys.stdin:
-        if line.strip():
-            client.mutation("messages:send", {"channel": channel, "author": author, "body": line})
+    try:
+        asyncio.run(chat(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "general"))
+    except KeyboardInterrupt:
+        pass
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        pass
+    main()
