@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from convexpy.auth import AdminKeys, InvalidKey, complete_identity
+from convexpy.auth import AdminKeys, complete_identity
 from convexpy.deployment.outcome import Outcome, Presenter, new_request_id, request_id_of
 from convexpy.deployment.registry import canonical_path
 from convexpy.errors import AuthError, RequestError
@@ -28,25 +28,14 @@ _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
 def canonical_args(args: bytes) -> bytes:
-    """Return the one object of `[{}]` or `{}` as canonical JSON.
-
-    Raises:
-        RequestError: it is neither, or not JSON.
-    """
+    """Return the one object of `[{}]` or `{}` as canonical JSON; anything else as it came: the function refuses it."""
     try:
         value = _decode(args)
-    except (msgspec.MsgspecError, UnicodeError) as error:
-        raise RequestError(f"the arguments are no JSON: {error}", code="BadJsonBody") from error
-    if isinstance(value, list):
-        if len(value) > 1:
-            raise RequestError("a function takes one object of arguments", code="BadFunctionArguments")
-        value = value[0] if value else {}
-    if not isinstance(value, dict):
-        raise RequestError("the arguments must be one object", code="BadFunctionArguments")
-    try:
-        return _encode_sorted(value)
-    except UnicodeError as error:
-        raise RequestError("the arguments hold a lone surrogate", code="BadJsonBody") from error
+        if isinstance(value, list) and len(value) <= 1:
+            value = value[0] if value else {}
+        return _encode_sorted(value) if isinstance(value, dict) else args
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return args
 
 
 class FunctionRunner:
@@ -183,7 +172,7 @@ class FunctionRunner:
     # For sessions (sync.Backend and sync.QueryRunner)
 
     def canonical_args(self, args: bytes) -> bytes:
-        """Return the one object of the arguments as canonical JSON."""
+        """Return the one object of the arguments as canonical JSON, or what came in its place."""
         return canonical_args(args)
 
     def canonical_path(self, path: str) -> str:
@@ -258,20 +247,21 @@ class FunctionRunner:
         if message.token_type == "Admin":
             try:
                 return self.admin(message.value, message.impersonating or message.acting_as)
-            except InvalidKey as error:
+            except RequestError as error:
                 raise AuthError(error.message) from error
         raise AuthError("No auth provider found matching the given token: the app has no auth_config.py")
 
     def admin(self, key: str, acting_as: dict[str, Any] | None = None) -> Caller:
-        """Return the caller of an admin key, or raise InvalidKey."""
+        """Return the caller of an admin key, or raise RequestError: the key is not valid, or the identity malformed."""
         parsed = self.keys.verify(key)
         claims = parsed.acting_as or (complete_identity(acting_as) if acting_as else None)
         return Caller(b"" if claims is None else _encode_sorted(claims), admin=True)
 
-    def observed(self, ts: int) -> None:
-        """Keep timestamps growing for a client that has seen a later one, within reason."""
+    def observed(self, ts: int) -> bool:
+        """Keep timestamps growing for a client that has seen a later one; False when that is beyond reason."""
         if ts <= self._deployment.timeline.ts:
-            return
+            return True
         if ts > time.time_ns() + FUTURE_MAX_NS:
-            raise RequestError("the client has seen a timestamp far in the future", code="TimestampInFuture")
+            return False
         self._deployment.raise_ts(ts)
+        return True

@@ -16,6 +16,7 @@ from convexpy.database import Checkpointer
 from convexpy.deployment.timeline import LogTimeline, TailRow
 from convexpy.errors import PushRejected
 from convexpy.limits import Knobs
+from convexpy.runtime import Clock
 from convexpy.schema import Schema, load_schema
 
 logger = logging.getLogger("convexpy.checkpoints")
@@ -41,6 +42,7 @@ class CheckpointService:
         storage: CheckpointerSource,
         timeline: LogTimeline,
         knobs: Knobs,
+        clock: Clock,
         *,
         oldest_row: Callable[[], int],
         moved: Callable[[int], None],
@@ -48,6 +50,7 @@ class CheckpointService:
         self._storage = storage
         self._timeline = timeline
         self._knobs = knobs
+        self._clock = clock
         self._oldest_row = oldest_row
         self._moved = moved
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="convexpy-checkpoint")
@@ -117,7 +120,9 @@ class CheckpointService:
         def work() -> None:
             for row in rows:
                 checkpointer.row(row.seq, row.ts, row.entry)
-            checkpointer.run(target)
+            now_ms = self._clock.now_ns() // 1_000_000
+            checkpointer.run(target, now_ms=now_ms)
+            checkpointer.age_replay(now_ms - int(self._knobs.replay_age_s * 1000))
 
         await self._run(work)
 

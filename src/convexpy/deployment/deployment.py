@@ -126,6 +126,7 @@ class Deployment:
             storage,
             self.timeline,
             knobs,
+            self.clock,
             oldest_row=lambda: self.live.queries.oldest_row,
             moved=self._checkpoint_moved,
         )
@@ -189,6 +190,7 @@ class Deployment:
 
     def _checkpoint_moved(self, seq: int) -> None:
         self.timeline.checkpointed(seq)
+        self.committer.trim(seq - self.settings.knobs.log_rows_kept)
         self.live.mutations.checkpointed(seq)
         self.live.queries.checkpointed(seq)
 
@@ -249,9 +251,15 @@ class Deployment:
         old = self.active.version
         self.active = ActiveVersion(version, modules, config)
         self.hub.invalidate_all()
-        self._spawn(self.checkpoints.sweep())
+        self._spawn(self._sweep())
         if old != version:
             self._spawn(asyncio.to_thread(self.sources.sweep, version))
+
+    async def _sweep(self) -> None:
+        """Remove what the active version no longer names: first the contents, then what held their numbers."""
+        await self.checkpoints.reach(self.timeline.row)
+        await self.checkpoints.sweep()
+        await self.run_system("_system/push:forgetDeleted", b"{}")
 
     async def update_environment(self, changes: list[dict[str, str | None]]) -> None:
         """Set and remove variables; functions see them in fresh executors, every query runs again."""
@@ -287,6 +295,8 @@ class Deployment:
     async def _build_staged(self, indexes: list[dict[str, Any]]) -> None:
         await self.checkpoints.reach(self.timeline.row)
         await self.checkpoints.walk(indexes, None)
+        # Open read transactions do not see the keys just entered: have executors begin new ones.
+        self._checkpoint_moved(self.timeline.checkpoint_seq)
         numbers = [index["number"] for index in indexes]
         await self.run_system("_system/push:indexesBuilt", encode_wire({"numbers": numbers}))
 

@@ -75,6 +75,12 @@ def _raise_failure(error: dict[str, Any]) -> None:
     )
 
 
+def _settle(future: asyncio.Future[Any] | None, result: Any) -> None:
+    """Give a future its result, unless who waited for it has gone."""
+    if future is not None and not future.done():
+        future.set_result(result)
+
+
 class _Control:
     """The server's end of a fork server's control socket."""
 
@@ -110,7 +116,7 @@ class _Control:
 
     def _take(self, message: dict[str, Any]) -> None:
         if "forked" in message:
-            self._forked.pop(message["id"]).set_result(message["forked"])
+            _settle(self._forked.pop(message["id"], None), message["forked"])
         elif "exit" in message:
             executor = self._executors.pop(message["exit"], None)
             if executor is not None:
@@ -120,8 +126,7 @@ class _Control:
         else:
             for name in ("loaded", "failed", "imported"):
                 future = self._waiting.pop(name, None) if name in message else None
-                if future is not None:
-                    future.set_result(message)
+                _settle(future, message)
 
     def expect(self, *names: str) -> asyncio.Future[Any]:
         """Return the future of the next message that has one of these keys."""

@@ -152,8 +152,9 @@ class _Inbox:
     def __init__(self) -> None:
         self.messages: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
 
-    def send(self, message: bytes, *, transition: bool = False) -> None:
-        self.messages.put(msgspec.json.decode(message))
+    def send(self, *messages: bytes, transition: bool = False) -> None:
+        for message in messages:
+            self.messages.put(msgspec.json.decode(message))
 
     def close(self, code: int, reason: str) -> None:
         self.messages.put({"type": "Closed", "code": code, "reason": reason})

@@ -156,9 +156,17 @@ def abort(context: CallContext, args: dict[str, Any]) -> None:
                 context.transaction.system_patch("_index", index.id, {"state": "deleting"})
 
 
+def forget_deleted(context: CallContext, args: dict[str, Any]) -> None:
+    """Remove the documents of indexes whose keys are gone."""
+    for index in context.transaction.stream(QueryPlan("_index", system=True)):
+        if index["state"] == "deleting":
+            context.transaction.system_delete("_index", index["_id"])
+
+
 FUNCTIONS = {
     "_system/push:begin": begin,
     "_system/push:activate": activate,
     "_system/push:abort": abort,
+    "_system/push:forgetDeleted": forget_deleted,
     "_system/push:indexesBuilt": indexes_built,
 }
