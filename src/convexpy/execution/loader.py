@@ -14,6 +14,7 @@ import hashlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import linecache
 import marshal
 import os
 import sys
@@ -116,7 +117,10 @@ class _ModuleLoader(importlib.machinery.SourceFileLoader):
 
     def get_code(self, fullname: str) -> CodeType | None:
         source = Path(self.path).read_bytes()
-        return self._app.code_cache.get(source, self._app.display_name(self.path))
+        name = self._app.display_name(self.path)
+        # No file has that name here: without this, each look at a source line would search all of sys.path for it.
+        linecache.cache[name] = (len(source), None, source.decode(errors="replace").splitlines(True), name)
+        return self._app.code_cache.get(source, name)
 
     def exec_module(self, module: ModuleType) -> None:
         self._app.current.append(self.path)
