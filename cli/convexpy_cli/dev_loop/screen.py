@@ -41,6 +41,8 @@ class Screen:
         """Say that a push went live; `ms` is the time since its files were read."""
         result: PushResult = shown.result
         first = self._live_since is None
+        for warning in result.warnings:
+            self._output.step("warn", warning)
         self._live_since = _clock()
         self._output.event(
             "pushed", round=shown.round, ms=round(ms, 1), version=result.version, changes=result.changes

@@ -33,6 +33,7 @@ class PushResult:
     changes: dict[str, Any]
     counts: dict[str, int]
     ms: float
+    warnings: list[str] = field(default_factory=list[str])
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,7 @@ class AdminClient:
             answer.get("changes", {}),
             answer.get("counts", {}),
             float(answer.get("ms", 0)),
+            answer.get("warnings", []),
         )
 
     # Environment variables, logs, the deployment itself

@@ -152,8 +152,14 @@ class FunctionRunner:
         """Answer what an action asks (the operations of `functions._host.ActionHost`)."""
         payload: dict[str, Any] = _decode(request.payload)
         if request.operation != "call":
-            detail = f"{request.operation} is not available on this deployment"
-            return b"null", CallFailure("NotSupported", detail, function=call.path)
+            what = request.operation.partition("_")[0]
+            named = {
+                "schedule": "scheduled functions",
+                "cancel": "scheduled functions",
+                "vector": "vector search",
+            }
+            detail = f"{named.get(what, 'file storage')}: not in this version of convexpy"
+            return b"null", CallFailure("NotAvailable", detail, function=call.path)
         caller = Caller(call.identity or b"", admin=True)
         try:
             path = canonical_path(payload["path"])

@@ -54,8 +54,25 @@ def describe_changes(
             },
             "modules": _difference(modules_before, modules),
         },
+        "warnings": _warnings(after),
         "counts": {"functions": len(after["functions"]), "tables": len(_tables(after)), "indexes": len(new)},
     }
+
+
+def _warnings(description: dict[str, Any]) -> list[str]:
+    """Name what the app defines and this version does not run."""
+    found: list[str] = []
+    if description["crons"]:
+        found.append("crons.py: cron jobs are not run by this version of convexpy")
+    if description["auth"]:
+        found.append("auth_config.py: sign-in is not in this version of convexpy; every token is refused")
+    schema = description["schema"]
+    for name, table in ({} if schema is None else schema["tables"]).items():
+        if table["searchIndexes"] or table["vectorIndexes"]:
+            found.append(
+                f'schema.py: search and vector indexes of "{name}" are not built by this version of convexpy'
+            )
+    return found
 
 
 def schema_needs_check(before: dict[str, Any] | None, after: dict[str, Any]) -> bool:

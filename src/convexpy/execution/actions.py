@@ -49,9 +49,7 @@ from convexpy.protocol.frames import (
 from convexpy.values import decode_wire, encode_wire
 
 REVOKED = "Revoked"
-_ERRORS: dict[str, type[Error]] = {
-    cls.default_code: cls for cls in (ArgumentError, LimitExceeded, FunctionNotFound) if cls.default_code
-}
+_ERRORS: dict[str, type[Error]] = {cls.default_code: cls for cls in (ArgumentError, FunctionNotFound)}
 
 
 class ActionTimeout(Error):
@@ -65,11 +63,12 @@ def raise_failure(failure: CallFailure) -> None:
     if failure.data is not None and failure.code != "InvalidCursor":
         raise ConvexError(decode_wire(failure.data))
     message = failure.detail.split("\n    at ")[0]
+    message = message.removeprefix("Uncaught ")
+    if failure.code == LimitExceeded.default_code:
+        raise LimitExceeded(message.removeprefix("LimitExceeded: "), limit=failure.limit)
     if failure.code in _ERRORS:
         raise _ERRORS[failure.code](message.removeprefix(f"{failure.code}: "))
-    raise FunctionError(
-        message.removeprefix("Uncaught "), function=failure.function, traceback=failure.traceback
-    )
+    raise FunctionError(message, function=failure.function, traceback=failure.traceback)
 
 
 class _RunningAction:

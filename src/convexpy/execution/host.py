@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from convexpy.database import Transaction
 from convexpy.errors import ArgumentError, ConvexError, Error, FunctionError, FunctionNotFound, ReturnsError
-from convexpy.execution import capture, guards, jobs, stored_files, tracebacks
+from convexpy.execution import capture, guards, tracebacks
 from convexpy.execution.loader import LoadedApp
 from convexpy.functions import FunctionDefinition, FunctionKind, MutationCtx, QueryCtx
 from convexpy.schema import Schema
@@ -157,33 +157,33 @@ class TransactionCallHost:
                 transaction.drop()
 
     def schedule(self, at_ms: float, path: str, args: dict[str, Any]) -> str:
-        """Write a pending job, as part of this transaction."""
-        definition = self._call.app.functions.get(path)
-        if definition is None:
-            raise FunctionNotFound(f"Could not find function for '{path}', which was to be scheduled.")
-        if definition.kind == "query":
-            raise ArgumentError(f"{path} is a query: only mutations and actions can be scheduled")
-        return jobs.schedule(self._call.transaction, at_ms, path, args, self._call.now_ms)
+        """Refuse: nothing would run the job."""
+        raise not_available("scheduled functions")
 
     def cancel(self, job: str) -> None:
-        """Cancel a pending job."""
-        jobs.cancel(self._call.transaction, job, self._call.now_ms)
+        """Refuse: there are no jobs."""
+        raise not_available("scheduled functions")
 
     def storage_url(self, id: str) -> str | None:
-        """Return the public address of a stored file."""
-        return stored_files.url(self._call.transaction, id, self._call.settings.cloud_url)
+        """Refuse: there are no files."""
+        raise not_available("file storage")
 
     def storage_metadata(self, id: str) -> dict[str, Any] | None:
-        """Return the metadata of a stored file."""
-        return stored_files.metadata(self._call.transaction, id)
+        """Refuse: there are no files."""
+        raise not_available("file storage")
 
     def storage_upload_url(self) -> str:
-        """Return an address to which a client may upload for an hour."""
-        return stored_files.upload_url(self._call.settings, self._call.now_ms)
+        """Refuse: nothing would take the upload."""
+        raise not_available("file storage")
 
     def storage_delete(self, id: str) -> None:
-        """Delete a stored file, as part of this transaction."""
-        stored_files.delete(self._call.transaction, id)
+        """Refuse: there are no files."""
+        raise not_available("file storage")
+
+
+def not_available(what: str) -> Error:
+    """Return the error for a part of the surface that this version does not have yet."""
+    return Error(f"{what}: not in this version of convexpy", code="NotAvailable")
 
 
 def run_function(call: CallContext, definition: FunctionDefinition, args: dict[str, Any]) -> Any:

@@ -93,7 +93,7 @@ class LocalTest(ConvexTest):
 
     def finish_scheduled(self) -> None:
         """Run scheduled functions, and those that they schedule, until none is left."""
-        raise Error("scheduled functions are not run yet by this version", code="NotSupported")
+        raise Error("scheduled functions: not in this version of convexpy", code="NotAvailable")
 
     def fetch(
         self,
