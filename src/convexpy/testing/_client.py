@@ -88,7 +88,7 @@ class LocalTest(ConvexTest):
         return self._local.run(function)
 
     def advance(self, duration: Duration, /) -> None:
-        """Move the clock; jobs that fall due run."""
+        """Move the clock that functions see."""
         self._local.clock.advance(span_ms(duration) / 1000)
 
     def finish_scheduled(self) -> None:
