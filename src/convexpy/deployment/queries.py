@@ -111,6 +111,8 @@ class QueryDispatcher:
         """Write a durable row to every stream."""
         for slot in self._slots:
             slot.connection.send_encoded(row.frame)
+        if self._timeline.crowded:
+            self._timeline.forget_before(self.oldest_row)
 
     def checkpointed(self, seq: int) -> None:
         """Tell the executors that the checkpoint has moved."""
@@ -137,7 +139,8 @@ class QueryDispatcher:
         )
 
     def _finish(self, query: _Query, outcome: Outcome, *, stale: bool) -> None:
-        self._timeline.forget_before(self.oldest_row)
+        if self._timeline.crowded:
+            self._timeline.forget_before(self.oldest_row)
         query.done(outcome, stale)
 
     def _lost(self, slot: TransactionSlot, reason: str, blamed: Call | None, innocent: list[Call]) -> None:

@@ -29,6 +29,17 @@ class TailRow:
         self.size = len(row.entry)
 
 
+class RecentRow:
+    """What is remembered of a row beyond the checkpoint: which keys it wrote, not what."""
+
+    __slots__ = ("keys", "seq", "ts")
+
+    def __init__(self, seq: int, ts: int, keys: WrittenKeys) -> None:
+        self.seq = seq
+        self.ts = ts
+        self.keys = keys
+
+
 class LogTimeline:
     """The newest durable row and the tail after the checkpoint."""
 
@@ -38,7 +49,7 @@ class LogTimeline:
         self.checkpoint_seq = checkpoint_seq
         self.tail: deque[TailRow] = deque(TailRow(tail_row, []) for tail_row in rows)
         self.tail_bytes = sum(tail_row.size for tail_row in self.tail)
-        self._recent: deque[TailRow] = deque()
+        self._recent: deque[RecentRow] = deque()
 
     def append(self, row: LogRow, blobs: Iterable[bytes]) -> TailRow:
         """Add a row that has just become durable."""
@@ -47,7 +58,7 @@ class LogTimeline:
             keys += written_keys(blob)
         tail_row = TailRow(row, keys)
         self.tail.append(tail_row)
-        self._recent.append(tail_row)
+        self._recent.append(RecentRow(row.seq, row.ts, keys))
         self.tail_bytes += tail_row.size
         self.row, self.ts = row.seq, row.ts
         return tail_row
@@ -58,6 +69,11 @@ class LogTimeline:
         while self.tail and self.tail[0].seq <= seq:
             self.tail_bytes -= self.tail.popleft().size
 
+    @property
+    def crowded(self) -> bool:
+        """Whether it is time to forget keys: more than twice as many rows are remembered as need be."""
+        return len(self._recent) > 2 * RECENT_ROWS
+
     def forget_before(self, seq: int) -> None:
         """Drop the keys of rows that no call in flight can be older than, but for a bounded number of the newest."""
         while len(self._recent) > RECENT_ROWS and self._recent[0].seq <= seq:
@@ -67,7 +83,7 @@ class LogTimeline:
         """Say whether a row after `seq` wrote a key inside one of these ranges."""
         if seq >= self.row:
             return False
-        rows: list[TailRow] = []
+        rows: list[RecentRow] = []
         for row in reversed(self._recent):
             if row.seq <= seq:
                 break

@@ -13,12 +13,14 @@ from convexpy.protocol import sync
 from convexpy.sync import Session
 
 CHUNKS_SINCE = (1, 28)
+CLOSE_WITHIN_S = 5.0
 
 
 class SocketTransport:
     """Queues messages for one client and writes them in order."""
 
     def __init__(self, send: Send, knobs: Knobs) -> None:
+        self._loop = asyncio.get_running_loop()
         self._send = send
         self._knobs = knobs
         self._queue: deque[tuple[bytes, bool]] = deque()
@@ -28,23 +30,27 @@ class SocketTransport:
         self.transitions_queued = 0
         self.session: Session | None = None
 
-    def send(self, message: bytes, *, transition: bool = False) -> None:
-        """Queue a message; a client that does not read is cut off at a bound."""
+    def send(self, *messages: bytes, transition: bool = False) -> None:
+        """Queue a message, or the chunks of one; a client that does not read is cut off at a bound."""
         if self._closing is not None:
             return
-        self._queue.append((message, transition))
-        self._bytes += len(message)
+        waiting = self._bytes
+        self._queue += [(message, False) for message in messages[:-1]]
+        self._queue.append((messages[-1], transition))
+        self._bytes += sum(map(len, messages))
         self.transitions_queued += transition
-        if self._bytes > self._knobs.socket_buffer_bytes and len(self._queue) > 1:
-            self._queue.clear()
-            self.close(1013, "SlowReader")
         self._wake.set()
+        if waiting and self._bytes > self._knobs.socket_buffer_bytes:
+            self._queue.clear()
+            if self.session is not None:
+                self.session.close(1013, "SlowReader")
 
     def close(self, code: int, reason: str) -> None:
-        """Close after what is queued."""
+        """Close after what is queued; a client that does not take even that is dropped after a while."""
         if self._closing is None:
             self._closing = (code, reason[:120])
             self._wake.set()
+            self._loop.call_later(CLOSE_WITHIN_S, _abort, self._send)
 
     async def write(self) -> None:
         """Write until the connection is closed; Ping when nothing else was sent for a while."""
@@ -63,6 +69,7 @@ class SocketTransport:
                     message, transition = self._queue.popleft()
                     await self._send({"type": "websocket.send", "text": message.decode()})
                     self._bytes -= len(message)
+                    del message  # a big one must not stay while the next is waited for
                     if transition:
                         self.transitions_queued -= 1
                         if self.session is not None and self.transitions_queued == 1:
@@ -73,6 +80,13 @@ class SocketTransport:
                     return
         except (OSError, RuntimeError):
             return  # the client is gone; the reader notices too
+
+
+def _abort(send: Send) -> None:
+    """Drop a connection without waiting until the client has read what is on its way; ASGI has no word for this."""
+    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    if transport is not None:
+        transport.abort()
 
 
 def takes_chunks(version: str | None) -> bool:

@@ -79,9 +79,7 @@ class Action(msgspec.Struct, tag_field="type", tag="Action", rename="camel"):
 
 
 class Event(msgspec.Struct, tag_field="type", tag="Event", rename="camel"):
-    """Telemetry, never answered."""
-
-    event_type: str = ""
+    """Telemetry, never answered and never looked at."""
 
 
 ClientMessage = Connect | Authenticate | ModifyQuerySet | Mutation | Action | Event
@@ -96,7 +94,7 @@ def decode_client_message(data: bytes | str) -> ClientMessage:
     """
     try:
         message: ClientMessage = _decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeError) as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise RequestError(f"received an invalid message: {error}", code="BadClientMessage") from error
     return message
 

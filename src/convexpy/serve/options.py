@@ -26,6 +26,7 @@ class ServeOptions:
     query_executors: int
     function_cpu_s: float | None
     memory_mib: int | None
+    ping_interval_s: float | None
 
 
 def parse(arguments: list[str]) -> ServeOptions:
@@ -50,4 +51,5 @@ def parse(arguments: list[str]) -> ServeOptions:
     parser.add_argument("--query-executors", type=int, default=1)
     parser.add_argument("--function-cpu-s", type=float, help="CPU seconds of one query or mutation")
     parser.add_argument("--memory-mib", type=int, help="memory of one executor for queries and mutations")
+    parser.add_argument("--ping-interval-s", type=float, help=argparse.SUPPRESS)
     return ServeOptions(**vars(parser.parse_args(arguments)))

@@ -79,12 +79,16 @@ def ensure_keys(folder: Path, name: str | None) -> Keys:
 
 
 def _knobs(options: ServeOptions) -> Knobs:
-    knobs = Knobs(query_executors=options.query_executors)
-    if options.function_cpu_s is not None:
-        knobs = msgspec.structs.replace(knobs, function_cpu_s=options.function_cpu_s)
-    if options.memory_mib is not None:
-        knobs = msgspec.structs.replace(knobs, executor_memory_bytes=options.memory_mib * 2**20)
-    return knobs
+    memory_mib = options.memory_mib
+    given: dict[str, float | None] = {
+        "query_executors": options.query_executors,
+        "function_cpu_s": options.function_cpu_s,
+        "executor_memory_bytes": None if memory_mib is None else memory_mib * 2**20,
+        "ping_interval_s": options.ping_interval_s,
+    }
+    return msgspec.structs.replace(
+        Knobs(), **{name: value for name, value in given.items() if value is not None}
+    )
 
 
 def _starter(options: ServeOptions) -> Starter:

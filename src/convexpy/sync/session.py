@@ -8,6 +8,7 @@ starts where the last one ended.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -48,7 +49,7 @@ class Backend(Protocol):
     """What a session asks of the deployment."""
 
     def canonical_args(self, args: bytes) -> bytes:
-        """Return the one object of `args` (`[{}]` or `{}`) as canonical wire JSON, or raise RequestError."""
+        """Return the one object of `args` (`[{}]` or `{}`) as canonical wire JSON, anything else as it came."""
         ...
 
     def canonical_path(self, path: str) -> str:
@@ -71,16 +72,16 @@ class Backend(Protocol):
         """Check a token or key; raise AuthError if it is not valid."""
         ...
 
-    def observed(self, ts: int) -> None:
-        """A client has seen this timestamp: later ones must be above it. Raises RequestError when it makes no sense."""
+    def observed(self, ts: int) -> bool:
+        """A client has seen this timestamp: later ones must be above it. False when it makes no sense."""
         ...
 
 
 class Transport(Protocol):
     """The socket of a session."""
 
-    def send(self, message: bytes, *, transition: bool = False) -> None:
-        """Queue a message; Transitions are counted."""
+    def send(self, *messages: bytes, transition: bool = False) -> None:
+        """Queue one message, or the chunks of one; Transitions are counted."""
         ...
 
     @property
@@ -117,6 +118,13 @@ class Pin:
 
 
 @dataclass(slots=True)
+class _Response:
+    """The place of a mutation's response in the order of the responses; `message` is there when the mutation has ended."""
+
+    message: bytes | None = None
+
+
+@dataclass(slots=True)
 class _Pending:
     modifications: list[sync.AddQuery | sync.RemoveQuery] = field(default_factory=list)
     identity_changed: bool = False
@@ -148,6 +156,7 @@ class Session:
         self._removed: list[int] = []
         self._skew_ms: int | None = None
         self._running = {"mutation": 0, "action": 0}
+        self._responses: deque[_Response] = deque()
 
     @property
     def congested(self) -> bool:
@@ -194,8 +203,10 @@ class Session:
         self.session_id = message.session_id
         if message.client_ts:
             self._skew_ms = int(message.client_ts - time.time() * 1000)
-        if message.max_observed_timestamp is not None:
-            self._backend.observed(sync.decode_ts(message.max_observed_timestamp))
+        seen = message.max_observed_timestamp
+        if seen is not None and not self._backend.observed(sync.decode_ts(seen)):
+            # Not a FatalError: the client shall come back, to the data that it has seen.
+            self.close(1011, "InternalServerError")
 
     def _modify(self, message: sync.ModifyQuerySet) -> None:
         if message.base_version != self._received_query_set or message.new_version <= message.base_version:
@@ -260,16 +271,19 @@ class Session:
         self._running[kind] += 1
         run = self._backend.run_mutation if mutation else self._backend.run_action
         request = message.request_id
+        place = _Response() if mutation else None
+        if place is not None:
+            self._responses.append(place)
         run(
             self._backend.canonical_path(message.udf_path),
             bytes(message.args),
             self._caller,
             self.session_id,
             request,
-            lambda done: self._finished(kind, request, done),
+            lambda done: self._finished(kind, request, done, place),
         )
 
-    def _finished(self, kind: str, request: int, done: Done) -> None:
+    def _finished(self, kind: str, request: int, done: Done, place: _Response | None) -> None:
         self._running[kind] -= 1
         if self.closed:
             return
@@ -285,8 +299,18 @@ class Session:
             message = sync.mutation_response(request, done.value, done.ts, done.log_lines)
         else:
             message = sync.action_response(request, done.value, done.log_lines)
-        self._transport.send(message)
+        if place is None:
+            self._transport.send(message)
+        else:
+            place.message = message
+            self._send_responses()
         self._hub.schedule(self)
+
+    def _send_responses(self) -> None:
+        """Send responses of mutations in the order of the requests: a refusal is known before what runs has ended."""
+        while self._responses and (message := self._responses[0].message) is not None:
+            self._responses.popleft()
+            self._transport.send(message)
 
     # What the hub asks
 
@@ -393,9 +417,7 @@ class Session:
         self.version = end
         limit = self._knobs.transition_chunk_bytes
         if self._chunks and len(message) > limit:
-            parts = sync.transition_chunks(message, limit, str(id(message)))
-            for number, part in enumerate(parts):
-                self._transport.send(part, transition=number == len(parts) - 1)
+            self._transport.send(*sync.transition_chunks(message, limit, str(id(message))), transition=True)
         else:
             self._transport.send(message, transition=True)
 
