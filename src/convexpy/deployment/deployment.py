@@ -240,8 +240,12 @@ class Deployment:
             new_request_id(),
             self.clock.now_ns() // 1_000_000,
         )
-        self.live.mutations.submit(call, future.set_result, first=first)
-        outcome = await future
+        self.live.mutations.submit(call, lambda outcome: _settle(future, outcome), first=first)
+        try:
+            outcome = await future
+        except asyncio.CancelledError:
+            self.live.mutations.forget(call.id)
+            raise
         if outcome.failure is not None:
             raise Error(outcome.failure.detail.removeprefix("Uncaught "), code=outcome.failure.code)
         return outcome
@@ -316,6 +320,11 @@ class Deployment:
         task = asyncio.get_running_loop().create_task(_logged(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _settle(future: asyncio.Future[Outcome], outcome: Outcome) -> None:
+    if not future.done():
+        future.set_result(outcome)
 
 
 async def _logged(work: Any) -> None:

@@ -115,6 +115,11 @@ class MutationPipeline:
             if force:
                 break
 
+    def forget(self, call_id: int) -> None:
+        """Drop a call that has not been sent yet: who asked for it has gone."""
+        self._done.pop(call_id, None)
+        self._waiting = deque(call for call in self._waiting if call.id != call_id)
+
     # The executor
 
     def attach(self, connection: ExecutorConnection) -> None:

@@ -22,6 +22,7 @@ from convexpy.protocol.frames import CheckpointMoved, FromExecutor, Ready
 
 READY_TIMEOUT_S = 60.0
 RESPAWN_DELAY_S = 0.5
+ACTIVATE_TIMEOUT_S = 60.0
 logger = logging.getLogger("convexpy.versions")
 
 
@@ -56,6 +57,7 @@ class LiveVersion:
         self._knobs = knobs
         self._handle: VersionHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._switching = asyncio.Lock()
         self._spawning: dict[str, int] = {"mutations": 0, "queries": 0, "actions": 0}
         self.registry = FunctionRegistry()
         self.mutations: MutationPipeline
@@ -113,6 +115,10 @@ class LiveVersion:
 
     async def switch(self, handle: VersionHandle, activate: Callable[[], Awaitable[None]]) -> None:
         """Make `handle` live. `activate` runs its one transaction on the new mutation executor, before held calls."""
+        async with self._switching:
+            await self._switch(handle, activate)
+
+    async def _switch(self, handle: VersionHandle, activate: Callable[[], Awaitable[None]]) -> None:
         mutation = await spawn_ready(handle, "transactions")
         query = [await spawn_ready(handle, "transactions") for _ in range(self._knobs.query_executors)]
         idle = asyncio.Event()
@@ -123,7 +129,8 @@ class LiveVersion:
             self.mutations.detach()
             self._attach(mutation, "mutations")
             try:
-                await activate()
+                async with asyncio.timeout(ACTIVATE_TIMEOUT_S):
+                    await activate()
             except BaseException:
                 # The old version goes on: its next mutation executor starts from the same rows.
                 self.mutations.detach()
