@@ -41,11 +41,16 @@ def analyze(folder: Path, *, label: str, camel: bool = False) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> int:
-    """Entry point; the last argument is the folder, `--camel` publishes camelCase names."""
+    """Entry point; the last argument is the folder.
+
+    `--camel` publishes camelCase names; `--label=` is what the developer calls the folder.
+    """
     folder = Path(arguments[-1])
+    labels = [each.removeprefix("--label=") for each in arguments if each.startswith("--label=")]
+    label = labels[0] if labels else folder.name
     output = sys.stdout
     try:
-        result = analyze(folder, label=folder.name, camel="--camel" in arguments)
+        result = analyze(folder, label=label, camel="--camel" in arguments)
     except Error as error:
         output.write(json.dumps({"error": error.to_json()}) + "\n")
         return 1

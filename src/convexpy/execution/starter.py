@@ -1,6 +1,7 @@
-"""Starting executors: by the fork server where forking is safe, else as fresh interpreters.
+"""Starting executors with a fork server (Linux).
 
 `start_version` imports one version of the app and describes it; the handle it returns starts executors on that version.
+`spares.py` does the same with fresh interpreters, where `fork` does not exist or is unsafe.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ def executor_environment(env: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", **env}
 
 
-def _raise_failure(error: dict[str, Any]) -> None:
+def raise_failure(error: dict[str, Any]) -> None:
+    """Raise the error that a process which imports the app has reported."""
     location = error.get("location")
     raise ProjectError(
         error["message"],
@@ -229,7 +231,7 @@ class ForkStarter:
             raise
         if "failed" in message:
             await control.close()
-            _raise_failure(message["failed"])
+            raise_failure(message["failed"])
         return ForkVersion(control, pid, message["loaded"])
 
     async def warm(self, packages: list[str]) -> None:
@@ -290,76 +292,3 @@ class ForkStarter:
 
 
 _retired: list[subprocess.Popen[bytes]] = []
-
-
-class SpawnVersion:
-    """A version whose executors are fresh interpreters."""
-
-    def __init__(
-        self, settings: ExecutorSettings, env: Mapping[str, str], description: dict[str, Any]
-    ) -> None:
-        self._settings = settings
-        self._env = env
-        self.description = description
-        self._processes: list[tuple[subprocess.Popen[bytes], asyncio.Task[None]]] = []
-
-    async def spawn(self, role: Role) -> ExecutorConnection:
-        """Start a fresh interpreter as an executor."""
-        ours, theirs = socket.socketpair()
-        descriptor = word.create()
-        try:
-            process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "convexpy.execution.worker",
-                    role,
-                    str(theirs.fileno()),
-                    str(descriptor),
-                ],
-                pass_fds=[theirs.fileno(), descriptor],
-                env=executor_environment(self._env),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-            executor = ProcessExecutor(process.pid, word.Word(descriptor))
-        finally:
-            theirs.close()
-            os.close(descriptor)
-        assert process.stdin is not None
-        process.stdin.write(encode_settings(self._settings))
-        process.stdin.close()
-        task = asyncio.get_running_loop().create_task(self._wait(process, executor))
-        self._processes.append((process, task))
-        await executor.attach(ours)
-        return executor
-
-    @staticmethod
-    async def _wait(process: subprocess.Popen[bytes], executor: ProcessExecutor) -> None:
-        executor.exited(await asyncio.to_thread(process.wait))
-
-    async def retire(self) -> None:
-        """Nothing holds the version but its executors."""
-
-
-class SpawnStarter:
-    """Starts every executor as a fresh interpreter: where `fork` does not exist or is unsafe."""
-
-    async def start_version(self, settings: ExecutorSettings, env: Mapping[str, str]) -> VersionHandle:
-        """Describe the app in a child process."""
-        arguments = [*(["--camel"] if settings.camel else []), settings.folder]
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "convexpy.execution.analyze", *arguments,
-            env=executor_environment(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        )  # fmt: skip
-        output, _ = await asyncio.wait_for(process.communicate(), START_TIMEOUT_S)
-        description = json.loads(
-            output or b'{"error": {"code": "InternalError", "message": "the analysis died"}}'
-        )
-        if "error" in description:
-            _raise_failure(description["error"])
-        return SpawnVersion(settings, env, description)
-
-    async def close(self) -> None:
-        """Executors end with their streams."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import os
 import random
 import resource
@@ -18,12 +19,14 @@ import time
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from convexpy.database import Store
 from convexpy.execution import capture, guards
 from convexpy.execution.actions import ActionWorker
 from convexpy.execution.executor import Executor
 from convexpy.execution.loader import AppLoader, LoadedApp
-from convexpy.execution.settings import ExecutorSettings, decode_settings
+from convexpy.execution.settings import ExecutorSettings
 from convexpy.execution.word import Word
 from convexpy.persistence import open_checkpoint_reader
 from convexpy.protocol.frames import Call, FromExecutor, Ready, Stop, encode_frame, reader_of_calls
@@ -142,16 +145,26 @@ class _TransactionWorker:
 
 
 def main(arguments: list[str]) -> None:
-    """Entry point of an executor that is started fresh, where forking is unsafe.
+    """Entry point of an executor that is started fresh: `STREAM_FD WORD_FD PACKAGE…`.
 
-    Arguments: `ROLE STREAM_FD WORD_FD`; the settings come on standard input.
+    It imports the packages, then waits for its role and settings on standard input; end-of-file without them ends it.
     """
-    role, stream_fd, word_fd = arguments
-    settings = decode_settings(sys.stdin.buffer.read())
+    stream_fd, word_fd, *packages = arguments
+    for package in packages:
+        with contextlib.suppress(Exception):
+            importlib.import_module(package)
+    told = sys.stdin.buffer.read()
+    if not told:
+        return
+    role_and_settings = msgspec.json.decode(told, type=_Told)
     stream = socket.socket(fileno=int(stream_fd))
-    word = Word(int(word_fd))
-    app = load_app(settings)
-    run("actions" if role == "actions" else "transactions", stream, word, settings, app)
+    app = load_app(role_and_settings.settings)
+    run(role_and_settings.role, stream, Word(int(word_fd)), role_and_settings.settings, app)
+
+
+class _Told(msgspec.Struct):
+    role: Role
+    settings: ExecutorSettings
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ import uvicorn
 from convexpy.auth import AdminKeys, create_instance_secret
 from convexpy.deployment import Deployment, DeploymentSettings, FolderStorage, Keys, load_keys, save_keys
 from convexpy.errors import Error
-from convexpy.execution.starter import ForkStarter, SpawnStarter, Starter
+from convexpy.execution.spares import SpawnStarter
+from convexpy.execution.starter import ForkStarter, Starter
 from convexpy.http import ApiApp, SiteApp
 from convexpy.limits import Knobs
 from convexpy.runtime import SystemClock

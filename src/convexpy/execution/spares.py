@@ -1,0 +1,152 @@
+"""Starting executors as fresh interpreters, where `fork` does not exist or is unsafe.
+
+An interpreter takes long to start, so some wait as *spares*: they have imported what every executor needs and the app's
+third-party packages, and are told their role and version when one is needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from convexpy.execution import word
+from convexpy.execution.connection import ExecutorConnection, ProcessExecutor, Role
+from convexpy.execution.settings import ExecutorSettings
+from convexpy.execution.starter import START_TIMEOUT_S, executor_environment, raise_failure
+
+SPARES = 2
+
+
+class Spare:
+    """An interpreter that waits for a role."""
+
+    def __init__(self, env: Mapping[str, str], packages: list[str]) -> None:
+        self._ours, theirs = socket.socketpair()
+        descriptor = word.create()
+        try:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "convexpy.execution.worker",
+                    str(theirs.fileno()),
+                    str(descriptor),
+                    *packages,
+                ],
+                pass_fds=[theirs.fileno(), descriptor],
+                env=executor_environment(env),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            self._executor = ProcessExecutor(self._process.pid, word.Word(descriptor))
+        finally:
+            theirs.close()
+            os.close(descriptor)
+        loop = asyncio.get_running_loop()
+        # A thread of its own: a pool's threads would all be waiting for processes.
+        threading.Thread(target=self._wait, args=(loop,), name="convexpy-spare", daemon=True).start()
+
+    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        status = self._process.wait()
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(self._executor.exited, status)
+
+    async def become(self, role: Role, settings: ExecutorSettings) -> ExecutorConnection:
+        """Give it a role and a version."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(msgspec.json.encode({"role": role, "settings": settings}))
+            self._process.stdin.close()
+        await self._executor.attach(self._ours)
+        return self._executor
+
+    def discard(self) -> None:
+        """End it: it is of another environment."""
+        self._process.kill()
+        self._ours.close()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+
+class SpawnVersion:
+    """A version whose executors are fresh interpreters."""
+
+    def __init__(
+        self, starter: SpawnStarter, settings: ExecutorSettings, description: dict[str, Any]
+    ) -> None:
+        self._starter = starter
+        self._settings = settings
+        self.description = description
+
+    async def spawn(self, role: Role) -> ExecutorConnection:
+        """Turn a spare into an executor."""
+        return await self._starter.take().become(role, self._settings)
+
+    async def retire(self) -> None:
+        """Nothing holds the version but its executors."""
+
+
+class SpawnStarter:
+    """Keeps spares of the present environment and turns them into executors."""
+
+    def __init__(self) -> None:
+        self._env: dict[str, str] = {}
+        self._packages: list[str] = []
+        self._spares: list[Spare] = []
+
+    async def start_version(self, settings: ExecutorSettings, env: Mapping[str, str]) -> SpawnVersion:
+        """Describe the app in a child process.
+
+        Raises:
+            ProjectError: the app does not import, or defines something that makes no sense.
+        """
+        if dict(env) != self._env:
+            self._discard()
+            self._env = dict(env)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "convexpy.execution.analyze",
+            *(["--camel"] if settings.camel else []),
+            f"--label={settings.label}",
+            settings.folder,
+            env=executor_environment(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+        )
+        output, _ = await asyncio.wait_for(process.communicate(), START_TIMEOUT_S)
+        died = b'{"error": {"code": "InternalError", "message": "the process that imports the app died"}}'
+        description = json.loads(output or died)
+        if "error" in description:
+            raise_failure(description["error"])
+        if set(description["packages"]) - set(self._packages):
+            self._discard()
+            self._packages = description["packages"]
+        return SpawnVersion(self, settings, description)
+
+    def take(self) -> Spare:
+        """Return a spare, and start others for the next time."""
+        spare = self._spares.pop(0) if self._spares else Spare(self._env, self._packages)
+        while len(self._spares) < SPARES:
+            self._spares.append(Spare(self._env, self._packages))
+        return spare
+
+    def _discard(self) -> None:
+        spares, self._spares = self._spares, []
+        for spare in spares:
+            spare.discard()
+
+    async def close(self) -> None:
+        """End the spares; executors end with their streams."""
+        self._discard()
