@@ -157,8 +157,26 @@ class Deployment:
 
         await self.live.switch(handle, nothing)
         self.schedule_warm(handle.description["packages"])
-        if self._building:
-            self.build_in_background(self._building)
+        await self._resume_building(handle.description["schema"])
+
+    async def _resume_building(self, schema: dict[str, Any] | None) -> None:
+        """Go on with the staged indexes of the active version; what a push began that did not end is taken back."""
+        staged = {
+            (table, index["name"], tuple(index["fields"]))
+            for table, definition in ({} if schema is None else schema["tables"]).items()
+            for index in definition["indexes"]
+            if index["staged"]
+        }
+        wanted, abandoned = [], []
+        for index in self._building:
+            key = (index["table"], index["name"], tuple(index["fields"]))
+            (wanted if key in staged else abandoned).append(index)
+        if abandoned:
+            numbers = [index["number"] for index in abandoned]
+            await self.run_system("_system/push:abort", encode_wire({"numbers": numbers}))
+            self._spawn(self._sweep())
+        if wanted:
+            self.build_in_background(wanted)
 
     async def close(self) -> None:
         """Stop: finish or cut calls, write the last group, make a full checkpoint, end the children."""

@@ -25,6 +25,7 @@ from convexpy.deployment.sources import PushedModule
 from convexpy.errors import PushRejected, RequestError
 from convexpy.execution.settings import ExecutorSettings
 from convexpy.execution.starter import VersionHandle
+from convexpy.runtime import pauses
 from convexpy.values import encode_wire
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class Pusher:
         folder = await asyncio.to_thread(deployment.sources.materialise, version, modules)
         settings = deployment.executor_settings(version, str(folder), request.config)
         handle = await deployment.starter.start_version(settings, deployment.functions_environment())
+        pauses.reach("push.loaded")
         try:
             changes = self._describe(deployment, handle.description, modules)
             answer = {"version": version, "unchanged": False, **changes}
@@ -140,6 +142,7 @@ class Pusher:
             }
 
             async def activate() -> None:
+                pauses.reach("push.before_activate")
                 if deployment.misfits:
                     raise self._misfit()
                 await deployment.run_system("_system/push:activate", encode_wire(args), first=True)
@@ -150,6 +153,7 @@ class Pusher:
             raise
         finally:
             deployment.misfits.clear()
+        pauses.reach("push.activated")
         deployment.activated(settings.version, modules, request.config)
         staged = [index for index in built if index["staged"]]
         if staged:
@@ -171,9 +175,11 @@ class Pusher:
             "_system/push:begin", encode_wire({"schema": schema, "pending": pending})
         )
         building: list[dict[str, Any]] = msgspec.json.decode(outcome.value)["building"]
+        pauses.reach("push.begun")
         try:
             await deployment.checkpoint(at_least=outcome.row)
             await deployment.walk([index for index in building if not index["staged"]], schema)
+            pauses.reach("push.walked")
         except BaseException:
             await self._abort(building)
             raise

@@ -278,6 +278,8 @@ class AppLoader:
             hint = f"install the package that provides {error.name!r} in the environment that runs convexpy"
         elif isinstance(error, Error):
             text, hint = error.message, error.hint
+        # Python names the file where the version was materialised; the developer knows it by another name.
+        text = text.replace(f"{self.folder}/", marker).replace(f"{self.package}.", f"{self.label}.")
         return ProjectError(
             text,
             code="ModuleLoadFailed",
