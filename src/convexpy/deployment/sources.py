@@ -77,7 +77,7 @@ class SourceStore:
         """Keep a content; return its hash."""
         sha256 = hashlib.sha256(source).hexdigest()
         path = self._content(sha256)
-        if not path.is_file():
+        if not path.is_file() or path.stat().st_size != len(source):
             temporary = path.with_suffix(f".{os.getpid()}")
             temporary.write_bytes(source)
             temporary.replace(path)

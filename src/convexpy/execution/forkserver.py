@@ -200,8 +200,7 @@ class ForkServer:
             return
         description["threads"] = threads() - before
         server._state = {"app": app, "settings": settings}
-        gc.collect()
-        gc.freeze()
+        gc.freeze()  # without a collection first: it would cost a push more than what it frees
         server._send({"loaded": description})
         server.run()
 
