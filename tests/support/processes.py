@@ -175,5 +175,7 @@ def wait_for(fact: Callable[[], Any], *, within_s: float = 20.0, what: str = "th
         seen = fact()
         if seen:
             return seen
-        assert time.monotonic() < deadline, f"{what} did not come true within {within_s} s; last seen: {seen!r}"
+        assert time.monotonic() < deadline, (
+            f"{what} did not come true within {within_s} s; last seen: {seen!r}"
+        )
         time.sleep(0.01)

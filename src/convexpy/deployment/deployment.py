@@ -167,7 +167,8 @@ class Deployment:
             for index in definition["indexes"]
             if index["staged"]
         }
-        wanted, abandoned = [], []
+        wanted: list[dict[str, Any]] = []
+        abandoned: list[dict[str, Any]] = []
         for index in self._building:
             key = (index["table"], index["name"], tuple(index["fields"]))
             (wanted if key in staged else abandoned).append(index)
