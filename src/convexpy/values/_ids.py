@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from operator import mul
+from itertools import accumulate
 from random import Random
 
 from convexpy.errors import InvariantViolation
@@ -24,7 +24,6 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 _TO_PYTHON = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 _SHAPE = re.compile(r"[0-9a-hjkmnp-tv-z]{31,37}").fullmatch
-_WEIGHTS = range(INTERNAL_ID_BYTES + 5, 0, -1)
 _DAY_MS = 86_400_000
 
 
@@ -57,8 +56,9 @@ def _decode(text: str) -> tuple[int, bytes] | None:
     if _SHAPE(text) is None:
         return None
     size = len(text) * 5 // 8
-    number = int(text.translate(_TO_PYTHON), 32) >> (len(text) * 5 - size * 8)
-    data = number.to_bytes(size, "big")
+    unused = len(text) * 5 - size * 8
+    number = int(text.translate(_TO_PYTHON), 32)
+    data = (number >> unused).to_bytes(size, "big")
     table_number = shift = position = 0
     while True:
         byte = data[position]
@@ -71,11 +71,13 @@ def _decode(text: str) -> tuple[int, bytes] | None:
             return None
     if len(data) - position != INTERNAL_ID_BYTES + 2 or not 0 < table_number <= TABLE_NUMBER_MAX:
         return None
-    internal_id = data[position:-2]
-    # Re-encoding also compares the checksum, and refuses other spellings of the same bytes.
-    return (table_number, internal_id) if encode_id(table_number, internal_id) == text else None
+    # Other spellings of the same bytes: digits too many, low bits that are set, a number with leading zeros.
+    if unused >= 5 or number & ((1 << unused) - 1) or byte == 0 or data[-2:] != _checksum(data[:-2]):
+        return None
+    return table_number, data[position:-2]
 
 
+@lru_cache(maxsize=1024)
 def _vint(number: int) -> bytes:
     out = bytearray()
     while number >= 0x80:
@@ -87,5 +89,4 @@ def _vint(number: int) -> bytes:
 
 def _checksum(body: bytes) -> bytes:
     """Return fletcher16: the sum of the bytes, and the sum of the running sums."""
-    weighted = sum(map(mul, body, _WEIGHTS[-len(body) :]))
-    return bytes((sum(body) & 0xFF, weighted & 0xFF))
+    return bytes((sum(body) & 0xFF, sum(accumulate(body)) & 0xFF))

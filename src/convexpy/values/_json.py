@@ -176,6 +176,8 @@ def to_json(value: Any, /) -> Any:
 
 def encode_wire(value: Any) -> bytes:
     """Return the canonical wire form of a canonical value: equal values give equal bytes."""
+    if value is None:
+        return b"null"
     return _sorted(value if _is_plain((value,)) else _tagged(value, _WIRE))
 
 
@@ -300,7 +302,14 @@ def _read_object(value: dict[Any, Any], depth: int) -> Any:
     name = ""
     try:
         for name, item in value.items():
-            plain[name if name in valid_names else check_name(name)] = _read(item, depth)
+            if name not in valid_names:
+                name = check_name(name)
+            kind = type(item)
+            # Most fields are these: not worth a call.
+            if (kind is str and item.isascii()) or (kind is int and -SAFE_INTEGER <= item <= SAFE_INTEGER):
+                plain[name] = item
+            else:
+                plain[name] = _read(item, depth)
     except Fault as fault:
         fault.segments.append(name)
         raise

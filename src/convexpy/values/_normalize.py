@@ -31,6 +31,7 @@ __all__ = ["NAN", "canonical_number", "normalize", "normalize_patch"]
 NAN = math.nan
 """The one NaN of canonical values."""
 
+_OTHER_UNSET = msgspec.UNSET
 _HINTS = {
     "datetime": " (pass milliseconds, e.g. to_ms(when))",
     "date": " (pass a string, e.g. day.isoformat())",
@@ -62,14 +63,16 @@ def normalize(value: Any, *, path: str = "$") -> Any:
 def normalize_patch(value: Any, *, path: str = "$") -> dict[str, Any]:
     """Return the canonical form of an object, keeping UNSET as the value of its top-level fields."""
     try:
-        items = _items(value)
-        if items is None:
-            raise Fault(f"expected an object at {{path}}, found {type(value).__name__}")
-        fields = dict(items)
-        removed = [name for name, item in fields.items() if item is UNSET]
-        plain: dict[str, Any] = _walk_object(fields.items(), 1)
-        for name in removed:
-            plain[check_name(name)] = UNSET
+        if type(value) is not dict:
+            items = _items(value)
+            if items is None:
+                raise Fault(f"expected an object at {{path}}, found {type(value).__name__}")
+            value = dict(items)
+        plain: dict[str, Any] = _walk_object(value.items(), 1)
+        if len(plain) != len(value):
+            for name, item in value.items():
+                if item is UNSET:
+                    plain[check_name(name)] = UNSET
         return plain
     except Fault as fault:
         raise ArgumentError(fault.describe(path)) from None
@@ -114,11 +117,16 @@ def _walk_object(items: Iterable[tuple[Any, Any]], depth: int) -> dict[str, Any]
     name: Any = None
     try:
         for name, item in items:
-            if item is UNSET or item is msgspec.UNSET:
+            if item is UNSET or item is _OTHER_UNSET:
                 continue
             if type(name) is not str or name not in valid_names:
                 name = check_name(name)
-            plain[name] = _walk(item, depth)
+            kind = type(item)
+            # Most fields are these: not worth a call.
+            if (kind is str and item.isascii()) or (kind is int and -SAFE_INTEGER <= item <= SAFE_INTEGER):
+                plain[name] = item
+            else:
+                plain[name] = _walk(item, depth)
     except Fault as fault:
         fault.segments.append(name)
         raise
