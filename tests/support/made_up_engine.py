@@ -44,6 +44,10 @@ class Tables(Calls):
         }
         self.plans: list[QueryPlan] = []
 
+    @property
+    def database(self) -> "Tables":
+        return self
+
     def get(self, id: str, table: str | None, *, system: bool = False) -> dict[str, Any] | None:
         self.calls.append(("get", id, table, system))
         return self.documents.get(id)
@@ -55,6 +59,9 @@ class Tables(Calls):
             found.reverse()
         fitting = [each for each in found if all(keep(each) for keep in plan.filters)]
         return iter(fitting[:limit])
+
+    def first(self, plan: QueryPlan) -> dict[str, Any] | None:
+        return next(self.stream(plan, limit=1), None)
 
     def count(self, plan: QueryPlan) -> int:
         return len(list(self.stream(plan)))

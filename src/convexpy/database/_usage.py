@@ -69,9 +69,16 @@ class Usage:
     `documents_read` and `documents_read_max`, and so on.
     """
 
+    # Counters start on the class: a call pays for those that it uses.
+    bytes_read = 0
+    bytes_written = 0
+    documents_read = 0
+    documents_written = 0
+    database_queries = 0
+    functions_scheduled = 0
+    scheduled_function_args_bytes = 0
+
     def __init__(self, budget: TransactionBudget) -> None:
-        self.bytes_read = self.bytes_written = self.documents_read = self.documents_written = 0
-        self.database_queries = self.functions_scheduled = self.scheduled_function_args_bytes = 0
         self.bytes_read_max = budget.bytes_read
         self.documents_read_max = budget.documents_read
         self.database_queries_max = budget.database_queries

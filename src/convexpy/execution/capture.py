@@ -24,6 +24,8 @@ _LEVELS = ((logging.ERROR, "ERROR"), (logging.WARNING, "WARN"), (logging.INFO, "
 class LogSink:
     """The log lines of one call. `on_line` is told of each one, for actions whose lines stream out while they run."""
 
+    __slots__ = ("_bytes_left", "_bytes_max", "_count", "_function", "_on_line", "_partial", "lines")
+
     def __init__(
         self, bytes_max: int, on_line: Callable[[LogLine], None] | None = None, function: str = ""
     ) -> None:

@@ -50,14 +50,14 @@ class Executor:
         self._epoch = 0
         self._json = msgspec.json.Decoder()
         self._ids = random.Random()
-        self._ids = random.Random()
         self._pending_schema: Schema | None = None
 
     def handle(self, frame: ToExecutor) -> None:
         """Take one frame from the server, in stream order."""
+        if type(frame) is Call:
+            self._call(frame)
+            return
         match frame:
-            case Call():
-                self._call(frame)
             case Row():
                 self.store.row(frame.seq, frame.ts, frame.entry)
             case RowIsYours():
@@ -279,7 +279,7 @@ def _result(
             replayed_seq, replayed_ts,
         )  # fmt: skip
     reads = transaction.read_set
-    used = transaction.usage()
+    used = transaction.charges
     return Result(
         call.id,
         epoch,
@@ -293,10 +293,10 @@ def _result(
         max_creation_time,
         transaction.journal_out,
         seconds,
-        used["documents_read"][0],
-        used["documents_written"][0],
-        used["bytes_read"][0],
-        used["bytes_written"][0],
+        used.documents_read,
+        used.documents_written,
+        used.bytes_read,
+        used.bytes_written,
         replayed_seq,
         replayed_ts,
         [f"{misfit.table}/{misfit.id}: {misfit.message}" for misfit in transaction.misfits],

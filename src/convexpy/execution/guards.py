@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Any, Literal
 
 from convexpy.errors import Error
@@ -113,18 +113,23 @@ def install() -> None:
         _installed = True
 
 
+enter: Callable[[Guarded], Token[Guarded | None]] = _guarded.set
+"""Refuse what `where` must not do, in this context only, until `leave` is called with what this returns."""
+leave: Callable[[Token[Guarded | None]], None] = _guarded.reset
+
+
 @contextmanager
-def guard(where: Guarded) -> Iterator[None]:
-    """Refuse what `where` must not do, in this context only."""
-    token = _guarded.set(where)
+def guard(where: Guarded) -> Generator[None]:
+    """Refuse what `where` must not do inside a `with`; each call uses the cheaper `enter` and `leave`."""
+    token = enter(where)
     try:
         yield
     finally:
-        _guarded.reset(token)
+        leave(token)
 
 
 @contextmanager
-def unguarded() -> Iterator[None]:
+def unguarded() -> Generator[None]:
     """Allow everything again: for the engine's own work inside a call."""
     token = _guarded.set(None)
     try:

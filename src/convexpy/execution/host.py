@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from convexpy.database import Transaction
 from convexpy.errors import ArgumentError, ConvexError, Error, FunctionError, FunctionNotFound, ReturnsError
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 NESTING_MAX = 64
 
 
-@dataclass
-class CallContext:
+class CallContext(msgspec.Struct):
     """What one call from outside carries through all its nested calls."""
 
     app: LoadedApp
@@ -39,7 +39,6 @@ class CallContext:
     client_address: str | None = None
     user_agent: str | None = None
     depth: int = 0
-    logger: logging.Logger = field(default_factory=capture.app_logger)
     set_pending_schema: Callable[[Schema | None], None] = lambda schema: None
     _random: random.Random | None = None
 
@@ -69,21 +68,13 @@ def find_function(app: LoadedApp, kind: FunctionKind, path: str) -> FunctionDefi
 class TransactionCallHost:
     """Implements `functions._host.TransactionHost` over a `Transaction`."""
 
+    __slots__ = ("_call", "_definition", "database")
+
     def __init__(self, call: CallContext, definition: FunctionDefinition) -> None:
         self._call = call
         self._definition = definition
-        transaction = call.transaction
-        # The hot operations go straight to the transaction.
-        self.get = transaction.get
-        self.stream = transaction.stream
-        self.count = transaction.count
-        self.paginate = transaction.paginate
-        self.normalize_id = transaction.normalize_id
-        self.insert = transaction.insert
-        self.patch = transaction.patch
-        self.replace = transaction.replace
-        self.delete = transaction.delete
-        self.usage = transaction.usage
+        # `ctx.db` goes straight to the transaction.
+        self.database = call.transaction
 
     @property
     def random(self) -> random.Random:
@@ -93,7 +84,7 @@ class TransactionCallHost:
     @property
     def log(self) -> logging.Logger:
         """The logger behind `ctx.log`."""
-        return self._call.logger
+        return capture.app_logger()
 
     @property
     def request_id(self) -> str:
@@ -118,6 +109,10 @@ class TransactionCallHost:
     def now_ms(self) -> int:
         """Return the time at which the call began."""
         return self._call.now_ms
+
+    def usage(self) -> Mapping[str, tuple[int, int]]:
+        """Return `(used, limit)` for each limit."""
+        return self._call.transaction.usage()
 
     def identity(self) -> dict[str, Any] | None:
         """Return the caller's claims; the read set remembers that they were asked for."""
@@ -189,9 +184,14 @@ def not_available(what: str) -> Error:
 def run_function(call: CallContext, definition: FunctionDefinition, args: dict[str, Any]) -> Any:
     """Run a query or mutation with its arguments checked; return its plain, checked result."""
     host = TransactionCallHost(call, definition)
-    ctx = QueryCtx(host) if definition.kind == "query" else MutationCtx(host)
-    with guards.guard("query" if definition.kind == "query" else "mutation"):
+    if definition.kind == "query":
+        ctx, token = QueryCtx(host), guards.enter("query")
+    else:
+        ctx, token = MutationCtx(host), guards.enter("mutation")
+    try:
         return definition.invoke(ctx, args, call.transaction.table_number)
+    finally:
+        guards.leave(token)
 
 
 def error_detail(error: BaseException, marker: str) -> str:

@@ -138,13 +138,15 @@ class QueryCtx(_CallsQueries):
     """What a query gets."""
 
     def __init__(self, host: TransactionHost) -> None:
-        super().__init__(host)
+        # Not by way of super(): one is made for every call.
+        self._host = host
+        self._parts = {}
 
     @property
     def db(self) -> DatabaseReader:
         """The database."""
-        found: DatabaseReader = self._part("db", DatabaseReader)
-        return found
+        found: DatabaseReader | None = self._parts.get("db")
+        return self._part("db", _reader_of) if found is None else found
 
     @property
     def auth(self) -> Auth:
@@ -171,8 +173,8 @@ class MutationCtx(QueryCtx, _CallsMutations):
     @property
     def db(self) -> DatabaseWriter:
         """The database."""
-        found: DatabaseWriter = self._part("db", DatabaseWriter)
-        return found
+        found: DatabaseWriter | None = self._parts.get("db")
+        return self._part("db", _writer_of) if found is None else found
 
     @property
     def storage(self) -> StorageWriter:
@@ -344,6 +346,14 @@ class SyncActionCtx(_CallsQueries, _CallsMutations):
         payload = _vector_search(table, index, vector, limit, filter)
         found: list[VectorHit[str]] = self._host.request_blocking("vector_search", payload)
         return found
+
+
+def _reader_of(host: TransactionHost) -> DatabaseReader:
+    return DatabaseReader(host.database)
+
+
+def _writer_of(host: TransactionHost) -> DatabaseWriter:
+    return DatabaseWriter(host.database)
 
 
 def _random_of(host: Any) -> Random:

@@ -8,7 +8,7 @@ from typing import Any, Literal, NotRequired, overload
 from typing_extensions import TypedDict
 
 from convexpy.errors import ArgumentError
-from convexpy.functions._host import QueryPlan, TransactionHost
+from convexpy.functions._host import DatabaseHost, QueryPlan
 from convexpy.functions._queries import TableQuery
 from convexpy.values import (
     Document,
@@ -60,6 +60,8 @@ class ScheduledFunctionDoc(TypedDict):
 
 def _id_and_table(method: str, args: tuple[Any, ...]) -> tuple[str, str | None]:
     """Return id and table of `(id)` or `(table, id)`."""
+    if len(args) == 1 and type(args[0]) is str:
+        return args[0], None
     if len(args) not in (1, 2):
         raise TypeError(f"{method} takes an id, or a table and an id; {len(args)} arguments were given")
     table = args[0] if len(args) == 2 else None
@@ -74,7 +76,7 @@ class SystemReader:
 
     __slots__ = ("_host",)
 
-    def __init__(self, host: TransactionHost) -> None:
+    def __init__(self, host: DatabaseHost) -> None:
         self._host = host
 
     @overload
@@ -114,7 +116,7 @@ class DatabaseReader:
 
     __slots__ = ("_host",)
 
-    def __init__(self, host: TransactionHost) -> None:
+    def __init__(self, host: DatabaseHost) -> None:
         self._host = host
 
     @property

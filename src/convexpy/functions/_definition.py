@@ -164,10 +164,8 @@ class FunctionDefinition:
         Raises:
             ReturnsError: it is no Convex value (code `UnsupportedValue`), or does not fit the validator.
         """
-        if result is UNSET:
-            result = None
         try:
-            plain = normalize(result)
+            plain = None if result is None or result is UNSET else normalize(result)
         except ArgumentError as error:
             raise ReturnsError(
                 _said(self.name_for_messages, error.message), code="UnsupportedValue"

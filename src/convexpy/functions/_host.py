@@ -76,12 +76,16 @@ class CallHost(Protocol):
         ...
 
 
-class TransactionHost(CallHost, Protocol):
-    """The engine under the ctx of a query or a mutation: all is synchronous and inside one transaction."""
+class DatabaseHost(Protocol):
+    """The engine under `ctx.db`: documents and queries, inside one transaction."""
 
     def get(self, id: str, table: str | None, *, system: bool = False) -> dict[str, Any] | None: ...
     def stream(self, plan: QueryPlan, *, limit: int | None = None) -> Iterator[dict[str, Any]]:
         """Yield fresh documents in order, filters applied, reading lazily; `limit` is a hint and a bound."""
+        ...
+
+    def first(self, plan: QueryPlan) -> dict[str, Any] | None:
+        """Return what `stream` with `limit=1` would yield, or None."""
         ...
 
     def count(self, plan: QueryPlan) -> int: ...
@@ -97,6 +101,13 @@ class TransactionHost(CallHost, Protocol):
 
     def replace(self, id: str, table: str | None, value: dict[str, Any]) -> None: ...
     def delete(self, id: str, table: str | None) -> None: ...
+
+
+class TransactionHost(CallHost, Protocol):
+    """The engine under the ctx of a query or a mutation: all is synchronous and inside one transaction."""
+
+    @property
+    def database(self) -> DatabaseHost: ...
     def identity(self) -> dict[str, Any] | None: ...
     def call(
         self, kind: FunctionKind, path: str, args: dict[str, Any], limits: Mapping[str, int] | None

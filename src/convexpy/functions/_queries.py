@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Generic, Literal, overload
+from typing import Any, Generic, Literal, cast, overload
 
 from msgspec.structs import replace
 from typing_extensions import TypedDict, TypeVar
 
 from convexpy.errors import ArgumentError, NotUnique
-from convexpy.functions._host import Bound, QueryPlan, SearchSpec, TransactionHost
+from convexpy.functions._host import Bound, DatabaseHost, QueryPlan, SearchSpec
 from convexpy.values import UNSET, Document, PaginationOptions, PaginationResult, normalize, pagination_opts
 
 __all__ = [
@@ -144,7 +144,7 @@ class Query(Generic[T_co]):
 
     __slots__ = ("_host", "_plan")
 
-    def __init__(self, host: TransactionHost, plan: QueryPlan) -> None:
+    def __init__(self, host: DatabaseHost, plan: QueryPlan) -> None:
         self._host = host
         self._plan = plan
 
@@ -175,7 +175,8 @@ class Query(Generic[T_co]):
 
     def first(self) -> T_co | None:
         """Return the first document, or None if there is none."""
-        return next(iter(self.take(1)), None)
+        found: T_co | None = cast("Any", self._host.first(self._plan))
+        return found
 
     def unique(self) -> T_co | None:
         """The one document or None; raises `NotUnique` if there are more."""
@@ -206,6 +207,19 @@ class Query(Generic[T_co]):
         return found
 
 
+def _ranged(plan: QueryPlan, given: Any) -> QueryPlan:
+    """Return the plan with the fields of a mapping, or with the range that a function makes."""
+    if isinstance(given, Mapping):
+        pairs = tuple((field, _plain(value, field)) for field, value in given.items())
+        return replace(plan, equal=pairs)
+    if not callable(given):
+        raise TypeError(f"a range of {plan.index!r} is a function or a mapping, not {given!r}")
+    chosen = given(IndexRange())
+    if not isinstance(chosen, IndexRange):
+        raise TypeError(f"the range of {plan.index!r} must return q, not {chosen!r}")
+    return chosen._in(plan)
+
+
 def _id_of(document: Any) -> str:
     return str(document.get("_id"))
 
@@ -223,19 +237,17 @@ class TableQuery(Query[T_co]):
     ) -> Query[T_co]: ...
     def with_index(self, name: str, /, *given: Any, **equal: Any) -> Query[T_co]:
         """Read through an index: fields that are equal to values, as keywords or a mapping, or a range."""
-        plan = replace(self._plan, index=name)
-        if len(given) > 1 or (given and equal):
+        plan = self._plan
+        if not given:
+            pairs = tuple([(field, _plain(value, field)) for field, value in equal.items()])
+            # All fields by place: `replace` takes three times as long.
+            chosen = QueryPlan(
+                plan.table, name, pairs, False, None, None, plan.order, plan.filters, None, plan.system
+            )
+            return Query(self._host, chosen)
+        if len(given) != 1 or equal:
             raise TypeError("with_index takes keywords, one mapping or one function, not several of them")
-        if not given or isinstance(given[0], Mapping):
-            fields: Mapping[str, Any] = given[0] if given else equal
-            pairs = tuple((field, _plain(value, field)) for field, value in fields.items())
-            return Query(self._host, replace(plan, equal=pairs))
-        if not callable(given[0]):
-            raise TypeError(f"a range of {name!r} is a function or a mapping, not {given[0]!r}")
-        chosen = given[0](IndexRange())
-        if not isinstance(chosen, IndexRange):
-            raise TypeError(f"the range of {name!r} must return q, not {chosen!r}")
-        return Query(self._host, chosen._in(plan))
+        return Query(self._host, _ranged(replace(plan, index=name), given[0]))
 
     def with_search_index(self, name: str, search: Callable[[SearchBuilder], SearchFilter], /) -> Query[T_co]:
         """Search a text: the best matches first."""
