@@ -11,7 +11,7 @@ entries, so a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sortedcontainers import SortedDict
@@ -55,7 +55,7 @@ FoundDocument = tuple[MemoryRow, bytes | None, Sequence[IndexKeys]]
 class MemoryLayer:
     """Documents, index keys and replay records by the row that wrote them last."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_key: Callable[[int, bytes], None]) -> None:
         self.documents: dict[int, dict[str, FoundDocument]] = {}
         self.keys: dict[int, Any] = {}  # index → SortedDict key → Found(id)
         self.replays: dict[tuple[str, int], Found] = {}
@@ -63,6 +63,7 @@ class MemoryLayer:
         self.speculative: deque[MemoryRow] = deque()
         self.size_bytes = 0
         self._id_order: dict[int, list[str]] = {}
+        self._on_key = on_key  # is told of every key that comes or goes
 
     def add(self, row: MemoryRow) -> None:
         """Append an empty row: durable if it has a `seq`, else speculative."""
@@ -73,16 +74,17 @@ class MemoryLayer:
         size = 0
         row.writes += writes
         for write in writes:
-            documents = self.documents.get(write.tablet)
+            tablet, id, document, keys = write.tablet, write.id, write.document, write.keys
+            documents = self.documents.get(tablet)
             if documents is None:
-                documents = self.documents[write.tablet] = {}
-            if write.id not in documents:
-                self._id_order.pop(write.tablet, None)
-            self._put(row, documents, write.id, (row, write.document, write.keys))
-            size += WRITE_OVERHEAD_BYTES + (len(write.document) if write.document is not None else 0)
-            for index, old, new in write.keys:
+                documents = self.documents[tablet] = {}
+            before = self._put(row, documents, id, (row, document, keys))
+            if before is MISSING:
+                self._id_order.pop(tablet, None)
+            size += WRITE_OVERHEAD_BYTES + (len(document) if document is not None else 0)
+            for index, old, new in keys:
                 if old != new:
-                    size += self._change_key(row, index, old, new, write.id)
+                    size += self._change_key(row, index, old, new, id)
         if replay is not None:
             self._put(row, self.replays, (replay.session, replay.request), (row, replay.result))
             size += WRITE_OVERHEAD_BYTES + len(replay.result)
@@ -96,18 +98,23 @@ class MemoryLayer:
         size = WRITE_OVERHEAD_BYTES
         if old is not None:
             self._put(row, keys, old, (row, None))
+            self._on_key(index, old)
             size += len(old)
         if new is not None:
             self._put(row, keys, new, (row, id))
+            self._on_key(index, new)
             size += len(new)
         return size
 
     @staticmethod
-    def _put(row: MemoryRow, entries: Any, key: Any, found: Any) -> None:
+    def _put(row: MemoryRow, entries: Any, key: Any, found: Any) -> Any:
+        """Set an entry; return what it replaced, or MISSING."""
+        before = entries.get(key, MISSING)
         row.entries.append((entries, key))
         if row.seq is None:
-            row.replaced.append(entries.get(key, MISSING))
+            row.replaced.append(before)
         entries[key] = found
+        return before
 
     def promote(self, seq: int, ts: int, last_call_id: int) -> MemoryRow | None:
         """The speculative calls up to `last_call_id` are durable as row `seq`; return the last of them."""

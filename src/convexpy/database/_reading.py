@@ -33,15 +33,17 @@ ALL = b"\xff"
 class Reading:
     """What queries and mutations may both do; `Transaction` adds writing."""
 
+    # Few calls change these, so they start on the class.
+    is_privileged = False
+    _journal: Journal | None = None
+    _journal_text: str | None = None
+
     def __init__(self, store: Store, *, budget: TransactionBudget) -> None:
         self.read_set = ReadSet()
-        self.is_privileged = False
         self.catalog = store.catalog
         self.charges = Usage(budget)
         self._store = store
         self._own = OwnWrites()
-        self._journal = Journal()
-        self._journal_text: str | None = None
 
     def get(self, id: str, table: str | None = None, *, system: bool = False) -> dict[str, Any] | None:
         """Return a fresh copy of a document, or None.
@@ -62,12 +64,6 @@ class Reading:
 
         What is not asked for is not read.
         """
-        if limit == 1 and not plan.filters:
-            document = self.first(plan)
-            return iter(() if document is None else (document,))
-        return self._stream(plan, limit)
-
-    def _stream(self, plan: QueryPlan, limit: int | None) -> Iterator[dict[str, Any]]:
         scan = self._scan(plan, limit=None if plan.filters else limit)
         if scan is None:
             return
@@ -85,7 +81,7 @@ class Reading:
     def first(self, plan: QueryPlan) -> dict[str, Any] | None:
         """Return the first document, or None."""
         if plan.filters:
-            return next(self._stream(plan, 1), None)
+            return next(self.stream(plan, limit=1), None)
         prepared = self.prepare(plan)
         if prepared is None:
             return None
@@ -100,18 +96,12 @@ class Reading:
         self, tablet: int, index: int, lower: bytes, upper: bytes, *, desc: bool
     ) -> dict[str, Any] | None:
         """Return the first document of a range in which no key was written by this transaction."""
-        items, rest = self._store.chunk(index, tablet, lower, upper, desc=desc, limit=1)
-        while not items and rest is not None:
-            left, right = (lower, rest) if desc else (rest, upper)
-            items, rest = self._store.chunk(index, tablet, left, right, desc=desc, limit=16)
-        if not items:
-            self.read_set.add(index, lower, upper)
+        item = self._store.first(index, tablet, lower, upper, desc=desc)
+        if item is None:
+            self.read_set.spans.append((index, lower, upper))
             return None
-        key, id, document = items[0]
-        if desc:
-            self.read_set.add(index, key, upper)
-        else:
-            self.read_set.add(index, lower, key + b"\0")
+        key, id, document = item
+        self.read_set.spans.append((index, key, upper) if desc else (index, lower, key + b"\0"))
         own = self._own_document(tablet, id)
         if own is not None and own.document is not None:
             document = own.document
@@ -149,6 +139,8 @@ class Reading:
             InvalidCursor: the cursor is of another query.
             ArgumentError: the options make no sense.
         """
+        if self._journal is None:
+            self._journal = Journal()
         return paginate(self, plan, opts, self._journal, self._store.cursor_key)
 
     def normalize_id(self, table: str, text: str, *, system: bool = False) -> str | None:
@@ -166,13 +158,14 @@ class Reading:
 
     @journal_in.setter
     def journal_in(self, text: str | None) -> None:
-        self._journal_text = text
-        self._journal = Journal(text)
+        if text is not None:
+            self._journal_text = text
+            self._journal = Journal(text)
 
     @property
     def journal_out(self) -> str | None:
         """The journal for the next run of the same call; None if it paginated nothing."""
-        return self._journal.text()
+        return self._journal.text() if self._journal is not None else None
 
     # Tables
 
@@ -255,6 +248,14 @@ class Reading:
         None when its table does not exist.
         """
         self.charges.query()
+        known = self.catalog.queryable.get((plan.table, plan.index))
+        if known is not None and plan.search is None and not plan.system:
+            tablet, index = known
+            return (tablet, index.number, *key_range(plan, index.fields))
+        return self._prepare(plan)
+
+    def _prepare(self, plan: QueryPlan) -> tuple[int, int, bytes, bytes] | None:
+        """Resolve a plan with all checks."""
         if plan.search is not None:
             raise ArgumentError(f"Index {plan.table}.{plan.index} is not a search index.")
         info = self.table(plan.table)

@@ -157,6 +157,21 @@ class Catalog:
         return {table.name: table for table in self.by_tablet.values() if table.state == "active"}
 
     @cached_property
+    def queryable(self) -> Mapping[tuple[str, str | None], tuple[int, IndexInfo]]:
+        """Tablet and index by the names that an app's query has; None is `by_creation_time`.
+
+        Only what needs no further check: user tables, and indexes that are ready.
+        """
+        found: dict[tuple[str, str | None], tuple[int, IndexInfo]] = {}
+        for table in self.user_tables():
+            for name, index in table.by_name.items():
+                if index.is_ready:
+                    found[table.name, name] = (table.tablet, index)
+                    if name == "by_creation_time":
+                        found[table.name, None] = (table.tablet, index)
+        return found
+
+    @cached_property
     def by_number(self) -> Mapping[int, TableInfo]:
         """Every active table, by the number in ids."""
         return {table.number: table for table in self.by_tablet.values() if table.state == "active"}

@@ -26,10 +26,14 @@ class ReadSet:
     A caller may have acted on them.
     """
 
+    __slots__ = ("env", "identity", "points", "ranges", "spans")
+
     def __init__(self) -> None:
         self.identity = False
         self.env = False
         self.ranges: list[ReadRange] = []
+        self.spans: list[tuple[int, bytes, bytes]] = []
+        """Ranges that do not grow: `(index, lower, upper)`."""
         self.points: set[tuple[int, str]] = set()
         """Documents read by id: `(tablet, id)`."""
 
@@ -43,6 +47,7 @@ class ReadSet:
         """Return `[index, lower, upper]` in order; overlapping ranges are joined, empty ones left out."""
         keys = [(-tablet, id.encode()) for tablet, id in self.points]
         spans = [(index, key, key + b"\0") for index, key in keys]
+        spans += self.spans
         spans += [(r.index, r.lower, r.upper) for r in self.ranges if r.lower < r.upper]
         spans.sort()
         joined: list[list[int | bytes | None]] = []

@@ -17,7 +17,7 @@ from typing import Any
 
 from convexpy.database._entries import Replay, WriteSet, decode_entry
 from convexpy.database._memory import FoundDocument, MemoryLayer, MemoryRow
-from convexpy.database._read_cache import ReadCache
+from convexpy.database._read_cache import MISSING, PointCache, ReadCache
 from convexpy.database._system_tables import INDEX, TABLES
 from convexpy.database.catalog import Catalog, TableInfo
 from convexpy.database.transaction import Transaction
@@ -25,7 +25,7 @@ from convexpy.errors import InvariantViolation
 from convexpy.limits import TransactionBudget
 from convexpy.persistence import CheckpointReader, LogRow, ReplayRecord
 from convexpy.runtime import Clock
-from convexpy.values import decode_document
+from convexpy.values import decode_document, prefix_successor
 
 __all__ = ["Store"]
 
@@ -49,7 +49,8 @@ class Store:
         self.last_creation_time = 0.0
         self._reader = reader
         self._below = ReadCache(reader)
-        self._memory = MemoryLayer()
+        self._points = PointCache()
+        self._memory = MemoryLayer(on_key=self._points.forget)
         self._waiting: deque[LogRow] = deque()
         self._waiting_bytes = 0
         self._covered = 0
@@ -86,6 +87,7 @@ class Store:
     def drop_speculation(self) -> None:
         """Go back to the last durable row."""
         self._memory.take_back(self._covered)
+        self._points.clear()
         self._catalog = self._durable_catalog
 
     def checkpoint(self, seq: int) -> None:
@@ -101,6 +103,7 @@ class Store:
             # Unread rows may have held tables and indexes: learn them from the checkpoint.
             self._catalog = self._durable_catalog = None
             self._below.clear()
+            self._points.clear()
 
     def idle(self) -> None:
         """Close the read transaction, so that it does not keep the write-ahead log from being folded."""
@@ -111,7 +114,9 @@ class Store:
     @property
     def memory_bytes(self) -> int:
         """About how much the rows in memory and the read cache take."""
-        return self._memory.size_bytes + self._waiting_bytes + self._below.size_bytes
+        return (
+            self._memory.size_bytes + self._waiting_bytes + self._below.size_bytes + self._points.size_bytes
+        )
 
     # Reading
 
@@ -145,6 +150,28 @@ class Store:
                 return keys
         return info.keys(document)
 
+    def first(self, index: int, tablet: int, lower: bytes, upper: bytes, *, desc: bool) -> Item | None:
+        """Return the first document of an index range, or None."""
+        is_prefix = index > 0 and upper == prefix_successor(lower)
+        if is_prefix:
+            point = self._points.get(index, lower, desc)
+            if point is None:
+                return None
+            if point is not MISSING:
+                document = self.get(tablet, point[1])
+                if document is None:
+                    raise InvariantViolation(f"an index names the document {point[1]}, which is not there")
+                return (point[0], point[1], document)
+        items, rest = self.chunk(index, tablet, lower, upper, desc=desc, limit=1)
+        while not items and rest is not None:
+            # What the checkpoint has first was removed since.
+            left, right = (lower, rest) if desc else (rest, upper)
+            items, rest = self.chunk(index, tablet, left, right, desc=desc, limit=16)
+        item = items[0] if items else None
+        if is_prefix:
+            self._points.keep(index, lower, desc, item and (item[0], item[1]))
+        return item
+
     def chunk(
         self, index: int, tablet: int, lower: bytes, upper: bytes, *, desc: bool, limit: int
     ) -> tuple[list[Item], bytes | None]:
@@ -153,9 +180,7 @@ class Store:
         The rest is `[rest, upper)`, with `desc` `[lower, rest)`; None when nothing is left. `-tablet` is
         `by_id`.
         """
-        if limit == 1 and index > 0 and upper == lower + ALL:
-            below = self._below.first(index, tablet, lower, upper, desc=desc)
-        elif index < 0:
+        if index < 0:
             below = self._reader.ids(tablet, lower, upper, desc=desc, limit=limit)
         else:
             below = self._reader.range(index, tablet, lower, upper, desc=desc, limit=limit)
