@@ -197,10 +197,10 @@ def run_function(call: CallContext, definition: FunctionDefinition, args: dict[s
 def error_detail(error: BaseException, marker: str) -> str:
     """Return what a development client reads after the first line of a failure."""
     if isinstance(error, ArgumentError | ReturnsError) and error.code.endswith("ValidationError"):
-        return f"{error.code}: {error.message}"
-    if isinstance(error, FunctionNotFound):
-        return error.message
-    if isinstance(error, ConvexError):
+        head = f"{error.code}: {error.message}"
+    elif isinstance(error, FunctionNotFound):
+        head = error.message
+    elif isinstance(error, ConvexError):
         data = error.data if error.data is not UNSET else None
         text = data if isinstance(data, str) else encode_wire(normalize(data)).decode()
         head = f"Uncaught {type(error).__name__}: {text}"
