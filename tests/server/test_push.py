@@ -423,6 +423,24 @@ def test_a_changed_variable_runs_queries_again(pushed: ServerProcess) -> None:
     assert pushed.call("query", "env:get") is None
 
 
+def test_variables_changed_during_pushes_never_bring_an_older_version_back(pushed: ServerProcess) -> None:
+    text = "import os\nfrom convexpy import query\n@query\ndef get(ctx):\n    return ['VERSION', os.environ.get('TURN')]"
+
+    def change(value: str | None) -> None:
+        body = {"changes": [{"name": "TURN", "value": value}]}
+        status, answer, _ = pushed.request("POST", "/api/update_environment_variables", body, admin=True)
+        assert status == 200, answer
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        for turn in range(6):
+            changed = pool.submit(change, str(turn))
+            pushed.push_ok({**app(), "env.py": text.replace("VERSION", f"v{turn}")})
+            assert pushed.call("query", "env:get")[0] == f"v{turn}"
+            changed.result()
+            assert pushed.call("query", "env:get") == [f"v{turn}", str(turn)]
+    change(None)
+
+
 # Interruptions
 
 MOMENTS = [

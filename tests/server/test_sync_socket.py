@@ -564,6 +564,20 @@ def test_a_bad_token_is_an_auth_error_that_lets_the_client_try_again(
         assert sync.admin_key not in json.dumps(error)
 
 
+def test_a_stop_closes_sockets_with_a_code_that_makes_clients_come_back(start_server: Any) -> None:
+    server: ServerProcess = start_server()
+    server.push_ok({"fn.py": APP})
+    with SyncSocket(server.url) as client, SyncSocket(server.url) as busy:
+        client.subscribe(0, "fn:constant")
+        client.transition()
+        busy.action(0, "fn:never")
+        busy.mutation(1, "fn:add", n=1)
+        busy.response(1)
+        assert server.stop() == 0
+        assert client.until_closed()[0] == 1001
+        assert busy.until_closed()[0] == 1001
+
+
 # Time, size and load
 
 

@@ -73,6 +73,8 @@ class Deployment:
         self.clock = clock or SystemClock()
         self.storage = storage
         self.misfits: list[str] = []
+        self.version_lock = asyncio.Lock()
+        """Held from the start of a version until it is live: what starts meanwhile would be of an older one."""
         self.starter: Starter = starter or ForkStarter()
         self.log = FunctionLog()
         self._on_fatal = on_fatal
@@ -290,7 +292,8 @@ class Deployment:
         import msgspec
 
         self.environment = msgspec.json.decode(outcome.value, type=dict[str, str])
-        await self._restart_version()
+        async with self.version_lock:
+            await self._restart_version()
 
     async def _restart_version(self) -> None:
         folder = self.sources.folder_of(self.active.version)

@@ -69,7 +69,7 @@ class Pusher:
                 code="PushInProgress",
                 hint="try again when it has ended",
             )
-        async with self._lock:
+        async with self._lock, self._deployment.version_lock:
             return await self._push(request)
 
     async def _push(self, request: PushRequest) -> dict[str, Any]:

@@ -118,9 +118,20 @@ class LiveVersion:
         async with self._switching:
             await self._switch(handle, activate)
 
+    async def _spawn_all(self, handle: VersionHandle) -> list[ExecutorConnection]:
+        """Start the executors of a version; all of them or none."""
+        started: list[ExecutorConnection] = []
+        try:
+            for _ in range(1 + self._knobs.query_executors):
+                started.append(await spawn_ready(handle, "transactions"))  # noqa: PERF401 - what started must be known
+        except BaseException:
+            for connection in started:
+                connection.close()
+            raise
+        return started
+
     async def _switch(self, handle: VersionHandle, activate: Callable[[], Awaitable[None]]) -> None:
-        mutation = await spawn_ready(handle, "transactions")
-        query = [await spawn_ready(handle, "transactions") for _ in range(self._knobs.query_executors)]
+        mutation, *query = await self._spawn_all(handle)
         idle = asyncio.Event()
         self.mutations.close_gate(idle.set)
         try:
