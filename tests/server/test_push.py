@@ -517,7 +517,7 @@ def test_what_a_killed_push_began_is_removed_at_the_next_start(start_server: Sta
         return {index["state"] for index in found if index["name"] == "by_group"}
 
     assert "by_group" in server.failure("query", "fn:by_index")["errorMessage"]
-    wait_for(lambda: states() <= {"deleting"}, what="the removal of the index")
+    wait_for(lambda: states() <= {"deleting", "deleted"}, what="the removal of the index")
 
 
 def _page(table: str) -> dict[str, Any]:
