@@ -14,6 +14,7 @@ The steps are those of ARCHITECTURE.md, "Commit":
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -75,6 +76,7 @@ class MutationPipeline:
         self._held: deque[_Held] = deque()
         self._accepted: dict[int, Result] = {}
         self._accepted_bytes = 0
+        self._gathered: list[tuple[int, Result]] = []
         self._epoch = 0
         self._gate_closed = False
         self._on_idle: list[Callable[[], None]] = []
@@ -166,8 +168,23 @@ class MutationPipeline:
         if result.writes:
             self._accepted[call.id] = result
             self._accepted_bytes += len(result.writes)
-            self.committer.submit(call.id, result.writes, result.max_creation_time)
+            self._gather(call.id, result)
         self._hold(_Held(call, result, wrote=bool(result.writes)))
+
+    def _gather(self, call_id: int, result: Result) -> None:
+        """Submit at the end of this turn of the loop, so that what the executor sent in one piece is one group.
+
+        Submitted one by one, the first would wake the commit thread, which would take the interpreter away from here
+        and sync it alone.
+        """
+        if not self._gathered:
+            asyncio.get_running_loop().call_soon(self._submit_gathered)
+        self._gathered.append((call_id, result))
+
+    def _submit_gathered(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        for call_id, result in gathered:
+            self.committer.submit(call_id, result.writes, result.max_creation_time)
 
     def _hold(self, held: _Held) -> None:
         self._held.append(held)
@@ -233,6 +250,7 @@ class MutationPipeline:
     def _take_back(self, reason: str) -> None:
         self._epoch += 1
         held, self._held = self._held, deque()
+        self._gathered.clear()
         self._accepted.clear()
         self._accepted_bytes = 0
         unanswered: list[Call] = []
