@@ -76,9 +76,7 @@ class HttpRequest:
     def query(self, name: str) -> str | None:
         """Return a query parameter."""
         if self.params is None:
-            self.params = dict(
-                parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)
-            )
+            self.params = _parameters(self.scope["query_string"])
         return self.params.get(name)
 
     @property
