@@ -694,3 +694,14 @@ def test_the_folder_of_the_server_is_not_told(api: ServerProcess, tmp_path: Path
     answer = api.failure("query", "fn:fail")
     assert str(api.data) not in json.dumps(answer)
     assert str(tmp_path.parent) not in json.dumps(answer)
+
+
+def test_a_client_header_without_a_version_is_refused(server: ServerProcess) -> None:
+    status, answer, _ = server.request(
+        "POST", "/api/query", {"path": "a:b", "args": {}}, headers={"Convex-Client": "nonsense"}
+    )
+    assert (status, answer["code"]) == (400, "InvalidClientVersion")
+    status, _, _ = server.request(
+        "POST", "/api/query", {"path": "a:b", "args": {}}, headers={"Convex-Client": "npm-cli-1.48.0"}
+    )
+    assert status == 200

@@ -193,7 +193,9 @@ class CheckpointService:
 
 
 def _misfits(table: str, misfits: list[tuple[str, str]]) -> PushRejected:
-    named = [f"{table}/{id}: {text}" for id, text in misfits[:MISFITS_SHOWN]]
+    # The schema speaks of a write; here nothing was written.
+    texts = [(id, text.partition("does not match the schema: ")[2] or text) for id, text in misfits]
+    named = [f"{table}/{id}: {text}" for id, text in texts[:MISFITS_SHOWN]]
     return PushRejected(
         f'{len(misfits)} or more documents in "{table}" do not fit the new schema: {named[0]}',
         code="SchemaMismatch",

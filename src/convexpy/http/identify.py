@@ -16,6 +16,12 @@ def caller_of(functions: FunctionRunner, request: HttpRequest) -> Caller:
     Raises:
         RequestError: the header is malformed (400), the token not valid (401) or the key not valid (403).
     """
+    client = request.headers.get(b"convex-client")
+    if client is not None and b"-" not in client:
+        raise RequestError(
+            f"the header Convex-Client names a client and its version, as npm-1.48.0: {client.decode('latin-1')!r}",
+            code="InvalidClientVersion",
+        )
     header = request.headers.get(b"authorization")
     if header is None:
         key = request.query("adminKey") if request.scope["query_string"] else None
