@@ -165,6 +165,9 @@ class DatabaseWriter(DatabaseReader):
     def patch(self, table: str, id: str, value: ObjectValue, /) -> None: ...
     def patch(self, *args: Any) -> None:
         """Change some fields; UNSET removes one."""
+        if len(args) == 2 and type(args[0]) is str:
+            self._host.patch(args[0], None, normalize_patch(args[1]))
+            return
         id, table = _id_and_table("db.patch", args[:-1])
         self._host.patch(id, table, normalize_patch(args[-1]))
 

@@ -60,7 +60,7 @@ class FunctionDefinition:
         self._signature: Signature | None = None
         self._args: ObjectValidator | None = None
         self._returns: Validator | None = None
-        self._changes: list[tuple[str, str, Callable[[Any], Any] | None]] = []
+        self._changes: list[tuple[str, str, Callable[[Any], Any] | None, type | None]] = []
 
     @property
     def file(self) -> str | None:
@@ -122,8 +122,9 @@ class FunctionDefinition:
         self._returns = signature.returns
         fields = {each.wire_name: each.validator for each in signature.params}
         self._args = None if signature.takes_any and not fields else ObjectValidator(fields)
+        # What is an int already, as most numbers are, is not made one again.
         self._changes = [
-            (each.wire_name, each.name, each.validator.convert)
+            (each.wire_name, each.name, convert := each.validator.convert, int if convert is int else None)
             for each in signature.params
             if each.wire_name != each.name or each.validator.convert is not None
         ]
@@ -152,8 +153,8 @@ class FunctionDefinition:
         if not self._changes:
             return args
         prepared = dict(args)
-        for wire_name, name, convert in self._changes:
-            if wire_name in prepared:
+        for wire_name, name, convert, kept in self._changes:
+            if wire_name in prepared and (name != wire_name or type(prepared[wire_name]) is not kept):
                 item = prepared.pop(wire_name)
                 prepared[name] = item if convert is None else convert(item)
         return prepared

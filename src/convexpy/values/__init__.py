@@ -40,7 +40,7 @@ from convexpy.values._namespace import (
     pagination_result,
     v,
 )
-from convexpy.values._normalize import normalize, normalize_patch
+from convexpy.values._normalize import canonical_number, normalize, normalize_patch
 from convexpy.values._pagination import PageStatus, PaginationOptions, PaginationResult
 from convexpy.values._show import show
 from convexpy.values._types import (
@@ -96,6 +96,7 @@ __all__ = [
     "Validator",
     "Validators",
     "argument_name",
+    "canonical_number",
     "check_document_limits",
     "check_value_size",
     "compare",

@@ -214,7 +214,10 @@ def decode_wire(data: bytes | str) -> Any:
     Raises:
         ArgumentError: it is not JSON, or no Convex value.
     """
-    return from_json(_parsed(data))
+    try:
+        return _read(_parsed(data), 0)
+    except Fault as fault:
+        raise ArgumentError(fault.describe("$")) from None
 
 
 def decode_export(data: bytes | str) -> Any:

@@ -46,6 +46,11 @@ class Validator:
     fits: Fits
     convert: Convert | None
 
+    @property
+    def sure_types(self) -> frozenset[type]:
+        """Types of which every canonical value fits: saves an object the call of `fits`."""
+        return frozenset()
+
     def _set(self, fits: Fits, convert: Convert | None = None) -> None:
         object.__setattr__(self, "fits", fits)
         object.__setattr__(self, "convert", convert)
@@ -149,16 +154,17 @@ def _exactly(kind: type) -> Fits:
     return lambda value, tables: type(value) is kind
 
 
-_SCALARS: Final[dict[str, tuple[str, Fits]]] = {
-    "string": ("string", _exactly(str)),
-    "number": ("number", _is_number),
-    "int": ("number", _is_whole),
-    "int64": ("bigint", _exactly(Int64)),
-    "boolean": ("boolean", _exactly(bool)),
-    "null": ("null", _exactly(type(None))),
-    "bytes": ("bytes", _exactly(bytes)),
-    "any": ("any", _is_any),
+_SCALARS: Final[dict[str, tuple[str, Fits, tuple[type, ...]]]] = {
+    "string": ("string", _exactly(str), (str,)),
+    "number": ("number", _is_number, (int, float)),
+    "int": ("number", _is_whole, (int,)),
+    "int64": ("bigint", _exactly(Int64), (Int64,)),
+    "boolean": ("boolean", _exactly(bool), (bool,)),
+    "null": ("null", _exactly(type(None)), (type(None),)),
+    "bytes": ("bytes", _exactly(bytes), (bytes,)),
+    "any": ("any", _is_any, (type(None), bool, int, float, str, bytes, Int64, list, dict)),
 }
+"""By kind: the official name, the check, and the types that need none."""
 
 
 class ScalarValidator(Validator):
@@ -171,6 +177,11 @@ class ScalarValidator(Validator):
     def __init__(self, kind: str) -> None:
         object.__setattr__(self, "kind", kind)
         self._set(_SCALARS[kind][1])
+
+    @property
+    def sure_types(self) -> frozenset[type]:
+        """The types of this kind; a whole float is an `int` too, but not every float."""
+        return frozenset(_SCALARS[self.kind][2])
 
     def export(self) -> dict[str, Any]:
         """Return `{"type": …}`."""
