@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from convexpy.database._entries import IndexKeys, Write
 from convexpy.database._memory import MISSING
 
 __all__ = ["OwnDocument", "OwnKeys", "OwnWrites"]
 
+SORT_FROM = 8
+"""From so many new keys on, sorting is cheaper than finding the place of each."""
 
-class OwnDocument(NamedTuple):
+
+class OwnDocument(msgspec.Struct, frozen=True):
     """A document as the transaction has it. `before` are its keys at the start, None if it was not there."""
 
     document: bytes | None
@@ -25,28 +30,43 @@ class OwnDocument(NamedTuple):
 
 
 class OwnKeys:
-    """The changed keys of one index, in order; None as id hides the key below."""
+    """The changed keys of one index, in order; None as id hides the key below.
 
-    __slots__ = ("ids", "order")
+    Keys get their place when somebody reads: most indexes of a transaction that only writes are never read.
+    """
+
+    __slots__ = ("_added", "_order", "ids")
 
     def __init__(self) -> None:
-        self.order: list[bytes] = []
+        self._order: list[bytes] = []
+        self._added: list[bytes] = []
         self.ids: dict[bytes, str | None] = {}
 
     def put(self, key: bytes, id: str | None) -> None:
         """Set the id of a key."""
         if key not in self.ids:
-            insort(self.order, key)
+            self._added.append(key)
         self.ids[key] = id
 
     def remove(self, key: bytes) -> None:
         """Forget a key."""
-        del self.order[bisect_left(self.order, key)]
+        order = self._ordered()
+        del order[bisect_left(order, key)]
         del self.ids[key]
+
+    def _ordered(self) -> list[bytes]:
+        order, added = self._order, self._added
+        if len(added) > SORT_FROM:
+            order += added
+            order.sort()
+            added.clear()
+        while added:
+            insort(order, added.pop())
+        return order
 
     def first(self, lower: bytes, upper: bytes, *, desc: bool) -> bytes | None:
         """Return the first key of a range, or None."""
-        order = self.order
+        order = self._ordered()
         at = bisect_left(order, upper) - 1 if desc else bisect_left(order, lower)
         if 0 <= at < len(order) and lower <= order[at] < upper:
             return order[at]
@@ -59,22 +79,23 @@ class OwnWrites:
     def __init__(self) -> None:
         self.documents: dict[int, dict[str, OwnDocument]] = {}
         self.keys: dict[int, OwnKeys] = {}
-        self._changes: list[tuple[Any, Any, Any]] = []
+        self._changes: list[tuple[Any, Any, Any]] | None = None  # kept from the first mark on
 
     def put(self, tablet: int, id: str, own: OwnDocument, current: Mapping[int, bytes] | None) -> None:
         """Set a document; `current` are the keys under which it is found until now."""
         documents = self.documents.get(tablet)
         if documents is None:
             documents = self.documents[tablet] = {}
-        self._changes.append((documents, id, documents.get(id, MISSING)))
+        if self._changes is not None:
+            self._changes.append((documents, id, documents.get(id, MISSING)))
         documents[id] = own
+        keys = own.keys
+        if keys is current:
+            return
         if current is None:
             self._put_key(-tablet, id.encode(), id)
         elif own.document is None:
             self._put_key(-tablet, id.encode(), None)
-        keys = own.keys
-        if keys is current or keys == current:
-            return
         for index, old in (current or {}).items():
             if keys is None or keys.get(index) != old:
                 self._put_key(index, old, None)
@@ -86,17 +107,21 @@ class OwnWrites:
         keys = self.keys.get(index)
         if keys is None:
             keys = self.keys[index] = OwnKeys()
-        self._changes.append((keys, key, keys.ids.get(key, MISSING)))
+        if self._changes is not None:
+            self._changes.append((keys, key, keys.ids.get(key, MISSING)))
         keys.put(key, id)
 
     def mark(self) -> int:
         """Return the place to which `undo` can go back."""
+        if self._changes is None:
+            self._changes = []
         return len(self._changes)
 
     def undo(self, mark: int) -> None:
         """Take back everything after `mark`."""
-        while len(self._changes) > mark:
-            holder, key, before = self._changes.pop()
+        changes = self._changes or []
+        while len(changes) > mark:
+            holder, key, before = changes.pop()
             if isinstance(holder, OwnKeys):
                 if before is MISSING:
                     holder.remove(key)
@@ -113,14 +138,15 @@ class OwnWrites:
         What came and went inside the transaction is left out.
         """
         for tablet, documents in self.documents.items():
-            for id, (document, before, keys) in documents.items():
-                if before is None and keys is None:
-                    continue
-                yield Write(tablet, id, document, _changed_keys(before or {}, keys or {}))
+            for id, own in documents.items():
+                if own.before is not None or own.keys is not None:
+                    yield Write(tablet, id, own.document, _changed_keys(own.before or {}, own.keys or {}))
 
 
 def _changed_keys(before: Mapping[int, bytes], keys: Mapping[int, bytes]) -> list[IndexKeys]:
     """Return `(index, old, new)` for every index of either side."""
+    if before is keys:
+        return [(index, key, key) for index, key in keys.items()]
     if before.keys() == keys.keys():
         return [(index, before[index], new) for index, new in keys.items()]
     return [(index, before.get(index), keys.get(index)) for index in dict.fromkeys([*before, *keys])]

@@ -38,7 +38,7 @@ class Reading:
     _journal: Journal | None = None
     _journal_text: str | None = None
 
-    def __init__(self, store: Store, *, budget: TransactionBudget) -> None:
+    def __init__(self, store: Store, budget: TransactionBudget) -> None:
         self.read_set = ReadSet()
         self.catalog = store.catalog
         self.charges = Usage(budget)

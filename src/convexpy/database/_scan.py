@@ -74,9 +74,16 @@ class Scan:
 
         Read set and usage follow.
         """
+        own = self._own
         while True:
             while not self._buffer and self._rest is not None:
                 self._fetch(self._rest)
+            if self._buffer and self._index not in own.keys and self._tablet not in own.documents:
+                # The transaction has written nothing here.
+                item = self._buffer.pop()
+                self._pass(item[0])
+                self._usage.read(len(item[2]))
+                return item
             key, id = self._own_key()
             if self._buffer:
                 below = self._buffer[-1]
@@ -88,8 +95,9 @@ class Scan:
             if key is None:
                 self._finish()
                 return None
-            self._pass(key)
-            if id is not None:
+            if id is None:
+                self._pass(key)
+            else:
                 document = self._own.documents[self._tablet][id].document
                 assert document is not None  # a live key has a document
                 return self._deliver((key, id, document))
@@ -112,10 +120,6 @@ class Scan:
     def _deliver(self, item: Item) -> Item:
         key, id, document = item
         self._pass(key)
-        if self._desc:
-            self._read.lower = key
-        else:
-            self._read.upper = self._lower
         own = self._own.documents.get(self._tablet)
         if own is not None and id in own:
             newer = own[id].document
@@ -126,11 +130,11 @@ class Scan:
         return item
 
     def _pass(self, key: bytes) -> None:
-        """Go behind a key."""
+        """Go behind a key: it was read."""
         if self._desc:
-            self._upper = key
+            self._upper = self._read.lower = key
         else:
-            self._lower = key + b"\0"
+            self._lower = self._read.upper = key + b"\0"
 
     def _finish(self) -> None:
         """The range is exhausted: all of it was read."""

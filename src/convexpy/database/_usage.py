@@ -84,7 +84,12 @@ class Usage:
         self.database_queries_max = budget.database_queries
         self.bytes_written_max = budget.bytes_written
         self.documents_written_max = budget.documents_written
-        self.limits = _limits_of(budget)
+        self._limits: TransactionBudget | dict[str, int] = budget
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """The limits by name, not to be changed."""
+        return self._limits if isinstance(self._limits, dict) else _limits_of(self._limits)
 
     def query(self) -> None:
         """Count one query or get."""
@@ -146,12 +151,12 @@ class Usage:
 
     def restore(self, limits: dict[str, int]) -> None:
         """Set the limits that `tighten` returned."""
-        self.limits = limits
-        self.bytes_read_max = self.limits["bytes_read"]
-        self.documents_read_max = self.limits["documents_read"]
-        self.database_queries_max = self.limits["database_queries"]
-        self.bytes_written_max = self.limits["bytes_written"]
-        self.documents_written_max = self.limits["documents_written"]
+        self._limits = limits
+        self.bytes_read_max = limits["bytes_read"]
+        self.documents_read_max = limits["documents_read"]
+        self.database_queries_max = limits["database_queries"]
+        self.bytes_written_max = limits["bytes_written"]
+        self.documents_written_max = limits["documents_written"]
 
     def as_mapping(self) -> dict[str, tuple[int, int]]:
         """Return `(used, limit)` by name."""

@@ -12,11 +12,12 @@ document with the highest one is not deleted but gets the state `deleted`, and t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, KeysView, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from convexpy.database._entries import IndexKeys
 from convexpy.database._system_tables import INDEX, SYSTEM_TABLES, TABLES
 from convexpy.values import UNSET, decode_document, encode_value
 
@@ -57,6 +58,8 @@ class IndexInfo:
     def key(self, document: Mapping[str, Any], suffix: bytes) -> bytes:
         """Return the key of a document; `suffix` is `TableInfo.key_suffix` of it."""
         if self.plain:
+            if len(self.fields) == 1:
+                return encode_value(document.get(self.fields[0], UNSET)) + suffix
             return b"".join([encode_value(document.get(name, UNSET)) for name in self.fields]) + suffix
         return b"".join([encode_value(_at(document, path)) for path in self.fields]) + suffix
 
@@ -83,9 +86,15 @@ class TableInfo:
     by_name: Mapping[str, IndexInfo] = field(init=False)
     is_system: bool = field(init=False)
     """One of ours: app code only sees some, through `ctx.db.system`."""
+    index_numbers: KeysView[int] = field(init=False)
+    indexed_fields: frozenset[str] = field(init=False)
+    """The fields of a document whose change can change any of its keys."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "is_system", self.number < USER_NUMBERS_FROM)
+        object.__setattr__(self, "index_numbers", {index.number: None for index in self.indexes}.keys())
+        fields = frozenset[str]().union(*[index.top_fields for index in self.indexes])
+        object.__setattr__(self, "indexed_fields", fields)
         # A changed index exists twice while the new one is built: the name means the one that is ready.
         named: dict[str, IndexInfo] = {}
         for index in self.indexes:
@@ -103,6 +112,11 @@ class TableInfo:
         """Return the keys of a document in all indexes, by number of the index."""
         suffix = self.key_suffix(document)
         return {index.number: index.key(document, suffix) for index in self.indexes}
+
+    def stored_keys(self, document: Mapping[str, Any], listed: Sequence[IndexKeys]) -> Mapping[int, bytes]:
+        """Return the keys of a stored document: those that its last write listed, if it knew all indexes."""
+        keys = {index: new for index, _, new in listed if new is not None}
+        return keys if keys.keys() == self.index_numbers else self.keys(document)
 
 
 class Catalog:

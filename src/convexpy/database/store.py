@@ -11,15 +11,15 @@ harm: they say what the checkpoint says.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
-from convexpy.database._entries import Replay, WriteSet, decode_entry
+from convexpy.database._entries import IndexKeys, TransactionRecord, WriteSet, decode_entry
 from convexpy.database._memory import FoundDocument, MemoryLayer, MemoryRow
 from convexpy.database._read_cache import MISSING, PointCache, ReadCache
 from convexpy.database._system_tables import INDEX, TABLES
-from convexpy.database.catalog import Catalog, TableInfo
+from convexpy.database.catalog import Catalog
 from convexpy.database.transaction import Transaction
 from convexpy.errors import InvariantViolation
 from convexpy.limits import TransactionBudget
@@ -74,7 +74,7 @@ class Store:
         """Lay a finished call over the state, not durable yet: transactions begun from now on see it."""
         self._decode_waiting()
         row = MemoryRow(None, None, call_id=call_id)
-        self._apply(row, [(write_set.record.writes, write_set.record.replay)])
+        self._apply(row, (write_set.record,))
         self._raise_creation_time(write_set.max_creation_time)
 
     def row_is_mine(self, seq: int, ts: int, last_call_id: int) -> None:
@@ -129,7 +129,7 @@ class Store:
 
     def begin(self, *, writable: bool, now_ms: int, budget: TransactionBudget, random: Random) -> Transaction:
         """Start a transaction on the newest state. It must end before the stream goes on."""
-        return Transaction(self, writable=writable, now_ms=now_ms, budget=budget, random=random)
+        return Transaction(self, writable, now_ms, budget, random)
 
     def get(self, tablet: int, id: str) -> bytes | None:
         """Return a document."""
@@ -140,15 +140,11 @@ class Store:
                 return found[1]
         return self._below.get(tablet, id)
 
-    def keys_of(self, info: TableInfo, id: str, document: dict[str, Any]) -> dict[int, bytes]:
-        """Return the keys of a stored document in all indexes; those of one written lately are known."""
-        documents = self._memory.documents.get(info.tablet)
+    def written_keys(self, tablet: int, id: str) -> Sequence[IndexKeys]:
+        """Return what the last write of a document since the checkpoint says of its keys; else nothing."""
+        documents = self._memory.documents.get(tablet)
         found = documents.get(id) if documents is not None else None
-        if found is not None and len(found[2]) == len(info.indexes):
-            keys = {index: new for index, _, new in found[2] if new is not None}
-            if all(index.number in keys for index in info.indexes):
-                return keys
-        return info.keys(document)
+        return found[2] if found is not None else ()
 
     def first(self, index: int, tablet: int, lower: bytes, upper: bytes, *, desc: bool) -> Item | None:
         """Return the first document of an index range, or None."""
@@ -293,16 +289,16 @@ class Store:
             self._waiting_bytes -= len(entry)
             decoded = decode_entry(entry)
             row = MemoryRow(seq, ts)
-            self._apply(row, [(record.writes, record.replay) for record in decoded.transactions])
+            self._apply(row, decoded.transactions)
             self._durable_catalog = self._catalog
             self._raise_creation_time(decoded.max_creation_time)
 
-    def _apply(self, row: MemoryRow, transactions: list[tuple[Any, Replay | None]]) -> None:
+    def _apply(self, row: MemoryRow, transactions: Sequence[TransactionRecord]) -> None:
         self._memory.add(row)
-        for writes, replay in transactions:
-            self._memory.apply(row, writes, replay)
+        for transaction in transactions:
+            self._memory.apply(row, transaction.writes, transaction.replay)
             if self._catalog is not None:
-                self._learn(writes)
+                self._learn(transaction.writes)
         row.catalog = self._catalog
 
     def _learn(self, writes: Any) -> None:

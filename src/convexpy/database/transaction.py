@@ -6,8 +6,8 @@ hands over what was written, the store accepts it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from math import nextafter
+from collections.abc import Callable, Iterable, Mapping
+from math import inf, nextafter
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -21,6 +21,7 @@ from convexpy.errors import ArgumentError, DocumentNotFound, InvariantViolation,
 from convexpy.limits import DOCUMENT_NESTING_MAX, DOCUMENT_SIZE_BYTES_MAX, TransactionBudget
 from convexpy.values import (
     UNSET,
+    canonical_number,
     check_document_limits,
     decode_document,
     encode_document,
@@ -74,12 +75,13 @@ class Transaction(Reading):
     `is_privileged` (all system tables may be read).
     """
 
+    schema: DocumentSchema | None = None
+    pending_schema: DocumentSchema | None = None
+
     def __init__(
-        self, store: Store, *, writable: bool, now_ms: int, budget: TransactionBudget, random: Random
+        self, store: Store, writable: bool, now_ms: int, budget: TransactionBudget, random: Random
     ) -> None:
-        super().__init__(store, budget=budget)
-        self.schema: DocumentSchema | None = None
-        self.pending_schema: DocumentSchema | None = None
+        super().__init__(store, budget)
         self.misfits: list[Misfit] = []
         self._writable = writable
         self._now_ms = now_ms
@@ -222,7 +224,9 @@ class Transaction(Reading):
     def _insert(self, info: TableInfo, value: dict[str, Any]) -> str:
         self._check_writable()
         self._check_fields(value, None)
-        time = max(float(self._now_ms), nextafter(self._last_creation_time, float("inf")))
+        time: float = self._now_ms
+        if time <= self._last_creation_time:
+            time = canonical_number(nextafter(self._last_creation_time, inf))
         self._last_creation_time = time
         id = encode_id(info.number, new_internal_id(self._random, self._now_ms))
         document = {**value, "_id": id, "_creationTime": time}
@@ -236,27 +240,18 @@ class Transaction(Reading):
         if stored is None:
             raise DocumentNotFound(f"{verb} on nonexistent document ID {id}", code="NonexistentDocument")
         old = decode_document(stored)
+        changed: Iterable[str] = value
         if verb == "Update":
             new = {**old, **value}
             if UNSET in value.values():
                 new = {name: kept for name, kept in new.items() if kept is not UNSET}
         else:
             new = {**value, "_id": old["_id"], "_creationTime": old["_creationTime"]}
+            changed = {*old, *value}
         self._check_fields(value, old)
-        own = self._own_document(info.tablet, id)
-        current = own.keys if own is not None and own.keys is not None else self._store.keys_of(info, id, old)
-        before = own.before if own is not None else current
-        if verb == "Update":
-            suffix = None
-            keys: dict[int, bytes] = {}
-            for index in info.indexes:
-                known = current.get(index.number)
-                if known is not None and index.top_fields.isdisjoint(value):
-                    keys[index.number] = known
-                else:
-                    suffix = suffix or info.key_suffix(new)
-                    keys[index.number] = index.key(new, suffix)
-        else:
+        before, current = self._keys_until_now(info, id, old)
+        keys = current  # the same mapping says that none changes
+        if current.keys() != info.index_numbers or not info.indexed_fields.isdisjoint(changed):
             keys = info.keys(new)
         self._put(info, id, new, before=before, current=current, keys=keys)
 
@@ -268,16 +263,22 @@ class Transaction(Reading):
             return
         if stored is None:
             raise DocumentNotFound(f"Delete on nonexistent document ID {id}", code="NonexistentDocument")
-        own = self._own_document(info.tablet, id)
-        if own is not None and own.keys is not None:
-            current = own.keys
-        else:
-            current = self._store.keys_of(info, id, decode_document(stored))
+        before, current = self._keys_until_now(info, id, decode_document(stored))
         self.charges.write(0)
-        before = own.before if own is not None else current
         self._own.put(info.tablet, id, OwnDocument(None, before, None), current)
         if info.tablet <= INDEX:
             self.catalog = self.catalog.with_document(info.tablet, id, None)
+
+    def _keys_until_now(
+        self, info: TableInfo, id: str, document: dict[str, Any]
+    ) -> tuple[Mapping[int, bytes] | None, Mapping[int, bytes]]:
+        """Return the keys of an existing document when the transaction began (None: it was not there) and now."""
+        own = self._own_document(info.tablet, id)
+        if own is None:
+            keys = info.stored_keys(document, self._store.written_keys(info.tablet, id))
+            return keys, keys
+        assert own.keys is not None  # the document exists
+        return own.before, own.keys
 
     def _put(
         self,
