@@ -60,7 +60,7 @@ class Run:
         self.entry = entry
         self.row = 0
         self.outcome: QueryOutcome | None = None
-        self.waiting: list[Session] = []
+        self.waiting: dict[Session, None] = {}  # in order, and asked for by thousands
         self.payload = b""
         self.seen_hash = 0
         self._finished = False

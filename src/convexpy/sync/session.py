@@ -366,7 +366,7 @@ class Session:
         waiting = set(runs.values())
         self.pin = Pin(row, ts, self._received_query_set, self._received_identity, waiting, results, removed)
         for run in waiting:
-            run.waiting.append(self)
+            run.waiting[self] = None
         if not waiting:
             self._complete()
 
