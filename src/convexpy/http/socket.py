@@ -27,6 +27,8 @@ class SocketTransport:
         self._bytes = 0
         self._wake = asyncio.Event()
         self._closing: tuple[int, str] | None = None
+        self._sent_at = self._loop.time()
+        self._ping_timer: asyncio.TimerHandle | None = None
         self.transitions_queued = 0
         self.session: Session | None = None
 
@@ -54,20 +56,17 @@ class SocketTransport:
 
     async def write(self) -> None:
         """Write until the connection is closed; Ping when nothing else was sent for a while."""
-        interval = self._knobs.ping_interval_s
+        self._ping_after_silence()
         try:
             while True:
                 if not self._queue and self._closing is None:
                     self._wake.clear()
-                    try:
-                        async with asyncio.timeout(interval):
-                            await self._wake.wait()
-                    except TimeoutError:
-                        await self._send({"type": "websocket.send", "text": sync.PING.decode()})
+                    await self._wake.wait()
                     continue
                 while self._queue:
                     message, transition = self._queue.popleft()
                     await self._send({"type": "websocket.send", "text": message.decode()})
+                    self._sent_at = self._loop.time()
                     self._bytes -= len(message)
                     del message  # a big one must not stay while the next is waited for
                     if transition:
@@ -80,6 +79,19 @@ class SocketTransport:
                     return
         except (OSError, RuntimeError):
             return  # the client is gone; the reader notices too
+        finally:
+            if self._ping_timer is not None:
+                self._ping_timer.cancel()
+
+    def _ping_after_silence(self) -> None:
+        """Look whether anything was sent lately. One timer that moves on: one for each message would cost more than it."""
+        interval = self._knobs.ping_interval_s
+        silent = self._loop.time() - self._sent_at
+        if silent >= interval:
+            silent = 0.0
+            if not self._bytes:  # what the client has not taken yet ends the silence, too
+                self.send(sync.PING)
+        self._ping_timer = self._loop.call_later(interval - silent, self._ping_after_silence)
 
 
 def _abort(send: Send) -> None:
