@@ -20,6 +20,7 @@ __all__ = [
     "ENTRY_FORMAT",
     "Entry",
     "IndexKeys",
+    "Keys",
     "Replay",
     "TransactionRecord",
     "Write",
@@ -35,9 +36,11 @@ __all__ = [
 ENTRY_FORMAT = 1
 IndexKeys = tuple[int, bytes | None, bytes | None]
 """`(index, old key, new key)`."""
+Keys = Sequence[IndexKeys]
+"""The keys of a document: the old one is the new one. A write that changes none lists just these."""
 
 
-class Write(msgspec.Struct, array_like=True, frozen=True):
+class Write(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The last state of one document and its keys before and after the transaction."""
 
     tablet: int
@@ -46,7 +49,7 @@ class Write(msgspec.Struct, array_like=True, frozen=True):
     keys: Sequence[IndexKeys]
 
 
-class Replay(msgspec.Struct, array_like=True, frozen=True):
+class Replay(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The answer to a session's request, found again when the request is repeated."""
 
     session: str
@@ -54,7 +57,7 @@ class Replay(msgspec.Struct, array_like=True, frozen=True):
     result: bytes
 
 
-class TransactionRecord(msgspec.Struct, array_like=True, frozen=True):
+class TransactionRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """All that one transaction wrote, and who it was."""
 
     operation_id: str
@@ -94,7 +97,7 @@ class _KeysOfTransaction(msgspec.Struct, array_like=True, frozen=True):
     writes: Sequence[_KeysOfWrite]
 
 
-class WriteSet(msgspec.Struct, frozen=True):
+class WriteSet(msgspec.Struct, frozen=True, gc=False):
     """A finished transaction, on its way to the log: decoded for its own process, encoded for the others."""
 
     record: TransactionRecord

@@ -16,7 +16,7 @@ from typing import Any
 
 from sortedcontainers import SortedDict
 
-from convexpy.database._entries import IndexKeys, Replay, Write
+from convexpy.database._entries import Keys, Replay, Write
 
 __all__ = ["MISSING", "FoundDocument", "MemoryLayer", "MemoryRow"]
 
@@ -48,8 +48,8 @@ class MemoryRow:
 
 Found = tuple[MemoryRow, Any]
 """An entry of the layer: who wrote it last and what; None hides what is below."""
-FoundDocument = tuple[MemoryRow, bytes | None, Sequence[IndexKeys]]
-"""An entry of a document, with the keys that its last write listed."""
+FoundDocument = tuple[MemoryRow, bytes | None, Keys]
+"""An entry of a document, with the keys that it has since."""
 
 
 class MemoryLayer:
@@ -78,13 +78,14 @@ class MemoryLayer:
             documents = self.documents.get(tablet)
             if documents is None:
                 documents = self.documents[tablet] = {}
-            before = self._put(row, documents, id, (row, document, keys))
-            if before is MISSING:
+            changed = [change for change in keys if change[1] != change[2]]
+            if changed:
+                keys = [(index, new, new) for index, _, new in keys if new is not None]
+                for index, old, new in changed:
+                    size += self._change_key(row, index, old, new, id)
+            if self._put(row, documents, id, (row, document, keys)) is MISSING:
                 self._id_order.pop(tablet, None)
             size += WRITE_OVERHEAD_BYTES + (len(document) if document is not None else 0)
-            for index, old, new in keys:
-                if old != new:
-                    size += self._change_key(row, index, old, new, id)
         if replay is not None:
             self._put(row, self.replays, (replay.session, replay.request), (row, replay.result))
             size += WRITE_OVERHEAD_BYTES + len(replay.result)

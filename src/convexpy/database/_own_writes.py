@@ -7,12 +7,12 @@ after it. So reads ask one layer, however deep the calls are nested.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from convexpy.database._entries import IndexKeys, Write
+from convexpy.database._entries import Keys, Write
 from convexpy.database._memory import MISSING
 
 __all__ = ["OwnDocument", "OwnKeys", "OwnWrites"]
@@ -21,12 +21,12 @@ SORT_FROM = 8
 """From so many new keys on, sorting is cheaper than finding the place of each."""
 
 
-class OwnDocument(msgspec.Struct, frozen=True):
+class OwnDocument(msgspec.Struct, frozen=True, gc=False):
     """A document as the transaction has it. `before` are its keys at the start, None if it was not there."""
 
     document: bytes | None
-    before: Mapping[int, bytes] | None
-    keys: Mapping[int, bytes] | None
+    before: Keys | None
+    keys: Keys | None
 
 
 class OwnKeys:
@@ -81,7 +81,7 @@ class OwnWrites:
         self.keys: dict[int, OwnKeys] = {}
         self._changes: list[tuple[Any, Any, Any]] | None = None  # kept from the first mark on
 
-    def put(self, tablet: int, id: str, own: OwnDocument, current: Mapping[int, bytes] | None) -> None:
+    def put(self, tablet: int, id: str, own: OwnDocument, current: Keys | None) -> None:
         """Set a document; `current` are the keys under which it is found until now."""
         documents = self.documents.get(tablet)
         if documents is None:
@@ -89,19 +89,18 @@ class OwnWrites:
         if self._changes is not None:
             self._changes.append((documents, id, documents.get(id, MISSING)))
         documents[id] = own
-        keys = own.keys
-        if keys is current:
+        if own.keys is current:
             return
         if current is None:
             self._put_key(-tablet, id.encode(), id)
-        elif own.document is None:
+        elif own.keys is None:
             self._put_key(-tablet, id.encode(), None)
-        for index, old in (current or {}).items():
-            if keys is None or keys.get(index) != old:
-                self._put_key(index, old, None)
-        for index, new in (keys or {}).items():
-            if current is None or current.get(index) != new:
-                self._put_key(index, new, id)
+        for index, old, new in _changed_keys(current, own.keys):
+            if old != new:
+                if old is not None:
+                    self._put_key(index, old, None)
+                if new is not None:
+                    self._put_key(index, new, id)
 
     def _put_key(self, index: int, key: bytes, id: str | None) -> None:
         keys = self.keys.get(index)
@@ -140,13 +139,15 @@ class OwnWrites:
         for tablet, documents in self.documents.items():
             for id, own in documents.items():
                 if own.before is not None or own.keys is not None:
-                    yield Write(tablet, id, own.document, _changed_keys(own.before or {}, own.keys or {}))
+                    yield Write(tablet, id, own.document, _changed_keys(own.before, own.keys))
 
 
-def _changed_keys(before: Mapping[int, bytes], keys: Mapping[int, bytes]) -> list[IndexKeys]:
+def _changed_keys(before: Keys | None, after: Keys | None) -> Keys:
     """Return `(index, old, new)` for every index of either side."""
-    if before is keys:
-        return [(index, key, key) for index, key in keys.items()]
-    if before.keys() == keys.keys():
-        return [(index, before[index], new) for index, new in keys.items()]
-    return [(index, before.get(index), keys.get(index)) for index in dict.fromkeys([*before, *keys])]
+    if before is None:
+        return [(index, None, new) for index, _, new in after or ()]
+    if before is after:
+        return before
+    old = {index: key for index, key, _ in before}
+    new = {index: key for index, _, key in after or ()}
+    return [(index, old.get(index), new.get(index)) for index in {**old, **new}]

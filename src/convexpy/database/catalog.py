@@ -12,12 +12,12 @@ document with the highest one is not deleted but gets the state `deleted`, and t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, KeysView, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from convexpy.database._entries import IndexKeys
+from convexpy.database._entries import Keys
 from convexpy.database._system_tables import INDEX, SYSTEM_TABLES, TABLES
 from convexpy.values import UNSET, decode_document, encode_value
 
@@ -86,13 +86,13 @@ class TableInfo:
     by_name: Mapping[str, IndexInfo] = field(init=False)
     is_system: bool = field(init=False)
     """One of ours: app code only sees some, through `ctx.db.system`."""
-    index_numbers: KeysView[int] = field(init=False)
+    index_numbers: list[int] = field(init=False)
     indexed_fields: frozenset[str] = field(init=False)
     """The fields of a document whose change can change any of its keys."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "is_system", self.number < USER_NUMBERS_FROM)
-        object.__setattr__(self, "index_numbers", {index.number: None for index in self.indexes}.keys())
+        object.__setattr__(self, "index_numbers", [index.number for index in self.indexes])
         fields = frozenset[str]().union(*[index.top_fields for index in self.indexes])
         object.__setattr__(self, "indexed_fields", fields)
         # A changed index exists twice while the new one is built: the name means the one that is ready.
@@ -108,15 +108,14 @@ class TableInfo:
         """Return what every key of a document ends with."""
         return encode_value(document["_creationTime"]) + encode_value(document["_id"])
 
-    def keys(self, document: Mapping[str, Any]) -> dict[int, bytes]:
-        """Return the keys of a document in all indexes, by number of the index."""
+    def keys(self, document: Mapping[str, Any]) -> Keys:
+        """Return the keys of a document in all indexes."""
         suffix = self.key_suffix(document)
-        return {index.number: index.key(document, suffix) for index in self.indexes}
+        return [(index.number, key := index.key(document, suffix), key) for index in self.indexes]
 
-    def stored_keys(self, document: Mapping[str, Any], listed: Sequence[IndexKeys]) -> Mapping[int, bytes]:
-        """Return the keys of a stored document: those that its last write listed, if it knew all indexes."""
-        keys = {index: new for index, _, new in listed if new is not None}
-        return keys if keys.keys() == self.index_numbers else self.keys(document)
+    def are_of_all_indexes(self, keys: Keys) -> bool:
+        """Whether keys, worked out earlier, are of the indexes that there are now."""
+        return [index for index, _, _ in keys] == self.index_numbers
 
 
 class Catalog:

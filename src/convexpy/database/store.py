@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
-from convexpy.database._entries import IndexKeys, TransactionRecord, WriteSet, decode_entry
+from convexpy.database._entries import Keys, TransactionRecord, WriteSet, decode_entry
 from convexpy.database._memory import FoundDocument, MemoryLayer, MemoryRow
 from convexpy.database._read_cache import MISSING, PointCache, ReadCache
 from convexpy.database._system_tables import INDEX, TABLES
@@ -140,8 +140,8 @@ class Store:
                 return found[1]
         return self._below.get(tablet, id)
 
-    def written_keys(self, tablet: int, id: str) -> Sequence[IndexKeys]:
-        """Return what the last write of a document since the checkpoint says of its keys; else nothing."""
+    def written_keys(self, tablet: int, id: str) -> Keys:
+        """Return the keys of a document as its last write has them; none if that is in the checkpoint."""
         documents = self._memory.documents.get(tablet)
         found = documents.get(id) if documents is not None else None
         return found[2] if found is not None else ()

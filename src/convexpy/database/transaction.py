@@ -11,7 +11,7 @@ from math import inf, nextafter
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from convexpy.database._entries import Replay, TransactionRecord, WriteSet, encode_write_set
+from convexpy.database._entries import Keys, Replay, TransactionRecord, WriteSet, encode_write_set
 from convexpy.database._own_writes import OwnDocument
 from convexpy.database._reading import ALL, Reading
 from convexpy.database._system_tables import INDEX, TABLES
@@ -250,8 +250,8 @@ class Transaction(Reading):
             changed = {*old, *value}
         self._check_fields(value, old)
         before, current = self._keys_until_now(info, id, old)
-        keys = current  # the same mapping says that none changes
-        if current.keys() != info.index_numbers or not info.indexed_fields.isdisjoint(changed):
+        keys = current  # the same list says that none changes
+        if not (info.are_of_all_indexes(current) and info.indexed_fields.isdisjoint(changed)):
             keys = info.keys(new)
         self._put(info, id, new, before=before, current=current, keys=keys)
 
@@ -269,13 +269,14 @@ class Transaction(Reading):
         if info.tablet <= INDEX:
             self.catalog = self.catalog.with_document(info.tablet, id, None)
 
-    def _keys_until_now(
-        self, info: TableInfo, id: str, document: dict[str, Any]
-    ) -> tuple[Mapping[int, bytes] | None, Mapping[int, bytes]]:
+    def _keys_until_now(self, info: TableInfo, id: str, document: dict[str, Any]) -> tuple[Keys | None, Keys]:
         """Return the keys of an existing document when the transaction began (None: it was not there) and now."""
         own = self._own_document(info.tablet, id)
         if own is None:
-            keys = info.stored_keys(document, self._store.written_keys(info.tablet, id))
+            keys = self._store.written_keys(info.tablet, id)
+            if not info.are_of_all_indexes(keys):
+                # From the checkpoint, or written before one of the indexes was made: that has its key by now.
+                keys = info.keys(document)
             return keys, keys
         assert own.keys is not None  # the document exists
         return own.before, own.keys
@@ -286,9 +287,9 @@ class Transaction(Reading):
         id: str,
         document: dict[str, Any],
         *,
-        before: Mapping[int, bytes] | None,
-        current: Mapping[int, bytes] | None,
-        keys: Mapping[int, bytes],
+        before: Keys | None,
+        current: Keys | None,
+        keys: Keys,
     ) -> None:
         """Check a document and lay it over the state."""
         encoded = encode_document(document)
