@@ -55,6 +55,9 @@ class _Version:
         self.replay: dict[tuple[str, int], tuple[int, ReplayRecord]] = {}
         self.meta = meta
         self.readers = 0
+        # What no older version, which may be read, shares with this one.
+        self._own_tablets: set[int] = set()
+        self._own_indexes: set[int] = set()
 
     def successor(self, *, tablets: Iterable[int] = (), indexes: Iterable[int] = ()) -> _Version:
         """Return a version whose named tablets and indexes may be changed: this one, if nobody reads it."""
@@ -68,13 +71,15 @@ class _Version:
             known = new.tablets.get(tablet)
             if known is None:
                 new.tablets[tablet] = _Tablet()
-            elif new is not self:
+            elif tablet not in new._own_tablets:
                 new.tablets[tablet] = known.copy()
         for index in set(indexes):
             if index not in new.indexes:
                 new.indexes[index] = SortedDict()
-            elif new is not self:
+            elif index not in new._own_indexes:
                 new.indexes[index] = new.indexes[index].copy()
+        new._own_tablets.update(tablets)
+        new._own_indexes.update(indexes)
         return new
 
 

@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from convexpy.database import (
@@ -250,6 +250,7 @@ FIRSTS = [
 
 
 @given(NUMBERS, st.lists(st.sampled_from(["checkpoint", "unheard", "idle"]) | WRITES, max_size=12))
+@example([0], ["checkpoint", (2, 0, 0), "unheard", (0, 0, 0), "unheard"])
 def test_what_the_cache_gives_is_what_the_range_gives(held: list[int], steps: list[Any]) -> None:
     items = Items(*held)
     for step in steps:
