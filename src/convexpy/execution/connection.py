@@ -119,7 +119,7 @@ class ProcessExecutor(asyncio.Protocol):
         for frame in frames:
             self.on_frame(frame)
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         """Wait a moment for the exit status, which says more than the end of the stream (called by asyncio)."""
         if not self._begun:
             self._ended_early = True

@@ -59,6 +59,10 @@ def describe_failure(error: BaseException) -> dict[str, Any]:
     }
 
 
+def _woken(number: int, frame: Any) -> None:
+    """Do nothing: the byte that the signal writes to the wake-up descriptor is what counts."""
+
+
 class ForkServer:
     """One process of the tree: takes commands, forks children, reports their ends."""
 
@@ -101,7 +105,7 @@ class ForkServer:
 
     def _watch_children(self) -> None:
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGCHLD, _woken)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def _next_command(self) -> dict[str, Any] | None:
@@ -138,6 +142,8 @@ class ForkServer:
                 self._fork(self._become_version, command)
             case "executor":
                 self._fork(self._become_executor, command)
+            case unknown:
+                raise ValueError(f"unknown command {unknown!r}")
 
     def _import(self, names: list[str]) -> None:
         """Import third-party packages ahead; one that leaves threads behind is reported, and this process is given up."""

@@ -292,9 +292,10 @@ class AppLoader:
         for module, variable in SPECIAL_MODULES.items():
             if module in app.modules:
                 setattr(app, variable, getattr(app.modules[module], variable, None))
-        if app.schema is not None and not isinstance(app.schema, Schema):
+        schema: Any = app.schema  # whatever schema.py calls so
+        if schema is not None and not isinstance(schema, Schema):
             raise ProjectError(
-                f"`schema` is a {type(app.schema).__name__}, not the result of define_schema(…)",
+                f"`schema` is a {type(schema).__name__}, not the result of define_schema(…)",
                 code="SchemaDefinitionError",
                 location=SourceLocation(f"{self.label}/schema.py", 1),
             )

@@ -207,13 +207,13 @@ class LocalSubscription(Subscription[Any]):
         if self._session is not None:
             self._local.call_soon(self._session.close, 1000, "")
 
-    def _next(self, timeout: Duration) -> dict[str, Any]:
+    def _next(self, timeout: Duration) -> None:
         try:
             while True:
                 message = self._inbox.messages.get(timeout=span_ms(timeout) / 1000)
                 for modification in message.get("modifications", ()):
                     self._latest = modification
-                    return self._latest
+                    return
         except queue.Empty:
             raise TimeoutError(f"no new result of {self._path} within {span_ms(timeout):g} ms") from None
 
