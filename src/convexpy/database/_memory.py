@@ -161,16 +161,6 @@ class MemoryLayer:
         self._id_order.clear()
         return dropped
 
-    def first_key(self, index: int, lower: bytes, upper: bytes, *, desc: bool) -> bytes | None:
-        """Return the first key of a range that has a document, or None."""
-        keys = self.keys.get(index)
-        if keys:
-            key: bytes
-            for key in keys.irange(lower, upper, inclusive=(True, False), reverse=desc):
-                if keys[key][1] is not None:
-                    return key
-        return None
-
     def ids(self, tablet: int) -> list[str]:
         """Return the ids that have an entry, in order."""
         order = self._id_order.get(tablet)

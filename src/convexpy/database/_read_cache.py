@@ -96,12 +96,8 @@ class ReadCache:
         found = self._documents.get((tablet, id), _UNKNOWN)
         if found is _UNKNOWN:
             found = self._reader.get(tablet, id)
-            self.keep(tablet, id, found)
+            self._documents.put((tablet, id), found)
         return found
-
-    def keep(self, tablet: int, id: str, document: bytes | None) -> None:
-        """Remember a document that was read from the checkpoint."""
-        self._documents.put((tablet, id), document)
 
     def forget(self, writes: Iterable[Write]) -> None:
         """Forget what these writes made wrong."""

@@ -44,8 +44,6 @@ class Reading:
         self.charges = Usage(budget)
         self._store = store
         self._own = OwnWrites()
-        # Table numbers of the ids just read: most ids that a function names it has from a document.
-        self._numbers: dict[str, int] = {}
 
     def get(self, id: str, table: str | None = None, *, system: bool = False) -> dict[str, Any] | None:
         """Return a fresh copy of a document, or None.
@@ -107,7 +105,6 @@ class Reading:
         own = self._own_document(tablet, id)
         if own is not None and own.document is not None:
             document = own.document
-        self._numbers[id] = self.catalog.by_tablet[tablet].number
         self.charges.read(len(document))
         return decode_document(document)
 
@@ -186,14 +183,11 @@ class Reading:
 
     def _table_of(self, id: str, table: str | None, method: str, *, system: bool) -> TableInfo | None:
         """Return the table of an id, checked; None when no table has its number."""
-        number = self._numbers.get(id)
-        if number is None:
-            decoded = decode_id(id)
-            number = decoded[0] if decoded is not None else None
-        info = self.catalog.by_number.get(number) if number is not None else None
+        decoded = decode_id(id)
+        info = self.catalog.by_number.get(decoded[0]) if decoded is not None else None
         if info is not None and not (system or info.is_system) and (table is None or table == info.name):
             return info
-        if number is None:
+        if decoded is None:
             raise ArgumentError(
                 f"Invalid argument `id` for `{method}`: Unable to decode ID: {id!r}", code="InvalidId"
             )

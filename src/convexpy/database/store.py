@@ -154,33 +154,19 @@ class Store:
             if point is None:
                 return None
             if point is not MISSING:
-                return _existing(point[0], point[1], self.get(tablet, point[1]))
-        item = self._first(index, tablet, lower, upper, desc=desc)
+                document = self.get(tablet, point[1])
+                if document is None:
+                    raise InvariantViolation(f"an index names the document {point[1]}, which is not there")
+                return (point[0], point[1], document)
+        items, rest = self.chunk(index, tablet, lower, upper, desc=desc, limit=1)
+        while not items and rest is not None:
+            # What the checkpoint has first was removed since.
+            left, right = (lower, rest) if desc else (rest, upper)
+            items, rest = self.chunk(index, tablet, left, right, desc=desc, limit=16)
+        item = items[0] if items else None
         if is_prefix:
             self._points.keep(index, lower, desc, item and (item[0], item[1]))
         return item
-
-    def _first(self, index: int, tablet: int, lower: bytes, upper: bytes, *, desc: bool) -> Item | None:
-        """Look for the first document in the layers: the checkpoint's first, unless memory has one before it."""
-        keys = self._memory.keys.get(index)
-        below = self._reader.range(index, tablet, lower, upper, desc=desc, limit=1) if index > 0 else []
-        if index < 0 or (below and keys and below[0][0] in keys):
-            # The checkpoint's first was removed or replaced since: go on behind it.
-            rest: bytes | None = upper if desc else lower
-            items: list[Item] = []
-            while not items and rest is not None:
-                left, right = (lower, rest) if desc else (rest, upper)
-                items, rest = self.chunk(index, tablet, left, right, desc=desc, limit=16)
-            return items[0] if items else None
-        key = self._memory.first_key(index, lower, upper, desc=desc)
-        if key is not None and (not below or (key > below[0][0] if desc else key < below[0][0])):
-            id = self._memory.keys[index][key][1]
-            return _existing(key, id, self.get(tablet, id))
-        if not below:
-            return None
-        key, id, document = below[0]
-        self._below.keep(tablet, id, document)
-        return _existing(key, id, self.get(tablet, id))
 
     def chunk(
         self, index: int, tablet: int, lower: bytes, upper: bytes, *, desc: bool, limit: int
@@ -329,10 +315,7 @@ class Store:
 def _newest(item: Item, documents: Mapping[str, FoundDocument]) -> Item:
     """Return an index entry with the document that the memory layer has for it, if it has one."""
     found = documents.get(item[1])
-    return _existing(item[0], item[1], item[2] if found is None else found[1])
-
-
-def _existing(key: bytes, id: str, document: bytes | None) -> Item:
+    document = item[2] if found is None else found[1]
     if not document:
-        raise InvariantViolation(f"an index names the document {id}, which is not there")
-    return (key, id, document)
+        raise InvariantViolation(f"an index names the document {item[1]}, which is not there")
+    return (item[0], item[1], document)
