@@ -28,8 +28,6 @@ class _Missing:
 MISSING = _Missing()
 ROW_OVERHEAD_BYTES = 400
 WRITE_OVERHEAD_BYTES = 300
-REFILL_SHARE = 4
-"""A sorted dictionary is filled again when it loses more than one in so many of its keys."""
 
 
 class MemoryRow:
@@ -147,17 +145,14 @@ class MemoryLayer:
     def drop(self, seq: int) -> list[Write]:
         """Forget the durable rows up to `seq`, which the checkpoint holds; return what they wrote."""
         dropped: list[Write] = []
-        gone: dict[int, tuple[Any, list[Any]]] = {}
         while self.tail and (self.tail[0].seq or 0) <= seq:
             row = self.tail.popleft()
             for entries, key in row.entries:
                 found = entries.get(key)
                 if found is not None and found[0] is row:
-                    gone.setdefault(id(entries), (entries, []))[1].append(key)
+                    del entries[key]
             self.size_bytes -= row.size_bytes - ROW_OVERHEAD_BYTES
             dropped += row.writes
-        for entries, keys in gone.values():
-            _remove(entries, keys)
         self._id_order.clear()
         return dropped
 
@@ -167,15 +162,3 @@ class MemoryLayer:
         if order is None:
             order = self._id_order[tablet] = sorted(self.documents.get(tablet, ()))
         return order
-
-
-def _remove(entries: Any, keys: list[Any]) -> None:
-    """Remove keys; a sorted dictionary that loses much is filled again, which costs less than its single removals."""
-    if isinstance(entries, SortedDict) and len(keys) * REFILL_SHARE > len(entries):
-        removed = set(keys)
-        kept = {key: found for key, found in entries.items() if key not in removed}
-        entries.clear()
-        entries.update(kept)
-        return
-    for key in keys:
-        entries.pop(key, None)

@@ -27,9 +27,9 @@ _TABLET = (
 _INDEX = "CREATE TABLE IF NOT EXISTS _i{0}(key BLOB PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID"
 _UPSERT = (
     "INSERT INTO _t{0}(_id, _creationTime, document) VALUES(?, ?, CAST(? AS TEXT)) "
-    "ON CONFLICT(_id) DO UPDATE SET _creationTime = excluded._creationTime, document = excluded.document"
+    "ON CONFLICT(_id) DO UPDATE SET _creationTime = excluded._creationTime, document = excluded.document "
+    "RETURNING n"
 )
-_ADD_KEY = "INSERT OR REPLACE INTO _i{0} SELECT ?, n FROM _t{1} WHERE _id = ?"
 
 
 class SqliteCheckpointWriter:
@@ -85,9 +85,9 @@ class SqliteCheckpointWriter:
             with raising_outcomes(), transaction(self._connection):
                 self._create_missing(batch)
                 self._remove_keys(batch)
-                self._write_documents(batch)
+                numbers = self._write_documents(batch)
                 pauses.reach("checkpoint.half_applied")
-                self._add_keys(batch)
+                self._add_keys(batch, numbers)
                 self._write_replay(batch)
                 if batch.tables is not None:
                     self._write_views(batch.tables)
@@ -111,38 +111,31 @@ class SqliteCheckpointWriter:
                 self._indexes.add(index)
 
     def _remove_keys(self, batch: CheckpointBatch) -> None:
-        gone: dict[int, list[tuple[bytes]]] = {}
         for index, key, _, id in batch.keys:
             if id is None:
-                gone.setdefault(index, []).append((key,))
-        for index, keys in gone.items():
-            self._connection.executemany(f"DELETE FROM _i{index} WHERE key = ?", keys)
+                self._connection.execute(f"DELETE FROM _i{index} WHERE key = ?", (key,))
 
-    def _write_documents(self, batch: CheckpointBatch) -> None:
-        gone: dict[int, list[tuple[str]]] = {}
-        written: dict[int, list[tuple[str, float, bytes]]] = {}
+    def _write_documents(self, batch: CheckpointBatch) -> dict[tuple[int, str], int]:
+        """Write the documents; return the `n` of those that stay."""
+        run = self._connection.execute
+        numbers: dict[tuple[int, str], int] = {}
         for tablet, id, creation_time, document in batch.documents:
             if document is None:
-                gone.setdefault(tablet, []).append((id,))
+                run(f"DELETE FROM _t{tablet} WHERE _id = ?", (id,))
             else:
-                written.setdefault(tablet, []).append((id, creation_time, document))
-        for tablet, ids in gone.items():
-            self._connection.executemany(f"DELETE FROM _t{tablet} WHERE _id = ?", ids)
-        for tablet, rows in written.items():
-            self._connection.executemany(_UPSERT.format(tablet), rows)
+                row = run(_UPSERT.format(tablet), (id, creation_time, document)).fetchone()
+                numbers[tablet, id] = row[0]
+        return numbers
 
-    def _add_keys(self, batch: CheckpointBatch) -> None:
-        written = {change[:2] for change in batch.documents if change.document is not None}
-        added: dict[tuple[int, int], list[tuple[bytes, str]]] = {}
+    def _add_keys(self, batch: CheckpointBatch, numbers: Mapping[tuple[int, str], int]) -> None:
         for index, key, tablet, id in batch.keys:
             if id is not None:
-                if (tablet, id) not in written:
+                n = numbers.get((tablet, id))
+                if n is None:
                     raise InvariantViolation(
                         f"index {index}: a key was added for {id}, which is not in the batch"
                     )
-                added.setdefault((index, tablet), []).append((key, id))
-        for (index, tablet), keys in added.items():
-            self._connection.executemany(_ADD_KEY.format(index, tablet), keys)
+                self._connection.execute(f"INSERT OR REPLACE INTO _i{index} VALUES(?, ?)", (key, n))
 
     def _write_replay(self, batch: CheckpointBatch) -> None:
         self._connection.executemany(
