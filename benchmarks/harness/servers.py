@@ -38,11 +38,14 @@ class Process:
     """A server process that says in one line of JSON that it is ready."""
 
     def __init__(self, command: list[str], *, log: Path, cwd: Path | None = None) -> None:
+        # Its standard input ends with this process, however that ends: nothing stays behind.
+        inherited, self._lifeline = os.pipe()
         self._errors = log.open("ab")
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=self._errors, stdin=subprocess.DEVNULL, cwd=cwd,
+            command, stdout=subprocess.PIPE, stderr=self._errors, stdin=inherited, cwd=cwd,
             env=environment(), start_new_session=True,
         )  # fmt: skip
+        os.close(inherited)
         assert self.process.stdout is not None  # piped
         line = self.process.stdout.readline()
         if not line:
@@ -83,6 +86,7 @@ class Process:
         if self.process.stdout is not None:
             self.process.stdout.close()
         self._errors.close()
+        os.close(self._lifeline)
 
     def post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> Any:
         """POST JSON; return the JSON of the answer."""
@@ -103,9 +107,18 @@ class Server(Process):
     def __init__(self, data: Path, *arguments: str, cpu_limit_s: float = 30.0) -> None:
         self.data = data
         # Seeding is in mutations as large as the limits allow; on a busy machine that takes longer than a user's may.
-        options = ["--port", "0", "--site-port", "0", "--function-cpu-s", str(cpu_limit_s), *arguments]
+        options = [
+            "--port",
+            "0",
+            "--site-port",
+            "0",
+            "--function-cpu-s",
+            str(cpu_limit_s),
+            "--watchdog-fd",
+            "0",
+        ]
         super().__init__(
-            [sys.executable, "-m", "convexpy.serve", "--data", str(data), *options],
+            [sys.executable, "-m", "convexpy.serve", "--data", str(data), *options, *arguments],
             log=data.with_name(data.name + ".log"),
         )
 

@@ -22,3 +22,4 @@ server.listen(0, "127.0.0.1", () => {
   console.log(JSON.stringify({ ready: true, url: `http://127.0.0.1:${server.address().port}` }));
 });
 process.on("SIGINT", () => process.exit(0));
+process.stdin.on("end", () => process.exit(0)).resume(); // whoever started this is gone
