@@ -134,9 +134,10 @@ class Load:
                         client.mutation(number_, "bank:transfer", **transfer)
                     while pending or not self.stopping.is_set():
                         while len(pending) < IN_FLIGHT and not self.stopping.is_set():
-                            pending[request] = self._transfer(numbers)
-                            client.mutation(request, "bank:transfer", **pending[request])
-                            request += 1
+                            # Counted before it is sent: a send that fails has used the number up.
+                            number_, request = request, request + 1
+                            pending[number_] = self._transfer(numbers)
+                            client.mutation(number_, "bank:transfer", **pending[number_])
                         answer = client.until(lambda message: message["type"] == "MutationResponse")
                         assert answer["success"], answer
                         assert answer["result"] == pending[answer["requestId"]]["key"]
