@@ -1,5 +1,41 @@
-"""Who calls: admin keys now; end-user tokens are refused until an app configures providers."""
+"""Who calls: holders of admin keys, and end users by the tokens of their issuers."""
 
-from convexpy.auth._keys import AdminKeys, InvalidKey, complete_identity, create_instance_secret
+from convexpy.auth._access import (
+    ANONYMOUS,
+    FULL_ACCESS,
+    KEY_KINDS,
+    Access,
+    Caller,
+    KeyKind,
+    Operation,
+    OperationNotPermitted,
+)
+from convexpy.auth._keys import (
+    AdminKeys,
+    InvalidKey,
+    KeyRecord,
+    complete_identity,
+    create_instance_secret,
+    shown_prefix,
+)
+from convexpy.auth._tokens_pending import TokenRefused, TokenVerifier, Verified
 
-__all__ = ["AdminKeys", "InvalidKey", "complete_identity", "create_instance_secret"]
+__all__ = [
+    "ANONYMOUS",
+    "FULL_ACCESS",
+    "KEY_KINDS",
+    "Access",
+    "AdminKeys",
+    "Caller",
+    "InvalidKey",
+    "KeyKind",
+    "KeyRecord",
+    "Operation",
+    "OperationNotPermitted",
+    "TokenRefused",
+    "TokenVerifier",
+    "Verified",
+    "complete_identity",
+    "create_instance_secret",
+    "shown_prefix",
+]

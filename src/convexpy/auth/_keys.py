@@ -1,7 +1,8 @@
 """Admin keys: `<deployment name>|<hex>`.
 
-Format of the hex part: one version byte, an 8-byte key id, then HMAC-SHA256(instance secret, version + key id). So a key
-is verified without a table, and names an id by which it can be revoked. Comparison takes constant time.
+Format of the hex part: one version byte, an 8-byte key id, then HMAC-SHA256(instance secret, version + key id). So no
+secret of a key is stored anywhere; what a key may do and until when is in its record, found by the id. The first key of
+a deployment has no record: it opens everything and lasts. Comparison takes constant time.
 """
 
 from __future__ import annotations
@@ -12,18 +13,24 @@ import hashlib
 import hmac
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
+from convexpy.auth._access import FULL_ACCESS, Access, KeyKind
 from convexpy.errors import RequestError
 
 VERSION = 1
 KEY_ID_BYTES = 8
 SECRET_BYTES = 32
+PREFIX_LENGTH = 2 + 6
+"""Hex digits of a key that lists may show: the version and three bytes of the id."""
 
 
 class InvalidKey(RequestError):
-    """The key is malformed, of another deployment, or forged."""
+    """The key is malformed, of another deployment, forged, revoked or expired."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -34,9 +41,26 @@ class InvalidKey(RequestError):
         )
 
 
+class KeyRecord(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """What is kept of a key: never the key. Times are milliseconds since the epoch."""
+
+    key_id: str
+    name: str
+    kind: KeyKind
+    functions: tuple[str, ...] = ()
+    created_at: float
+    expires_at: float | None = None
+    last_used_at: float | None = None
+
+
 def create_instance_secret() -> str:
     """Return a fresh secret for a deployment, as hex."""
     return os.urandom(SECRET_BYTES).hex()
+
+
+def shown_prefix(name: str, key_id: str) -> str:
+    """Return as much of a key as tells it from others."""
+    return f"{name}|{bytes([VERSION]).hex()}{key_id}"[: len(name) + 1 + PREFIX_LENGTH]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,45 +68,84 @@ class ParsedKey:
     """An admin key that was verified; `acting_as` holds the claims of a user it acts for."""
 
     key_id: str
+    access: Access
     acting_as: dict[str, Any] | None
 
 
 class AdminKeys:
-    """Creates and verifies the admin keys of one deployment."""
+    """Creates and verifies the admin keys of one deployment.
 
-    def __init__(self, name: str, instance_secret: str) -> None:
+    `first_key` is the one made with the data folder. `literal_keys` are accepted as they stand, whatever their form: for
+    tools with a key built in, never by default.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        instance_secret: str,
+        *,
+        first_key: str = "",
+        literal_keys: Iterable[str] = (),
+    ) -> None:
         self.name = name
+        self.records: dict[str, KeyRecord] = {}
         self._secret = bytes.fromhex(instance_secret)
+        self._literal = [_digest(key) for key in literal_keys]
+        self.first_id = first_key.partition("|")[2][2 : 2 + 2 * KEY_ID_BYTES]
 
     def _signature(self, key_id: bytes) -> bytes:
         return hmac.new(self._secret, b"admin-key" + bytes([VERSION]) + key_id, hashlib.sha256).digest()
 
     def create(self) -> str:
-        """Return a new admin key."""
+        """Return a new key; it is of use once its record is there."""
         key_id = os.urandom(KEY_ID_BYTES)
         return f"{self.name}|{(bytes([VERSION]) + key_id + self._signature(key_id)).hex()}"
 
-    def verify(self, key: str) -> ParsedKey:
-        """Return what a key says, or raise InvalidKey. `prod:name|secret` and a `:<base64 JSON>` suffix are understood."""
-        left, bar, secret = key.partition("|")
-        if not bar:
-            raise InvalidKey(self.name)
+    def verify(self, key: str, now_ms: float) -> ParsedKey:
+        """Return what a key says. `prod:name|secret` and a `:<base64 JSON>` suffix are understood.
+
+        Raises:
+            InvalidKey: it is not a key of this deployment, or no longer one.
+        """
+        bare, acting = self._split(key)
+        if any([hmac.compare_digest(_digest(bare), known) for known in self._literal]):  # noqa: C419 - all of them, always
+            return ParsedKey("", FULL_ACCESS, _acting_as(acting))
+        left, bar, secret = bare.partition("|")
         kind, colon, rest = left.partition(":")
         if colon and kind in ("prod", "dev", "preview", "project"):
             left = rest
-        secret, _, acting = secret.partition(":")
         try:
-            raw = bytes.fromhex(secret)
+            raw = bytes.fromhex(secret) if bar else b""
         except ValueError:
             raw = b""
         key_id, signature = raw[1 : 1 + KEY_ID_BYTES], raw[1 + KEY_ID_BYTES :]
         genuine = hmac.compare_digest(signature, self._signature(key_id))
         if left != self.name or raw[:1] != bytes([VERSION]) or not genuine:
             raise InvalidKey(self.name)
-        return ParsedKey(key_id.hex(), _acting_as(acting) if acting else None)
+        return ParsedKey(key_id.hex(), self._access(key_id.hex(), now_ms), _acting_as(acting))
+
+    def _split(self, key: str) -> tuple[str, str]:
+        """Cut the acting-as identity off: base64 behind the last colon of the secret."""
+        left, bar, secret = key.partition("|")
+        secret, _, acting = secret.partition(":")
+        return left + bar + secret, acting
+
+    def _access(self, key_id: str, now_ms: float) -> Access:
+        if key_id == self.first_id:
+            return FULL_ACCESS
+        record = self.records.get(key_id)
+        if record is None or (record.expires_at is not None and record.expires_at <= now_ms):
+            raise InvalidKey(self.name)
+        return Access(record.kind, record.functions)
 
 
-def _acting_as(encoded: str) -> dict[str, Any]:
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
+
+
+def _acting_as(encoded: str) -> dict[str, Any] | None:
+    if not encoded:
+        return None
     try:
         claims = json.loads(base64.b64decode(encoded))
         if not isinstance(claims, dict):

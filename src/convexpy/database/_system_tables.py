@@ -48,6 +48,7 @@ SYSTEM_TABLES = (
     SystemTable(13, "_exports"),
     SystemTable(14, "_snapshot_imports"),
     SystemTable(15, "_cron_job_logs", ((110, "by_name", ("name",)),)),
+    SystemTable(16, "_admin_keys", ((111, "by_key_id", ("keyId",)),)),
 )
 
 APP_VISIBLE = frozenset({"_storage", "_scheduled_functions"})

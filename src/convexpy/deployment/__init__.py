@@ -1,6 +1,7 @@
 """The deployment: joins log, checkpoint, executors, subscriptions and pushes into one running backend."""
 
 from convexpy.deployment.deployment import Deployment, DeploymentSettings
+from convexpy.deployment.identities import Identities
 from convexpy.deployment.push import PushRequest
 from convexpy.deployment.state import Keys, load_keys, save_keys
 from convexpy.deployment.storage import FolderStorage, MemoryStorage
@@ -9,6 +10,7 @@ __all__ = [
     "Deployment",
     "DeploymentSettings",
     "FolderStorage",
+    "Identities",
     "Keys",
     "MemoryStorage",
     "PushRequest",

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from convexpy.auth import AdminKeys, complete_identity
+from convexpy.auth import FULL_ACCESS, Caller
+from convexpy.deployment.identities import Identities
 from convexpy.deployment.outcome import Outcome, Presenter, new_request_id, request_id_of
 from convexpy.deployment.registry import canonical_path
-from convexpy.errors import AuthError, RequestError
+from convexpy.errors import RequestError
 from convexpy.logs import Completion, FunctionLog
-from convexpy.protocol import sync
 from convexpy.protocol.frames import Call, CallFailure, Kind, LogLine, Request
 from convexpy.sync.entries import QueryEntry, QueryOutcome, Run
-from convexpy.sync.session import Caller, Done
+from convexpy.sync.session import Done
 
 if TYPE_CHECKING:
     from convexpy.deployment.deployment import Deployment
@@ -42,12 +42,13 @@ class FunctionRunner:
     """Runs functions for callers outside, and logs what ran."""
 
     def __init__(
-        self, deployment: Deployment, log: FunctionLog, presenter: Presenter, keys: AdminKeys
+        self, deployment: Deployment, log: FunctionLog, presenter: Presenter, identities: Identities
     ) -> None:
         self._deployment = deployment
         self._log = log
         self.presenter = presenter
-        self.keys = keys
+        self.identities = identities
+        self.authenticate = identities.authenticate
         self._next_call = 0
 
     def next_call(self) -> int:
@@ -74,7 +75,7 @@ class FunctionRunner:
     ) -> None:
         """Run a function; `done` gets its outcome. A refusal is an outcome too."""
         live = self._deployment.live
-        refusal = live.registry.refusal(kind, path, admin=caller.admin)
+        refusal = live.registry.refusal(kind, path, caller.access)
         if refusal is not None:
             refusal.ts, refusal.row = self._deployment.timeline.ts, self._deployment.timeline.row
             self._logged(kind, path, refusal, request_id, origin, caller)
@@ -135,7 +136,7 @@ class FunctionRunner:
                 [] if kind == "action" else outcome.logs,
                 None if failure is None else failure.traceback or failure.detail,
                 origin,
-                "instance_admin" if caller.admin else "user" if caller.claims else "unknown",
+                caller.described,
                 0 if result is None else result.documents_read,
                 0 if result is None else result.documents_written,
                 0 if result is None else result.bytes_read,
@@ -160,7 +161,7 @@ class FunctionRunner:
             }
             detail = f"{named.get(what, 'file storage')}: not in this version of convexpy"
             return b"null", CallFailure("NotAvailable", detail, function=call.path)
-        caller = Caller(call.identity or b"", admin=True)
+        caller = Caller(call.identity or b"", FULL_ACCESS)
         try:
             path = canonical_path(payload["path"])
         except RequestError as error:
@@ -218,8 +219,8 @@ class FunctionRunner:
         key = entry.key
         deployment = self._deployment
         request_id = new_request_id()
-        caller = Caller(key.caller, key.admin)
-        refusal = deployment.live.registry.refusal("query", key.path, admin=key.admin)
+        caller = Caller(entry.caller, key.access)
+        refusal = deployment.live.registry.refusal("query", key.path, key.access)
 
         def finished(outcome: Outcome, stale: bool) -> None:
             self._logged("query", key.path, outcome, request_id, "SyncWorker", caller)
@@ -235,6 +236,7 @@ class FunctionRunner:
                     self.presenter.log_lines(outcome.logs),
                     None if result is None else result.journal,
                     [] if result is None else result.reads,
+                    result is not None and result.reads_identity,
                 )
             )
 
@@ -244,24 +246,9 @@ class FunctionRunner:
             return
         call = Call(
             self.next_call(), "query", key.path, key.args, request_id, deployment.clock.now_ns() // 1_000_000,
-            key.caller or None, journal=key.journal,
+            entry.caller or None, journal=key.journal,
         )  # fmt: skip
         deployment.live.queries.submit(call, finished)
-
-    def authenticate(self, message: sync.Authenticate) -> Caller:
-        """Check the token or key of an Authenticate message."""
-        if message.token_type == "Admin":
-            try:
-                return self.admin(message.value, message.impersonating or message.acting_as)
-            except RequestError as error:
-                raise AuthError(error.message) from error
-        raise AuthError("No auth provider found matching the given token: the app has no auth_config.py")
-
-    def admin(self, key: str, acting_as: dict[str, Any] | None = None) -> Caller:
-        """Return the caller of an admin key, or raise RequestError: the key is not valid, or the identity malformed."""
-        parsed = self.keys.verify(key)
-        claims = parsed.acting_as or (complete_identity(acting_as) if acting_as else None)
-        return Caller(b"" if claims is None else _encode_sorted(claims), admin=True)
 
     def observed(self, ts: int) -> bool:
         """Keep timestamps growing for a client that has seen a later one; False when that is beyond reason."""

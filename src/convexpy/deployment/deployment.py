@@ -7,12 +7,14 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from convexpy.auth import AdminKeys
+from convexpy.auth import AdminKeys, TokenVerifier
 from convexpy.database import GroupCommitter
 from convexpy.deployment.actions import ActionDispatcher
 from convexpy.deployment.backend import FunctionRunner
 from convexpy.deployment.checkpoints import CheckpointService
 from convexpy.deployment.http_actions import HttpActions
+from convexpy.deployment.identities import Identities
+from convexpy.deployment.keyring import Keyring
 from convexpy.deployment.mutations import MutationPipeline
 from convexpy.deployment.outcome import Outcome, Presenter, failed, new_request_id
 from convexpy.deployment.push import PushConfig, Pusher
@@ -37,7 +39,7 @@ logger = logging.getLogger("convexpy.deployment")
 
 @dataclass
 class DeploymentSettings:
-    """What a deployment is told when it starts."""
+    """What a deployment is told when it starts. `literal_keys` open everything: none but by explicit setting."""
 
     name: str
     instance_secret: str
@@ -46,6 +48,8 @@ class DeploymentSettings:
     knobs: Knobs = field(default_factory=Knobs)
     redact: bool = False
     label: str = "convex"
+    admin_key: str = ""
+    literal_keys: tuple[str, ...] = ()
 
 
 class FatalHandler(Protocol):
@@ -89,9 +93,17 @@ class Deployment:
             self.sources.add(source)
         self._building = start.building
         knobs = settings.knobs
-        self.keys = AdminKeys(settings.name, settings.instance_secret)
+        keys = AdminKeys(
+            settings.name,
+            settings.instance_secret,
+            first_key=settings.admin_key,
+            literal_keys=settings.literal_keys,
+        )
+        self.keyring = Keyring(self, keys, start.admin_keys)
+        self.tokens = TokenVerifier(development=not settings.redact)
+        self.identities = Identities(self.keyring, self.tokens)
         self.live = LiveVersion(knobs)
-        self.functions = FunctionRunner(self, self.log, Presenter(redact=settings.redact), self.keys)
+        self.functions = FunctionRunner(self, self.log, Presenter(redact=settings.redact), self.identities)
         self.http_actions = HttpActions(self)
         self.hub = Hub(self.timeline, self.functions)
         need = self.live.need
@@ -158,6 +170,7 @@ class Deployment:
             """Activate nothing: the version is active in the data already."""
 
         await self.live.switch(handle, nothing)
+        self.tokens.configure(handle.description["auth"])
         self.schedule_warm(handle.description["packages"])
         await self._resume_building(handle.description["schema"])
 
@@ -177,7 +190,7 @@ class Deployment:
         if abandoned:
             numbers = [index["number"] for index in abandoned]
             await self.run_system("_system/push:abort", encode_wire({"numbers": numbers}))
-            self._spawn(self._sweep())
+            self.in_background(self._sweep())
         if wanted:
             self.build_in_background(wanted)
 
@@ -195,6 +208,7 @@ class Deployment:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.identities.close()
         await self.live.actions.close()
         await self.live.close()
         await self.starter.close()
@@ -275,10 +289,11 @@ class Deployment:
         """A pushed version is live: every subscription runs again."""
         old = self.active.version
         self.active = ActiveVersion(version, modules, config)
+        self.tokens.configure(self.live.registry.description["auth"])
         self.hub.invalidate_all()
-        self._spawn(self._sweep())
+        self.in_background(self._sweep())
         if old != version:
-            self._spawn(asyncio.to_thread(self.sources.sweep, version))
+            self.in_background(asyncio.to_thread(self.sources.sweep, version))
 
     async def _sweep(self) -> None:
         """Remove what the active version no longer names: first the contents, then what held their numbers."""
@@ -304,6 +319,7 @@ class Deployment:
             """Activate nothing: only the variables have changed."""
 
         await self.live.switch(handle, nothing)
+        self.tokens.configure(handle.description["auth"])
         self.hub.invalidate_all()
 
     async def checkpoint(self, *, at_least: int) -> None:
@@ -316,7 +332,7 @@ class Deployment:
 
     def build_in_background(self, indexes: list[dict[str, Any]]) -> None:
         """Build staged indexes; they turn ready when they are complete."""
-        self._spawn(self._build_staged(indexes))
+        self.in_background(self._build_staged(indexes))
 
     async def _build_staged(self, indexes: list[dict[str, Any]]) -> None:
         await self.checkpoints.reach(self.timeline.row)
@@ -329,7 +345,7 @@ class Deployment:
     def schedule_warm(self, packages: list[str]) -> None:
         """Have the app's third-party packages imported ahead of the next push."""
         if isinstance(self.starter, ForkStarter):
-            self._spawn(self._warm(self.starter, packages))
+            self.in_background(self._warm(self.starter, packages))
 
     @staticmethod
     async def _warm(starter: ForkStarter, packages: list[str]) -> None:
@@ -338,7 +354,8 @@ class Deployment:
         except (Unavailable, TimeoutError) as error:
             logger.warning("packages could not be imported ahead: %s", error)
 
-    def _spawn(self, work: Any) -> None:
+    def in_background(self, work: Any) -> None:
+        """Run a coroutine beside everything else; a failure is logged, the end of the deployment cancels it."""
         task = asyncio.get_running_loop().create_task(_logged(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from convexpy.auth import ANONYMOUS, Caller
 from convexpy.deployment.outcome import Outcome, new_request_id
 from convexpy.logs import Completion
 from convexpy.protocol.frames import Call
@@ -29,7 +30,9 @@ class HttpActions:
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
 
-    async def respond(self, loop: asyncio.AbstractEventLoop, request: HttpCall) -> HttpReply:
+    async def respond(
+        self, loop: asyncio.AbstractEventLoop, request: HttpCall, caller: Caller = ANONYMOUS
+    ) -> HttpReply:
         """Return the app's response; a handler that fails is a 500."""
         deployment = self._deployment
         if not deployment.live.registry.description["http"]:
@@ -43,6 +46,8 @@ class HttpActions:
             encode(request),
             request_id,
             deployment.clock.now_ns() // 1_000_000,
+            caller.claims or None,
+            token_error=caller.token_error,
             client_address=request.client,
             user_agent=next(
                 (value.decode("latin-1") for key, value in request.headers if key == b"user-agent"), None
@@ -62,7 +67,7 @@ class HttpActions:
                 [],
                 None if failure is None else failure.traceback or failure.detail,
                 "HttpEndpoint",
-                "unknown",
+                caller.described,
                 return_bytes=len(reply.body),
                 success={"status": str(reply.status)},
             )

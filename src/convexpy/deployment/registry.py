@@ -6,6 +6,7 @@ import functools
 import re
 from typing import Any
 
+from convexpy.auth import Access, OperationNotPermitted
 from convexpy.deployment.outcome import Outcome, failed
 from convexpy.errors import RequestError
 
@@ -50,16 +51,20 @@ class FunctionRegistry:
         """Return the description of a function."""
         return self._functions.get(path)
 
-    def refusal(self, kind: str, path: str, *, admin: bool) -> Outcome | None:
-        """Return the failure of a call that must not run: missing, internal, or of another kind.
+    def refusal(self, kind: str, path: str, access: Access | None) -> Outcome | None:
+        """Return the failure of a call that must not run: missing, internal, of another kind, or not for this key.
 
         An internal function is reported to strangers exactly like a missing one.
         """
+        operation = None if access is None else access.refused(kind, path)
+        if operation is not None:
+            refused = OperationNotPermitted(operation)
+            return failed(refused.code, refused.message, function=path)
         function = self._functions.get(path)
-        if path.startswith("_system/") and admin:
+        if path.startswith("_system/") and access is not None:
             return None
-        if function is None or (function["visibility"] != "public" and not admin):
-            what = "function" if admin else "public function"
+        if function is None or (function["visibility"] != "public" and access is None):
+            what = "public function" if access is None else "function"
             return failed(
                 "FunctionNotFound",
                 f"Could not find {what} for '{path}'. Did you forget to run `convexpy dev` or `convexpy deploy`?",

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from convexpy.auth import KeyRecord
 from convexpy.database import Store
 from convexpy.deployment.push import PushConfig
 from convexpy.functions import QueryPlan
@@ -32,6 +33,7 @@ class StartState:
     environment: dict[str, str]
     sources: dict[str, bytes]
     building: list[dict[str, Any]]
+    admin_keys: list[KeyRecord]
 
 
 def read_start_state(store: Store) -> StartState:
@@ -67,7 +69,8 @@ def read_start_state(store: Store) -> StartState:
         for index in table.indexes
         if index.state == "building"
     ]
-    return StartState(active, environment, sources, building)
+    admin_keys = [msgspec.convert(document, KeyRecord) for document in every("_admin_keys")]
+    return StartState(active, environment, sources, building, admin_keys)
 
 
 KEYS_FILE = "keys.json"

@@ -22,7 +22,15 @@ from typing import Any
 
 import msgspec
 
-from convexpy.errors import ArgumentError, ConvexError, Error, FunctionError, FunctionNotFound, LimitExceeded
+from convexpy.errors import (
+    ArgumentError,
+    AuthError,
+    ConvexError,
+    Error,
+    FunctionError,
+    FunctionNotFound,
+    LimitExceeded,
+)
 from convexpy.execution import capture, http_actions
 from convexpy.execution.executor import arguments, failure_of
 from convexpy.execution.host import find_function
@@ -129,6 +137,8 @@ class _RunningAction:
         return asyncio.run_coroutine_threadsafe(self._ask(operation, payload), self.executor.loop).result()
 
     def _identity(self) -> dict[str, Any] | None:
+        if self.call.token_error:
+            raise AuthError(self.call.token_error)
         return msgspec.json.decode(self.call.identity) if self.call.identity else None
 
     async def _ask(self, operation: str, payload: dict[str, Any]) -> Any:

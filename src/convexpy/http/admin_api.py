@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
+from convexpy.auth import KeyKind
 from convexpy.deployment import Deployment, PushRequest
 from convexpy.errors import Error, ProjectError, PushRejected, RequestError
-from convexpy.http.identify import admin_only
+from convexpy.http.identify import admin_for, caller_of
 from convexpy.http.messages import HttpRequest, Response, decode_body, error_response, json_response
 
 LOG_WAIT_S = 60.0
@@ -28,22 +31,44 @@ class _Changes(msgspec.Struct):
     changes: list[_Change]
 
 
+class _NewKey(msgspec.Struct, rename="camel"):
+    name: str
+    kind: KeyKind
+    functions: list[str] = []
+    expires_at: float | None = None
+
+
+class _WhichKey(msgspec.Struct):
+    key: str
+
+
+@contextlib.contextmanager
+def _failures_are_of_the_request() -> Iterator[None]:
+    """What a system function refuses is a request that can't be done."""
+    try:
+        yield
+    except RequestError:
+        raise
+    except Error as error:
+        raise RequestError(error.message, code=error.code) from error
+
+
 class AdminApi:
     """The routes for tools with an admin key."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
-        self._functions = deployment.functions
+        self._identities = deployment.identities
 
     async def plan(self, request: HttpRequest) -> Response:
         """POST /api/convexpy/push/plan: which contents does the server not have?"""
-        admin_only(self._functions, request)
+        await admin_for(self._identities, request, "deploy")
         plan: _Plan = decode_body(await request.json_body(), _Plan)
         return json_response({"missing": self._deployment.sources.missing(plan.modules)})
 
     async def push(self, request: HttpRequest) -> Response:
         """POST /api/convexpy/push."""
-        admin_only(self._functions, request)
+        await admin_for(self._identities, request, "deploy")
         request.body_max = PUSH_BODY_BYTES
         body: PushRequest = decode_body(await request.json_body(), PushRequest)
         try:
@@ -59,7 +84,7 @@ class AdminApi:
 
     async def logs(self, request: HttpRequest) -> Response:
         """GET /api/stream_function_logs?cursor=…: entries after the cursor; waits for one."""
-        admin_only(self._functions, request)
+        await admin_for(self._identities, request, "logs:view")
         try:
             cursor = float(request.query("cursor") or 0)
         except ValueError as error:
@@ -72,34 +97,64 @@ class AdminApi:
 
     async def update_environment(self, request: HttpRequest) -> Response:
         """POST /api/update_environment_variables: all changes or none."""
-        admin_only(self._functions, request)
+        await admin_for(self._identities, request, "env:write")
         body: _Changes = decode_body(await request.json_body(), _Changes)
-        try:
+        with _failures_are_of_the_request():
             await self._deployment.update_environment(
                 [{"name": change.name, "value": change.value} for change in body.changes]
             )
-        except Error as error:
-            raise RequestError(error.message, code=error.code) from error
         return Response(200)
 
     async def list_environment(self, request: HttpRequest) -> Response:
         """GET /api/v1/list_environment_variables."""
-        admin_only(self._functions, request)
+        await admin_for(self._identities, request, "env:view")
         return json_response({"environmentVariables": dict(sorted(self._deployment.environment.items()))})
 
     async def check_key(self, request: HttpRequest) -> Response:
         """GET /api/check_admin_key."""
-        admin_only(self._functions, request)
-        return json_response({"success": True, "allowedOps": ["Deploy"], "isReadOnly": False})
+        caller = await caller_of(self._identities, request)
+        if caller.access is None:
+            raise RequestError("this route needs an admin key", status=403, code="BadDeployKey")
+        kind = caller.access.kind
+        return json_response(
+            {
+                "success": True,
+                "allowedOps": ["Deploy"] if caller.access.allows("deploy") else [],
+                "isReadOnly": kind == "read-only",
+                "kind": kind,
+            }
+        )
+
+    async def list_keys(self, request: HttpRequest) -> Response:
+        """GET /api/convexpy/keys: what is known of every admin key; never a key."""
+        await admin_for(self._identities, request, "keys:manage")
+        return json_response({"keys": self._deployment.keyring.listed()})
+
+    async def create_key(self, request: HttpRequest) -> Response:
+        """POST /api/convexpy/keys: the one answer that holds the new key."""
+        await admin_for(self._identities, request, "keys:manage")
+        body: _NewKey = decode_body(await request.json_body(), _NewKey)
+        with _failures_are_of_the_request():
+            key, described = await self._deployment.keyring.create(
+                body.name, body.kind, tuple(body.functions), body.expires_at
+            )
+        return json_response({"key": key, **described})
+
+    async def revoke_key(self, request: HttpRequest) -> Response:
+        """POST /api/convexpy/keys/revoke."""
+        await admin_for(self._identities, request, "keys:manage")
+        body: _WhichKey = decode_body(await request.json_body(), _WhichKey)
+        with _failures_are_of_the_request():
+            return json_response(await self._deployment.keyring.revoke(body.key))
 
     async def canonical_urls(self, request: HttpRequest) -> Response:
         """GET /api/v1/get_canonical_urls."""
-        admin_only(self._functions, request)
+        await admin_for(self._identities, request, "functions:view")
         settings = self._deployment.settings
         return json_response({"convexCloudUrl": settings.cloud_url, "convexSiteUrl": settings.site_url})
 
     async def functions(self, request: HttpRequest) -> Response:
         """GET /api/convexpy/functions: the description of the live version."""
-        admin_only(self._functions, request)
+        await admin_for(self._identities, request, "functions:view")
         deployment = self._deployment
         return json_response({"version": deployment.active.version, **deployment.live.registry.description})

@@ -15,6 +15,7 @@ from convexpy.deployment import Deployment
 from convexpy.errors import Error, RequestError
 from convexpy.http.admin_api import AdminApi
 from convexpy.http.function_api import FunctionApi
+from convexpy.http.identify import caller_of_http_action
 from convexpy.http.messages import (
     HttpRequest,
     Receive,
@@ -71,6 +72,9 @@ class ApiApp:
             ("GET", "/api/list_environment_variables"): admin.list_environment,
             ("GET", "/api/v1/list_environment_variables"): admin.list_environment,
             ("GET", "/api/check_admin_key"): admin.check_key,
+            ("GET", "/api/convexpy/keys"): admin.list_keys,
+            ("POST", "/api/convexpy/keys"): admin.create_key,
+            ("POST", "/api/convexpy/keys/revoke"): admin.revoke_key,
             ("GET", "/api/v1/get_canonical_urls"): admin.canonical_urls,
             ("POST", "/api/debug_event"): self._nothing,
             ("GET", "/version"): self._version,
@@ -207,4 +211,5 @@ class SiteApp:
             body,
             request.client_address or "",
         )
-        return await self._deployment.http_actions.respond(asyncio.get_running_loop(), call)
+        caller = await caller_of_http_action(self._deployment.identities, request)
+        return await self._deployment.http_actions.respond(asyncio.get_running_loop(), call, caller)

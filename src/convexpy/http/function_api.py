@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from convexpy.auth import Caller, OperationNotPermitted
 from convexpy.deployment import Deployment
 from convexpy.deployment.outcome import Outcome, new_request_id
 from convexpy.deployment.registry import canonical_path
@@ -20,7 +21,6 @@ from convexpy.http.identify import caller_of
 from convexpy.http.messages import JSON_TYPE, HttpRequest, Response, decode_body, encode_json, json_response
 from convexpy.protocol.frames import Kind
 from convexpy.protocol.sync import decode_ts, encode_ts
-from convexpy.sync.session import Caller
 from convexpy.values import decode_wire, encode_clean, encode_export
 
 CLEAN = ("json", "convex_clean_json")
@@ -75,6 +75,12 @@ def in_format(value: bytes, name: str) -> bytes:
     return encode_clean(decode_wire(value)) if b'"$' in value else value
 
 
+def _check_access(caller: Caller, kind: Kind, path: str) -> None:
+    operation = None if caller.access is None else caller.access.refused(kind, path)
+    if operation is not None:
+        raise OperationNotPermitted(operation)
+
+
 class FunctionApi:
     """The routes that call functions."""
 
@@ -97,6 +103,7 @@ class FunctionApi:
         request_id = request.header(b"convex-request-id") or new_request_id()
         format = check_format(call.format or request.query("format"))
         path = canonical_path(call.path)
+        _check_access(caller, kind, path)
         outcome = await self._functions.run(
             kind,
             path,
@@ -110,13 +117,13 @@ class FunctionApi:
 
     async def call(self, kind: Kind, request: HttpRequest) -> Response:
         """POST /api/query, /api/mutation, /api/action."""
-        caller = caller_of(self._functions, request)
+        caller = await caller_of(self._functions.identities, request)
         call = _decode_call(await request.json_body())
         return Response(200, await self._run(kind, call, caller, request), [JSON_TYPE])
 
     async def get_query(self, request: HttpRequest) -> Response:
         """GET /api/query, with `path` and `args` as parameters."""
-        caller = caller_of(self._functions, request)
+        caller = await caller_of(self._functions.identities, request)
         path = request.query("path")
         if path is None:
             raise RequestError("the parameter `path` is missing", code="MissingParameter")
@@ -126,7 +133,7 @@ class FunctionApi:
 
     async def any_function(self, request: HttpRequest) -> Response:
         """POST /api/function: whichever kind it is, internal ones too; admins only."""
-        caller = caller_of(self._functions, request)
+        caller = await caller_of(self._functions.identities, request)
         if not caller.admin:
             raise RequestError("this route needs an admin key", status=403, code="BadDeployKey")
         call = _decode_call(await request.json_body())
@@ -144,7 +151,7 @@ class FunctionApi:
 
     async def run_path(self, rest: str, request: HttpRequest) -> Response:
         """POST /api/run/{module path}/{function}."""
-        caller = caller_of(self._functions, request)
+        caller = await caller_of(self._functions.identities, request)
         parts = [urllib.parse.unquote(part) for part in rest.split("/")]
         if len(parts) < 2:
             raise RequestError("write /api/run/<module>/<function>", code="MissingIdentifier")
@@ -159,7 +166,7 @@ class FunctionApi:
 
     async def query_at_ts(self, request: HttpRequest) -> Response:
         """POST /api/query_at_ts: the query as of a timestamp, as long as what it reads has not changed since."""
-        caller = caller_of(self._functions, request)
+        caller = await caller_of(self._functions.identities, request)
         call = _decode_call(await request.json_body())
         if call.ts is None:
             raise RequestError("`ts` is missing", code="MissingParameter")
@@ -167,9 +174,9 @@ class FunctionApi:
         if ts > self._deployment.timeline.ts:
             raise RequestError("`ts` is ahead of the newest commit", code="TimestampInFuture")
         request_id = new_request_id()
-        outcome = await self._functions.run(
-            "query", canonical_path(call.path), bytes(call.args), caller, request_id=request_id
-        )
+        path = canonical_path(call.path)
+        _check_access(caller, "query", path)
+        outcome = await self._functions.run("query", path, bytes(call.args), caller, request_id=request_id)
         reads = [] if outcome.result is None else outcome.result.reads
         if not self._deployment.timeline.unchanged_since(ts, reads):
             raise RequestError(
@@ -181,9 +188,11 @@ class FunctionApi:
 
     async def query_batch(self, request: HttpRequest) -> Response:
         """POST /api/query_batch: several queries at one timestamp."""
-        caller = caller_of(self._functions, request)
+        caller = await caller_of(self._functions.identities, request)
         batch: _Batch = decode_body(await request.json_body(), _Batch)
         # All are sent in one turn of the loop, so no row comes between them.
+        for call in batch.queries:
+            _check_access(caller, "query", canonical_path(call.path))
         tasks = [self._begin(call, caller) for call in batch.queries]
         answers = [await task for task in tasks]
         return Response(200, b'{"results":[%s]}' % b",".join(answers), [JSON_TYPE])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from convexpy.deployment.backend import FunctionRunner
-from convexpy.errors import RequestError
+from convexpy.auth import ANONYMOUS, Caller, Operation
+from convexpy.deployment import Identities
+from convexpy.errors import AuthError, RequestError
 from convexpy.http.messages import HttpRequest
-from convexpy.sync.session import Caller
 
-ANONYMOUS = Caller()
+STATUS_OF_REFUSALS = 401
 
 
-def caller_of(functions: FunctionRunner, request: HttpRequest) -> Caller:
+async def caller_of(identities: Identities, request: HttpRequest) -> Caller:
     """Return the caller.
 
     Raises:
@@ -25,30 +25,40 @@ def caller_of(functions: FunctionRunner, request: HttpRequest) -> Caller:
     header = request.headers.get(b"authorization")
     if header is None:
         key = request.query("adminKey") if request.scope["query_string"] else None
-        return ANONYMOUS if key is None else functions.admin(key)
+        return ANONYMOUS if key is None else identities.of_key(key)
     scheme, _, value = header.decode("latin-1").strip().partition(" ")
     value = value.strip()
     if scheme.lower() == "convex" and value:
-        return functions.admin(value)
+        return identities.of_key(value)
     if scheme.lower() == "bearer" and value:
-        raise RequestError(
-            "No auth provider found matching the given token: the app has no auth_config.py",
-            status=401,
-            code="NoAuthProvider",
-        )
+        try:
+            return await identities.of_token(value)
+        except AuthError as error:
+            raise RequestError(error.message, status=STATUS_OF_REFUSALS, code=error.code) from error
     raise RequestError(
         "write `Authorization: Bearer <token>` or `Authorization: Convex <admin key>`",
         code="InvalidHeaderFailure",
     )
 
 
-def admin_only(functions: FunctionRunner, request: HttpRequest) -> Caller:
-    """Return the caller, who must be an admin.
+async def caller_of_http_action(identities: Identities, request: HttpRequest) -> Caller:
+    """Return the caller of an HTTP action: a header that is no valid token is the app's business, and refuses nothing."""
+    if request.headers.get(b"authorization") is None:
+        return ANONYMOUS
+    try:
+        return await caller_of(identities, request)
+    except RequestError as error:
+        return Caller(token_error=error.message)
+
+
+async def admin_for(identities: Identities, request: HttpRequest, operation: Operation) -> Caller:
+    """Return the caller, who must hold an admin key that is for this operation.
 
     Raises:
-        RequestError: no admin key, or not a valid one (403).
+        RequestError: no admin key, not a valid one, or one for other things (403).
     """
-    caller = caller_of(functions, request)
-    if not caller.admin:
+    caller = await caller_of(identities, request)
+    if caller.access is None:
         raise RequestError("this route needs an admin key", status=403, code="BadDeployKey")
+    caller.access.require(operation)
     return caller

@@ -145,6 +145,8 @@ class Sockets:
                     session.close(1003, "BinaryMessage")
                 else:
                     session.receive(text)
+                    if not session.listening.is_set():
+                        await session.listening.wait()
                 if session.closed:
                     await writer
                     break

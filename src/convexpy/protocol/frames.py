@@ -87,7 +87,8 @@ class Call(msgspec.Struct, array_like=True, tag=6, frozen=True):
     """Run a function.
 
     `args` is wire JSON of one object. `identity` is JSON of the caller's claims or None. `session` and `request` make a
-    mutation repeatable after a reconnect. `journal` replays the page borders of a paginated query.
+    mutation repeatable after a reconnect. `journal` replays the page borders of a paginated query. `token_error` says why
+    the token of an HTTP action's request is not valid: asking for the identity raises it.
     """
 
     id: int
@@ -102,6 +103,7 @@ class Call(msgspec.Struct, array_like=True, tag=6, frozen=True):
     journal: str | None = None
     client_address: str | None = None
     user_agent: str | None = None
+    token_error: str = ""
 
 
 class Answer(msgspec.Struct, array_like=True, tag=7, frozen=True):

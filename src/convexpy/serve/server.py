@@ -34,6 +34,8 @@ from convexpy.serve.one_write import OneWriteProtocol
 from convexpy.serve.options import ServeOptions, parse
 
 EXIT_UNKNOWN_OUTCOME = 75
+LITERAL_KEYS = "CONVEXPY_EXTRA_ADMIN_KEYS"
+"""Keys to accept as they stand, for tools that have one built in. Not an option: other users see command lines."""
 GC_ALLOCATIONS = 20_000
 """Requests make few cycles, and what lives long is many subscriptions: Python's default of 700 is mostly for nothing."""
 logger = logging.getLogger("convexpy.serve")
@@ -178,6 +180,8 @@ async def serve(options: ServeOptions) -> int:
         knobs=_knobs(options),
         redact=options.redact,
         label=options.label,
+        admin_key=keys.admin_key,
+        literal_keys=tuple(key for key in os.environ.get(LITERAL_KEYS, "").split(",") if key),
     )
 
     def fatal(error: BaseException) -> None:

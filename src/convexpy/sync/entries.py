@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from convexpy.auth import Access
 from convexpy.protocol import sync
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class QueryOutcome(msgspec.Struct):
     log_lines: bytes
     journal: str | None
     reads: list[ReadRange]
+    reads_identity: bool = False
 
 
 class QueryRunner(Protocol):
@@ -42,12 +44,16 @@ class QueryRunner(Protocol):
 
 
 class Key(msgspec.Struct, frozen=True):
-    """What makes two subscriptions the same query. `args` is canonical wire JSON, `caller` JSON of claims or empty."""
+    """What makes two subscriptions the same query.
+
+    `args` is canonical wire JSON. `caller` is JSON of claims, empty for nobody, None for everybody: a query that does
+    not ask who calls has one result for all.
+    """
 
     path: str
     args: bytes
-    caller: bytes
-    admin: bool
+    caller: bytes | None
+    access: Access | None
     journal: str | None
 
 
@@ -90,13 +96,14 @@ class Run:
 
 
 class QueryEntry:
-    """A query that somebody subscribes to, with its newest result."""
+    """A query that somebody subscribes to, with its newest result. It runs for `caller`, whoever else subscribes."""
 
-    __slots__ = ("dirty", "key", "latest", "on_finished", "running", "subscribers", "token")
+    __slots__ = ("caller", "dirty", "key", "latest", "on_finished", "running", "subscribers", "token")
 
-    def __init__(self, token: int, key: Key) -> None:
+    def __init__(self, token: int, key: Key, caller: bytes) -> None:
         self.token = token
         self.key = key
+        self.caller = caller
         self.latest: Run | None = None
         self.running: list[Run] = []
         self.dirty = True

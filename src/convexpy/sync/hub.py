@@ -7,6 +7,9 @@ One consistent Transition (ARCHITECTURE.md, "One consistent Transition"):
 3. A query that is still running is not started again by a tick: who needs it waits. After three ticks of waiting it is
    started again in spite of that.
 4. A finished mutation owes its session a Transition at or above its timestamp.
+
+One result for all callers: a function is taken not to ask who calls until a run of it has. Then its queries become
+personal: the result counts for the one it ran for, the others subscribe anew, each for himself.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from typing import Protocol
+
+import msgspec
 
 from convexpy.database import ReadSetIndex
 from convexpy.sync.entries import Key, QueryEntry, QueryOutcome, QueryRunner, Run
@@ -49,6 +54,7 @@ class Hub:
         self._tokens: dict[int, QueryEntry] = {}
         self._next_token = 0
         self._reads = ReadSetIndex()
+        self._personal: set[str] = set()
         self._free: dict[Session, None] = {}
         self._tick_handle: asyncio.Handle | None = None
         self._last_tick = 0.0
@@ -62,10 +68,13 @@ class Hub:
 
     def subscribe(self, session: Session, query_id: int, key: Key) -> QueryEntry:
         """Add a subscription; the session must be scheduled to get its result."""
+        caller = key.caller or b""
+        if key.path not in self._personal:
+            key = Key(key.path, key.args, None, key.access, key.journal)
         entry = self._entries.get(key)
         if entry is None:
             self._next_token += 1
-            entry = QueryEntry(self._next_token, key)
+            entry = QueryEntry(self._next_token, key, caller)
             entry.on_finished = self._run_finished
             self._entries[key] = entry
             self._tokens[entry.token] = entry
@@ -108,6 +117,7 @@ class Hub:
 
     def invalidate_all(self) -> None:
         """Mark every query dirty: code, schema or variables have changed."""
+        self._personal.clear()
         for entry in self._tokens.values():
             self._mark(entry)
 
@@ -167,6 +177,8 @@ class Hub:
         assert outcome is not None
         entry.running.remove(run)
         waiting, run.waiting = run.waiting, {}
+        if outcome.reads_identity and entry.key.caller is None:
+            self._make_personal(entry)
         if entry.token in self._tokens and (entry.latest is None or entry.latest.row <= run.row):
             before, entry.latest = entry.latest, run
             # Most reruns read where the last one did; entering the same ranges again is a fifth of a large fan-out.
@@ -186,12 +198,22 @@ class Hub:
         if self._free:
             self._schedule_tick()
 
+    def _make_personal(self, entry: QueryEntry) -> None:
+        """A run has asked who calls: its result is that caller's, the other subscribers get entries of their own."""
+        self._personal.add(entry.key.path)
+        self._file(entry, msgspec.structs.replace(entry.key, caller=entry.caller))
+        for session, ids in list(entry.subscribers.items()):
+            if session.claims != entry.caller:
+                session.subscribe_anew(ids)
+                self.schedule(session)
+
     def _move_to_journal(self, entry: QueryEntry, journal: str | None) -> None:
         """File a paginated query under its journal: reruns keep its page borders, newcomers get a page of their own."""
-        if journal is None or journal == entry.key.journal:
-            return
+        if journal is not None and journal != entry.key.journal:
+            self._file(entry, msgspec.structs.replace(entry.key, journal=journal))
+
+    def _file(self, entry: QueryEntry, key: Key) -> None:
         if self._entries.get(entry.key) is entry:
             del self._entries[entry.key]
-        key = entry.key
-        entry.key = Key(key.path, key.args, key.caller, key.admin, journal)
-        self._entries.setdefault(entry.key, entry)
+        entry.key = key
+        self._entries.setdefault(key, entry)

@@ -7,14 +7,16 @@ starts where the last one ended.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from convexpy.auth import ANONYMOUS, Caller
 from convexpy.errors import AuthError, RequestError
 from convexpy.limits import Knobs
 from convexpy.protocol import sync
@@ -25,14 +27,6 @@ if TYPE_CHECKING:
     from convexpy.sync.hub import Hub
 
 TRANSITIONS_QUEUED_MAX = 2
-
-
-class Caller(msgspec.Struct, frozen=True):
-    """Who a call is for. `claims` is JSON of the identity, or empty; an admin may call internal functions."""
-
-    claims: bytes = b""
-    admin: bool = False
-    expires_at_s: float | None = None
 
 
 class Done(msgspec.Struct):
@@ -68,8 +62,8 @@ class Backend(Protocol):
         """Run an action."""
         ...
 
-    def authenticate(self, message: sync.Authenticate) -> Caller:
-        """Check a token or key; raise AuthError if it is not valid."""
+    def authenticate(self, message: sync.Authenticate, done: Callable[[Caller | AuthError], None]) -> None:
+        """Check a token or key; `done` is told, at once if the issuer's keys are at hand."""
         ...
 
     def observed(self, ts: int) -> bool:
@@ -151,7 +145,10 @@ class Session:
         self._received_query_set = 0
         self._received_identity = 0
         self._received_ids: set[int] = set()
-        self._caller = Caller()
+        self._caller = ANONYMOUS
+        self.listening = asyncio.Event()
+        """Cleared while a token is checked: the messages behind an Authenticate are of the new identity."""
+        self.listening.set()
         self._pending = _Pending()
         self._removed: list[int] = []
         self._skew_ms: int | None = None
@@ -171,6 +168,11 @@ class Session:
     def act_for(self, caller: Caller) -> None:
         """Act for this caller from the start: for sessions that need not authenticate over the wire."""
         self._caller = caller
+
+    @property
+    def claims(self) -> bytes:
+        """Who the session acts for, as JSON; empty for nobody."""
+        return self._caller.claims
 
     # Messages of the client
 
@@ -235,10 +237,15 @@ class Session:
                 f"not {message.base_version}",
                 code="BaseVersionMismatch",
             )
-        try:
-            caller = Caller() if message.token_type == "None" else self._backend.authenticate(message)
-        except AuthError as error:
-            self._fail_auth(error.message, update_attempted=True)
+        self.listening.clear()
+        self._backend.authenticate(message, self._authenticated)
+
+    def _authenticated(self, caller: Caller | AuthError) -> None:
+        self.listening.set()
+        if self.closed:
+            return
+        if isinstance(caller, AuthError):
+            self._fail_auth(caller.message, update_attempted=True)
             return
         self._received_identity += 1
         self._caller = caller
@@ -318,7 +325,7 @@ class Session:
         """Bring subscriptions in line with the query set and identity that the client has sent."""
         pending, self._pending = self._pending, _Pending()
         if pending.identity_changed:
-            self._resubscribe()
+            self.subscribe_anew(self.queries)
         for modification in pending.modifications:
             if isinstance(modification, sync.AddQuery):
                 self._add(modification)
@@ -326,7 +333,7 @@ class Session:
                 self._remove(modification.query_id)
 
     def _key(self, path: str, args: bytes, journal: str | None) -> Key:
-        return Key(path, args, self._caller.claims, self._caller.admin, journal)
+        return Key(path, args, self._caller.claims, self._caller.access, journal)
 
     def _add(self, message: sync.AddQuery) -> None:
         path = self._backend.canonical_path(message.udf_path)
@@ -342,8 +349,10 @@ class Session:
             self._removed.append(query_id)
         self.changed.discard(query_id)
 
-    def _resubscribe(self) -> None:
-        for query_id, subscription in self.queries.items():
+    def subscribe_anew(self, query_ids: Iterable[int]) -> None:
+        """Subscribe to these queries for the caller as he is now; a result under way for another is not told."""
+        for query_id in list(query_ids):
+            subscription = self.queries[query_id]
             self._hub.unsubscribe(self, query_id, subscription.entry)
             key = subscription.key
             subscription.key = self._key(key.path, key.args, subscription.journal or key.journal)
@@ -382,8 +391,9 @@ class Session:
     def _complete(self) -> None:
         pin, self.pin = self.pin, None
         assert pin is not None
-        if any(run.row > pin.row for run in pin.results.values()):
-            # An executor was lost and a query ran again at a later row: this moment can't be told any more.
+        if any(run.row > pin.row or self._of_another(query_id, run) for query_id, run in pin.results.items()):
+            # An executor was lost and a query ran again at a later row, or the result is for another caller: this
+            # moment can't be told any more.
             self.changed.update(pin.results)
             self._removed = pin.removed + self._removed
             self._hub.schedule(self)
@@ -391,6 +401,10 @@ class Session:
         self._send_transition(pin)
         if self.changed or self._pending.modifications or self._pending.identity_changed:
             self._hub.schedule(self)
+
+    def _of_another(self, query_id: int, run: Run) -> bool:
+        subscription = self.queries.get(query_id)
+        return subscription is not None and subscription.entry is not run.entry
 
     def _send_transition(self, pin: Pin) -> None:
         modifications: list[tuple[int, bytes]] = [

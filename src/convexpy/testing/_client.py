@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from convexpy.auth import complete_identity
+from convexpy.auth import FULL_ACCESS, Caller, complete_identity
 from convexpy.deployment.outcome import Outcome
 from convexpy.errors import Error
 from convexpy.execution.actions import raise_failure
@@ -21,7 +21,7 @@ from convexpy.limits import Knobs
 from convexpy.protocol.frames import CallFailure, Kind
 from convexpy.protocol.http_frames import HttpCall
 from convexpy.protocol.sync import AddQuery, ModifyQuerySet
-from convexpy.sync import Caller, Session
+from convexpy.sync import Session
 from convexpy.testing._local import SITE_URL, LocalDeployment
 from convexpy.testing._surface import ConvexTest, Subscription
 from convexpy.values import Duration, decode_wire, encode_wire, from_json, normalize, span_ms
@@ -59,7 +59,7 @@ class LocalTest(ConvexTest):
 
     def _call(self, kind: Kind, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         call = call_of(function, args, kwargs)
-        caller = Caller(self._caller.claims, admin=True)  # tests may call internal functions
+        caller = Caller(self._caller.claims, FULL_ACCESS)  # tests may call internal functions
         work = self._local.deployment.functions.run(
             kind, call.path, encode_wire(call.args), caller, origin="Tester"
         )
@@ -80,7 +80,7 @@ class LocalTest(ConvexTest):
     def subscribe(self, function: Any, /, *args: Any, **kwargs: Any) -> Subscription[Any]:
         """Subscribe to a query."""
         call = call_of(function, args, kwargs)
-        caller = Caller(self._caller.claims, admin=True)
+        caller = Caller(self._caller.claims, FULL_ACCESS)
         return LocalSubscription(self._local, call.path, encode_wire(call.args), caller, call.convert)
 
     def run(self, function: Callable[[Any], R], /) -> R:

@@ -9,9 +9,15 @@ from typing import Any
 
 from convexpy.errors import FunctionNotFound
 from convexpy.execution.host import CallContext
-from convexpy.execution.system import environment, inspection, push, tables
+from convexpy.execution.system import environment, inspection, keys, push, tables
 
-FUNCTIONS = {**environment.FUNCTIONS, **inspection.FUNCTIONS, **push.FUNCTIONS, **tables.FUNCTIONS}
+FUNCTIONS = {
+    **environment.FUNCTIONS,
+    **inspection.FUNCTIONS,
+    **keys.FUNCTIONS,
+    **push.FUNCTIONS,
+    **tables.FUNCTIONS,
+}
 
 
 def run(path: str, context: CallContext, args: dict[str, Any]) -> Any:

@@ -1,0 +1,132 @@
+"""The admin keys of a deployment: made, listed, revoked, and how lately each was used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from convexpy.auth import KEY_KINDS, Access, AdminKeys, KeyKind, KeyRecord, shown_prefix
+from convexpy.auth._keys import ParsedKey
+from convexpy.errors import RequestError
+from convexpy.values import encode_wire
+
+if TYPE_CHECKING:
+    from convexpy.deployment.deployment import Deployment
+
+USE_NOTED_EVERY_MS = 600_000
+NAME_LENGTH_MAX = 64
+
+
+class Keyring:
+    """Keys with their records, kept in the data of the deployment."""
+
+    def __init__(self, deployment: Deployment, keys: AdminKeys, records: list[KeyRecord]) -> None:
+        self._deployment = deployment
+        self._keys = keys
+        self._used: dict[str, float] = {}
+        keys.records = {record.key_id: record for record in records}
+
+    def verify(self, key: str) -> ParsedKey:
+        """Return what a key says, or raise InvalidKey; the use is noted."""
+        now_ms = self._deployment.clock.now_ns() / 1e6
+        parsed = self._keys.verify(key, now_ms)
+        record = self._keys.records.get(parsed.key_id)
+        if record is not None:
+            noted = max(record.last_used_at or 0.0, self._used.get(parsed.key_id, 0.0))
+            if now_ms - noted >= USE_NOTED_EVERY_MS:
+                self._used[parsed.key_id] = now_ms
+                self._deployment.in_background(self._note({parsed.key_id: now_ms}))
+        return parsed
+
+    async def _note(self, used: dict[str, float]) -> None:
+        await self._deployment.run_system("_system/keys:used", encode_wire({"used": used}))
+        for key_id, at in used.items():
+            record = self._keys.records.get(key_id)
+            if record is not None:
+                self._keys.records[key_id] = msgspec.structs.replace(record, last_used_at=at)
+
+    async def create(
+        self, name: str, kind: KeyKind, functions: tuple[str, ...] = (), expires_at: float | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        """Return a new key, which is nowhere else from now on, and its line of the list.
+
+        Raises:
+            RequestError: the name is taken, or something is not what it should be.
+        """
+        now_ms = self._deployment.clock.now_ns() / 1e6
+        if not name or len(name) > NAME_LENGTH_MAX or not name.isprintable():
+            raise RequestError(f"the name of a key has 1 to {NAME_LENGTH_MAX} characters", code="BadKeyName")
+        if kind not in KEY_KINDS:
+            raise RequestError(f"{kind!r} is no kind of key: {', '.join(KEY_KINDS)}", code="BadKeyKind")
+        if (kind == "run") != bool(functions):
+            raise RequestError(
+                "a key of the kind `run`, and no other, names the functions that it may run",
+                code="BadKeyFunctions",
+            )
+        if expires_at is not None and expires_at <= now_ms:
+            raise RequestError("the key would have expired already", code="BadKeyExpiry")
+        key = self._keys.create()
+        key_id = key.partition("|")[2][2:18]
+        record = KeyRecord(
+            key_id=key_id,
+            name=name,
+            kind=kind,
+            functions=functions,
+            created_at=now_ms,
+            expires_at=expires_at,
+        )
+        document = {field: value for field, value in msgspec.to_builtins(record).items() if value is not None}
+        await self._deployment.run_system("_system/keys:create", encode_wire(document))
+        self._keys.records[key_id] = record
+        return key, self._described(record)
+
+    async def revoke(self, which: str) -> dict[str, Any]:
+        """Make a key worthless, by its name or the prefix that lists show; return its line of the list.
+
+        Raises:
+            RequestError: there is no such key, several begin like this, or it is the first key.
+        """
+        matching = [
+            record
+            for record in self._keys.records.values()
+            if which in (record.name, record.key_id) or which == shown_prefix(self._keys.name, record.key_id)
+        ]
+        if which and which == shown_prefix(self._keys.name, self._keys.first_id):
+            raise RequestError(
+                "the first key of a deployment lasts as long as its data folder", code="FirstKey", status=409
+            )
+        if len(matching) != 1:
+            what = "no key" if not matching else "more than one key"
+            raise RequestError(f"{what} is named {which!r}", code="KeyNotFound", status=404)
+        record = matching[0]
+        await self._deployment.run_system("_system/keys:revoke", encode_wire({"keyId": record.key_id}))
+        self._keys.records.pop(record.key_id, None)
+        return self._described(record)
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Return what is known of every key, the oldest first."""
+        first: list[dict[str, Any]] = []
+        if self._keys.first_id:
+            access = Access()
+            first.append(
+                {
+                    "name": "first", "kind": access.kind, "functions": [],
+                    "prefix": shown_prefix(self._keys.name, self._keys.first_id),
+                    "createdAt": None, "lastUsedAt": None, "expiresAt": None,
+                }
+            )  # fmt: skip
+        records = sorted(self._keys.records.values(), key=lambda record: record.created_at)
+        return first + [self._described(record) for record in records]
+
+    def _described(self, record: KeyRecord) -> dict[str, Any]:
+        last_used = max(record.last_used_at or 0.0, self._used.get(record.key_id, 0.0))
+        return {
+            "name": record.name,
+            "kind": record.kind,
+            "functions": list(record.functions),
+            "prefix": shown_prefix(self._keys.name, record.key_id),
+            "createdAt": record.created_at,
+            "lastUsedAt": last_used or None,
+            "expiresAt": record.expires_at,
+        }
