@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from convexpy.client import AdminClient
 from convexpy.project import Project, analyze, run_checker
-from convexpy.project.codegen import GENERATED_FOLDER, render_files, write_files
+from convexpy.project.codegen import GENERATED_FOLDER, render_for, write_files
 from convexpy_cli import calling, failure
 from convexpy_cli.output.json import dumps
 
@@ -42,7 +42,7 @@ def generate(project: Project, client: AdminClient) -> list[str]:
 
     The server has imported the app already, so its description is asked for and nothing is imported again.
     """
-    written = write_files(project.functions, render_files(client.functions()))
+    written = write_files(project.functions, render_for(project, client.functions()))
     return [f"{project.config.functions}/{GENERATED_FOLDER}/{name}" for name in written]
 
 
@@ -58,7 +58,7 @@ def hold_back_type_errors(project: Project, checker: str | None) -> None:
             "ConfigInvalid", "no type checker is installed", failure.CONFIGURATION, hint="pip install pyright"
         )
     # Types of a new table or function are there only after this.
-    write_files(project.functions, render_files(analyze(project)))
+    write_files(project.functions, render_for(project, analyze(project)))
     result = run_checker(project, checker)
     errors = [each for each in result.diagnostics if each.severity == "error"]
     if errors:

@@ -76,6 +76,8 @@ class Config:
     watch_extra: tuple[str, ...] = ()
     poll: str | bool = "auto"
     start: str = ""
+    codegen_python: bool = True
+    codegen_typescript: str | bool = "auto"
     checker: str = "auto"
     required_env: tuple[str, ...] = ()
     client_file: str = ".env.local"
@@ -252,6 +254,8 @@ def _built(source: _Source, document: dict[str, Any], warnings: tuple[str, ...])
         watch_extra=tuple(dev.get("watch-extra", ())),
         poll=dev.get("poll", defaults.poll),
         start=dev.get("start", defaults.start),
+        codegen_python=document.get("codegen", {}).get("python", defaults.codegen_python),
+        codegen_typescript=document.get("codegen", {}).get("typescript", defaults.codegen_typescript),
         checker=document.get("typecheck", {}).get("checker", defaults.checker),
         required_env=tuple(document.get("env", {}).get("required", ())),
         client_file=document.get("env", {}).get("client-file", defaults.client_file),

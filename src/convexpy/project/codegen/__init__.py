@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
-from convexpy.project.codegen._files import GENERATED_FOLDER, render_files, stale_files, write_files
+from convexpy.project.codegen._files import (
+    GENERATED_FOLDER,
+    render_files,
+    render_for,
+    stale_files,
+    wants_typescript,
+    write_files,
+)
 
-__all__ = ["GENERATED_FOLDER", "render_files", "stale_files", "write_files"]
+__all__ = [
+    "GENERATED_FOLDER",
+    "render_files",
+    "render_for",
+    "stale_files",
+    "wants_typescript",
+    "write_files",
+]

@@ -1,0 +1,23 @@
+"""Types for front ends: `api.d.ts`, `dataModel.d.ts`, `server.d.ts` and the script `api.js`, for the npm package `convex`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from convexpy.project.codegen.typescript._api import render_api, render_api_script
+from convexpy.project.codegen.typescript._data_model import render_data_model
+from convexpy.project.codegen.typescript._server import render_server
+from convexpy.schema.data_model import DataModel
+
+__all__ = ["render_typescript"]
+
+
+def render_typescript(analysis: Mapping[str, Any], model: DataModel) -> dict[str, str]:
+    """Return the text of every file for TypeScript by its name; `model` is that of the analysis."""
+    return {
+        "api.d.ts": render_api(analysis.get("functions", ()), model),
+        "api.js": render_api_script(),
+        "dataModel.d.ts": render_data_model(model, has_schema=analysis.get("schema") is not None),
+        "server.d.ts": render_server(),
+    }
