@@ -18,7 +18,8 @@ from convexpy.auth._keys import (
     create_instance_secret,
     shown_prefix,
 )
-from convexpy.auth._tokens_pending import TokenRefused, TokenVerifier, Verified
+from convexpy.auth._refusals import TokenRefused
+from convexpy.auth._verifier import TokenVerifier, Verified
 
 __all__ = [
     "ANONYMOUS",

@@ -63,14 +63,18 @@ def oidc(*, domain: str, application_id: str) -> AuthProvider:
 
 
 def custom_jwt(
-    *, issuer: str, jwks: str, algorithm: Literal["RS256", "ES256"], application_id: str | None = None
+    *,
+    issuer: str,
+    jwks: str,
+    algorithm: Literal["RS256", "ES256", "EdDSA"],
+    application_id: str | None = None,
 ) -> AuthProvider:
     """Return an issuer of any JWTs: `jwks` is the address of its keys, or a data URL with them.
 
     Without `application_id` the audience of tokens is not checked.
     """
-    if algorithm not in ("RS256", "ES256"):
-        _fail(f"algorithm is 'RS256' or 'ES256', not {algorithm!r}")
+    if algorithm not in ("RS256", "ES256", "EdDSA"):
+        _fail(f"algorithm is 'RS256', 'ES256' or 'EdDSA', not {algorithm!r}")
     if not _text(jwks).startswith(("https://", "http://", "data:")):
         _fail(f"jwks is an address or a data URL, not {jwks!r}")
     return AuthProvider("customJwt", _address("issuer", issuer), application_id, jwks, algorithm)

@@ -16,11 +16,23 @@ __all__ = [
     "IDENTIFIER_LENGTH_MAX",
     "INDEXES_PER_TABLE_MAX",
     "INDEX_FIELDS_MAX",
+    "ISSUER_ANSWER_BYTES_MAX",
+    "ISSUER_FETCH_S_MAX",
+    "ISSUER_KEYS_FRESH_S",
+    "ISSUER_KEYS_MAX",
+    "ISSUER_KEYS_STALE_S",
+    "ISSUER_REDIRECTS_MAX",
+    "ISSUER_RETRY_S",
     "LOG_LINES_MAX",
     "LOG_LINE_LENGTH_MAX",
     "OBJECT_FIELDS_MAX",
+    "RSA_KEY_BITS_MAX",
+    "RSA_KEY_BITS_MIN",
+    "TOKEN_CLOCK_SKEW_S",
+    "USER_TOKEN_BYTES_MAX",
     "VALUE_NESTING_MAX",
     "VALUE_SIZE_BYTES_MAX",
+    "VERIFIED_TOKENS_MAX",
     "Knobs",
     "TransactionBudget",
 ]
@@ -38,6 +50,23 @@ DOCUMENT_SIZE_BYTES_MAX = 1 * MIB
 IDENTIFIER_LENGTH_MAX = 64
 INDEXES_PER_TABLE_MAX = 64
 INDEX_FIELDS_MAX = 16
+
+# Tokens of end users. Headers and messages may be far larger, but no issuer's token comes near this.
+USER_TOKEN_BYTES_MAX = 16 * 1024
+TOKEN_CLOCK_SKEW_S = 5.0
+VERIFIED_TOKENS_MAX = 1024
+RSA_KEY_BITS_MIN = 2048
+RSA_KEY_BITS_MAX = 8192
+
+# Keys of issuers. A revoked key is trusted for at most the first of these while its issuer answers, and for the second
+# while it does not; a stranger's tokens make no more than one request per `ISSUER_RETRY_S`.
+ISSUER_KEYS_FRESH_S = 600.0
+ISSUER_KEYS_STALE_S = 3600.0
+ISSUER_RETRY_S = 30.0
+ISSUER_FETCH_S_MAX = 5.0
+ISSUER_REDIRECTS_MAX = 3
+ISSUER_ANSWER_BYTES_MAX = 256 * 1024
+ISSUER_KEYS_MAX = 100
 
 # Logs of one call.
 LOG_LINE_LENGTH_MAX = 32768

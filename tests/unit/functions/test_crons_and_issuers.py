@@ -122,7 +122,7 @@ def test_issuers() -> None:
     [
         (lambda: auth_config(providers=[None]), "oidc"),
         (lambda: oidc(domain="", application_id="x"), "domain is the address"),
-        (lambda: custom_jwt(issuer="https://b", jwks="https://b", algorithm="HS256"), "'RS256' or 'ES256'"),
+        (lambda: custom_jwt(issuer="https://b", jwks="https://b", algorithm="HS256"), "'ES256' or 'EdDSA'"),
         (
             lambda: custom_jwt(issuer="https://b", jwks="keys.json", algorithm="RS256"),
             "an address or a data URL",

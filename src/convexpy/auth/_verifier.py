@@ -1,0 +1,175 @@
+"""Verification of end users' tokens against the issuers of an app's `auth_config.py`."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from convexpy.auth._claims import check_times, identity_of
+from convexpy.auth._fetching import KeyFetcher
+from convexpy.auth._jwks import KeySet, SigningKey, read_data_url, read_key_set
+from convexpy.auth._key_sources import KeySource
+from convexpy.auth._providers import Provider, choose_provider, read_providers
+from convexpy.auth._refusals import DISCOVERY_FAILED, EXPIRED, NO_PROVIDER, NOT_VERIFIED, TokenRefused
+from convexpy.auth._tokens import check_length, parse_token
+from convexpy.limits import VERIFIED_TOKENS_MAX
+
+__all__ = ["TokenVerifier", "Verified"]
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """What a valid token says. It is shared by all who send the token: `claims` must not be changed."""
+
+    claims: dict[str, Any]
+    """As `get_user_identity` shows them: `tokenIdentifier`, `subject`, `issuer` and all that the issuer says."""
+    expires_at_s: float
+    """Seconds since the epoch from which the token is refused; the tolerated clock skew is in it."""
+
+
+class _Remembered(msgspec.Struct, frozen=True):
+    """A token that was verified, and the key whose trust it hangs on."""
+
+    verified: Verified
+    source: KeySource
+    key: SigningKey
+    algorithm: str
+    key_id: str | None
+
+
+class TokenVerifier:
+    """Verifies tokens. All its methods are to be called on one event loop."""
+
+    def __init__(
+        self,
+        *,
+        development: bool,
+        now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        fetcher: KeyFetcher | None = None,
+    ) -> None:
+        """Make a verifier that trusts nobody yet.
+
+        Args:
+            development: Whether issuers may be asked over http and in private networks, and refusals say why.
+            now: The time, in seconds since the epoch.
+            monotonic: A clock that never goes back, in seconds.
+            fetcher: How issuers are asked; by default over HTTP.
+        """
+        self._development = development
+        self._now = now
+        self._monotonic = monotonic
+        self._fetcher = fetcher or KeyFetcher(development=development)
+        self._providers: tuple[Provider, ...] = ()
+        self._sources: dict[tuple[str, str | None], KeySource] = {}
+        self._dropped: list[KeySource] = []
+        self._remembered: dict[bytes, _Remembered] = {}
+
+    def configure(self, providers: Sequence[Mapping[str, Any]]) -> None:
+        """Trust these providers from now on, and no others; keys of issuers that stay are kept. Asks no issuer.
+
+        Args:
+            providers: As `AuthConfig.describe` returns them. A broken one makes its own tokens refused, no others.
+        """
+        self._providers = read_providers(providers, development=self._development)
+        self._remembered.clear()
+        wanted = {provider.source: provider for provider in self._providers if provider.fault is None}
+        # A fetch that is under way ends by itself within seconds; who waits for it is judged by the new providers.
+        self._dropped = [source for source in self._dropped if source.busy]
+        self._dropped += [self._sources.pop(name) for name in self._sources.keys() - wanted.keys()]
+        for name, provider in wanted.items():
+            if name not in self._sources:
+                self._sources[name] = KeySource(provider.issuer, self._loader(provider), self._monotonic)
+
+    def _loader(self, provider: Provider) -> Callable[[], Awaitable[KeySet]]:
+        issuer, jwks = provider.source
+        if jwks is None:
+            return lambda: self._fetcher.discovered(issuer)
+        if not jwks.startswith("data:"):
+            return lambda: self._fetcher.at(jwks)
+
+        async def written_down() -> KeySet:
+            return read_key_set(read_data_url(jwks))
+
+        return written_down
+
+    def verify_cached(self, token: str) -> Verified | None:
+        """Return what a token says, without any I/O; None when the keys of its issuer must be fetched first.
+
+        Raises:
+            TokenRefused: the token is not valid.
+        """
+        try:
+            return self._verify(token)
+        except TokenRefused as refused:
+            if self._development and refused.code != NO_PROVIDER:
+                raise refused.in_full() from None
+            raise
+
+    async def verify(self, token: str) -> Verified:
+        """Return what a token says; fetches the keys of its issuer if that is needed.
+
+        Raises:
+            TokenRefused: the token is not valid, or the keys can't be had.
+        """
+        asked: KeySource | None = None
+        while True:
+            found = self.verify_cached(token)
+            if found is not None:
+                return found
+            source = self._source(choose_provider(self._providers, parse_token(token), development=False))
+            if source is asked:
+                raise self._still_unknown(source)
+            await source.refresh()
+            asked = source
+
+    def _still_unknown(self, source: KeySource) -> TokenRefused:
+        refused = TokenRefused(NOT_VERIFIED, f"{source.name} has no key with the id (kid) of the token")
+        return refused.in_full() if self._development else refused
+
+    def _verify(self, token: str) -> Verified | None:
+        check_length(token)
+        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        known = self._remembered.get(digest)
+        if known is not None and known.source.key_for(known.algorithm, known.key_id) is known.key:
+            return self._not_expired(known.verified)
+        parsed = parse_token(token)
+        provider = choose_provider(self._providers, parsed, development=self._development)
+        source = self._source(provider)
+        expires_at_s = check_times(parsed.claims, self._now(), issued=not provider.custom)
+        claims = identity_of(parsed.claims, custom=provider.custom)
+        key = source.key_for(parsed.algorithm, parsed.key_id)
+        if key is None:
+            return None
+        wrong = key.verify(parsed)
+        if wrong is not None:
+            if parsed.key_id is None and source.may_search():
+                return None  # without an id, a new key looks like a wrong signature
+            raise TokenRefused(NOT_VERIFIED, wrong)
+        verified = Verified(claims, expires_at_s)
+        self._remember(digest, _Remembered(verified, source, key, parsed.algorithm, parsed.key_id))
+        return verified
+
+    def _not_expired(self, verified: Verified) -> Verified:
+        now = self._now()
+        if now >= verified.expires_at_s:
+            raise TokenRefused(EXPIRED, f"the token expired {now - verified.expires_at_s:.0f} s ago (exp)")
+        return verified
+
+    def _source(self, provider: Provider) -> KeySource:
+        if provider.fault is not None:
+            raise TokenRefused(DISCOVERY_FAILED, f"auth_config.py: {provider.fault}")
+        return self._sources[provider.source]
+
+    def _remember(self, digest: bytes, entry: _Remembered) -> None:
+        while len(self._remembered) >= VERIFIED_TOKENS_MAX:
+            self._remembered.pop(next(iter(self._remembered)))
+        self._remembered[digest] = entry
+
+    async def close(self) -> None:
+        """End the fetches that are under way."""
+        await asyncio.gather(*(source.close() for source in [*self._sources.values(), *self._dropped]))
