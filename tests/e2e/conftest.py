@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import queue
-import shutil
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,32 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.npm import installed_clients
 
-CLIENTS = Path(__file__).parent / "clients"
 WAIT_S = 60.0
-
-
-def _installed() -> bool:
-    """Say whether `node_modules` holds what the lock file names."""
-    try:
-        wanted = json.loads((CLIENTS / "package-lock.json").read_text())["packages"]
-        have = json.loads((CLIENTS / "node_modules" / ".package-lock.json").read_text())["packages"]
-    except OSError:
-        return False
-    needed = {path: entry["version"] for path, entry in wanted.items() if path and not entry.get("optional")}
-    return all(have.get(path, {}).get("version") == version for path, version in needed.items())
 
 
 @pytest.fixture(scope="session")
 def node_clients() -> Path:
     """The folder of the Node clients, with their packages installed."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("needs Node and npm")
-    with (Path(tempfile.gettempdir()) / "convexpy-test-clients.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # parallel workers share the folder
-        if not _installed():
-            subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=CLIENTS, check=True, timeout=300)
-    return CLIENTS
+    return installed_clients()
 
 
 class NodeProgram:
