@@ -5,7 +5,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-IGNORED = {"__pycache__", "node_modules", ".convexpy", ".env.local", ".venv"}
+IGNORED = {"__pycache__", "node_modules", "dist", ".convexpy", ".env.local", ".venv"}
 
 
 class ScaffoldHook(BuildHookInterface):  # type: ignore[type-arg]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from convexpy.project import (
     PlannedFile,
     Scaffold,
+    SignIn,
     as_new,
     has_typescript_functions,
     list_scaffolds,
@@ -23,6 +23,14 @@ from convexpy.project import (
     write_planned,
 )
 from convexpy_cli import failure
+from convexpy_cli.init_sign_in import ask_sign_in
+from convexpy_cli.init_steps import (
+    PackageManagers,
+    dependencies,
+    install_commands,
+    install_packages,
+    next_steps,
+)
 from convexpy_cli.scaffolds import scaffolds_folder
 from convexpy_cli.table import nearest
 
@@ -30,6 +38,7 @@ if TYPE_CHECKING:
     from convexpy_cli.invocation import Invocation
 
 DEFAULT_TEMPLATE = "minimal"
+REACT_TEMPLATE = "react"
 TYPESCRIPT_ALTERNATIVE = "backend"
 
 
@@ -40,8 +49,9 @@ class Answers:
     root: Path
     name: str
     scaffold: Scaffold
+    sign_in: SignIn
     functions: str
-    package_manager: str
+    package_managers: PackageManagers
     install: bool
     git: bool
     agents: bool
@@ -60,6 +70,9 @@ def ask(
     folder: str | None,
     template: str | None,
     name: str | None,
+    auth: str | None,
+    auth_issuer: str | None,
+    auth_application: str | None,
     functions: str | None,
     package_manager: str | None,
     install: bool | None,
@@ -69,13 +82,15 @@ def ask(
     """Return the answers: from flags, else from the person at the terminal, else the defaults.
 
     Raises:
-        Failure: an unknown template (exit 2), or no folder and nobody to ask (exit 4).
+        Failure: an unknown template, sign-in or package manager (exit 2); no folder, or no issuer of tokens, and
+            nobody to ask (exit 4).
     """
     known = list_scaffolds(scaffolds_folder())
     if template is not None and template not in known:
         near = nearest(template, list(known))
         hint = f"did you mean {near}?" if near else f"templates: {', '.join(known)}"
         raise failure.usage(f'no template "{template}"', hint)
+    managers = PackageManagers.chosen(package_manager)
     asking = run.prompts.allowed() and not run.settings.yes
     root = _folder(run, folder)
     existing = _existing_name(root)
@@ -84,7 +99,7 @@ def ask(
         if asking and existing is None:
             name = run.prompts.text("Project name", default=name, answered_by="--name NAME")
     if template is None:
-        template = DEFAULT_TEMPLATE
+        template = _default_template(root)
         if asking:
             choices = [(each.name, f"{each.name}  ({each.description})") for each in known.values()]
             template = run.prompts.choose(
@@ -92,6 +107,7 @@ def ask(
             )
         elif not run.settings.quiet:
             run.output.note(f"template: {template}")
+    sign_in = ask_sign_in(run, kind=auth, issuer=auth_issuer, application=auth_application, asking=asking)
     functions = functions or _functions_folder(run, root, asking=asking)
     in_repository = _in_repository(root)
     if install is None:
@@ -102,11 +118,16 @@ def ask(
             git = run.prompts.confirm("Make a git repository and a first commit?", default=True)
     if agents is None:
         agents = run.prompts.confirm("Write AGENTS.md for coding agents?", default=True) if asking else True
-    manager = package_manager or ("uv" if shutil.which("uv") else "pip")
-    if manager not in ("uv", "pip"):
-        raise failure.usage(f"--package-manager {manager!r} is unknown", "uv or pip")
     return Answers(
-        root, name, known[template], functions, manager, install, git and not in_repository, agents
+        root,
+        name,
+        known[template],
+        sign_in,
+        functions,
+        managers,
+        install,
+        git and not in_repository,
+        agents,
     )
 
 
@@ -119,10 +140,14 @@ def create(run: Invocation, answers: Answers, *, dry_run: bool) -> None:
     """
     extras = ["AGENTS.md"] if answers.agents else []
     rendered = render_scaffold(
-        answers.scaffold, name=answers.name, functions=answers.functions, extras=extras
+        answers.scaffold,
+        name=answers.name,
+        functions=answers.functions,
+        extras=extras,
+        sign_in=answers.sign_in,
     )
     files = plan_files(answers.root, rendered, answers.functions)
-    commands = _commands(answers)
+    commands = install_commands(answers.package_managers, answers.scaffold, rendered, answers.root)
     asking = run.prompts.allowed() and not run.settings.yes and not dry_run
     _show_plan(run, answers, files, commands if answers.install else [])
     if asking:
@@ -132,10 +157,10 @@ def create(run: Invocation, answers: Answers, *, dry_run: bool) -> None:
     if not dry_run:
         write_planned(answers.root, files)
         _make_repository(run, answers)
-    steps = _next_steps(answers, commands)
+    steps = next_steps(answers.root, answers.scaffold, answers.sign_in, commands, installed=answers.install)
     run.output.result(_summary(answers, files, steps, dry_run))
     if not dry_run and answers.install:
-        _install(run, answers.root, commands)
+        install_packages(run, answers.root, commands)
     changed = any(each.action in ("create", "update", "new") for each in files)
     verb = "would be written" if dry_run else "created" if changed else "nothing to do"
     run.output.step("ok", f"{answers.name}: {verb}")
@@ -150,6 +175,7 @@ def _summary(
     return {
         "project": str(answers.root),
         "template": answers.scaffold.name,
+        "auth": answers.sign_in.kind,
         "functions": answers.functions,
         "files": [{"path": each.written_as(), "action": each.action} for each in files],
         "next": list(steps),
@@ -174,6 +200,11 @@ def _folder(run: Invocation, folder: str | None) -> Path:
 
 def _existing_name(root: Path) -> str | None:
     return open_project(root).config.name if root.is_dir() else None
+
+
+def _default_template(root: Path) -> str:
+    packages = dependencies(root / "package.json") or ()
+    return REACT_TEMPLATE if "react" in packages else DEFAULT_TEMPLATE
 
 
 def _functions_folder(run: Invocation, root: Path, *, asking: bool) -> str:
@@ -226,48 +257,6 @@ def _decide(run: Invocation, root: Path, planned: PlannedFile) -> PlannedFile:
         for line in difflib.unified_diff(old, new, planned.path, f"{planned.path}.new", lineterm=""):
             run.output.note(line)
     return planned
-
-
-def _commands(answers: Answers) -> list[list[str]]:
-    if answers.package_manager == "uv":
-        return [["uv", "sync"]]
-    packages = ["pytest", "mypy", "ruff"]
-    return [
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            *packages,
-            *(["convex"] if answers.scaffold.name == "chat" else []),
-        ]
-    ]
-
-
-def _next_steps(answers: Answers, commands: Sequence[Sequence[str]]) -> list[str]:
-    steps: list[str] = []
-    if answers.root != Path.cwd():
-        try:
-            steps.append(f"cd {answers.root.relative_to(Path.cwd())}")
-        except ValueError:
-            steps.append(f"cd {answers.root}")
-    if not answers.install and answers.package_manager == "uv":
-        steps += [" ".join(command) for command in commands]
-    return [*steps, *answers.scaffold.next]
-
-
-def _install(run: Invocation, root: Path, commands: Sequence[Sequence[str]]) -> None:
-    for command in commands:
-        run.output.note(f"$ {' '.join(command)}")
-        # What it says is conversation: stdout is for the result alone.
-        ended = subprocess.run(command, cwd=root, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)
-        if ended.returncode:
-            raise failure.Failure(
-                "InstallFailed",
-                f"{command[0]} ended with status {ended.returncode}; the project is complete",
-                failure.FAILED,
-                hint=f"repeat it: {' '.join(command)}",
-            )
 
 
 def _has_git() -> bool:

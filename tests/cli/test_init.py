@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -79,8 +80,10 @@ def test_an_unknown_template_lists_what_there_is(run: Any) -> None:
 
 def test_templates_can_be_listed(run: Any) -> None:
     listed = run("init", "--list-templates", "--json").json()
-    assert [each["name"] for each in listed] == ["chat", "minimal"]
-    assert run("init", "--list-templates").stdout.startswith("chat\t")
+    names = [each["name"] for each in listed]
+    assert names == sorted(names)
+    assert {"chat", "minimal", "react"} <= set(names)
+    assert run("init", "--list-templates").stdout.startswith(f"{names[0]}\t")
 
 
 def test_a_repository_is_made_once(run: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,3 +105,60 @@ def test_a_repository_is_made_once(run: Any, folder: Path, monkeypatch: pytest.M
 def test_no_agents_file_when_it_is_not_wanted(run: Any, folder: Path) -> None:
     run("init", "app", "--no-agents", "--no-git")
     assert not (folder / "app" / "AGENTS.md").exists()
+
+
+def test_beside_react_the_template_is_react_and_what_is_missing_is_said(run: Any, folder: Path) -> None:
+    mine = json.dumps({"name": "mine", "dependencies": {"react": "18.3.1", "react-dom": "18.3.1"}})
+    (folder / "package.json").write_text(mine)
+    shown = run("init", ".", "--yes", "--no-git", "--json").json()
+    assert (shown["template"], shown["auth"]) == ("react", "none")
+    assert (folder / "package.json").read_text() == mine
+    assert any(step.startswith("npm install convex@") for step in shown["next"])
+
+
+def test_a_front_end_is_installed_by_the_named_package_manager(run: Any) -> None:
+    shown = run("init", "app", "-t", "react", "--package-manager", "pnpm", "--no-git", "--json").json()
+    assert "pnpm install" in shown["next"]
+    assert shown["next"][-1] == "convexpy dev"
+    assert "npm" in run("init", "b", "--package-manager", "yarn", "--json", expect=2).error()["hint"]
+
+
+def test_clerk_is_asked_for_by_its_variable(run: Any, folder: Path) -> None:
+    shown = run("init", "app", "-t", "react", "--auth", "clerk", "--no-git", "--json").json()
+    app = folder / "app"
+    assert 'os.environ.get("CLERK_JWT_ISSUER_DOMAIN")' in (app / "convex" / "auth_config.py").read_text()
+    assert 'required = ["CLERK_JWT_ISSUER_DOMAIN"]' in (app / "convexpy.toml").read_text()
+    assert any(step.startswith("convexpy env set CLERK_JWT_ISSUER_DOMAIN") for step in shown["next"])
+    package = json.loads((app / "package.json").read_text())
+    assert {"@clerk/react", "convex", "react"} <= set(package["dependencies"])
+    assert not (app / "package-lock.json").exists()
+    assert "ConvexProviderWithClerk" in (app / "src" / "sign-in.tsx").read_text()
+    assert not (app / "_auth").exists()
+    run("-C", str(app), "codegen", "--check")
+
+
+OIDC = ("--auth", "oidc", "--auth-issuer", "https://issuer.example.com/", "--auth-application", "chat-7")
+
+
+@pytest.mark.parametrize("template", ["minimal", "chat", "react"])
+def test_an_oidc_issuer_is_written_down(run: Any, folder: Path, template: str) -> None:
+    run("init", "app", "-t", template, *OIDC, "--no-git")
+    app = folder / "app"
+    wanted = 'oidc(domain="https://issuer.example.com/", application_id="chat-7")'
+    assert wanted in (app / "convex" / "auth_config.py").read_text()
+    assert "issuer.example.com" in (app / "README.md").read_text()
+    if template == "react":
+        assert "VITE_OIDC_CLIENT_ID=chat-7" in (app / ".env").read_text()
+        assert "ConvexProviderWithAuth" in (app / "src" / "sign-in.tsx").read_text()
+    run("-C", str(app), "codegen", "--check")
+
+
+def test_an_issuer_that_is_missing_or_no_address_is_refused(run: Any, folder: Path) -> None:
+    asked = run("init", "app", "--auth", "oidc", "--json", expect=4).error()
+    assert asked["hint"] == "--auth-issuer URL"
+    run("init", "app", *OIDC[:4], "--json", expect=4)
+    for issuer in ("issuer", 'https://x"); import os', "https://x y"):
+        run("init", "app", "--auth", "oidc", "--auth-issuer", issuer, *OIDC[4:], expect=2)
+    run("init", "app", "--auth", "clerk", *OIDC[2:4], expect=2)
+    assert "clerk" in run("init", "app", "--auth", "clark", "--json", expect=2).error()["hint"]
+    assert list(folder.iterdir()) == []

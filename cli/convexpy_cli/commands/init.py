@@ -13,6 +13,7 @@ from convexpy_cli.options import leaf_command
 @leaf_command(
     examples=(
         "convexpy init my-app --template chat",
+        "convexpy init my-app --template react --auth clerk",
         "convexpy init . --yes",
         "convexpy init --list-templates --json",
     )
@@ -23,12 +24,23 @@ def init(
         str | None, Argument(metavar="DIR", help="the project's folder [. if it is empty]")
     ] = None,
     template: Annotated[
-        str | None, Option("--template", "-t", help="scaffold to begin with [minimal]")
+        str | None, Option("--template", "-t", help="scaffold to begin with [minimal; react beside React]")
     ] = None,
     name: Annotated[str | None, Option("--name", help="name of the project [that of the folder]")] = None,
+    auth: Annotated[
+        str | None, Option("--auth", help="how people sign in: none, clerk or oidc [none]")
+    ] = None,
+    auth_issuer: Annotated[
+        str | None, Option("--auth-issuer", metavar="URL", help="with oidc: who issues the tokens")
+    ] = None,
+    auth_application: Annotated[
+        str | None, Option("--auth-application", metavar="ID", help="with oidc: the application they are for")
+    ] = None,
     functions: Annotated[str | None, Option("--functions", help="functions folder [convex]")] = None,
     list_templates: Annotated[bool, Option("--list-templates", help="list the scaffolds and stop")] = False,
-    package_manager: Annotated[str | None, Option("--package-manager", help="uv or pip")] = None,
+    package_manager: Annotated[
+        str | None, Option("--package-manager", help="uv or pip; for a front end npm, pnpm or bun")
+    ] = None,
     install: Annotated[
         bool | None, Option("--install/--no-install", help="install what the project needs")
     ] = None,
@@ -42,7 +54,8 @@ def init(
 ) -> None:
     """Create a project, or adopt a folder. A file that is there is never replaced; running it twice changes nothing.
 
-    Exit codes: 0 done, 1 installing failed, 2 unknown template, 3 folder not writable, 4 no folder and nobody to ask.
+    Exit codes: 0 done, 1 installing failed, 2 unknown template or sign-in, 3 folder not writable, 4 no folder or no
+    issuer and nobody to ask.
     """
     from convexpy_cli import wizard
 
@@ -54,6 +67,9 @@ def init(
         folder=folder,
         template=template,
         name=name,
+        auth=auth,
+        auth_issuer=auth_issuer,
+        auth_application=auth_application,
         functions=functions,
         package_manager=package_manager,
         install=install,

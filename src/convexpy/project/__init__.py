@@ -23,11 +23,11 @@ from convexpy.project._scaffold import (
     Scaffold,
     as_new,
     list_scaffolds,
-    package_name,
     plan_files,
     render_scaffold,
     write_planned,
 )
+from convexpy.project._scaffold_files import SIGN_IN_KINDS, SignIn, SignInKind, package_name
 from convexpy.project._target import LOCAL, Target, TargetRequest, resolve_target
 from convexpy.project._typecheck import CheckResult, Diagnostic, find_checker, run_checker
 
@@ -35,6 +35,7 @@ __all__ = [
     "CONFIG_FILE",
     "DEFAULT_PORTS",
     "LOCAL",
+    "SIGN_IN_KINDS",
     "CheckResult",
     "Config",
     "Diagnostic",
@@ -45,6 +46,8 @@ __all__ = [
     "PlannedFile",
     "Project",
     "Scaffold",
+    "SignIn",
+    "SignInKind",
     "SourceFile",
     "Target",
     "TargetRequest",

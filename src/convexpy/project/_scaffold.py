@@ -1,12 +1,10 @@
 """Scaffolds: data folders that become projects. Rendering and planning; asking and telling is the command line's.
 
-A scaffold is a folder with a `scaffold.toml` (title, description, next steps); every other file is copied, with `{{name}}`
-and the like replaced in text. `_gitignore` becomes `.gitignore`, `convex/` the functions folder.
+A scaffold is a folder with a `scaffold.toml` (title, description, next steps); every other file is copied.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,19 +13,7 @@ from typing import Literal
 import tomli
 
 from convexpy.errors import ProjectError
-
-DESCRIPTION_FILE = "scaffold.toml"
-EXTRAS = "_extras"
-_SKIPPED = {
-    "__pycache__",
-    "node_modules",
-    ".convexpy",
-    ".venv",
-    ".mypy_cache",
-    ".pytest_cache",
-    ".ruff_cache",
-}
-_TEXT = {".py", ".pyi", ".toml", ".md", ".json", ".html", ".js", ".css", ".txt", ".example", ""}
+from convexpy.project._scaffold_files import DESCRIPTION_FILE, SignIn, project_files
 
 Action = Literal["create", "update", "same", "keep", "new"]
 
@@ -68,20 +54,22 @@ def list_scaffolds(folder: Path) -> dict[str, Scaffold]:
     return found
 
 
-def package_name(name: str) -> str:
-    """Return a name that `pyproject.toml` and `package.json` accept."""
-    cleaned = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    return cleaned or "app"
-
-
 def render_scaffold(
-    scaffold: Scaffold, *, name: str, functions: str = "convex", extras: Iterable[str] = ()
+    scaffold: Scaffold,
+    *,
+    name: str,
+    functions: str = "convex",
+    extras: Iterable[str] = (),
+    sign_in: SignIn | None = None,
 ) -> dict[str, bytes]:
-    """Return the files of a new project by path. `extras` are files of the scaffolds' `_extras/` folder."""
-    values = {"name": name, "package": package_name(name), "functions": functions}
-    files = {path: file for path, file in _files(scaffold.folder) if path != DESCRIPTION_FILE}
-    files |= {extra: scaffold.folder.parent / EXTRAS / extra for extra in extras}
-    return {_renamed(path, functions): _rendered(file, values) for path, file in sorted(files.items())}
+    """Return the files of a new project by path. `extras` are files of the scaffolds' `_extras/` folder.
+
+    Raises:
+        ProjectError: what is known of the issuer of `sign_in` cannot be written into source files.
+    """
+    return project_files(
+        scaffold.folder, name=name, functions=functions, extras=extras, sign_in=sign_in or SignIn()
+    )
 
 
 def plan_files(root: Path, files: Mapping[str, bytes], functions: str) -> list[PlannedFile]:
@@ -128,28 +116,6 @@ def write_planned(root: Path, planned: Iterable[PlannedFile]) -> list[PlannedFil
 def as_new(planned: PlannedFile) -> PlannedFile:
     """Return the plan to write a differing file as `X.new`."""
     return replace(planned, action="new")
-
-
-def _files(folder: Path) -> Iterable[tuple[str, Path]]:
-    for file in sorted(folder.rglob("*")):
-        relative = file.relative_to(folder)
-        if file.is_file() and _SKIPPED.isdisjoint(relative.parts) and file.name != ".env.local":
-            yield relative.as_posix(), file
-
-
-def _renamed(path: str, functions: str) -> str:
-    first, slash, rest = path.partition("/")
-    if first == "convex" and slash:
-        return f"{functions}/{rest}"
-    return re.sub(r"(^|/)_gitignore$", r"\1.gitignore", path)
-
-
-def _rendered(file: Path, values: Mapping[str, str]) -> bytes:
-    content = file.read_bytes()
-    if file.suffix not in _TEXT:
-        return content
-    text = content.decode("utf-8")
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: values.get(found[1], found[0]), text).encode()
 
 
 def _planned(target: Path, path: str, content: bytes) -> PlannedFile:

@@ -6,7 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from convexpy.project import as_new, list_scaffolds, package_name, plan_files, render_scaffold, write_planned
+from convexpy.errors import ProjectError
+from convexpy.project import (
+    SIGN_IN_KINDS,
+    SignIn,
+    SignInKind,
+    as_new,
+    list_scaffolds,
+    package_name,
+    plan_files,
+    render_scaffold,
+    write_planned,
+)
 
 SCAFFOLDS = Path(__file__).parents[3] / "scaffolds"
 ALL = sorted(list_scaffolds(SCAFFOLDS))
@@ -18,11 +29,19 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.parametrize("kind", SIGN_IN_KINDS)
 @pytest.mark.parametrize("name", ALL)
-def test_everything_is_filled_in(name: str) -> None:
+def test_everything_is_filled_in(name: str, kind: SignInKind) -> None:
+    oidc = kind == "oidc"
     files = render_scaffold(
-        list_scaffolds(SCAFFOLDS)[name], name="My App", functions="fns", extras=["AGENTS.md"]
+        list_scaffolds(SCAFFOLDS)[name],
+        name="My App",
+        functions="fns",
+        extras=["AGENTS.md"],
+        sign_in=SignIn(kind, "https://id.example" if oidc else "", "app" if oidc else ""),
     )
+    assert kind == "none" or "fns/auth_config.py" in files
+    assert not any(path.startswith("_") or path.endswith(".append") for path in files)
     assert {
         "convexpy.toml",
         "pyproject.toml",
@@ -87,3 +106,53 @@ def test_functions_that_are_there_stay_alone(tmp_path: Path) -> None:
 )
 def test_names_of_packages(name: str, package: str) -> None:
     assert package_name(name) == package
+
+
+def scaffold_with_layers(root: Path) -> Path:
+    texts = {
+        "made/scaffold.toml": 'title = "made"\ndescription = ""\n',
+        "made/kept.py": "base",
+        "made/replaced.py": "base",
+        "made/README.md": "# {{name}}\n",
+        "made/package.json": '{"name": "{{package}}", "dependencies": {"b": "1"}}',
+        "made/package-lock.json": "{}",
+        "_auth/oidc/README.md.append": "for {{application_id}}\n",
+        "_auth/oidc/replaced.py": "common",
+        "made/_auth/sign-in/replaced.py": "any sign-in",
+        "made/_auth/oidc/package.json": '{"dependencies": {"a": "2"}}',
+        "made/_auth/oidc/README.md.append": "of {{issuer}}\n",
+        "made/_auth/clerk/replaced.py": "clerk",
+    }
+    for path, text in texts.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    return root
+
+
+def test_sign_in_lies_over_the_scaffold(tmp_path: Path) -> None:
+    scaffold = list_scaffolds(scaffold_with_layers(tmp_path))["made"]
+    plain = render_scaffold(scaffold, name="X")
+    assert set(plain) == {"kept.py", "replaced.py", "README.md", "package.json", "package-lock.json"}
+    assert plain["replaced.py"] == b"base"
+    files = render_scaffold(scaffold, name="X", sign_in=SignIn("oidc", "https://id.example", "app"))
+    assert (files["kept.py"], files["replaced.py"]) == (b"base", b"any sign-in")
+    assert files["README.md"] == b"# X\nfor app\nof https://id.example\n"
+    package = '{\n  "name": "x",\n  "dependencies": {\n    "a": "2",\n    "b": "1"\n  }\n}\n'
+    assert files["package.json"].decode() == package
+    assert "package-lock.json" not in files
+    assert render_scaffold(scaffold, name="X", sign_in=SignIn("clerk"))["replaced.py"] == b"clerk"
+
+
+@pytest.mark.parametrize(
+    "issuer", ["", "id.example", "ftp://id.example", "https://", 'https://x"y', "https://x\ny"]
+)
+def test_an_issuer_that_is_no_address_never_reaches_a_source_file(issuer: str) -> None:
+    minimal = list_scaffolds(SCAFFOLDS)["minimal"]
+    with pytest.raises(ProjectError):
+        render_scaffold(minimal, name="x", sign_in=SignIn("oidc", issuer, "app"))
+
+
+@pytest.mark.parametrize("application", ["", "a b", 'x"y', "$x", "{x}"])
+def test_nor_does_an_application_id_that_is_no_word(application: str) -> None:
+    with pytest.raises(ProjectError):
+        SignIn("oidc", "https://id.example", application).check()

@@ -1,0 +1,8 @@
+/// <reference types="vite/client" />
+
+interface ImportMetaEnv {
+  /** Where the deployment is: written to .env.local by `convexpy dev`. */
+  readonly VITE_CONVEX_URL: string;
+  /** The application in Clerk. */
+  readonly VITE_CLERK_PUBLISHABLE_KEY: string;
+}

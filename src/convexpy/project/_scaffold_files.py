@@ -1,0 +1,158 @@
+"""The files of a new project: those of a scaffold, of the sign-in that was chosen, and extras, with names filled in.
+
+In text `{{name}}` and the like are replaced. `_gitignore` becomes `.gitignore`, `convex/` the functions folder.
+What sign-in adds lies in layers over the scaffold: `_auth/KIND` beside all scaffolds, `_auth/sign-in` and
+`_auth/KIND` in the scaffold itself. A file of a layer takes the place of the one below, but `X.append` is added to
+the end of X, and a `package.json` is merged.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
+
+from convexpy.errors import ProjectError
+
+DESCRIPTION_FILE = "scaffold.toml"
+EXTRAS = "_extras"
+LAYERS = "_auth"
+APPENDED = ".append"
+_SKIPPED = {
+    "__pycache__",
+    "node_modules",
+    "dist",
+    ".convexpy",
+    ".venv",
+    ".mypy_cache",
+    ".pytest_cache",
+    ".ruff_cache",
+}
+_TEXT = {
+    ".py", ".pyi", ".toml", ".md", ".json", ".html", ".js", ".ts", ".tsx", ".css", ".txt", ".example", APPENDED, "",
+}  # fmt: skip
+
+SignInKind = Literal["none", "clerk", "oidc"]
+SIGN_IN_KINDS: tuple[SignInKind, ...] = get_args(SignInKind)
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """How people sign in. `issuer` and `application_id` are those of an OpenID Connect issuer."""
+
+    kind: SignInKind = "none"
+    issuer: str = ""
+    application_id: str = ""
+
+    def check(self) -> None:
+        """Raise `ProjectError` unless both can be written into Python, TypeScript and .env files as they are."""
+        if self.kind != "oidc":
+            return
+        address = urlsplit(self.issuer)
+        if address.scheme not in ("https", "http") or not address.netloc or not _is_plain(self.issuer):
+            raise ProjectError(f"an issuer is an address, https://…, not {self.issuer!r}")
+        if not self.application_id or not _is_plain(self.application_id):
+            raise ProjectError(f"an application id is a word, not {self.application_id!r}")
+
+
+def project_files(
+    scaffold: Path, *, name: str, functions: str, extras: Iterable[str], sign_in: SignIn
+) -> dict[str, bytes]:
+    """Return the files of a new project by path, in order.
+
+    Raises:
+        ProjectError: what is known of the issuer cannot be written into source files.
+    """
+    sign_in.check()
+    values = {
+        "name": name,
+        "package": package_name(name),
+        "functions": functions,
+        "issuer": sign_in.issuer,
+        "application_id": sign_in.application_id,
+    }
+    files = {path: _rendered(file, values) for path, file in _files(scaffold) if _is_of_the_app(path)}
+    for layer in _layers(scaffold, sign_in.kind):
+        added = {path: _rendered(file, values) for path, file in _files(layer)}
+        files = _laid_over(files, added)
+    for extra in extras:
+        files[extra] = _rendered(scaffold.parent / EXTRAS / extra, values)
+    return {_renamed(path, functions): content for path, content in sorted(files.items())}
+
+
+def package_name(name: str) -> str:
+    """Return a name that `pyproject.toml` and `package.json` accept."""
+    cleaned = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return cleaned or "app"
+
+
+def _is_plain(text: str) -> bool:
+    return re.fullmatch(r"[!-~]+", text) is not None and not re.search(r"[\"'`\\{}$#]", text)
+
+
+def _is_of_the_app(path: str) -> bool:
+    return path != DESCRIPTION_FILE and not path.startswith(f"{LAYERS}/")
+
+
+def _layers(scaffold: Path, kind: SignInKind) -> list[Path]:
+    if kind == "none":
+        return []
+    own = scaffold / LAYERS
+    return [scaffold.parent / LAYERS / kind, own / "sign-in", own / kind]
+
+
+def _files(folder: Path) -> Iterable[tuple[str, Path]]:
+    for file in sorted(folder.rglob("*")):
+        relative = file.relative_to(folder)
+        if file.is_file() and _SKIPPED.isdisjoint(relative.parts) and file.name != ".env.local":
+            yield relative.as_posix(), file
+
+
+def _laid_over(files: Mapping[str, bytes], added: Mapping[str, bytes]) -> dict[str, bytes]:
+    laid = dict(files)
+    for path, content in added.items():
+        if path.endswith(APPENDED):
+            below = path.removesuffix(APPENDED)
+            laid[below] = laid.get(below, b"") + content
+        elif path == "package.json" and path in laid:
+            laid[path] = _merged_json(laid[path], content)
+            # It was made for other dependencies: the package manager writes a new one.
+            laid.pop("package-lock.json", None)
+        else:
+            laid[path] = content
+    return laid
+
+
+def _merged_json(below: bytes, above: bytes) -> bytes:
+    merged = _merged(json.loads(below), json.loads(above))
+    return json.dumps(merged, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for name, value in above.items():
+        present = merged.get(name)
+        if isinstance(present, dict) and isinstance(value, dict):
+            merged[name] = dict(sorted((present | value).items()))
+        else:
+            merged[name] = value
+    return merged
+
+
+def _renamed(path: str, functions: str) -> str:
+    first, slash, rest = path.partition("/")
+    if first == "convex" and slash:
+        return f"{functions}/{rest}"
+    return re.sub(r"(^|/)_gitignore$", r"\1.gitignore", path)
+
+
+def _rendered(file: Path, values: Mapping[str, str]) -> bytes:
+    content = file.read_bytes()
+    if file.suffix not in _TEXT:
+        return content
+    text = content.decode("utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: values.get(found[1], found[0]), text).encode()
