@@ -15,6 +15,7 @@ import functools
 import hashlib
 import hmac
 import json
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -68,7 +69,15 @@ def signed(header: Mapping[str, Any], payload: bytes, key: Any) -> str:
 class Issuer:
     """An issuer on a port of its own, in a thread of the test process. What it answers can be changed at any time."""
 
-    def __init__(self, application_id: str = "convex", algorithm: str = "RS256", port: int = 0) -> None:
+    def __init__(
+        self,
+        application_id: str = "convex",
+        algorithm: str = "RS256",
+        port: int = 0,
+        *,
+        tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
+    ) -> None:
         self.application_id = application_id
         self.algorithm = algorithm
         self.requests: list[str] = []
@@ -90,25 +99,39 @@ class Issuer:
         self._kept = [0]
         self._open = threading.Event()
         self._open.set()
-        self._server = _Server(("127.0.0.1", port), _Handler)
-        self._server.issuer = self
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._port, self._tls, self._host = port, tls, host
+        self._server: _Server | None = None
+        self._thread = threading.Thread(target=self._serve)
+        self.url = f"{'http' if tls is None else 'https'}://{host}:{port or 9}"
+        """Where it is, once it has started; before that, an address where nobody answers."""
 
     # Life
 
     def start(self) -> Issuer:
         """Begin to answer."""
+        self._server = _Server(("127.0.0.1", self._port), _Handler)
+        self._server.issuer = self
+        if self._tls is not None:
+            self._server.socket = self._tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        scheme = "http" if self._tls is None else "https"
+        self.url = f"{scheme}://{self._host}:{self._server.server_address[1]}"
         self._thread.start()
         return self
+
+    def _serve(self) -> None:
+        assert self._server is not None
+        self._server.serve_forever(poll_interval=0.02)
 
     def stop(self) -> None:
         """End; may be called twice."""
         self._open.set()
-        if self._thread.is_alive():
+        if self._server is not None:
             self._server.shutdown()
             self._thread.join()
-        self._server.server_close()
+            self._server.server_close()
+            self._server = None
 
     def __enter__(self) -> Issuer:
         return self.start()
@@ -247,42 +270,44 @@ class Issuer:
         )  # fmt: skip
 
     def forged(self) -> dict[str, str]:
-        """Return tokens that must all be refused, by what is wrong with them."""
-        good = self.token()
+        """Return tokens that must all be refused, by what is wrong with them; they stay so for half an hour."""
+        token = functools.partial(self.token, expires_in_s=3600)
+        later = int(time.time()) + 1800
+        good = token()
         start, payload, signature = good.split(".")
         kid = f"{PREFIXES[self.algorithm]}-{self._generation}"
         other = private_key(self.algorithm, 99)
         public = private_key("RS256", self._generation).public_key()
         pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        claims = json.dumps(self.claims()).encode()
-        changed = b64(json.dumps(self.claims("admin")).encode())
+        claims = json.dumps(self.claims(expires_in_s=3600)).encode()
+        changed = b64(json.dumps(self.claims("admin", expires_in_s=3600)).encode())
         foreign = "ES256" if self.algorithm == "RS256" else "RS256"
         return {
             "algorithm none": signed({"alg": "none", "kid": kid}, claims, None),
             "algorithm None": signed({"alg": "None", "kid": kid}, claims, None),
             "no algorithm": signed({"kid": kid}, claims, None),
             "HS256 with the public key": signed({"alg": "HS256", "kid": f"rs-{self._generation}"}, claims, pem),
-            "unknown key id": self.token(header={"kid": "nobody"}),
-            "unknown issuer": self.token(iss="https://elsewhere.example.com"),
-            "no issuer": self.token(iss=None),
-            "other audience": self.token(aud="another-app"),
-            "no audience": self.token(aud=None),
-            "several audiences": self.token(aud=[self.application_id, "another-app"]),
-            "expired": self.token(expires_in_s=-60),
-            "no expiry": self.token(exp=None),
-            "expiry is text": self.token(exp="tomorrow"),
-            "not yet valid": self.token(nbf=int(time.time()) + 60),
-            "issued in the future": self.token(iat=int(time.time()) + 60),
-            "no subject": self.token(sub=None),
+            "unknown key id": token(header={"kid": "nobody"}),
+            "unknown issuer": token(iss="https://elsewhere.example.com"),
+            "no issuer": token(iss=None),
+            "other audience": token(aud="another-app"),
+            "no audience": token(aud=None),
+            "several audiences": token(aud=[self.application_id, "another-app"]),
+            "expired": token(expires_in_s=-60),
+            "no expiry": token(exp=None),
+            "expiry is text": token(exp="tomorrow"),
+            "not yet valid": token(nbf=later),
+            "issued in the future": token(iat=later),
+            "no subject": token(sub=None),
             "truncated": good[:-2],
             "unsigned": f"{start}.{payload}.",
             "payload changed": f"{start}.{changed}.{signature}",
-            "huge": self.token(filler="x" * 20_000),
-            "wrong key type": self.token(algorithm=foreign, header={"kid": kid}),
-            "signature of another key": self.token(key=other),
-            "embedded key": self.token(key=other, header={"jwk": jwk_of(self.algorithm, other)}),
-            "key set elsewhere": self.token(key=other, header={"jku": f"{self.url}/elsewhere.json"}),
-            "critical extension": self.token(header={"crit": ["b64"], "b64": False}),
+            "huge": token(filler="x" * 20_000),
+            "wrong key type": token(algorithm=foreign, header={"kid": kid}),
+            "signature of another key": token(key=other),
+            "embedded key": token(key=other, header={"jwk": jwk_of(self.algorithm, other)}),
+            "key set elsewhere": token(key=other, header={"jku": f"{self.url}/elsewhere.json"}),
+            "critical extension": token(header={"crit": ["b64"], "b64": False}),
             "empty": "",
             "garbage": "garbage",
             "five parts": f"{good}.{payload}.{signature}",
@@ -297,6 +322,9 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     issuer: Issuer
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Keep quiet: clients that hang up, or refuse the certificate, are part of the tests."""
+
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
@@ -304,7 +332,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         status, headers, body = self.server.issuer.answer(self.path)
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
