@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import subprocess
 import threading
@@ -15,6 +16,8 @@ import pytest
 from support.npm import installed_clients
 
 WAIT_S = 60.0
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 @pytest.fixture(scope="session")
@@ -107,3 +110,16 @@ def node(node_clients: Path) -> Iterator[Callable[..., NodeProgram]]:
     yield start
     for program in started:
         program.close()
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Any]:
+    """A headless Chromium."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    if not CHROMIUM.exists():
+        pytest.skip("needs Chromium")
+    with playwright.sync_playwright() as driver:
+        home = {**os.environ, "HOME": str(tmp_path)}
+        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS, env=home)
+        yield browser
+        browser.close()

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
-import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.processes import ServerProcess
+from support.static_pages import static_pages
 
 pytestmark = pytest.mark.slow
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 WAIT_MS = 40_000
 
 MESSAGES = """
@@ -46,37 +41,14 @@ window.send = (body) => client.mutation(convex.anyApi.messages.send, { body });
 </script>"""
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
 def pages_url(node_clients: Path, tmp_path: Path) -> Iterator[str]:
-    """The address of a static server with the page and the client's browser bundle."""
+    """The address of a page with the client's browser bundle."""
     bundle = node_clients / "node_modules" / "convex" / "dist" / "browser.bundle.js"
     (tmp_path / "browser.bundle.js").write_bytes(bundle.read_bytes())
     (tmp_path / "index.html").write_text(PAGE)
-    handler = functools.partial(_Quiet, directory=str(tmp_path))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as static:
-        thread = threading.Thread(target=static.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{static.server_address[1]}/index.html"
-        static.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Any]:
-    """A headless Chromium."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM.exists():
-        pytest.skip("needs Chromium")
-    with playwright.sync_playwright() as driver:
-        home = {**os.environ, "HOME": str(tmp_path)}
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS, env=home)
-        yield browser
-        browser.close()
+    with static_pages(tmp_path) as url:
+        yield f"{url}/index.html"
 
 
 def _until_count(page: Any, count: int) -> list[str]:

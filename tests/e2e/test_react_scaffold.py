@@ -1,0 +1,390 @@
+"""The scaffold `react`: made, built, and used by two people in Chromium against a real server."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.npm import E2E, installed
+from support.processes import ROOT, ServerProcess, wait_for
+from support.proxy import Proxy
+from support.static_pages import static_pages
+
+pytestmark = pytest.mark.slow
+
+SCAFFOLD = ROOT / "scaffolds" / "react"
+WAIT_MS = 30_000
+OIDC = ("--auth-issuer", "https://issuer.example.com", "--auth-application", "chat")
+
+RECORD = """
+window.shown = [];
+const record = () => {
+  const now = [...document.querySelectorAll(".message")].map((message) => ({
+    body: message.querySelector("p").textContent,
+    pending: message.classList.contains("pending"),
+  }));
+  if (JSON.stringify(now) !== JSON.stringify(window.shown.at(-1))) window.shown.push(now);
+};
+new MutationObserver(record).observe(document, { childList: true, subtree: true, characterData: true, attributes: true });
+"""
+
+
+def convexpy(folder: Path, *arguments: str) -> str:
+    env = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT / 'cli'}"}
+    command = [sys.executable, "-m", "convexpy_cli", *arguments]
+    done = subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def made(folder: Path, kind: str = "none") -> Path:
+    """Make an app of the scaffold; its packages are links to those of tests/e2e/react."""
+    packages = installed(E2E / "react") / "node_modules"
+    more = OIDC if kind == "oidc" else ()
+    convexpy(folder, "init", "app", "-t", "react", "--auth", kind, *more, "--no-git", "--no-agents", "--yes")
+    app = folder / "app"
+    (app / "node_modules").mkdir()
+    for package in packages.iterdir():
+        if package.name not in (".package-lock.json", ".vite", ".cache"):
+            (app / "node_modules" / package.name).symlink_to(package)
+    return app
+
+
+def built(app: Path, url: str) -> Path:
+    """Build it as its README says; return the folder with the page."""
+    env = {**os.environ, "VITE_CONVEX_URL": url, "VITE_CLERK_PUBLISHABLE_KEY": "pk_test_"}
+    done = subprocess.run(
+        ["npm", "run", "build"], cwd=app, env=env, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return app / "dist"
+
+
+@pytest.fixture(scope="module")
+def proxy() -> Iterator[Proxy]:
+    """What the built page connects to; passes on to the server of each test."""
+    with Proxy() as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def app(proxy: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An app of the scaffold, without sign-in, built."""
+    app = made(tmp_path_factory.mktemp("react"))
+    built(app, proxy.url)
+    return app
+
+
+@pytest.fixture
+def page_url(app: Path) -> Iterator[str]:
+    """Where the page of the app is."""
+    with static_pages(app / "dist") as url:
+        yield f"{url}/"
+
+
+@pytest.fixture
+def chat(app: Path, proxy: Proxy, server: ServerProcess) -> ServerProcess:
+    """A server with the functions of the app, behind the proxy."""
+    server.push_ok(functions_of(app))
+    proxy.target = server.port
+    return server
+
+
+def functions_of(app: Path) -> dict[str, str]:
+    folder = app / "convex"
+    return {
+        path.relative_to(folder).as_posix(): path.read_text()
+        for path in folder.rglob("*.py")
+        if "_generated" not in path.parts
+    }
+
+
+class Window:
+    """One person's window."""
+
+    def __init__(self, browser: Any, url: str, complaints: list[str]) -> None:
+        self._complaints = complaints
+        self.page = browser.new_context().new_page()
+        self.page.set_default_timeout(WAIT_MS)
+        self.page.add_init_script(RECORD)
+        self.page.on("pageerror", lambda error: complaints.append(str(error)))
+        self.page.goto(url)
+
+    def enter(self, name: str) -> None:
+        """Come in under a name, and wait for the channel."""
+        self.page.get_by_label("Your name").fill(name)
+        self.page.get_by_role("button", name="Enter").click()
+        self.page.get_by_role("heading", name="# general").wait_for()
+
+    def write(self, body: str) -> None:
+        """Send a message; returns when it is on its way."""
+        self.page.get_by_role("textbox", name="Message", exact=True).fill(body)
+        self.page.get_by_role("button", name="Send").click()
+
+    def until(self, bodies: list[str], *, pending: int = 0) -> None:
+        """Wait until exactly these messages are shown, the last of them so far only here."""
+        wanted = [
+            {"body": body, "pending": place >= len(bodies) - pending} for place, body in enumerate(bodies)
+        ]
+        try:
+            self.page.wait_for_function(
+                "(wanted) => JSON.stringify(window.shown.at(-1)) === JSON.stringify(wanted)",
+                arg=wanted,
+                timeout=WAIT_MS,
+            )
+        except Exception as error:
+            raise AssertionError(f"shown: {self.shown()[-3:]}; complaints: {self._complaints}") from error
+
+    def until_text(self, text: str) -> None:
+        """Wait until the page says so."""
+        self.page.get_by_text(text, exact=True).first.wait_for()
+
+    def until_state(self, state: str) -> None:
+        """Wait for a state of the connection."""
+        self.page.locator(f".connection[data-state='{state}']").wait_for()
+
+    def shown(self) -> list[list[dict[str, Any]]]:
+        """Return everything that the list of messages has shown, in order."""
+        states: list[list[dict[str, Any]]] = self.page.evaluate("window.shown")
+        return states
+
+
+StartWindow = Callable[..., Window]
+
+
+@pytest.fixture
+def window(browser: Any, page_url: str) -> Iterator[StartWindow]:
+    """Open windows; at the end none of them has had an error."""
+    complaints: list[str] = []
+
+    def start(name: str | None = None, url: str = page_url) -> Window:
+        window = Window(browser, url, complaints)
+        if name is not None:
+            window.enter(name)
+        return window
+
+    yield start
+    assert complaints == []
+
+
+# Built
+
+
+@pytest.mark.parametrize("kind", ["clerk", "oidc"])
+def test_with_sign_in_it_builds_too(kind: str, tmp_path: Path) -> None:
+    app = made(tmp_path, kind)
+    assert (built(app, "http://127.0.0.1:3210") / "index.html").is_file()
+    convexpy(app, "codegen", "--check")
+
+
+def test_its_lock_file_fits_and_is_what_the_tests_use(app: Path, tmp_path: Path) -> None:
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(app / name, tmp_path)
+    command = ["npm", "ci", "--dry-run", "--offline", "--ignore-scripts", "--no-audit", "--no-fund"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    text = (app / "package-lock.json").read_text()
+    assert '"resolved"' not in text
+    ours = json.loads((E2E / "react" / "package-lock.json").read_text())["packages"]
+    theirs = json.loads(text)["packages"]
+    assert {path: ours[path]["version"] for path in theirs if path} == {
+        path: entry["version"] for path, entry in theirs.items() if path
+    }
+    wanted = ours[""]["dependencies"]
+    for layer in ("clerk", "oidc"):
+        package = json.loads((SCAFFOLD / "_auth" / layer / "package.json").read_text())
+        assert package["dependencies"].items() <= wanted.items()
+
+
+# Used
+
+
+def test_two_windows_see_each_others_messages_people_and_channels(
+    chat: ServerProcess, window: StartWindow
+) -> None:
+    ada, grace = window("Ada"), window("Grace")
+    for each in (ada, grace):
+        each.until_text("The beginning of the channel")
+        each.until_state("live")
+        each.page.locator("nav").get_by_text("Grace").wait_for()
+        each.page.locator("nav").get_by_text("Ada").wait_for()
+    ada.write("hello from Ada")
+    grace.until(["hello from Ada"])
+    grace.write("hello from Grace")
+    for each in (ada, grace):
+        each.until(["hello from Ada", "hello from Grace"])
+    ada.page.get_by_label("New channel").fill("#random")
+    ada.page.get_by_role("button", name="Make the channel").click()
+    ada.page.get_by_role("heading", name="# random").wait_for()
+    ada.write("elsewhere")
+    ada.until(["elsewhere"])
+    grace.page.get_by_role("link", name="# random").click()
+    grace.until(["elsewhere"])
+    assert chat.call("query", "users:recent") == ["Ada", "Grace"]
+
+
+def test_a_message_is_shown_before_the_server_answers_and_never_twice(
+    chat: ServerProcess, proxy: Proxy, window: StartWindow
+) -> None:
+    ada = window("Ada")
+    ada.write("first")
+    ada.until(["first"])
+    with proxy.holding_answers():
+        ada.write("second")
+        ada.until(["first", "second"], pending=1)
+        ada.write("third")
+        ada.until(["first", "second", "third"], pending=2)
+        wait_for(lambda: bodies(chat) == ["first", "second", "third"], what="both in the database")
+        assert ada.page.get_by_text("sending…").count() == 2
+    ada.until(["first", "second", "third"])
+    for name in ("second", "third"):
+        states = [[each["pending"] for each in state if each["body"] == name] for state in ada.shown()]
+        changes = [now for before, now in itertools.pairwise([[None], *states]) if now != before]
+        assert changes == [[], [True], [False]], f"{name}: {states}"
+
+
+def test_a_refused_message_comes_back_with_the_reason(chat: ServerProcess, window: StartWindow) -> None:
+    ada = window("Ada")
+    ada.write("x" * 4001)
+    ada.page.get_by_role("alert").get_by_text("a message has 1 to 4000 characters").wait_for()
+    field = ada.page.get_by_role("textbox", name="Message", exact=True)
+    assert len(field.input_value()) == 4001
+    ada.write("short")
+    ada.until(["short"])
+
+
+def test_older_messages_come_without_gap_or_duplicate_while_new_ones_arrive(
+    chat: ServerProcess, window: StartWindow
+) -> None:
+    writer = Writer(chat, 70)
+    ada = window("Ada")
+    with writer.going_on():
+        for _ in range(4):
+            # Each click waits for the page that it asks for, while new messages push on the other end.
+            before = ada.page.locator(".message").first.text_content()
+            ada.page.get_by_role("button", name="Older messages").click()
+            ada.page.wait_for_function(
+                "(before) => document.querySelector('.message').textContent !== before", arg=before
+            )
+            if ada.page.get_by_text("The beginning of the channel").count():
+                break
+        ada.until_text("The beginning of the channel")
+    assert writer.written > 70
+    ada.until([str(number) for number in range(writer.written)])
+    for state in ada.shown():
+        numbers = [int(each["body"]) for each in state]
+        if numbers:
+            assert numbers == list(range(numbers[0], numbers[-1] + 1))
+
+
+def test_a_message_written_while_the_server_is_dead_arrives_once(
+    chat: ServerProcess, window: StartWindow
+) -> None:
+    ada, grace = window("Ada"), window("Grace")
+    ada.write("before")
+    grace.until(["before"])
+    chat.kill()
+    for each in (ada, grace):
+        each.until_state("reconnecting")
+    ada.write("while it was away")
+    ada.until(["before", "while it was away"], pending=1)
+    ada.until_text("reconnecting, 1 to send")
+    chat.start()
+    for each in (ada, grace):
+        each.until(["before", "while it was away"])
+        each.until_state("live")
+    grace.write("after")
+    ada.until(["before", "while it was away", "after"])
+    assert bodies(chat) == ["before", "while it was away", "after"]
+    for state in ada.shown() + grace.shown():
+        assert len(state) == len({each["body"] for each in state})
+
+
+def test_dev_runs_vite_beside_the_deployment(app: Path, tmp_path: Path) -> None:
+    log = tmp_path / "dev.log"
+    env = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT / 'cli'}", "NO_COLOR": "1"}
+    copied = tmp_path / "app"
+    shutil.copytree(app, copied, symlinks=True)
+    toml = (copied / "convexpy.toml").read_text()
+    assert 'start = "npm run dev"' in toml
+    # Vite looks for a free port and says which one it has found.
+    (copied / "convexpy.toml").write_text(toml.replace("npm run dev", "npm run dev -- --host 127.0.0.1"))
+    command = [sys.executable, "-m", "convexpy_cli", "dev", "--typecheck", "disable"]
+    with log.open("w") as output:
+        dev = subprocess.Popen(
+            command, cwd=copied, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        url = wait_for(lambda: vite_url(log.read_text(), dev), within_s=60, what="Vite's address")
+        with urllib.request.urlopen(f"{url}src/convex.ts", timeout=30) as answer:
+            module = answer.read().decode()
+        deployment = next(
+            line.partition("=")[2].strip("'\"")
+            for line in (copied / ".env.local").read_text().splitlines()
+            if line.startswith("VITE_CONVEX_URL=")
+        )
+        assert deployment in module
+    finally:
+        dev.terminate()
+        dev.wait(30)
+
+
+def vite_url(said: str, dev: subprocess.Popen[bytes]) -> str | None:
+    assert dev.poll() is None, said
+    found = re.search(r"Local:\s+(http\S+)", said)
+    return found[1] if found else None
+
+
+def bodies(server: ServerProcess) -> list[str]:
+    """The bodies of the channel `general` in the database, oldest first."""
+    channel = next(each for each in server.call("query", "channels:list") if each["name"] == "general")
+    options = {"numItems": 500, "cursor": None}
+    page = server.call("query", "messages:page", channelId=channel["_id"], paginationOpts=options)["page"]
+    return [message["body"] for message in reversed(page)]
+
+
+class Writer:
+    """Writes messages that are numbers, in order."""
+
+    def __init__(self, server: ServerProcess, count: int) -> None:
+        self._server = server
+        self._channel = server.call("mutation", "channels:create", name="general", author="Writer")
+        self.written = 0
+        for _ in range(count):
+            self._write()
+
+    def _write(self) -> None:
+        self._server.call(
+            "mutation", "messages:send", channelId=self._channel, body=str(self.written), author="Writer"
+        )
+        self.written += 1
+
+    @contextlib.contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Write on and on while the block runs."""
+        stop = threading.Event()
+
+        def write() -> None:
+            while not stop.is_set():
+                self._write()
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
