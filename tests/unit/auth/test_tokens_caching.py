@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from support.issuer import Issuer
+from support.issuer import Issuer, jwk_of, private_key
 from support.processes import wait_for
 
 from convexpy.auth import TokenRefused, TokenVerifier, Verified
@@ -135,6 +136,17 @@ def test_a_token_remembered_by_a_key_goes_with_the_key(issuer: Issuer, verifier:
     verify(verifier, issuer.token())  # fetches the keys again
     with pytest.raises(TokenRefused, match="Could not verify"):
         verifier.verify_cached(old)
+
+
+def test_a_key_replaced_under_its_old_id_takes_its_tokens_with_it(
+    issuer: Issuer, verifier: TokenVerifier, clock: ManualClock
+) -> None:
+    old = issuer.token("alice", expires_in_s=3600)
+    verify(verifier, old)
+    issuer.keys = {"keys": [jwk_of("EdDSA", private_key("EdDSA", 1), kid="ed-0")]}
+    clock.advance(ISSUER_KEYS_FRESH_S)
+    assert "not by the issuer's key" in refusal(verifier, old).reason
+    verify(verifier, issuer.token(key=private_key("EdDSA", 1)))
 
 
 def test_forged_key_ids_are_no_flood_of_fetches(
@@ -334,7 +346,5 @@ def test_a_server_without_providers_loads_no_client_and_no_cryptography() -> Non
         "try: verifier.verify_cached('a.b.c')\nexcept Exception: pass\n"
         "print([name for name in ('httpx', 'jwt', 'cryptography') if name in sys.modules])"
     )
-    import subprocess
-
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
