@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ import starlette
 
 import convexpy
 from convexpy.functions import FunctionDefinition, collect, importing
+from convexpy.project import analyze, open_project
+from convexpy.project.codegen import render_files, stale_files
 from convexpy.schema import Schema
 
 SURFACE = Path(__file__).parent / "surface"
@@ -86,6 +89,13 @@ def test_a_lost_type_is_noticed(tmp_path: Path) -> None:
     )
     said = run("mypy", "--config-file", "mypy.ini", "surface", cwd=tmp_path)
     assert 'Expression is of type "float", not "str"' in said, said
+
+
+def test_its_generated_code_is_what_would_be_generated(tmp_path: Path) -> None:
+    shutil.copytree(SURFACE / "chat", tmp_path / "convex", ignore=shutil.ignore_patterns("__pycache__"))
+    project = open_project(tmp_path)
+    described = analyze(project, {"CLERK_JWT_ISSUER_DOMAIN": "https://issuer.example"})
+    assert stale_files(project.functions, render_files(described)) == []
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from convexpy.errors import ArgumentError, ProjectError
 from convexpy.values._compound import ObjectValidator, OptionalValidator, UnionValidator
 from convexpy.values._namespace import ArgumentName, page_of, pagination_opts, v
 from convexpy.values._pagination import PaginationOptions, PaginationResult
-from convexpy.values._types import Int64
+from convexpy.values._types import UNSET, Int64
 from convexpy.values._validator import ANY, Convert, LiteralValidator, Validator
 
 __all__ = ["argument_name", "hints_of", "validator_of"]
@@ -216,7 +216,9 @@ class _Reader:
             fields, convert = self._typed_dict_fields(kind), None
         elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             fields = {
-                field.encode_name: self._field(field.name, field.type, required=field.required)
+                field.encode_name: self._field(
+                    field.name, field.type, required=field.required, default=field.default
+                )
                 for field in msgspec.structs.fields(kind)
             }
             names = {field.encode_name: field.name for field in msgspec.structs.fields(kind)}
@@ -224,7 +226,9 @@ class _Reader:
         elif dataclasses.is_dataclass(kind):
             hints = hints_of(kind)
             fields = {
-                field.name: self._field(field.name, hints[field.name], required=_has_no_default(field))
+                field.name: self._field(
+                    field.name, hints[field.name], required=_has_no_default(field), default=field.default
+                )
                 for field in dataclasses.fields(kind)
             }
             # Fields that the class computes are part of what it stands for, but not given to it.
@@ -232,7 +236,9 @@ class _Reader:
             convert = _maker(kind, fields, None, computed)
         elif hasattr(kind, "__pydantic_fields__"):
             fields = {
-                name: self._field(name, field.annotation, required=field.is_required())
+                name: self._field(
+                    name, field.annotation, required=field.is_required(), default=field.default
+                )
                 for name, field in kind.__pydantic_fields__.items()
             }
             convert = _maker(kind, fields, None)
@@ -252,12 +258,12 @@ class _Reader:
             fields[name] = validator if required else OptionalValidator(validator)
         return fields
 
-    def _field(self, name: str, hint: Any, *, required: bool) -> Validator:
+    def _field(self, name: str, hint: Any, *, required: bool, default: Any = None) -> Validator:
         try:
             validator = self.read(hint)
         except ProjectError as error:
             raise ProjectError(f"field {name!r}: {error.message}", hint=error.hint) from error
-        return validator if required else OptionalValidator(validator, has_default=True)
+        return validator if required else OptionalValidator(validator, has_default=default is not UNSET)
 
 
 def _maker(

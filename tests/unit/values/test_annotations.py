@@ -24,6 +24,7 @@ import pytest
 
 from convexpy.errors import ArgumentError, ProjectError
 from convexpy.values import (
+    UNSET,
     Int64,
     PaginationOptions,
     PaginationResult,
@@ -143,6 +144,17 @@ def test_classes_with_defaults_may_be_left_partly_out() -> None:
         "hidden": (True, True),
     }
     assert list(validator_of(Row).describe()["value"]) == ["firstName", "weight"]
+
+
+@dataclass
+class Draft:
+    text: str
+    title: str = UNSET
+
+
+def test_a_field_that_defaults_to_nothing_has_no_default() -> None:
+    title = validator_of(Draft).describe()["value"]["title"]
+    assert title == {"fieldType": {"type": "string"}, "optional": True}
 
 
 def test_generated_ids_name_their_table() -> None:

@@ -244,9 +244,13 @@ def example_analysis() -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("name", ["api.py", "api.pyi", "data_model.py", "server.py", "server.pyi"])
+PYTHON = ["api.py", "api.pyi", "data_model.py", "server.py", "server.pyi"]
+TYPESCRIPT = ["api.d.ts", "api.js", "dataModel.d.ts", "server.d.ts"]
+
+
+@pytest.mark.parametrize("name", [*PYTHON, *TYPESCRIPT])
 def test_the_example_app_gives_exactly_these_files(name: str) -> None:
-    text = render_files(example_analysis())[name]
+    text = render_files(example_analysis(), typescript=True)[name]
     assert text == (EXPECTED / f"{name}.txt").read_text(encoding="utf-8")
 
 
@@ -353,11 +357,18 @@ def test_a_function_that_no_attribute_can_name_is_left_out_of_the_tree() -> None
 def test_the_order_of_the_description_changes_nothing() -> None:
     analysis = example_analysis()
     analysis["functions"].reverse()
-    assert render_files(analysis) == render_files(example_analysis())
+    assert render_files(analysis, typescript=True) == render_files(example_analysis(), typescript=True)
+
+
+def test_only_what_is_wanted_is_rendered() -> None:
+    assert sorted(render_files(example_analysis())) == PYTHON
+    assert sorted(render_files(example_analysis(), python=False, typescript=True)) == TYPESCRIPT
+    assert render_files(example_analysis(), python=False) == {}
 
 
 def test_a_description_survives_json() -> None:
-    assert render_files(json.loads(json.dumps(odd_analysis()))) == render_files(odd_analysis())
+    copied = json.loads(json.dumps(odd_analysis()))
+    assert render_files(copied, typescript=True) == render_files(odd_analysis(), typescript=True)
 
 
 def test_only_changed_files_are_written(tmp_path: Path) -> None:
@@ -369,3 +380,15 @@ def test_only_changed_files_are_written(tmp_path: Path) -> None:
     assert write_files(tmp_path, changed) == ["server.py"]
     assert (tmp_path / "_generated" / "api.pyi").stat().st_mtime_ns == before
     assert sorted(path.name for path in (tmp_path / "_generated").iterdir()) == sorted(files)
+
+
+def test_files_can_be_written_elsewhere_and_others_stay(tmp_path: Path) -> None:
+    files = render_files(example_analysis(), python=False, typescript=True)
+    elsewhere = tmp_path / "web" / "types"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "mine.d.ts").write_text("export {};\n")
+    assert write_files(tmp_path / "convex", files, folder=elsewhere) == TYPESCRIPT
+    assert stale_files(tmp_path / "convex", files, folder=elsewhere) == []
+    assert stale_files(tmp_path / "convex", files) == TYPESCRIPT
+    assert sorted(path.name for path in elsewhere.iterdir()) == sorted([*TYPESCRIPT, "mine.d.ts"])
+    assert not (tmp_path / "convex").exists()

@@ -59,7 +59,7 @@ def render_api_script() -> str:
 
 def render_api(functions: Sequence[Mapping[str, Any]], model: DataModel) -> str:
     """Return the text of `api.d.ts`."""
-    types = Types(model, documents=True)
+    types = Types(model, named=True)
     roots = {visibility: _Node() for _, visibility, _ in _TREES}
     for function in functions:
         _put(roots[function["visibility"]], function["path"], _reference(function, types))

@@ -60,7 +60,7 @@ def render_data_model(model: DataModel, *, has_schema: bool) -> str:
     """Return the text of `dataModel.d.ts`."""
     if not has_schema:
         return f"{_HEADER}{_WITHOUT_SCHEMA}"
-    types = Types(model, documents=False)
+    types = Types(model, named=False)
     tables: list[Layout] = [
         (key(table.name), ": ", _table(table, types))
         for table in sorted(model.tables, key=lambda each: each.name)
@@ -118,7 +118,7 @@ def _filters(index: Mapping[str, Any]) -> Layout:
 
 
 def _words(words: Iterable[str]) -> Type:
-    return union_of([Type(quoted(word)) for word in words])
+    return union_of([Type(quoted(word), hugs=True) for word in words])
 
 
 def _paths(kinds: Iterable[Described]) -> Layout:

@@ -15,7 +15,6 @@ from typing import TypeAlias
 
 WIDTH = 80
 _STEP = 2
-_NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 
 @dataclass(frozen=True)
@@ -171,7 +170,7 @@ def _import_of(names: Collection[str]) -> Layout:
 
 def key(name: str) -> str:
     """Return a name as the key of an object, in quotes if it needs them."""
-    return name if _NAME.fullmatch(name) else quoted(name)
+    return name if name.replace("$", "_").isidentifier() else quoted(name)
 
 
 def quoted(text: str) -> str:

@@ -67,11 +67,15 @@ def _word(text: str) -> Type:
 class Types:
     """Writes types for one file, and remembers what they need imported."""
 
-    def __init__(self, model: DataModel, *, documents: bool) -> None:
-        """`documents`: write `Doc<"table">` for an object that is a document of the table."""
+    def __init__(self, model: DataModel, *, named: bool) -> None:
+        """`named`: write `Doc<"table">` for a document of a table, and the names that pages and their options have.
+
+        Inside of documents everything is spelled out: interfaces such as `PaginationResult` are no values there.
+        """
         self._tables = {table.name for table in model.tables}
         self._any_table = not model.strict
-        self._documents = _documents(model) if documents else {}
+        self._named = named
+        self._documents = _documents(model) if named else {}
         self.data_model: set[str] = set()
         self.server: set[str] = set()
         self.values: set[str] = set()
@@ -111,16 +115,23 @@ class Types:
 
     def _object(self, described: Described, in_result: bool) -> Type:
         fields: Mapping[str, Any] = described["value"]
+        page = self._page(described, in_result) if self._named else None
+        if page is not None:
+            return page
+        members = [self.field(name, each, in_result=in_result) for name, each in fields.items()]
+        return Type(braces(members), hugs=True, keeps_null=True)
+
+    def _page(self, described: Described, in_result: bool) -> Type | None:
+        """Return the type of a page, or of the options for one; None for any other object."""
         own = described.get("name") if described.get("module") == "convexpy" else None
         if own == "PaginationOptions" or _shape(described) == _OPTIONS:
             self.server.add("PaginationOptions")
             return _word("PaginationOptions")
-        if own == "PaginationResult":
-            self.server.add("PaginationResult")
-            item = self.of(fields["page"]["fieldType"]["value"], in_result=in_result)
-            return _one_argument("PaginationResult", item)
-        members = [self.field(name, each, in_result=in_result) for name, each in fields.items()]
-        return Type(braces(members), hugs=True, keeps_null=True)
+        if own != "PaginationResult":
+            return None
+        self.server.add("PaginationResult")
+        items: Described = described["value"]["page"]["fieldType"]["value"]
+        return _one_argument("PaginationResult", self.of(items, in_result=in_result))
 
     def field(self, name: str, each: Mapping[str, Any], *, in_result: bool = False) -> Layout:
         """Return a field of an object: `name?: type`."""
@@ -131,7 +142,7 @@ class Types:
         known = self._any_table or table in self._tables or table in SYSTEM_TABLES
         name = "Id" if known else "GenericId"
         (self.data_model if known else self.values).add(name)
-        return Type(generic(name, [quoted(table)]), keeps_null=True)
+        return Type(generic(name, [quoted(table)], hug=True), keeps_null=True)
 
     def _with_documents(self, flat: Sequence[Described]) -> list[Described | Type]:
         """Put documents in place of the objects that together are all documents of a table."""
@@ -143,7 +154,7 @@ class Types:
             self.data_model.add("Doc")
             first = min(shapes.index(part) for part in parts)
             found = [None if shape in parts else each for each, shape in zip(found, shapes, strict=True)]
-            found[first] = Type(generic("Doc", [quoted(table)]), keeps_null=True)
+            found[first] = Type(generic("Doc", [quoted(table)], hug=True), keeps_null=True)
         return [each for each in found if each is not None]
 
 
@@ -164,15 +175,15 @@ def _one_argument(name: str, argument: Type) -> Type:
 
 def _literal(value: object) -> Type:
     if isinstance(value, str):
-        return Type(quoted(value))
+        return _word(quoted(value))
     if isinstance(value, bool):
-        return Type("true" if value else "false")
+        return _word("true" if value else "false")
     if isinstance(value, Int64):
-        return Type(f"{int(value)}n")
+        return _word(f"{int(value)}n")
     if repr(value) in ("nan", "inf", "-inf", "-0.0"):
         # TypeScript has no types for these.
         return _word("number")
-    return Type(re.sub(r"e\+?(-?)0*", r"e\1", repr(value)))
+    return _word(re.sub(r"e\+?(-?)0*", r"e\1", repr(value)))
 
 
 def _flattened(described: Described) -> list[Described]:
