@@ -236,9 +236,7 @@ class _Reader:
             convert = _maker(kind, fields, None, computed)
         elif hasattr(kind, "__pydantic_fields__"):
             fields = {
-                name: self._field(
-                    name, field.annotation, required=field.is_required(), default=field.default
-                )
+                name: self._field(name, field.annotation, required=field.is_required(), default=field.default)
                 for name, field in kind.__pydantic_fields__.items()
             }
             convert = _maker(kind, fields, None)
