@@ -19,6 +19,7 @@ import msgspec
 
 from convexpy.auth._jwks import KeySet, KeySetError, read_key_set
 from convexpy.auth._providers import permitted, same_issuer
+from convexpy.auth._refusals import shown
 from convexpy.limits import ISSUER_ANSWER_BYTES_MAX, ISSUER_FETCH_S_MAX, ISSUER_REDIRECTS_MAX
 
 if TYPE_CHECKING:
@@ -88,7 +89,11 @@ class KeyFetcher:
                     follow_redirects=False,
                     trust_env=False,
                     timeout=self._within_s,
-                    headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+                    headers={
+                        "Accept": "application/json",
+                        "Accept-Encoding": "identity",
+                        "User-Agent": "convexpy",
+                    },
                 ) as client:
                     return await steps(_Fetch(client, trusted, self._resolve, self._development))
         except TimeoutError:
@@ -134,11 +139,10 @@ class _Fetch:
                     return None, await _body(address, response)
             except httpx.ConnectError as error:
                 if not attempts:
-                    raise KeySetError(f"no connection to {_place(address)}: {error}") from None
+                    raise KeySetError(f"no connection to {_place(address)}: {_plain(error)}") from None
             except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-                raise KeySetError(
-                    f"{_place(address)} did not answer: {type(error).__name__}: {error}"
-                ) from None
+                what = f"{type(error).__name__}: {_plain(error)}"
+                raise KeySetError(f"{_place(address)} did not answer: {what}") from None
 
     async def _attempts(self, address: str) -> list[tuple[str, dict[str, Any]]]:
         """Return the URLs under which to try an address, with the options of each request."""
@@ -160,9 +164,13 @@ class _Fetch:
         try:
             found = await self._resolve(host, port)
         except (OSError, UnicodeError) as error:
-            raise KeySetError(f"{host}, named by the issuer, was not found: {error}") from None
+            raise KeySetError(
+                f"{_plain(host)}, named by the issuer, was not found: {_plain(error)}"
+            ) from None
         if not found or not all(is_public(ip) for ip in found):
-            raise KeySetError(f"{host}, named by the issuer, is not fetched: its address is not a public one")
+            raise KeySetError(
+                f"{_plain(host)}, named by the issuer, is not fetched: its address is not a public one"
+            )
         return found
 
 
@@ -212,7 +220,7 @@ def _check_answer(address: str, response: httpx.Response, types: frozenset[str] 
     declared = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if types is not None and declared not in types:
         raise KeySetError(
-            f"{_place(address)} answered with type {declared!r}, not {' or '.join(sorted(types))}"
+            f"{_place(address)} answered with type {shown(declared)}, not {' or '.join(sorted(types))}"
         )
 
 
@@ -240,16 +248,21 @@ def _keys_address(text: bytes, issuer: str) -> str:
 def _check_issuer(document: Mapping[str, Any], issuer: str) -> None:
     named = document.get("issuer")
     if not isinstance(named, str) or not same_issuer(named, issuer):
-        raise KeySetError(f"the discovery document of {issuer} is of another issuer: {str(named)[:100]!r}")
+        raise KeySetError(f"the discovery document of {issuer} is of another issuer: {shown(named)}")
 
 
 def _place(address: str) -> str:
     """Return where an address is, without what may be secret in it."""
     try:
         parts = urlsplit(address)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"[:200]
+        return _plain(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
     except ValueError:
         return "a malformed address"
+
+
+def _plain(text: object) -> str:
+    """Return a text that others may have written, fit for a line of a log."""
+    return "".join(character if character.isprintable() else "?" for character in str(text)[:200])
 
 
 def _prepare() -> ssl.SSLContext:

@@ -87,15 +87,22 @@ class KeySource:
     async def _fetch(self) -> None:
         try:
             keys = await self._load()
-        except asyncio.CancelledError:
-            self._failure, self._failed_at = "the server is stopping", self._monotonic()
-            raise
         except KeySetError as error:
-            self._failure, self._failed_at = str(error), self._monotonic()
+            self._fail(str(error))
+        except asyncio.CancelledError:
+            self._fail("the server is stopping")
+            raise
+        except BaseException as error:
+            # A fault of ours must not become a flood of requests either.
+            self._fail(f"unexpected {type(error).__name__}")
+            raise
         else:
             self._keys, self._loaded_at, self._failure = keys, self._monotonic(), None
         finally:
             self._flight = None
+
+    def _fail(self, reason: str) -> None:
+        self._failure, self._failed_at = reason, self._monotonic()
 
     @property
     def busy(self) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from support.issuer import Issuer, jwk_of, private_key
+from support.issuer import DISCOVERY, Issuer, jwk_of, private_key
 from support.processes import wait_for
 
 from convexpy.auth import TokenRefused, TokenVerifier, Verified
@@ -182,6 +182,24 @@ def test_a_failure_holds_for_a_while(issuer: Issuer, verifier: TokenVerifier, cl
     assert len(issuer.requests) == 1
     clock.advance(ISSUER_RETRY_S)
     verify(verifier, issuer.token())
+
+
+def test_a_fault_of_the_server_itself_is_no_flood_either(issuer: Issuer) -> None:
+    asked = 0
+
+    async def broken(host: str, port: int) -> list[str]:
+        nonlocal asked
+        asked += 1
+        raise ZeroDivisionError
+
+    issuer.redirects = {DISCOVERY: "https://elsewhere.example.com/"}
+    verifier = TokenVerifier(development=False, fetcher=KeyFetcher(development=False, resolve=broken))
+    verifier.configure([issuer.provider()])
+    with pytest.raises(ZeroDivisionError):
+        verify(verifier, issuer.token())
+    for _ in range(3):
+        assert "unexpected ZeroDivisionError" in refusal(verifier, issuer.token()).reason
+    assert asked == 1
 
 
 def test_known_keys_stay_trusted_while_the_issuer_fails(

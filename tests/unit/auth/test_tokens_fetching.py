@@ -108,6 +108,21 @@ def test_discovery_documents_that_lead_astray(issuer: Issuer, changes: dict[str,
     assert "secret" not in reason
 
 
+def test_reasons_are_fit_for_a_log(issuer: Issuer) -> None:
+    issuer.redirects = {KEYS: "http://\x1b[2Jexample.com/" + "x" * 5000}
+    reason = outcome(issuer)
+    assert "Invalid" in reason
+    assert reason.isprintable()
+    assert len(reason) < 500
+    issuer.redirects = {KEYS: "http://example.com/" + "x" * 5000}
+    assert len(outcome(issuer)) < 500
+    issuer.redirects = {}
+    issuer.discovery = {"issuer": "\n\x1b[2J" * 500}
+    reason = outcome(issuer)
+    assert reason.isprintable()
+    assert len(reason) < 400
+
+
 def test_a_discovery_document_may_write_its_issuer_with_a_slash(issuer: Issuer) -> None:
     issuer.discovery = {"issuer": issuer.url + "/"}
     assert outcome(issuer) == "alice"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import urllib.request
 from typing import Any
 
 import pytest
@@ -136,6 +137,16 @@ def test_what_an_app_writes_down_can_be_configured() -> None:
         other = asyncio.run(verifier.verify(issuer.token(aud="other", given_name="Ada")))
         assert one.claims["givenName"] == "Ada"
         assert other.claims["given_name"] == "Ada"
+
+
+def test_pages_of_a_browser_get_their_tokens_from_the_issuer_of_the_tests() -> None:
+    with Issuer(algorithm="EdDSA") as issuer:
+        verifier = TokenVerifier(development=False)
+        verifier.configure([issuer.provider()])
+        with urllib.request.urlopen(f"{issuer.url}/token?sub=alice&expires_in_s=30&name=Ada") as answer:
+            assert answer.headers["Access-Control-Allow-Origin"] == "*"
+            found = asyncio.run(verifier.verify(answer.read().decode()))
+        assert found.claims["name"] == "Ada"
 
 
 def test_the_identifier_has_the_issuer_exactly_as_in_the_token() -> None:
