@@ -5,6 +5,9 @@
         token = issuer.token("alice", name="Alice")
 
 Pages of a browser get theirs from `{issuer.url}/token?sub=alice&expires_in_s=60`.
+
+It answers in a thread of the test process. A client that holds on to the interpreter while it waits (the official one for
+Python does) stops it from answering: run such a client in a process of its own.
 """
 
 from __future__ import annotations
