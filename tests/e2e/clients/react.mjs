@@ -22,7 +22,7 @@ const log = (event, value) => console.log(JSON.stringify({ event, value: value =
 const failed = (error) => ({ error: error.message, data: error.data ?? null });
 const logged = (promise, tag) => promise.then((value) => log(tag, { value }), (error) => log(tag, failed(error)));
 
-const client = new convexReact.ConvexReactClient(url, JSON.parse(options));
+const client = new convexReact.ConvexReactClient(url, { logger: false, ...JSON.parse(options) });
 
 // A value that components follow.
 const store = (value) => {
@@ -83,10 +83,12 @@ const App = () =>
     createElement(Boundary, { key: props.id, id: props.id }, createElement(Shown, props)),
   );
 
+let fetched = 0;
 const fetchAccessToken = async ({ forceRefreshToken }) => {
   const { source } = session.get();
   log("fetchToken", { forceRefreshToken });
-  return source === null ? null : (await fetch(source)).text();
+  // A number of its own: two of one second would be the same token, and that is no fresh one.
+  return source === null ? null : (await fetch(`${source}&jti=${fetched++}`)).text();
 };
 const useAuth = () => {
   const { isLoading, isAuthenticated } = session.use();
