@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from convexpy_cli.prompts import Prompts
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -135,6 +137,26 @@ def test_clerk_is_asked_for_by_its_variable(run: Any, folder: Path) -> None:
     assert "ConvexProviderWithClerk" in (app / "src" / "sign-in.tsx").read_text()
     assert not (app / "_auth").exists()
     run("-C", str(app), "codegen", "--check")
+
+
+def test_the_wizard_asks_for_the_issuer(run: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    answers = {"Template": "minimal", "Sign-in": "oidc", "Address of the issuer": "https://id.example"}
+
+    def answer(self: Prompts, question: str, *rest: Any, default: Any = None, **more: Any) -> Any:
+        asked.append(question)
+        return answers.get(question, default if default is not None else "app-1")
+
+    monkeypatch.setattr(Prompts, "allowed", lambda self: True)
+    for name in ("text", "choose", "confirm"):
+        monkeypatch.setattr(Prompts, name, answer)
+    monkeypatch.setattr("convexpy_cli.wizard.install_packages", lambda *rest: None)
+    run("init", "app", "--no-git")
+    assert asked[:5] == [
+        "Project name", "Template", "Sign-in", "Address of the issuer", "Application id (client id)",
+    ]  # fmt: skip
+    wanted = 'oidc(domain="https://id.example", application_id="app-1")'
+    assert wanted in (folder / "app" / "convex" / "auth_config.py").read_text()
 
 
 OIDC = ("--auth", "oidc", "--auth-issuer", "https://issuer.example.com/", "--auth-application", "chat-7")

@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import pytest
 from support.npm import E2E
@@ -210,7 +211,6 @@ def test_a_message_written_while_the_server_is_dead_arrives_once(
 
 
 def test_dev_runs_vite_beside_the_deployment(app: Path, tmp_path: Path) -> None:
-    log = tmp_path / "dev.log"
     env = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT / 'cli'}", "NO_COLOR": "1"}
     copied = tmp_path / "app"
     shutil.copytree(app, copied, symlinks=True)
@@ -218,24 +218,26 @@ def test_dev_runs_vite_beside_the_deployment(app: Path, tmp_path: Path) -> None:
     assert 'start = "npm run dev"' in toml
     # Vite looks for a free port and says which one it has found.
     (copied / "convexpy.toml").write_text(toml.replace("npm run dev", "npm run dev -- --host 127.0.0.1"))
-    command = [sys.executable, "-m", "convexpy_cli", "dev", "--typecheck", "disable"]
-    with log.open("w") as output:
+    command = [sys.executable, "-m", "convexpy_cli", "dev", "--json", "--typecheck", "disable"]
+    events, log = tmp_path / "events.jsonl", tmp_path / "dev.log"
+    with events.open("w") as stdout, log.open("w") as stderr:
         dev = subprocess.Popen(
-            command, cwd=copied, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            command, cwd=copied, env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr
         )
     try:
         url = wait_for(lambda: vite_url(log.read_text(), dev), within_s=60, what="Vite's address")
         with urllib.request.urlopen(f"{url}src/convex.ts", timeout=30) as answer:
             module = answer.read().decode()
-        deployment = next(
-            line.partition("=")[2].strip("'\"")
-            for line in (copied / ".env.local").read_text().splitlines()
-            if line.startswith("VITE_CONVEX_URL=")
-        )
-        assert deployment in module
     finally:
         dev.terminate()
         dev.wait(30)
+    with pytest.raises(URLError):
+        urllib.request.urlopen(url, timeout=5)
+    said = [json.loads(line) for line in events.read_text().splitlines()]
+    assert {"server", "pushed", "stopped"} <= {each["event"] for each in said}
+    deployment = next(each["url"] for each in said if each["event"] == "server")
+    assert f"VITE_CONVEX_URL={deployment}" in (copied / ".env.local").read_text()
+    assert f'"VITE_CONVEX_URL": "{deployment}"' in module
 
 
 def vite_url(said: str, dev: subprocess.Popen[bytes]) -> str | None:

@@ -11,13 +11,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 STOP_DEADLINE_S = 5.0
+_STDERR = 2
 
 
 class Companion:
-    """One running companion command; its output goes where ours does."""
+    """One running companion command. Its output goes where ours does, or all of it to stderr, where stdout is for events."""
 
     def __init__(
-        self, command: str, folder: Path, variables: Mapping[str, str], ended: Callable[[int], None]
+        self,
+        command: str,
+        folder: Path,
+        variables: Mapping[str, str],
+        ended: Callable[[int], None],
+        *,
+        beside_events: bool = False,
     ) -> None:
         # In a group of its own it is in the background of the terminal, where reading would stop it.
         self._process = subprocess.Popen(
@@ -26,6 +33,7 @@ class Companion:
             cwd=folder,
             env={**os.environ, **variables},
             stdin=subprocess.DEVNULL,
+            stdout=_STDERR if beside_events else None,
             process_group=0 if os.name == "posix" else None,
         )
         self._ended = ended

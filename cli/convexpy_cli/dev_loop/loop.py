@@ -259,7 +259,11 @@ class Loop:
             file = root / self._project.config.client_file
             variables = client_variables(root, Path(file), self._target.url, self._target.site_url or "")
             self._companion = Companion(
-                self._settings.start, root, variables, lambda code: self.send(states.Ended(code))
+                self._settings.start,
+                root,
+                variables,
+                lambda code: self.send(states.Ended(code)),
+                beside_events=self._invocation.settings.machine,
             )
 
 

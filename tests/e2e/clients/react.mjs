@@ -10,7 +10,7 @@ globalThis.window = window;
 Object.defineProperty(globalThis, "navigator", { value: window.navigator, configurable: true });
 
 // Only now, since they look at what is global.
-const { Component, createElement, useEffect, useLayoutEffect, useSyncExternalStore } = await import("react");
+const { Component, createElement, useLayoutEffect, useSyncExternalStore } = await import("react");
 const { createRoot } = await import("react-dom/client");
 const convexReact = await import("convex/react");
 const { ConvexClient, ConvexHttpClient } = await import("convex/browser");
@@ -39,8 +39,10 @@ const session = store({ isLoading: false, isAuthenticated: false, source: null }
 const handles = {};
 
 const useReport = (id, state, handle) => {
-  useLayoutEffect(() => { log(id, state); });
-  useEffect(() => { handles[id] = handle; });
+  useLayoutEffect(() => {
+    handles[id] = handle; // before it is said that there is one
+    log(id, state);
+  });
 };
 
 const kinds = {
