@@ -51,6 +51,12 @@ def window(server: ServerProcess, login: LoginPage, browser: Any, tmp_path: Path
     assert complaints == []
 
 
+def until_renewed(login: LoginPage) -> None:
+    """Wait for the next token."""
+    given = login.given
+    wait_for(lambda: login.given > given, what="a renewed token")
+
+
 def test_sign_in_lasts_beyond_the_tokens_and_ends_when_one_is_refused(
     window: Window, login: LoginPage, server: ServerProcess
 ) -> None:
@@ -61,8 +67,7 @@ def test_sign_in_lasts_beyond_the_tokens_and_ends_when_one_is_refused(
     channel = server.call("query", "channels:list")[0]["_id"]
     shown: list[str] = []
     for text in ("one", "two", "three"):
-        given = login.given
-        wait_for(lambda given=given: login.given > given, what="a renewed token")
+        until_renewed(login)
         window.write(text)
         shown.append(text)
         window.until(shown)
