@@ -73,6 +73,9 @@ COMMANDS: dict[str, Command] = {
     "env set": Command("env", "env_set", "set variables", "Use"),
     "env remove": Command("env", "env_remove", "remove variables", "Use", aliases=("env rm", "env unset")),
     "deployment show": Command("deployment", "show", "which deployment commands use, and why", "Manage"),
+    "keys create": Command("keys", "keys_create", "make an admin key", "Manage"),
+    "keys list": Command("keys", "keys_list", "the deployment's admin keys", "Manage"),
+    "keys revoke": Command("keys", "keys_revoke", "make an admin key worthless", "Manage"),
     "codegen": Command("codegen", "codegen", "write _generated/ from local code, offline", "Tools"),
     "typecheck": Command("typecheck", "typecheck", "run the project's type checker", "Tools"),
     "version": Command("version", "version", "this version, Python and platform", "Tools"),
@@ -82,6 +85,7 @@ COMMANDS: dict[str, Command] = {
 FAMILIES = {
     "env": "the deployment's variables",
     "deployment": "the deployments of this project",
+    "keys": "the deployment's admin keys",
 }
 """Words that are followed by a second one."""
 

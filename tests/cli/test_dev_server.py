@@ -219,3 +219,35 @@ def test_a_watched_query_prints_every_change(run: Any, project: Path, ports: Non
     finally:
         watching.terminate()
         watching.communicate()
+
+
+def test_keys_are_made_once_listed_never_and_revoked_with_consent(
+    run: Any, project: Path, ports: None, background: Any
+) -> None:
+    background(project, *DEV).until("pushed")
+    made = run("keys", "create", "ci", "--expires", "90d")
+    key = made.stdout.strip()
+    assert (key.count("|"), "\n" in key) == (1, False)
+    assert key.partition("|")[2] not in made.stderr
+    listed = run("keys", "list", "--json")
+    assert [(each["name"], each["kind"]) for each in listed.json()] == [("first", "admin"), ("ci", "deploy")]
+    assert key not in listed.stdout
+    url = read_env_file(project / ".env.local")["CONVEX_URL"]
+
+    # The new key pushes nothing that it may not: its kind reads no variables.
+    target = ("--url", url, "--admin-key", key)
+    assert run(*target, "run", "notes:count").stdout == "0\n"
+    error = run(*target, "env", "list", "--json", expect=5).error()
+    assert (error["code"], key in json.dumps(error)) == ("KeyKindForbidden", False)
+    assert run(*target, "keys", "list", "--json", expect=5).error()["code"] == "KeyKindForbidden"
+
+    run("keys", "create", "mine", "--kind", "admin", "--save-env", "ci.env")
+    mine = read_env_file(project / "ci.env")["CONVEXPY_DEPLOY_KEY"]
+    as_mine = ("--url", url, "--admin-key", mine)
+    assert run(*as_mine, "keys", "revoke", "mine", "--json", expect=9).error()["code"] == "ConsentRequired"
+    assert run(*as_mine, "keys", "revoke", "ci", "--json").json()["name"] == "ci"
+    assert run(*target, "run", "notes:count", "--json", expect=5).error()["code"] == "KeyRejected"
+    run(*as_mine, "--allow=key-revoke", "keys", "revoke", "mine")
+    assert run("keys", "revoke", "ci", "--json", expect=2).error()["code"] == "KeyNotFound"
+    assert run("keys", "create", "x", "--kind", "root", "--json", expect=2).error()["code"] == "UsageError"
+    assert run("keys", "create", "x", "--expires", "soon", "--json", expect=2).error()["code"] == "UsageError"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -158,7 +158,7 @@ class AdminClient:
             answer.get("warnings", []),
         )
 
-    # Environment variables, logs, the deployment itself
+    # Environment variables and logs
 
     def environment(self) -> dict[str, str]:
         """Return the deployment's variables with their values."""
@@ -176,6 +176,29 @@ class AdminClient:
             "GET", f"/api/stream_function_logs?cursor={cursor!r}", timeout_s=LOG_WAIT_S
         )
         return LogPage(answer["entries"], float(answer["newCursor"]))
+
+    # Admin keys
+
+    def admin_keys(self) -> list[dict[str, Any]]:
+        """Return what the deployment knows of its admin keys: name, kind, prefix, times in milliseconds."""
+        return list(self._transport.request("GET", "/api/convexpy/keys")["keys"])
+
+    def create_key(
+        self, name: str, kind: str, functions: Sequence[str] = (), expires_at: float | None = None
+    ) -> dict[str, Any]:
+        """Make an admin key. The answer's `key` is shown nowhere else; `expires_at` is milliseconds since the epoch."""
+        body = {"name": name, "kind": kind, "functions": list(functions), "expiresAt": expires_at}
+        answer: dict[str, Any] = self._transport.request("POST", "/api/convexpy/keys", body, repeatable=False)
+        return answer
+
+    def revoke_key(self, which: str) -> dict[str, Any]:
+        """Make the key of this name or prefix worthless; return what was known of it."""
+        answer: dict[str, Any] = self._transport.request(
+            "POST", "/api/convexpy/keys/revoke", {"key": which}, repeatable=False
+        )
+        return answer
+
+    # The deployment itself
 
     def version(self) -> str:
         """Return what the server says about its version."""

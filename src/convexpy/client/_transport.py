@@ -148,7 +148,7 @@ class Transport:
         code, hint = str(document["code"]), document.get("hint")
         if status in (401, 403):
             hint = hint or "check where the key comes from: convexpy deployment show"
-            code = "KeyRejected"
+            code = "KeyKindForbidden" if code == "OperationNotPermitted" else "KeyRejected"
         return DeploymentError(
             str(document.get("message", "")),
             code=code,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import msgspec
@@ -43,7 +43,7 @@ class _WhichKey(msgspec.Struct):
 
 
 @contextlib.contextmanager
-def _failures_are_of_the_request() -> Iterator[None]:
+def _failures_are_of_the_request() -> Generator[None]:
     """What a system function refuses is a request that can't be done."""
     try:
         yield

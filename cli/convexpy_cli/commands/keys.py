@@ -1,0 +1,79 @@
+"""`convexpy keys`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from typer import Argument, Option
+
+from convexpy_cli import failure
+from convexpy_cli.invocation import Invocation
+from convexpy_cli.options import leaf_command
+
+
+@leaf_command(
+    examples=(
+        "convexpy keys create ci --kind deploy --expires 90d",
+        "convexpy keys create reports --kind run --functions 'reports:*'",
+    )
+)
+def keys_create(
+    run: Invocation,
+    name: Annotated[str, Argument(help="what the key is for")],
+    kind: Annotated[str, Option("--kind", help="admin, deploy, read-only or run")] = "deploy",
+    functions: Annotated[
+        list[str] | None, Option("--functions", help="for --kind run: paths, with * as wildcard; repeatable")
+    ] = None,
+    expires: Annotated[str | None, Option("--expires", help="90d, 12h, 30m [never]")] = None,
+    save_env: Annotated[
+        str | None, Option("--save-env", metavar="FILE", help="write it there as CONVEXPY_DEPLOY_KEY instead")
+    ] = None,
+) -> None:
+    """Make an admin key and print it, once, alone on stdout. It is kept nowhere.
+
+    Kinds: admin opens everything; deploy pushes, runs, reads logs and sets variables; read-only runs queries and reads
+    data and logs; run calls the functions named. Exit codes: 0 done, 2 bad kind or time, 5 the key in use may not.
+    """
+    from convexpy_cli import key_work
+
+    key_work.create(run, name, kind, tuple(functions or ()), expires, save_env)
+
+
+@leaf_command(formats=("human", "plain", "json"), examples=("convexpy keys list",))
+def keys_list(run: Invocation) -> None:
+    """List the deployment's admin keys: name, kind, how they begin, when made, last used, expiring. Never a key.
+
+    Exit codes: 0 done, 5 the key in use may not.
+    """
+    from convexpy_cli import key_work, targets
+
+    with targets.connected(run, "keys list") as (_, client):
+        keys = client.admin_keys()
+    columns = ["name", "kind", "prefix", "created", "last used", "expires"]
+    run.output.table(columns, [key_work.cells(key) for key in keys], keys)
+
+
+@leaf_command(examples=("convexpy keys revoke ci",))
+def keys_revoke(
+    run: Invocation, which: Annotated[str, Argument(help="the name, or the prefix that `keys list` shows")]
+) -> None:
+    """Make a key worthless at once. The key in use needs --allow=key-revoke.
+
+    Exit codes: 0 done, 2 no such key, 9 it is the key in use.
+    """
+    from convexpy_cli import targets
+
+    with targets.connected(run, "keys revoke", writes=True) as (target, client):
+        used = target.admin_key or ""
+        matching = [key for key in client.admin_keys() if which in (key["name"], key["prefix"])]
+        in_use = any(used.partition(":")[0].startswith(key["prefix"]) for key in matching)
+        if in_use and "key-revoke" not in run.settings.allow:
+            raise failure.Failure(
+                "ConsentRequired",
+                f"{which} is the key in use",
+                failure.REFUSED,
+                hint="--allow=key-revoke, or use another key",
+            )
+        revoked = client.revoke_key(which)
+    run.output.result(revoked)
+    run.output.step("ok", f"{revoked['name']} is revoked")
