@@ -64,8 +64,6 @@ def _warnings(description: dict[str, Any]) -> list[str]:
     found: list[str] = []
     if description["crons"]:
         found.append("crons.py: cron jobs are not run by this version of convexpy")
-    if description["auth"]:
-        found.append("auth_config.py: sign-in is not in this version of convexpy; every token is refused")
     schema = description["schema"]
     for name, table in ({} if schema is None else schema["tables"]).items():
         if table["searchIndexes"] or table["vectorIndexes"]:

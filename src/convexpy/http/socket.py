@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Callable
 
 from convexpy.deployment import Deployment
 from convexpy.http.messages import Receive, Scope, Send
@@ -14,13 +15,44 @@ from convexpy.sync import Session
 
 CHUNKS_SINCE = (1, 28)
 CLOSE_WITHIN_S = 5.0
+DIRECT_BYTES_MAX = 64 * 1024
+"""A larger message takes the queue: there it is counted while the client reads it."""
+
+
+class _Framed:
+    """The newest message as a WebSocket frame: one Transition goes to thousands of sockets."""
+
+    def __init__(self) -> None:
+        self._message = self._frame = b""
+
+    def frame(self, message: bytes) -> bytes:
+        """Return a text frame: the server's are not masked (RFC 6455, 5.2)."""
+        if message is not self._message:
+            size = len(message)
+            if size < 126:
+                head = bytes((0x81, size))
+            elif size < 1 << 16:
+                head = b"\x81\x7e" + size.to_bytes(2, "big")
+            else:
+                head = b"\x81\x7f" + size.to_bytes(8, "big")
+            self._message, self._frame = message, head + message
+        return self._frame
+
+
+_framed = _Framed()
+
+
+def _cannot(frame: bytes) -> bool:
+    """Stand in where the server has no way to write a frame at once."""
+    return False
 
 
 class SocketTransport:
-    """Queues messages for one client and writes them in order."""
+    """Writes messages to one client in order: at once while the client keeps up, else from a queue."""
 
-    def __init__(self, send: Send, knobs: Knobs) -> None:
+    def __init__(self, send: Send, knobs: Knobs, write_frame: Callable[[bytes], bool] = _cannot) -> None:
         self._loop = asyncio.get_running_loop()
+        self._write_frame = write_frame
         self._send = send
         self._knobs = knobs
         self._queue: deque[tuple[bytes, bool]] = deque()
@@ -37,6 +69,10 @@ class SocketTransport:
         if self._closing is not None:
             return
         waiting = self._bytes
+        small = not waiting and len(messages) == 1 and len(messages[0]) <= DIRECT_BYTES_MAX
+        if small and self._write_frame(_framed.frame(messages[0])):
+            self._sent_at = self._loop.time()
+            return
         self._queue += [(message, False) for message in messages[:-1]]
         self._queue.append((messages[-1], transition))
         self._bytes += sum(map(len, messages))
@@ -127,7 +163,8 @@ class Sockets:
         await receive()  # websocket.connect
         await send({"type": "websocket.accept"})
         knobs = self._deployment.settings.knobs
-        transport = SocketTransport(send, knobs)
+        extensions: dict[str, Callable[[bytes], bool]] = scope.get("extensions") or {}
+        transport = SocketTransport(send, knobs, extensions.get("convexpy.write_frame", _cannot))
         session = Session(
             self._deployment.hub, self._deployment.functions, transport, knobs, chunks=takes_chunks(version)
         )

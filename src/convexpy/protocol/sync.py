@@ -9,6 +9,7 @@ Source: behaviour of get-convex/convex-backend crates/convex/sync_types and get-
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -168,19 +169,21 @@ def query_removed(query_id: int) -> bytes:
 def transition(
     start: StateVersion,
     end: StateVersion,
-    modifications: list[bytes],
-    *,
-    skew_ms: int | None,
-    server_ts_ns: int,
+    modifications: Iterable[bytes],
+    clocks: bytes = b"",
 ) -> bytes:
-    """Return a whole Transition."""
-    return (
-        b'{"type":"Transition","startVersion":%s,"endVersion":%s,"modifications":[%s],'
-        b'"clientClockSkew":%s,"serverTs":%d}'
-    ) % (
+    """Return a whole Transition; `clocks` is what `clocks` returns, or nothing."""
+    return b'{"type":"Transition","startVersion":%s,"endVersion":%s,"modifications":[%s]%s}' % (
         start.encode(),
         end.encode(),
         b",".join(modifications),
+        clocks,
+    )
+
+
+def clocks(skew_ms: int | None, server_ts_ns: int) -> bytes:
+    """Return what a Transition says of the clocks: clients plan the refresh of a token with it."""
+    return b',"clientClockSkew":%s,"serverTs":%d' % (
         b"null" if skew_ms is None else b"%d" % skew_ms,
         server_ts_ns,
     )

@@ -30,6 +30,7 @@ from convexpy.execution.starter import ForkStarter, Starter
 from convexpy.http import ApiApp, SiteApp
 from convexpy.limits import Knobs
 from convexpy.runtime import SystemClock
+from convexpy.serve.direct_socket import DirectSocketProtocol
 from convexpy.serve.one_write import OneWriteProtocol
 from convexpy.serve.options import ServeOptions, parse
 
@@ -127,7 +128,7 @@ def _uvicorn(app: object) -> _Server:
         app,  # type: ignore[arg-type]  # bare ASGI callables
         loop="none",
         http=OneWriteProtocol,
-        ws="websockets-sansio",
+        ws=DirectSocketProtocol,
         ws_max_size=Knobs().socket_message_bytes,
         ws_ping_interval=20.0,
         ws_ping_timeout=120.0,

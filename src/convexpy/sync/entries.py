@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
@@ -60,7 +60,17 @@ class Key(msgspec.Struct, frozen=True):
 class Run:
     """One execution of an entry's query, begun at row `row` (0 while it waits for an executor)."""
 
-    __slots__ = ("_finished", "entry", "outcome", "payload", "row", "seen_hash", "waiting")
+    __slots__ = (
+        "_finished",
+        "_told",
+        "_told_as",
+        "entry",
+        "outcome",
+        "payload",
+        "row",
+        "seen_hash",
+        "waiting",
+    )
 
     def __init__(self, entry: QueryEntry) -> None:
         self.entry = entry
@@ -70,6 +80,7 @@ class Run:
         self.payload = b""
         self.seen_hash = 0
         self._finished = False
+        self._told_as, self._told = -1, b""
 
     def finish(self, outcome: QueryOutcome) -> None:
         """Take the outcome; the entry tells the hub."""
@@ -89,10 +100,13 @@ class Run:
         self.entry.on_finished(self)
 
     def modification(self, query_id: int) -> bytes:
-        """Return the modification that tells a client of this result."""
+        """Return the modification that tells a client of this result; most clients have it under the same id."""
         assert self.outcome is not None
-        failed = self.outcome.message is not None
-        return sync.modification("QueryFailed" if failed else "QueryUpdated", query_id, self.payload)
+        if query_id != self._told_as:
+            failed = self.outcome.message is not None
+            kind: Literal["QueryFailed", "QueryUpdated"] = "QueryFailed" if failed else "QueryUpdated"
+            self._told_as, self._told = query_id, sync.modification(kind, query_id, self.payload)
+        return self._told
 
 
 class QueryEntry:

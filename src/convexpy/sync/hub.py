@@ -21,6 +21,8 @@ from typing import Protocol
 import msgspec
 
 from convexpy.database import ReadSetIndex
+from convexpy.protocol import sync
+from convexpy.protocol.sync import StateVersion
 from convexpy.sync.entries import Key, QueryEntry, QueryOutcome, QueryRunner, Run
 from convexpy.sync.session import Session
 
@@ -55,6 +57,7 @@ class Hub:
         self._next_token = 0
         self._reads = ReadSetIndex()
         self._personal: set[str] = set()
+        self._transitions: dict[tuple[StateVersion, StateVersion, tuple[bytes, ...]], bytes] = {}
         self._free: dict[Session, None] = {}
         self._tick_handle: asyncio.Handle | None = None
         self._last_tick = 0.0
@@ -104,6 +107,14 @@ class Hub:
         """Drop a session that has closed."""
         self._free.pop(session, None)
 
+    def transition(self, start: StateVersion, end: StateVersion, modifications: tuple[bytes, ...]) -> bytes:
+        """Return the Transition between two state versions, built once for all who are told the same."""
+        key = (start, end, modifications)
+        message = self._transitions.get(key)
+        if message is None:
+            message = self._transitions[key] = sync.transition(start, end, modifications)
+        return message
+
     # What the commit pipeline tells
 
     def committed(self, keys: Iterable[tuple[int, bytes]]) -> None:
@@ -145,6 +156,7 @@ class Hub:
                 self.forget(session)
             elif session.pin is None and not session.congested:
                 self._update(session, row, ts)
+        self._transitions.clear()
 
     def _update(self, session: Session, row: int, ts: int) -> None:
         session.apply_pending()
@@ -195,6 +207,7 @@ class Hub:
                     self.schedule(session)
         for session in waiting:
             session.run_finished(run)
+        self._transitions.clear()
         if self._free:
             self._schedule_tick()
 

@@ -254,7 +254,9 @@ class Session:
 
     def _fail_auth(self, message: str, *, update_attempted: bool) -> None:
         self._transport.send(
-            sync.auth_error(message, self.version.identity, update_attempted=update_attempted)
+            # The version before the failed one, also while a Transition that tells of an earlier one is still due:
+            # clients ignore an error about a version that is older than the one they asked for last.
+            sync.auth_error(message, self._received_identity, update_attempted=update_attempted)
         )
         self.close(1000, "AuthError")
 
@@ -421,13 +423,12 @@ class Session:
                 modifications.append((query_id, run.modification(query_id)))
         modifications.sort(key=lambda pair: pair[0])
         end = StateVersion(pin.query_set, pin.identity, max(pin.ts, self.version.ts))
-        message = sync.transition(
-            self.version,
-            end,
-            [data for _, data in modifications],
-            skew_ms=self._skew_ms,
-            server_ts_ns=time.time_ns(),
-        )
+        parts = tuple([data for _, data in modifications])
+        if self.version.ts and end.identity == self.version.identity:
+            message = self._hub.transition(self.version, end, parts)
+        else:
+            # The clocks are for planning a token's refresh. Without them one Transition is the same for many clients.
+            message = sync.transition(self.version, end, parts, sync.clocks(self._skew_ms, time.time_ns()))
         self.version = end
         limit = self._knobs.transition_chunk_bytes
         if self._chunks and len(message) > limit:
