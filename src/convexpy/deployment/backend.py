@@ -17,7 +17,7 @@ from convexpy.errors import RequestError
 from convexpy.logs import Completion, FunctionLog
 from convexpy.protocol.frames import Call, CallFailure, Kind, LogLine, Request
 from convexpy.sync.entries import QueryEntry, QueryOutcome, Run
-from convexpy.sync.session import Done
+from convexpy.sync.interface import Done
 
 if TYPE_CHECKING:
     from convexpy.deployment.deployment import Deployment

@@ -8,7 +8,7 @@ import random
 import msgspec
 
 from convexpy.protocol.frames import CallFailure, LogLine, Result
-from convexpy.sync.session import Done
+from convexpy.sync.interface import Done
 
 _numbers = random.Random()
 _encode = msgspec.json.Encoder().encode

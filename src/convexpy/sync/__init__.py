@@ -1,6 +1,7 @@
 """The sync protocol: sessions, subscriptions with shared results, and Transitions that are of one moment."""
 
 from convexpy.sync.hub import Hub, QueryOutcome, QueryRunner
-from convexpy.sync.session import Backend, Session
+from convexpy.sync.interface import Backend, Done
+from convexpy.sync.session import Session
 
-__all__ = ["Backend", "Hub", "QueryOutcome", "QueryRunner", "Session"]
+__all__ = ["Backend", "Done", "Hub", "QueryOutcome", "QueryRunner", "Session"]
