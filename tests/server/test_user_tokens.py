@@ -203,6 +203,31 @@ def test_an_app_may_stop_trusting_an_issuer(server: ServerProcess, issuer: Issue
     assert call(server, "query", "tokens:who", None)[0] == 200
 
 
+def test_who_is_signed_in_by_an_issuer_that_is_trusted_no_longer_comes_back_to_be_refused(
+    server: ServerProcess, issuer: Issuer
+) -> None:
+    modules = {"tokens.py": APP, "http.py": HTTP, "auth_config.py": issuer.auth_config()}
+    server.push_ok(modules)
+    with SyncSocket(server.url) as signed_in, SyncSocket(server.url) as anonymous:
+        authenticate(signed_in, issuer.token("alice"))
+        for socket in (signed_in, anonymous):
+            socket.subscribe(0, "tokens:who")
+            socket.until(lambda _, socket=socket: 0 in socket.results)
+        server.push_ok({**modules, "other.py": ""})  # the same issuers: nobody is disturbed
+        anonymous.modify()
+        anonymous.transition()
+        signed_in.modify()
+        signed_in.transition()
+        server.push_ok({"tokens.py": APP, "http.py": HTTP})
+        assert signed_in.until_closed()[0] == 1001
+        anonymous.modify()
+        anonymous.transition()
+    with SyncSocket(server.url) as again:
+        authenticate(again, issuer.token("alice"))
+        assert auth_error(again)["authUpdateAttempted"] is True
+    server.push_ok(modules)
+
+
 def test_a_dead_issuer_fails_only_its_own_tokens(server: ServerProcess, issuer: Issuer) -> None:
     dead = Issuer(algorithm="EdDSA", application_id="dead").start()
     dead.stop()
@@ -289,6 +314,17 @@ def test_a_forged_token_after_a_good_one(
         authenticate(socket, forged["expired"], 1)
         error = auth_error(socket)
         assert (error["baseVersion"], error["authUpdateAttempted"]) == (1, True)
+
+
+def test_an_auth_error_is_about_the_newest_token_also_before_the_one_before_is_confirmed(
+    server: ServerProcess, issuer: Issuer, forged: dict[str, str]
+) -> None:
+    with SyncSocket(server.url) as socket:
+        # Clients ignore an AuthError whose base version is older than the token that they sent last.
+        authenticate(socket, issuer.token("alice"))
+        authenticate(socket, issuer.token("alice", fresh=1), 1)
+        authenticate(socket, forged["expired"], 2)
+        assert auth_error(socket)["baseVersion"] == 2
 
 
 def test_a_token_that_expires_ends_the_connection_when_something_is_to_run(

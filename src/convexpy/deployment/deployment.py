@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -101,6 +102,8 @@ class Deployment:
         )
         self.keyring = Keyring(self, keys, start.admin_keys)
         self.tokens = TokenVerifier(development=not settings.redact)
+        self._providers: list[dict[str, Any]] = []
+        self.on_providers_changed: Callable[[], None] = _nothing
         self.identities = Identities(self.keyring, self.tokens)
         self.live = LiveVersion(knobs)
         self.functions = FunctionRunner(self, self.log, Presenter(redact=settings.redact), self.identities)
@@ -170,7 +173,7 @@ class Deployment:
             """Activate nothing: the version is active in the data already."""
 
         await self.live.switch(handle, nothing)
-        self.tokens.configure(handle.description["auth"])
+        self._trust(handle.description["auth"])
         self.schedule_warm(handle.description["packages"])
         await self._resume_building(handle.description["schema"])
 
@@ -289,11 +292,18 @@ class Deployment:
         """A pushed version is live: every subscription runs again."""
         old = self.active.version
         self.active = ActiveVersion(version, modules, config)
-        self.tokens.configure(self.live.registry.description["auth"])
+        self._trust(self.live.registry.description["auth"])
         self.hub.invalidate_all()
         self.in_background(self._sweep())
         if old != version:
             self.in_background(asyncio.to_thread(self.sources.sweep, version))
+
+    def _trust(self, providers: list[dict[str, Any]]) -> None:
+        """Take tokens of these issuers from now on; who is signed in by another one is not any more."""
+        if providers != self._providers:
+            self._providers = providers
+            self.tokens.configure(providers)
+            self.on_providers_changed()
 
     async def _sweep(self) -> None:
         """Remove what the active version no longer names: first the contents, then what held their numbers."""
@@ -319,7 +329,7 @@ class Deployment:
             """Activate nothing: only the variables have changed."""
 
         await self.live.switch(handle, nothing)
-        self.tokens.configure(handle.description["auth"])
+        self._trust(handle.description["auth"])
         self.hub.invalidate_all()
 
     async def checkpoint(self, *, at_least: int) -> None:
@@ -359,6 +369,10 @@ class Deployment:
         task = asyncio.get_running_loop().create_task(_logged(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _nothing() -> None:
+    """Stand in until the sockets listen."""
 
 
 def _settle(future: asyncio.Future[Outcome], outcome: Outcome) -> None:

@@ -152,6 +152,7 @@ class Sockets:
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
+        deployment.on_providers_changed = self.sign_in_again
         self._sessions: set[Session] = set()
 
     def __len__(self) -> int:
@@ -193,6 +194,11 @@ class Sockets:
             writer.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await writer
+
+    def sign_in_again(self) -> None:
+        """Have those come back who are signed in: other issuers are trusted than when their tokens were checked."""
+        for session in [session for session in self._sessions if session.signed_in]:
+            session.close(1001, "AuthProvidersChanged")
 
     def close_all(self, code: int, reason: str) -> None:
         """Close every socket with a code that makes clients come back."""

@@ -114,6 +114,11 @@ class Session:
         """Who the session acts for, as JSON; empty for nobody."""
         return self._caller.claims
 
+    @property
+    def signed_in(self) -> bool:
+        """Whether the session acts for somebody by a token of an issuer."""
+        return self._caller.expires_at_s is not None
+
     # Messages of the client
 
     def receive(self, data: bytes | str) -> None:
