@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from convexpy.deployment.deployment import Deployment
 
 FUTURE_MAX_NS = 3_600 * 10**9
+PASSING_FAILURES = ("ExecutorLost", "FunctionRefused")
+"""Failures of queries that the server made, without knowing what the query reads."""
 _decode = msgspec.json.Decoder().decode
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
@@ -150,7 +152,9 @@ class FunctionRunner:
         self._log.progress(kind="Action", path=call.path, request_id=call.request_id, lines=lines)
 
     async def serve_action(self, call: Call, request: Request) -> tuple[bytes, CallFailure | None]:
-        """Answer what an action asks (the operations of `functions._host.ActionHost`)."""
+        """Answer what an action asks (the operations of `functions._host.ActionHost`), or an HTTP action's connection."""
+        if call.kind == "http" and request.operation.startswith("http_"):
+            return await self._deployment.http_actions.serve(call, request)
         payload: dict[str, Any] = _decode(request.payload)
         if request.operation != "call":
             what = request.operation.partition("_")[0]
@@ -237,6 +241,7 @@ class FunctionRunner:
                     None if result is None else result.journal,
                     [] if result is None else result.reads,
                     result is not None and result.reads_identity,
+                    failure is not None and failure.code in PASSING_FAILURES,
                 )
             )
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from convexpy.deployment.outcome import Outcome, failed
 from convexpy.deployment.slots import Offenders, TransactionSlot, limit_name
 from convexpy.deployment.timeline import LogTimeline, TailRow
-from convexpy.execution.connection import ExecutorConnection
+from convexpy.execution.connection import ENDED_BY_SIGNAL, ExecutorConnection
 from convexpy.limits import Knobs
 from convexpy.protocol.frames import Call, CheckpointMoved, Result
 
@@ -147,6 +147,8 @@ class QueryDispatcher:
         if slot in self._slots:
             self._slots.remove(slot)
             self._need_executor()
+        if blamed is not None and _from_outside(reason) and not self._attempts(blamed):
+            innocent, blamed = [blamed, *innocent], None
         if blamed is not None:
             self.offenders.killed(blamed.path, reason)
             query = self._queries.pop(blamed.id, None)
@@ -165,6 +167,17 @@ class QueryDispatcher:
             if query.attempts >= ATTEMPTS_MAX:
                 del self._queries[call.id]
                 text = f"{call.path} could not run: {ATTEMPTS_MAX} executors ended under it ({reason})"
-                self._finish(query, failed("ExecutorLost", text, function=call.path, lost=True), stale=True)
+                outcome = failed("ExecutorLost", text, function=call.path, lost=True)
+                outcome.row, outcome.ts = query.row, query.ts
+                self._finish(query, outcome, stale=False)
             else:
                 self._send(query)
+
+    def _attempts(self, call: Call) -> int:
+        query = self._queries.get(call.id)
+        return 0 if query is None else query.attempts
+
+
+def _from_outside(reason: str) -> bool:
+    """Say whether a signal ended the executor that the server did not send: the call may have had no part in it."""
+    return reason.startswith(ENDED_BY_SIGNAL)

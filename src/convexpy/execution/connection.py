@@ -20,6 +20,8 @@ from convexpy.protocol.frames import FromExecutor, ToExecutor, encode_frame, rea
 
 Role = Literal["transactions", "actions"]
 
+ENDED_BY_SIGNAL = "its process was ended by"
+
 
 class ExecutorConnection(Protocol):
     """What the dispatchers need of an executor."""
@@ -199,5 +201,5 @@ def _describe_exit(status: int | None) -> str:
         return "its process ended"
     if status < 0:
         with contextlib.suppress(ValueError):
-            return f"its process was ended by {signal.Signals(-status).name}"
+            return f"{ENDED_BY_SIGNAL} {signal.Signals(-status).name}"
     return f"its process exited with status {status}"

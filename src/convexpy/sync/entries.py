@@ -20,7 +20,7 @@ class QueryOutcome(msgspec.Struct):
 
     `row` is the row of the log it was computed at; `stale` says that a later row has already touched what it read.
     `message` is the failure text for the client, None if the query succeeded; `fingerprint` is the same text without
-    anything that differs between runs.
+    anything that differs between runs. `passing` says that the server is to blame, so that it may go better next time.
     """
 
     row: int
@@ -33,6 +33,7 @@ class QueryOutcome(msgspec.Struct):
     journal: str | None
     reads: list[ReadRange]
     reads_identity: bool = False
+    passing: bool = False
 
 
 class QueryRunner(Protocol):
@@ -64,17 +65,24 @@ class Run:
         "_finished",
         "_told",
         "_told_as",
+        "borders",
         "entry",
+        "journal",
         "outcome",
         "payload",
         "row",
         "seen_hash",
+        "void",
         "waiting",
     )
 
     def __init__(self, entry: QueryEntry) -> None:
         self.entry = entry
         self.row = 0
+        self.borders = self.journal = entry.key.journal
+        """The page borders that it was given, and when it has finished those that the next run gets."""
+        self.void = False
+        """Whether another run has moved the borders meanwhile: what this one found is shown to nobody."""
         self.outcome: QueryOutcome | None = None
         self.waiting: dict[Session, None] = {}  # in order, and asked for by thousands
         self.payload = b""
@@ -90,12 +98,14 @@ class Run:
         self.outcome = outcome
         self.row = outcome.row
         if outcome.message is None:
+            self.journal = outcome.journal
             self.payload = sync.query_updated(outcome.value, outcome.log_lines, outcome.journal)
             self.seen_hash = hash((outcome.value, outcome.log_lines))
         else:
-            self.payload = sync.query_failed(
-                outcome.message, outcome.data, outcome.log_lines, outcome.journal
-            )
+            # It may have failed before it came to its pages: their borders stay, unless they are what it fails of.
+            if b"InvalidCursor" in (outcome.data or b""):
+                self.journal = None
+            self.payload = sync.query_failed(outcome.message, outcome.data, outcome.log_lines, self.journal)
             self.seen_hash = hash((outcome.fingerprint, outcome.data, outcome.log_lines))
         self.entry.on_finished(self)
 
@@ -112,7 +122,17 @@ class Run:
 class QueryEntry:
     """A query that somebody subscribes to, with its newest result. It runs for `caller`, whoever else subscribes."""
 
-    __slots__ = ("caller", "dirty", "key", "latest", "on_finished", "running", "subscribers", "token")
+    __slots__ = (
+        "caller",
+        "dirty",
+        "failures",
+        "key",
+        "latest",
+        "on_finished",
+        "running",
+        "subscribers",
+        "token",
+    )
 
     def __init__(self, token: int, key: Key, caller: bytes) -> None:
         self.token = token
@@ -120,6 +140,8 @@ class QueryEntry:
         self.caller = caller
         self.latest: Run | None = None
         self.running: list[Run] = []
+        self.failures = 0
+        """How many runs in a row the server could not bring to an end."""
         self.dirty = True
         self.subscribers: dict[Session, set[int]] = {}
         self.on_finished = _nobody

@@ -10,6 +10,9 @@ One consistent Transition (ARCHITECTURE.md, "One consistent Transition"):
 
 One result for all callers: a function is taken not to ask who calls until a run of it has. Then its queries become
 personal: the result counts for the one it ran for, the others subscribe anew, each for himself.
+
+Pages: the first run to end fixes the borders of a paginated query. A run that began without them and ends later is void:
+two results with different borders would leave a gap to the next page, or overlap with it.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ __all__ = ["Hub", "QueryOutcome", "QueryRunner", "Timeline"]
 
 TICK_INTERVAL_S = 0.002
 TICKS_WAITED_MAX = 3
+RETRY_FIRST_S, RETRY_MAX_S = 1.0, 60.0
 
 
 class Timeline(Protocol):
@@ -191,33 +195,54 @@ class Hub:
         waiting, run.waiting = run.waiting, {}
         if outcome.reads_identity and entry.key.caller is None:
             self._make_personal(entry)
-        if entry.token in self._tokens and (entry.latest is None or entry.latest.row <= run.row):
-            before, entry.latest = entry.latest, run
-            # Most reruns read where the last one did; entering the same ranges again is a fifth of a large fan-out.
-            if before is None or before.outcome is None or before.outcome.reads != outcome.reads:
-                if before is not None:
-                    self._reads.remove(entry.token)
-                self._reads.add(entry.token, outcome.reads)
-            self._move_to_journal(entry, outcome.journal)
-            if outcome.stale and not entry.running:
+        run.void = run.borders != entry.key.journal
+        if entry.token in self._tokens:
+            if run.void:
                 self._mark(entry)
-            for session, ids in entry.subscribers.items():
-                if session not in waiting:
-                    session.changed.update(ids)
-                    self.schedule(session)
+            elif entry.latest is None or entry.latest.row <= run.row:
+                self._keep(run, outcome)
+                for session, ids in entry.subscribers.items():
+                    if session not in waiting:
+                        session.changed.update(ids)
+                        self.schedule(session)
         for session in waiting:
             session.run_finished(run)
         self._transitions.clear()
         if self._free:
             self._schedule_tick()
 
+    def _keep(self, run: Run, outcome: QueryOutcome) -> None:
+        """Make this the result of its entry, and listen to what it has read."""
+        entry = run.entry
+        before, entry.latest = entry.latest, run
+        # Most reruns read where the last one did; entering the same ranges again is a fifth of a large fan-out.
+        if before is None or before.outcome is None or before.outcome.reads != outcome.reads:
+            if before is not None:
+                self._reads.remove(entry.token)
+            self._reads.add(entry.token, outcome.reads)
+        self._move_to_journal(entry, run.journal)
+        # A later run sees for itself whether it is stale; an earlier one that has not ended yet does not.
+        if outcome.stale and not any(other.row > run.row for other in entry.running):
+            self._mark(entry)
+        entry.failures = entry.failures + 1 if outcome.passing else 0
+        if outcome.passing:
+            # Nobody knows what it would have read, so no commit brings it back.
+            delay = min(RETRY_FIRST_S * 2 ** (entry.failures - 1), RETRY_MAX_S)
+            asyncio.get_running_loop().call_later(delay, self._try_again, run)
+
+    def _try_again(self, run: Run) -> None:
+        if run.entry.token in self._tokens and run.entry.latest is run and not run.entry.running:
+            self._mark(run.entry)
+
     def _make_personal(self, entry: QueryEntry) -> None:
         """A run has asked who calls: its result is that caller's, the other subscribers get entries of their own."""
         self._personal.add(entry.key.path)
         self._file(entry, msgspec.structs.replace(entry.key, caller=entry.caller))
         for session, ids in list(entry.subscribers.items()):
-            if session.claims != entry.caller:
-                session.subscribe_anew(ids)
+            # Whom it subscribed for, not who it is by now: it may be about to tell of the caller before.
+            others = [query_id for query_id in ids if session.queries[query_id].key.caller != entry.caller]
+            if others:
+                session.subscribe_anew(others)
                 self.schedule(session)
 
     def _move_to_journal(self, entry: QueryEntry, journal: str | None) -> None:

@@ -49,6 +49,7 @@ class Pin:
     waiting: set[Run]
     results: dict[int, Run]
     removed: list[int]
+    void: bool = False
 
 
 @dataclass(slots=True)
@@ -305,6 +306,8 @@ class Session:
             subscription.key = self._key(key.path, key.args, subscription.journal or key.journal)
             subscription.entry = self._hub.subscribe(self, query_id, subscription.key)
             self.changed.add(query_id)
+            if self.pin is not None and query_id in self.pin.results:
+                self.pin.void = True
 
     def pin_to(self, row: int, ts: int, runs: dict[QueryEntry, Run]) -> None:
         """Fix the moment of the next Transition; it leaves when all `runs` are in."""
@@ -338,9 +341,9 @@ class Session:
     def _complete(self) -> None:
         pin, self.pin = self.pin, None
         assert pin is not None
-        if any(run.row > pin.row or self._of_another(query_id, run) for query_id, run in pin.results.items()):
-            # An executor was lost and a query ran again at a later row, or the result is for another caller: this
-            # moment can't be told any more.
+        if pin.void or any(run.void or run.row > pin.row for run in pin.results.values()):
+            # An executor was lost and a query ran again at a later row, the borders of a page have moved, or the
+            # result is for another caller: this moment can't be told any more.
             self.changed.update(pin.results)
             self._removed = pin.removed + self._removed
             self._hub.schedule(self)
@@ -348,10 +351,6 @@ class Session:
         self._send_transition(pin)
         if self.changed or self._pending.modifications or self._pending.identity_changed:
             self._hub.schedule(self)
-
-    def _of_another(self, query_id: int, run: Run) -> bool:
-        subscription = self.queries.get(query_id)
-        return subscription is not None and subscription.entry is not run.entry
 
     def _send_transition(self, pin: Pin) -> None:
         modifications: list[tuple[int, bytes]] = [
@@ -362,7 +361,7 @@ class Session:
             if subscription is None:
                 continue
             assert run.outcome is not None
-            subscription.journal = run.outcome.journal
+            subscription.journal = run.journal or subscription.journal
             if run.seen_hash != subscription.sent_hash:
                 subscription.sent_hash = run.seen_hash
                 modifications.append((query_id, run.modification(query_id)))
