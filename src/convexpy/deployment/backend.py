@@ -156,6 +156,8 @@ class FunctionRunner:
         if call.kind == "http" and request.operation.startswith("http_"):
             return await self._deployment.http_actions.serve(call, request)
         payload: dict[str, Any] = _decode(request.payload)
+        if request.operation.startswith("storage_"):
+            return await self._deployment.files.serve(call, request.operation, payload)
         if request.operation != "call":
             what = request.operation.partition("_")[0]
             named = {

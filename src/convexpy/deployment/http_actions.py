@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from convexpy.auth import ANONYMOUS, Caller
 from convexpy.deployment.outcome import Outcome, new_request_id
+from convexpy.errors import LimitExceeded, RequestError
+from convexpy.execution.actions import CLIENT_GONE
 from convexpy.logs import Completion
-from convexpy.protocol.frames import Call
-from convexpy.protocol.http_frames import HttpCall, HttpReply, decode_reply, encode
+from convexpy.protocol import http_frames
+from convexpy.protocol.frames import Call, CallFailure, Request
+from convexpy.protocol.http_frames import BodyPart, HttpCall, HttpReply
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,16 +27,62 @@ NOT_ENABLED = HttpReply(
 )
 
 
+class Exchange(Protocol):
+    """The connection of a request. Its methods raise OSError when the client has gone away."""
+
+    async def receive(self) -> BodyPart:
+        """Return the next part of the body; LimitExceeded or RequestError if there is too much of it."""
+        ...
+
+    async def start(self, reply: HttpReply) -> None:
+        """Begin a streamed response with its first part."""
+        ...
+
+    async def send(self, part: bytes) -> None:
+        """Send a further part; returns when the client has room for more."""
+        ...
+
+
+class Collecting:
+    """An exchange without a connection: the whole body is given, the parts of the response are kept."""
+
+    def __init__(self) -> None:
+        self.reply: HttpReply | None = None
+        self._parts: list[bytes] = []
+
+    async def receive(self) -> BodyPart:
+        """Return nothing: the body is in the call."""
+        return BodyPart(b"", more=False)
+
+    async def start(self, reply: HttpReply) -> None:
+        """Keep the first part."""
+        self.reply, self._parts = reply, [reply.body]
+
+    async def send(self, part: bytes) -> None:
+        """Keep a part."""
+        self._parts.append(part)
+
+    def whole(self, reply: HttpReply) -> HttpReply:
+        """Return the response as if it had come in one piece."""
+        first = self.reply
+        return reply if first is None else HttpReply(first.status, first.headers, b"".join(self._parts))
+
+
 class HttpActions:
     """Runs the app's HTTP actions."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
+        self._exchanges: dict[int, Exchange] = {}
 
     async def respond(
-        self, loop: asyncio.AbstractEventLoop, request: HttpCall, caller: Caller = ANONYMOUS
+        self,
+        loop: asyncio.AbstractEventLoop,
+        request: HttpCall,
+        exchange: Exchange,
+        caller: Caller = ANONYMOUS,
     ) -> HttpReply:
-        """Return the app's response; a handler that fails is a 500."""
+        """Return the app's response, or the end of one that was streamed; a handler that fails is a 500."""
         deployment = self._deployment
         if not deployment.live.registry.description["http"]:
             return NOT_ENABLED
@@ -43,7 +92,7 @@ class HttpActions:
             deployment.functions.next_call(),
             "http",
             name,
-            encode(request),
+            http_frames.encode(request),
             request_id,
             deployment.clock.now_ns() // 1_000_000,
             caller.claims or None,
@@ -54,11 +103,41 @@ class HttpActions:
             ),
         )
         future: asyncio.Future[Outcome] = loop.create_future()
-        deployment.live.actions.submit(call, future.set_result)
-        outcome = await future
+        self._exchanges[call.id] = exchange
+        try:
+            deployment.live.actions.submit(call, lambda outcome: _settle(future, outcome))
+            outcome = await future
+        finally:
+            del self._exchanges[call.id]
         reply = self._reply(outcome, request_id)
+        self._log(name, request_id, outcome, reply, caller)
+        return reply
+
+    async def serve(self, call: Call, request: Request) -> tuple[bytes, CallFailure | None]:
+        """Answer what a running HTTP action asks of its connection."""
+        exchange = self._exchanges.get(call.id)
+        gone = CallFailure(CLIENT_GONE, "the client went away", function=call.path)
+        if exchange is None:
+            return b"", gone
+        try:
+            if request.operation == http_frames.RECEIVE:
+                return http_frames.encode(await exchange.receive()), None
+            if request.operation == http_frames.START:
+                await exchange.start(http_frames.decode_reply(request.payload))
+            else:
+                await exchange.send(request.payload)
+        except OSError:
+            return b"", gone
+        except RequestError as error:
+            failure = CallFailure(
+                LimitExceeded.default_code, error.message, limit="http_body_bytes", function=call.path
+            )
+            return b"", failure
+        return b"", None
+
+    def _log(self, name: str, request_id: str, outcome: Outcome, reply: HttpReply, caller: Caller) -> None:
         failure = outcome.failure
-        deployment.log.completion(
+        self._deployment.log.completion(
             Completion(
                 "HttpAction",
                 name,
@@ -72,12 +151,11 @@ class HttpActions:
                 success={"status": str(reply.status)},
             )
         )
-        return reply
 
     def _reply(self, outcome: Outcome, request_id: str) -> HttpReply:
         failure = outcome.failure
         if failure is None:
-            return decode_reply(outcome.value)
+            return http_frames.decode_reply(outcome.value)
         first = f"[Request ID: {request_id}] Server Error"
         body: dict[str, object] = {"code": first}
         if not self._deployment.settings.redact:
@@ -85,3 +163,8 @@ class HttpActions:
         if failure.data is not None:
             body["data"] = json.loads(failure.data)
         return HttpReply(500, [JSON], json.dumps(body).encode())
+
+
+def _settle(future: asyncio.Future[Outcome], outcome: Outcome) -> None:
+    if not future.done():
+        future.set_result(outcome)

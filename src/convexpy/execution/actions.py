@@ -1,9 +1,7 @@
 """The executor for actions: many at once, `async def` on one event loop, plain `def` each in a thread of its own.
 
-A reader thread takes frames even while an action keeps the loop busy, so a call that has not begun can be handed to
-another executor. Actions reach the database only by asking the server (`Request`, answered by `Answer`).
-
-Pure of processes: `ActionExecutor` lives on an event loop and is handed frames; `ActionWorker` is the process around it.
+Actions reach the database only by asking the server (`Request`, answered by `Answer`). Pure of processes: frames come in
+through `handle` and go out through `send`; `action_worker.py` is the process around it.
 """
 
 from __future__ import annotations
@@ -12,12 +10,11 @@ import asyncio
 import contextlib
 import contextvars
 import ctypes
-import os
 import random
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -26,6 +23,7 @@ from convexpy.errors import (
     ArgumentError,
     AuthError,
     ConvexError,
+    DocumentNotFound,
     Error,
     FunctionError,
     FunctionNotFound,
@@ -46,18 +44,20 @@ from convexpy.protocol.frames import (
     FromExecutor,
     LogLine,
     Progress,
-    Ready,
     Request,
-    Stop,
     ToExecutor,
-    encode_frame,
     ended_action,
-    reader_of_calls,
 )
 from convexpy.values import decode_wire, encode_wire
 
 REVOKED = "Revoked"
-_ERRORS: dict[str, type[Error]] = {cls.default_code: cls for cls in (ArgumentError, FunctionNotFound)}
+CLIENT_GONE = "ClientDisconnected"
+_ERRORS: dict[str, type[Error]] = {
+    **{cls.default_code: cls for cls in (ArgumentError, FunctionNotFound)},
+    "InvalidId": ArgumentError,
+    "Sha256Mismatch": ArgumentError,
+    "StorageIdNotFound": DocumentNotFound,
+}
 
 
 class ActionTimeout(Error):
@@ -68,6 +68,8 @@ class ActionTimeout(Error):
 
 def raise_failure(failure: CallFailure) -> None:
     """Raise in the caller what a nested call ended with."""
+    if failure.code == CLIENT_GONE:
+        raise ConnectionResetError(failure.detail)
     if failure.data is not None and failure.code != "InvalidCursor":
         raise ConvexError(decode_wire(failure.data))
     message = failure.detail.split("\n    at ")[0]
@@ -75,7 +77,9 @@ def raise_failure(failure: CallFailure) -> None:
     if failure.code == LimitExceeded.default_code:
         raise LimitExceeded(message.removeprefix("LimitExceeded: "), limit=failure.limit)
     if failure.code in _ERRORS:
-        raise _ERRORS[failure.code](message.removeprefix(f"{failure.code}: "))
+        kind = _ERRORS[failure.code]
+        message = message.removeprefix(f"{failure.code}: ").removeprefix(f"{kind.__name__}: ")
+        raise kind(message, code=failure.code)
     raise FunctionError(message, function=failure.function, traceback=failure.traceback)
 
 
@@ -90,7 +94,7 @@ class _RunningAction:
         self.cancelled: CancelCall | None = None
         self.task: asyncio.Task[Any] | None = None
         self.thread: int | None = None
-        self.requests: dict[int, asyncio.Future[Any]] = {}
+        self.requests: dict[int, asyncio.Future[bytes]] = {}
         self.sink = capture.LogSink(
             executor.settings.knobs.log_bytes_per_call, self._progress, function=call.path
         )
@@ -114,6 +118,11 @@ class _RunningAction:
     def user_agent(self) -> str | None:
         """What the caller says it is, if known."""
         return self.call.user_agent
+
+    @property
+    def spool(self) -> Path:
+        """Where the content of files to store is put."""
+        return Path(self.executor.settings.spool)
 
     def now_ms(self) -> int:
         """Return the clock: time goes on in actions."""
@@ -142,11 +151,15 @@ class _RunningAction:
         return msgspec.json.decode(self.call.identity) if self.call.identity else None
 
     async def _ask(self, operation: str, payload: dict[str, Any]) -> Any:
+        return decode_wire(await self.ask_raw(operation, encode_wire(payload)))
+
+    async def ask_raw(self, operation: str, payload: bytes = b"") -> bytes:
+        """Ask the server with bytes; return the bytes of its answer."""
         number = self.executor.next_request()
-        future: asyncio.Future[Any] = self.executor.loop.create_future()
+        future: asyncio.Future[bytes] = self.executor.loop.create_future()
         self.requests[number] = future
         try:
-            self.executor.send(Request(self.call.id, number, operation, encode_wire(payload)))
+            self.executor.send(Request(self.call.id, number, operation, payload))
             return await future
         finally:
             del self.requests[number]
@@ -157,7 +170,7 @@ class _RunningAction:
         if future is None or future.done():
             return
         if frame.failure is None:
-            future.set_result(decode_wire(frame.value))
+            future.set_result(frame.value)
             return
         try:
             raise_failure(frame.failure)
@@ -266,7 +279,7 @@ class ActionExecutor:
         if call.kind == "http":
             ctx = ActionCtx(action)
             return http_frames.encode(
-                await http_actions.respond(self.app.http, ctx, http_frames.decode_call(call.args))
+                await http_actions.respond(self.app.http, ctx, http_frames.decode_call(call.args), action)
             )
         definition = find_function(self.app, "action", call.path)
         args = arguments(call.args)
@@ -313,70 +326,3 @@ class ActionExecutor:
 def _raise_in_thread(thread: int) -> None:
     """Raise ActionTimeout in a thread at its next bytecode."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(ActionTimeout))
-
-
-class ActionWorker:
-    """The process around an `ActionExecutor`."""
-
-    def __init__(self, app: LoadedApp, settings: ExecutorSettings, stream: socket.socket) -> None:
-        self._app = app
-        self._settings = settings
-        self._stream = stream
-        self._write_lock = threading.Lock()
-        self._waiting: dict[int, Call] = {}
-        self._waiting_lock = threading.Lock()
-
-    def run(self) -> None:
-        """Serve the stream until the server closes it."""
-        asyncio.run(self._main())
-
-    async def _main(self) -> None:
-        loop = asyncio.get_running_loop()
-        executor = ActionExecutor(self._app, self._settings, self._send, claim=self._claim)
-        ended: asyncio.Future[None] = loop.create_future()
-
-        def read() -> None:
-            reader = reader_of_calls()
-            with contextlib.suppress(OSError, ValueError):
-                while data := self._stream.recv(1 << 18):
-                    for frame in reader.feed(data):
-                        if isinstance(frame, Stop):
-                            loop.call_soon_threadsafe(ended.set_result, None)
-                            return
-                        self._take(frame, loop, executor)
-            # End of file: the server is gone. Whatever runs here has nobody to answer to.
-            os._exit(0)
-
-        self._send(Ready(os.getpid()))
-        threading.Thread(target=read, name="convexpy-reader", daemon=True).start()
-        await ended
-        await executor.close()
-
-    def _claim(self, call: int) -> bool:
-        """Say that this call begins now, unless it was revoked."""
-        with self._waiting_lock:
-            return self._waiting.pop(call, None) is not None
-
-    def _take(
-        self,
-        frame: ToExecutor,
-        loop: asyncio.AbstractEventLoop,
-        executor: ActionExecutor,
-    ) -> None:
-        """Handle a frame in the reader thread: everything goes to the loop, but a call that waits can be revoked here."""
-        if isinstance(frame, Call):
-            with self._waiting_lock:
-                self._waiting[frame.id] = frame
-        if isinstance(frame, CancelCall):
-            with self._waiting_lock:
-                revoked = self._waiting.pop(frame.id, None)
-            if revoked is not None:
-                failure = CallFailure(REVOKED, frame.reason, function=revoked.path)
-                self._send(ended_action(frame.id, b"null", failure))
-                return
-        loop.call_soon_threadsafe(executor.handle, frame)
-
-    def _send(self, frame: FromExecutor) -> None:
-        data = encode_frame(frame)
-        with self._write_lock, contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._stream.sendall(data)

@@ -1,11 +1,12 @@
-"""Running HTTP actions: from a request frame to Starlette's `Request`, and from its `Response` to a reply frame."""
+"""Running HTTP actions: from a request frame to Starlette's `Request`, and from its `Response` to frames."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from convexpy.errors import LimitExceeded
 from convexpy.functions import ActionCtx, CorsRule, HttpRouter
+from convexpy.protocol import http_frames
 from convexpy.protocol.http_frames import HttpCall, HttpReply
 
 if TYPE_CHECKING:
@@ -17,6 +18,14 @@ NO_ROUTE = HttpReply(404, [TEXT], b"No matching routes found")
 NOT_ENABLED = HttpReply(404, [TEXT], b"This Convex deployment does not have HTTP actions enabled.")
 
 
+class Server(Protocol):
+    """The way to the server that has the connection."""
+
+    async def ask_raw(self, operation: str, payload: bytes = b"") -> bytes:
+        """Ask; return the answer. Raises OSError if the client has gone away."""
+        ...
+
+
 def _scope(call: HttpCall) -> dict[str, Any]:
     host, _, port = call.host.rpartition(":")
     server = (
@@ -24,7 +33,8 @@ def _scope(call: HttpCall) -> dict[str, Any]:
     )
     return {
         "type": "http",
-        "asgi": {"version": "3.0"},
+        # From 2.4 on a failed send tells of a client that went away, and nobody needs to listen for it.
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
         "http_version": "1.1",
         "method": call.method,
         "scheme": call.scheme,
@@ -38,29 +48,69 @@ def _scope(call: HttpCall) -> dict[str, Any]:
     }
 
 
-async def _collect(response: Response, scope: dict[str, Any], path: str) -> HttpReply:
-    """Run a response to its end and return what it sent."""
-    status, headers, parts, size = 200, [], [], 0
+class _Body:
+    """The body of a request: there already, or asked for part by part."""
 
-    async def send(message: Any) -> None:
-        nonlocal status, headers, size
+    def __init__(self, call: HttpCall, server: Server) -> None:
+        self._whole: bytes | None = None if call.more_body else call.body
+        self._more = call.more_body
+        self._server = server
+
+    async def receive(self) -> dict[str, Any]:
+        """Return the next ASGI message."""
+        if self._whole is not None:
+            body, self._whole = self._whole, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        if not self._more:
+            return {"type": "http.disconnect"}
+        part = http_frames.decode_part(await self._server.ask_raw(http_frames.RECEIVE))
+        self._more = part.more
+        return {"type": "http.request", "body": part.data, "more_body": part.more}
+
+
+class _Reply:
+    """What a response sends: kept if it comes in one piece, else passed on part by part."""
+
+    def __init__(self, path: str, server: Server, added: list[tuple[bytes, bytes]]) -> None:
+        self._path = path
+        self._server = server
+        self._added = added
+        self._status = 200
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._size = 0
+        self._streaming = False
+        self._body = b""
+
+    async def send(self, message: Any) -> None:
+        """Take one ASGI message."""
         if message["type"] == "http.response.start":
-            status, headers = message["status"], list(message["headers"])
+            self._status = message["status"]
+            self._headers = [*((bytes(key), bytes(value)) for key, value in message["headers"]), *self._added]
         elif message["type"] == "http.response.body":
-            part = message.get("body", b"")
-            parts.append(part)
-            size += len(part)
-            if size > BODY_BYTES_MAX:
-                raise LimitExceeded(
-                    f"the response of {path} is larger than the limit http_body_bytes: {BODY_BYTES_MAX}",
-                    limit="http_body_bytes",
-                )
+            await self._part(bytes(message.get("body", b"")), bool(message.get("more_body")))
 
-    async def receive() -> Any:
-        return {"type": "http.disconnect"}
+    async def _part(self, part: bytes, more: bool) -> None:
+        self._size += len(part)
+        if self._size > BODY_BYTES_MAX:
+            raise LimitExceeded(
+                f"the response of {self._path} is larger than the limit http_body_bytes: {BODY_BYTES_MAX}",
+                limit="http_body_bytes",
+            )
+        if self._streaming:
+            if part:
+                await self._server.ask_raw(http_frames.SEND, part)
+        elif more:
+            self._streaming = True
+            first = HttpReply(self._status, self._headers, part, streamed=True)
+            await self._server.ask_raw(http_frames.START, http_frames.encode(first))
+        else:
+            self._body = part
 
-    await response(scope, receive, send)
-    return HttpReply(status, headers, b"".join(parts))
+    def finished(self) -> HttpReply:
+        """Return the response; of a streamed one, only that it has ended."""
+        if self._streaming:
+            return HttpReply(self._status, [], b"", streamed=True)
+        return HttpReply(self._status, self._headers, self._body)
 
 
 def _header(call: HttpCall, name: bytes) -> bytes | None:
@@ -91,10 +141,8 @@ def _preflight(router: HttpRouter, rule: CorsRule, call: HttpCall) -> HttpReply:
     return HttpReply(204, headers, b"")
 
 
-async def respond(router: HttpRouter | None, ctx: ActionCtx, call: HttpCall) -> HttpReply:
+async def respond(router: HttpRouter | None, ctx: ActionCtx, call: HttpCall, server: Server) -> HttpReply:
     """Answer a request: with the route's handler, a preflight of a CORS rule, or 404."""
-    from starlette.requests import Request
-
     if router is None:
         return NOT_ENABLED
     rule = router.cors_for(call.path)
@@ -103,22 +151,12 @@ async def respond(router: HttpRouter | None, ctx: ActionCtx, call: HttpCall) -> 
         asks = _header(call, b"access-control-request-method") is not None
         preflight = call.method == "OPTIONS" and rule is not None and asks
         return _preflight(router, rule, call) if preflight and rule is not None else NO_ROUTE
-    scope = _scope(call)
-    sent = False
+    from starlette.requests import Request
 
-    async def receive() -> Any:
-        nonlocal sent
-        if sent:
-            return {"type": "http.disconnect"}
-        sent = True
-        return {"type": "http.request", "body": call.body, "more_body": False}
-
-    response = await route.handler(ctx, Request(scope, receive))
-    reply = await _collect(response, scope, call.path)
-    if rule is not None and (origin := _allowed_origin(rule, call)) is not None:
-        reply = HttpReply(
-            reply.status,
-            [*reply.headers, (b"access-control-allow-origin", origin), (b"vary", b"origin")],
-            reply.body,
-        )
-    return reply
+    scope, body = _scope(call), _Body(call, server)
+    response: Response = await route.handler(ctx, Request(scope, body.receive))
+    origin = None if rule is None else _allowed_origin(rule, call)
+    added = [] if origin is None else [(b"access-control-allow-origin", origin), (b"vary", b"origin")]
+    reply = _Reply(call.path, server, added)
+    await response(scope, body.receive, reply.send)
+    return reply.finished()

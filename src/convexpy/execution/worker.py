@@ -23,7 +23,7 @@ import msgspec
 
 from convexpy.database import Store
 from convexpy.execution import capture, guards
-from convexpy.execution.actions import ActionWorker
+from convexpy.execution.action_worker import ActionWorker
 from convexpy.execution.executor import Executor
 from convexpy.execution.loader import AppLoader, LoadedApp
 from convexpy.execution.settings import ExecutorSettings

@@ -1,5 +1,6 @@
 """HTTP and WebSocket front of a deployment: routes, CORS, status codes; no rules of its own."""
 
-from convexpy.http.app import ApiApp, SiteApp
+from convexpy.http.app import ApiApp
+from convexpy.http.site import SiteApp
 
 __all__ = ["ApiApp", "SiteApp"]

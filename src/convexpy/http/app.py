@@ -1,11 +1,10 @@
-"""The ASGI applications: the API origin and the site origin.
+"""The ASGI application of the API origin.
 
 A bare callable: a router library would cost more than the functions behind the hot routes (ARCHITECTURE.md, figures).
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -15,7 +14,6 @@ from convexpy.deployment import Deployment
 from convexpy.errors import Error, RequestError
 from convexpy.http.admin_api import AdminApi
 from convexpy.http.function_api import FunctionApi
-from convexpy.http.identify import caller_of_http_action
 from convexpy.http.messages import (
     HttpRequest,
     Receive,
@@ -27,15 +25,13 @@ from convexpy.http.messages import (
     preflight,
     text_response,
 )
+from convexpy.http.site import SiteApp
 from convexpy.http.socket import Sockets
-from convexpy.protocol.http_frames import HttpCall, HttpReply
 
 logger = logging.getLogger("convexpy.http")
 Handler = Callable[[HttpRequest], Awaitable[Response]]
 _SYNC = re.compile(r"/api(?:/([^/]+))?/sync")
 _SLASHES = re.compile(r"//+")
-BODY_BYTES_MAX = 20 * 1024 * 1024
-SITE_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 ECHO_BYTES_MAX = 128 * 1024 * 1024
 UNSUPPORTED = (
     "/api/get_config_hashes", "/api/deploy2/", "/api/push_config", "/api/run_test_function", "/api/prepare_schema",
@@ -168,48 +164,3 @@ class ApiApp:
     async def _echo(self, request: HttpRequest) -> Response:
         request.body_max = ECHO_BYTES_MAX
         return Response(200, await request.body(), [(b"content-type", b"application/octet-stream")])
-
-
-class SiteApp:
-    """The site origin: the app's HTTP actions. CORS is the app's own business here."""
-
-    def __init__(self, deployment: Deployment, *, prefix: str = "") -> None:
-        self._deployment = deployment
-        self._prefix = prefix
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request (called by the ASGI server, or by the API origin for `/http/`)."""
-        if scope["type"] != "http":
-            await receive()
-            await send({"type": "websocket.close", "code": 4004, "reason": "no sockets here"})
-            return
-        request = HttpRequest(scope, receive, BODY_BYTES_MAX)
-        try:
-            reply = await self._reply(request)
-        except RequestError as error:
-            response = error_response(error)
-            reply = HttpReply(response.status, response.headers, response.body)
-        headers = [(key, value) for key, value in reply.headers if key.lower() != b"content-length"]
-        headers.append((b"content-length", str(len(reply.body)).encode()))
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else reply.body})
-
-    async def _reply(self, request: HttpRequest) -> HttpReply:
-        if request.method not in SITE_METHODS:
-            raise RequestError(
-                f"{request.method} is no method of HTTP actions", status=405, code="MethodNotAllowed"
-            )
-        body = b"" if request.method in ("GET", "HEAD", "OPTIONS") else await request.body()
-        forwarded = request.header(b"x-forwarded-proto")
-        call = HttpCall(
-            request.method,
-            (forwarded or request.scope.get("scheme") or "http").split(",")[0].strip(),
-            request.header(b"host") or "localhost",
-            request.path.removeprefix(self._prefix),
-            request.scope["query_string"],
-            [(bytes(key), bytes(value)) for key, value in request.scope["headers"]],
-            body,
-            request.client_address or "",
-        )
-        caller = await caller_of_http_action(self._deployment.identities, request)
-        return await self._deployment.http_actions.respond(asyncio.get_running_loop(), call, caller)

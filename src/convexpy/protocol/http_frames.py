@@ -1,12 +1,26 @@
-"""Requests to HTTP actions and their responses, as they travel to and from an executor (msgpack)."""
+"""Requests to HTTP actions and their responses, as they travel to and from an executor (msgpack).
+
+What is small and whole travels in the call and its result. A larger request body is asked for piece by piece, and a
+streamed response is sent piece by piece; each piece is answered when the client has taken it, so neither side runs ahead.
+"""
 
 from __future__ import annotations
 
 import msgspec
 
+RECEIVE = "http_receive"
+"""Asks for the next `BodyPart` of the request; no payload."""
+START = "http_start"
+"""Begins a streamed response; the payload is an `HttpReply` with the first part as body."""
+SEND = "http_send"
+"""Sends a further part of the response; the payload is the part as it is."""
+
 
 class HttpCall(msgspec.Struct, array_like=True, frozen=True):
-    """A request to an HTTP action; `scheme` and `host` are those that the client sees."""
+    """A request to an HTTP action; `scheme` and `host` are those that the client sees.
+
+    With `more_body`, `body` is empty and the parts are to be asked for.
+    """
 
     method: str
     scheme: str
@@ -16,22 +30,32 @@ class HttpCall(msgspec.Struct, array_like=True, frozen=True):
     headers: list[tuple[bytes, bytes]]
     body: bytes
     client: str
+    more_body: bool = False
 
 
 class HttpReply(msgspec.Struct, array_like=True, frozen=True):
-    """The response of an HTTP action."""
+    """The response of an HTTP action, or the beginning of one; `streamed` says that it was sent in parts."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
+    streamed: bool = False
+
+
+class BodyPart(msgspec.Struct, array_like=True, frozen=True):
+    """A part of a request's body."""
+
+    data: bytes
+    more: bool
 
 
 _encoder = msgspec.msgpack.Encoder()
 _calls = msgspec.msgpack.Decoder(HttpCall)
 _replies = msgspec.msgpack.Decoder(HttpReply)
+_parts = msgspec.msgpack.Decoder(BodyPart)
 
 
-def encode(message: HttpCall | HttpReply) -> bytes:
+def encode(message: HttpCall | HttpReply | BodyPart) -> bytes:
     """Return the message as bytes."""
     return _encoder.encode(message)
 
@@ -44,3 +68,8 @@ def decode_call(data: bytes) -> HttpCall:
 def decode_reply(data: bytes) -> HttpReply:
     """Return the response that `encode` wrote."""
     return _replies.decode(data)
+
+
+def decode_part(data: bytes) -> BodyPart:
+    """Return the part that `encode` wrote."""
+    return _parts.decode(data)

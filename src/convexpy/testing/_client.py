@@ -13,6 +13,7 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from convexpy.auth import FULL_ACCESS, Caller, complete_identity
+from convexpy.deployment.http_actions import Collecting
 from convexpy.deployment.outcome import Outcome
 from convexpy.errors import Error
 from convexpy.execution.actions import raise_failure
@@ -133,7 +134,10 @@ class LocalTest(ConvexTest):
         async def respond() -> Any:
             import asyncio
 
-            return await self._local.deployment.http_actions.respond(asyncio.get_running_loop(), call)
+            collecting = Collecting()
+            loop = asyncio.get_running_loop()
+            reply = await self._local.deployment.http_actions.respond(loop, call, collecting)
+            return collecting.whole(reply)
 
         reply = self._local.wait(respond())
         return httpx.Response(

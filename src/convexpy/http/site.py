@@ -1,0 +1,157 @@
+"""The site origin: the app's HTTP actions. CORS is the app's own business here."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from convexpy.deployment import Deployment
+from convexpy.errors import RequestError
+from convexpy.http.identify import caller_of_http_action
+from convexpy.http.messages import HttpRequest, Receive, Scope, Send, error_response
+from convexpy.protocol.http_frames import BodyPart, HttpCall, HttpReply
+
+BODY_BYTES_MAX = 20 * 1024 * 1024
+WHOLE_BYTES_MAX = 64 * 1024
+"""A body of this size travels with the call; a larger one part by part, as the app reads it."""
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
+_FORWARDED_PROTO = re.compile(r'(?:^|[;,\s])proto="?(https?)\b', re.IGNORECASE)
+
+
+class _Connection:
+    """One request's connection, as the running app uses it."""
+
+    def __init__(self, receive: Receive, send: Send, *, head: bool) -> None:
+        self._receive = receive
+        self._send = send
+        self._head = head
+        self._size = 0
+        self._read = False
+        self.started = False
+        self.too_large = False
+
+    async def receive(self) -> BodyPart:
+        """Return the next part of the body."""
+        if self._read:
+            return BodyPart(b"", more=False)
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionResetError("the client went away")
+        part: bytes = message.get("body", b"")
+        more = bool(message.get("more_body"))
+        self._read = not more
+        self._size += len(part)
+        if self._size > BODY_BYTES_MAX:
+            self.too_large = True
+            raise _too_large()
+        return BodyPart(part, more)
+
+    async def whole(self) -> bytes:
+        """Return the whole body, which is known to be small."""
+        parts: list[bytes] = []
+        while True:
+            part = await self.receive()
+            parts.append(part.data)
+            if not part.more:
+                return b"".join(parts)
+
+    async def start(self, reply: HttpReply) -> None:
+        """Send status, headers and the first part."""
+        self.started = True
+        await self._send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+        await self.send(reply.body)
+
+    async def send(self, part: bytes) -> None:
+        """Send a part; waits while the client does not read."""
+        if not self._head:
+            await self._send({"type": "http.response.body", "body": part, "more_body": True})
+
+    async def finish(self, reply: HttpReply) -> None:
+        """Send a response that is whole, or the end of a streamed one."""
+        if not self.started:
+            headers = [(key, value) for key, value in reply.headers if key.lower() != b"content-length"]
+            headers.append((b"content-length", str(len(reply.body)).encode()))
+            await self._send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        body = b"" if self._head else reply.body
+        await self._send({"type": "http.response.body", "body": body})
+
+
+class SiteApp:
+    """The ASGI application of HTTP actions."""
+
+    def __init__(self, deployment: Deployment, *, prefix: str = "") -> None:
+        self._deployment = deployment
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (called by the ASGI server, or by the API origin for `/http/`)."""
+        if scope["type"] != "http":
+            await receive()
+            await send({"type": "websocket.close", "code": 4004, "reason": "no sockets here"})
+            return
+        request = HttpRequest(scope, receive, BODY_BYTES_MAX)
+        connection = _Connection(receive, send, head=request.method == "HEAD")
+        try:
+            reply = await self._reply(request, connection)
+        except RequestError as error:
+            response = error_response(error)
+            reply = HttpReply(response.status, response.headers, response.body)
+        except OSError:
+            return
+        if not connection.started or reply.streamed:
+            await connection.finish(reply)
+        # Else it failed with half of the response sent: the connection is cut, so that nobody takes it for the whole.
+
+    async def _reply(self, request: HttpRequest, connection: _Connection) -> HttpReply:
+        if request.method not in METHODS:
+            raise RequestError(
+                f"{request.method} is no method of HTTP actions", status=405, code="MethodNotAllowed"
+            )
+        body, more = await self._body(request, connection)
+        call = HttpCall(
+            request.method,
+            _scheme(request),
+            request.header(b"host") or "localhost",
+            request.path.removeprefix(self._prefix),
+            request.scope["query_string"],
+            [(bytes(key), bytes(value)) for key, value in request.scope["headers"]],
+            body,
+            request.client_address or "",
+            more,
+        )
+        caller = await caller_of_http_action(self._deployment.identities, request)
+        loop = asyncio.get_running_loop()
+        reply = await self._deployment.http_actions.respond(loop, call, connection, caller)
+        if connection.too_large and not connection.started and reply.status == 500:
+            raise _too_large()
+        return reply
+
+    async def _body(self, request: HttpRequest, connection: _Connection) -> tuple[bytes, bool]:
+        """Return the body if it is small, else that there is more to ask for."""
+        if request.method in WITHOUT_BODY:
+            return b"", False
+        length = request.header(b"content-length")
+        chunked = request.header(b"transfer-encoding") is not None
+        if length is None and not chunked:
+            return b"", False
+        if length is not None and length.isdecimal() and int(length) > BODY_BYTES_MAX:
+            raise _too_large()
+        if chunked or length is None or int(length) > WHOLE_BYTES_MAX:
+            return b"", True
+        return await connection.whole(), False
+
+
+def _too_large() -> RequestError:
+    return RequestError(
+        f"the body is larger than {BODY_BYTES_MAX} bytes", status=413, code="RequestBodyTooLarge"
+    )
+
+
+def _scheme(request: HttpRequest) -> str:
+    """Return the scheme that the client used: a proxy in front may have ended the TLS."""
+    forwarded = request.header(b"x-forwarded-proto")
+    if forwarded:
+        return forwarded.split(",")[0].strip()
+    found = _FORWARDED_PROTO.search(request.header(b"forwarded") or "")
+    return found[1].lower() if found else str(request.scope.get("scheme") or "http")
