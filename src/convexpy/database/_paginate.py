@@ -9,10 +9,13 @@ from convexpy.database._cursors import decode_cursor, encode_cursor, fingerprint
 from convexpy.database._index_ranges import key_range
 from convexpy.database._pages import SPLIT_RECOMMENDED_ITEMS, Journal, PageOptions, PageStatus, page_options
 from convexpy.functions._host import QueryPlan
+from convexpy.limits import ARRAY_LENGTH_MAX, DOCUMENT_SIZE_BYTES_MAX
 from convexpy.values import decode_document
 
 if TYPE_CHECKING:
     from convexpy.database._reading import Reading
+    from convexpy.database._scan import Scan
+    from convexpy.database._usage import Usage
 
 __all__ = ["paginate"]
 
@@ -58,6 +61,7 @@ class _Page:
         self._has_end = False
         self._end: bytes | None = None
         self._last: bytes | None = None  # the key of the last document read, filtered ones included
+        self._passed: list[bytes] = []  # the keys of all documents read
         self._exhausted = True
         self._status: PageStatus = None
 
@@ -86,27 +90,43 @@ class _Page:
         items = None if self._has_end else self._options.items
         hint = None if self._plan.filters else items
         scan = transaction.scan(tablet, index, lower, upper, desc=self._desc, limit=hint)
-        charges = transaction.charges
-        rows_end = charges.documents_read + self._options.rows_max
-        bytes_end = charges.bytes_read + self._options.bytes_max
-        rows_near = charges.documents_read_max * NEAR_LIMIT
-        bytes_near = charges.bytes_read_max * NEAR_LIMIT
         self._exhausted = False
-        while items is None or len(self._documents) < items:
-            if charges.documents_read >= rows_end or charges.bytes_read >= bytes_end:
+        self._fill(scan, transaction.charges, ARRAY_LENGTH_MAX if items is None else items)
+
+    def _fill(self, scan: Scan, charges: Usage, items: int) -> None:
+        rows_end = min(charges.documents_read + self._options.rows_max, charges.documents_read_max)
+        bytes_end = min(
+            charges.bytes_read + self._options.bytes_max,
+            charges.bytes_read_max - min(DOCUMENT_SIZE_BYTES_MAX, charges.bytes_read_max // 4),
+        )
+        while self._wants_more(min(items, ARRAY_LENGTH_MAX)):
+            # One document at least: a page without any would start the next one where it started itself.
+            if self._passed and (charges.documents_read >= rows_end or charges.bytes_read >= bytes_end):
                 self._status = "SplitRequired"
                 return
             item = scan.next()
             if item is None:
                 self._exhausted = True
                 break
+            if len(self._documents) == ARRAY_LENGTH_MAX:
+                self._status = "SplitRequired"
+                return
             self._take(item)
-        near = charges.documents_read > rows_near or charges.bytes_read > bytes_near
+        near = (
+            charges.documents_read > charges.documents_read_max * NEAR_LIMIT
+            or charges.bytes_read > charges.bytes_read_max * NEAR_LIMIT
+        )
         if near or len(self._documents) > SPLIT_RECOMMENDED_ITEMS:
             self._status = "SplitRecommended"
 
+    def _wants_more(self, items: int) -> bool:
+        if self._has_end:
+            return not self._passed or self._last != self._end
+        return len(self._documents) < items
+
     def _take(self, item: tuple[bytes, str, bytes]) -> None:
         self._last = item[0]
+        self._passed.append(item[0])
         document = decode_document(item[2])
         if all(predicate(document) for predicate in self._plan.filters):
             self._documents.append(document)
@@ -120,11 +140,23 @@ class _Page:
             position, is_done = None, True
         else:
             position, is_done = self._last, False
-        split = cursor(self._keys[(len(self._keys) - 1) // 2]) if len(self._keys) > 1 else None
+        split = self._split(position)
         return {
             "page": self._documents,
             "isDone": is_done,
             "continueCursor": cursor(position),
-            "splitCursor": split,
+            "splitCursor": None if split is None else cursor(split),
             "pageStatus": self._status,
         }
+
+    def _split(self, end: bytes | None) -> bytes | None:
+        """Return the key at which the page should be split: in its middle; None if it can't be.
+
+        A page that must be split is, even if the filter left next to nothing of what was read.
+        """
+        if len(self._keys) > 1:
+            return self._keys[(len(self._keys) - 1) // 2]
+        if self._status != "SplitRequired":
+            return None
+        middle = self._passed[(len(self._passed) - 1) // 2]
+        return middle if middle != end else None

@@ -223,6 +223,73 @@ def test_a_scan_budget_cuts_a_page_short_and_says_so() -> None:
     assert page["pageStatus"] == "SplitRequired"
 
 
+@given(
+    st.lists(st.integers(0, 30), max_size=25),
+    ORDERS,
+    st.sampled_from([(), ODD, (lambda document: document["n"] > 28,)]),
+    st.integers(1, 4),
+)
+def test_splitting_what_must_be_split_ends_with_every_document_in_one_page(
+    held: list[int], order: Any, filters: Any, budget: int
+) -> None:
+    """As the hook for React does it: a page that was cut short is replaced by its two halves."""
+    table = Numbers(*held)
+    made = plan(order=order, filters=filters)
+    todo: list[dict[str, str | None]] = [{"cursor": None, "endCursor": _end(table, made)}]
+    found: list[int] = []
+    for _ in range(200):
+        if not todo:
+            break
+        edges = todo.pop(0)
+        page, _ = table.page(made, numItems=1, maximumRowsRead=budget, **edges)
+        if page["pageStatus"] == "SplitRequired":
+            split = page["splitCursor"]
+            assert split is not None
+            todo[:0] = [{**edges, "endCursor": split}, {**edges, "cursor": split}]
+        else:
+            found += numbers(page)
+    assert todo == []
+    kept = [n for n in held if all(keep({"n": n}) for keep in filters)]
+    assert found == sorted(kept, reverse=order == "desc")
+
+
+def _end(table: Numbers, made: QueryPlan) -> str:
+    """Return the cursor of the end of the query."""
+    cursor: str | None = None
+    while True:
+        page, _ = table.page(made, cursor=cursor, numItems=8000)
+        cursor = page["continueCursor"]
+        if page["isDone"]:
+            return str(cursor)
+
+
+def test_a_page_stops_before_the_limits_of_its_transaction() -> None:
+    """A page grows as documents come: it must be split then, not fail."""
+    table = Numbers(*range(30))
+    end = table.page(plan(), numItems=29)[0]["continueCursor"]
+    for journal, opts in ((None, {"numItems": 10, "endCursor": end}), (end, {"numItems": 1})):
+        transaction = table.begin(documents_read=20)
+        for _ in transaction.stream(plan(), limit=5):
+            pass
+        transaction.journal_in = journal
+        page = transaction.paginate(plan(), {"cursor": None, **opts})
+        assert (numbers(page), page["pageStatus"]) == ([*range(15)], "SplitRequired")
+        assert page["continueCursor"] == end
+        assert page["splitCursor"] is not None
+
+
+def test_a_page_is_no_longer_than_an_array_may_be() -> None:
+    table = Numbers()
+    transaction = table.begin()
+    for n in range(9000):
+        transaction.insert("numbers", {"n": n})
+    table.commit(transaction)
+    first, _ = table.page(plan(), numItems=9000)
+    assert (len(first["page"]), first["isDone"], first["pageStatus"]) == (8192, False, "SplitRecommended")
+    whole, _ = table.page(plan(), numItems=1, endCursor=_end(table, plan()))
+    assert (len(whole["page"]), whole["pageStatus"]) == (8192, "SplitRequired")
+
+
 def test_a_page_near_the_read_limit_should_be_split() -> None:
     table = Numbers(*range(10))
     transaction = table.begin(documents_read=12)
