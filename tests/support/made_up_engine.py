@@ -131,13 +131,14 @@ class Actions(Calls):
     def __init__(self) -> None:
         super().__init__()
         self.stored: list[bytes] = []
-        self.folder: Path | None = None
+        self.spool = Path()
 
     def request_blocking(self, operation: str, payload: dict[str, Any]) -> Any:
         self.calls.append((operation, payload))
         if operation == "storage_store":
-            data = payload["data"] if "data" in payload else Path(payload["path"]).read_bytes()
-            self.stored.append(data)
+            path = self.spool / payload["spooled"]
+            self.stored.append(path.read_bytes())
+            path.unlink()
             return "file"
         return self.results.get(payload.get("path", operation), self.results.get(operation))
 

@@ -44,7 +44,15 @@ SYSTEM_TABLES = (
     SystemTable(9, "_cron_jobs", ((106, "by_name", ("name",)),)),
     SystemTable(10, "_versions", ((107, "by_state", ("state",)),)),
     SystemTable(11, "_settings", ((108, "by_name", ("name",)),)),
-    SystemTable(12, "_file_storage", ((109, "by_storage_id", ("storageId",)),)),
+    SystemTable(
+        12,
+        "_file_storage",
+        (
+            (109, "by_storage_id", ("storageId",)),
+            (112, "by_uuid", ("uuid",)),
+            (113, "by_deleted_at", ("deletedAt",)),
+        ),
+    ),
     SystemTable(13, "_exports"),
     SystemTable(14, "_snapshot_imports"),
     SystemTable(15, "_cron_job_logs", ((110, "by_name", ("name",)),)),

@@ -13,6 +13,7 @@ from convexpy.database import GroupCommitter
 from convexpy.deployment.actions import ActionDispatcher
 from convexpy.deployment.backend import FunctionRunner
 from convexpy.deployment.checkpoints import CheckpointService
+from convexpy.deployment.files import FileService
 from convexpy.deployment.http_actions import HttpActions
 from convexpy.deployment.identities import Identities
 from convexpy.deployment.keyring import Keyring
@@ -108,6 +109,7 @@ class Deployment:
         self.live = LiveVersion(knobs)
         self.functions = FunctionRunner(self, self.log, Presenter(redact=settings.redact), self.identities)
         self.http_actions = HttpActions(self)
+        self.files = FileService(self, storage.blobs)
         self.hub = Hub(self.timeline, self.functions)
         need = self.live.need
         mutations = MutationPipeline(
@@ -176,6 +178,7 @@ class Deployment:
         self._trust(handle.description["auth"])
         self.schedule_warm(handle.description["packages"])
         await self._resume_building(handle.description["schema"])
+        await self.files.start()
 
     async def _resume_building(self, schema: dict[str, Any] | None) -> None:
         """Go on with the staged indexes of the active version; what a push began that did not end is taken back."""
@@ -217,6 +220,7 @@ class Deployment:
         await self.starter.close()
         await asyncio.to_thread(self.committer.stop)
         await self.checkpoints.close()
+        await self.files.close()
         self.storage.close()
 
     # Commits
@@ -260,6 +264,8 @@ class Deployment:
             cloud_url=self.settings.cloud_url,
             site_url=self.settings.site_url,
             secret=self.settings.instance_secret,
+            name=self.settings.name,
+            spool=str(self.storage.blobs.spool),
             knobs=self.settings.knobs,
         )
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from convexpy.database import Checkpointer, Recovered, Store, recover
 from convexpy.deployment.state import StartState, read_start_state
+from convexpy.files import BlobStore, MemoryBlobStore, open_blob_store
 from convexpy.persistence import (
     CheckpointReader,
     CheckpointWriter,
@@ -25,6 +26,7 @@ class Storage(Protocol):
 
     folder: Path
     log: LogStore
+    blobs: BlobStore
     recovered: Recovered
     start_state: StartState
 
@@ -60,8 +62,16 @@ class FolderStorage:
         StoreRefused: the folder is in use, on a network file system, of a newer format, or its files do not fit.
     """
 
-    def __init__(self, folder: Path, clock: Clock, *, allow_network_file_system: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        clock: Clock,
+        *,
+        allow_network_file_system: bool = False,
+        blobs: BlobStore | None = None,
+    ) -> None:
         self.folder = folder
+        self.blobs: BlobStore = blobs or open_blob_store(None, folder)
         self._data = DataFolder(folder, allow_network_file_system=allow_network_file_system)
         self.log: LogStore = self._data.log
         try:
@@ -97,6 +107,7 @@ class MemoryStorage:
     def __init__(self, clock: Clock) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="convexpy-")
         self.folder = Path(self._temporary.name)
+        self.blobs: BlobStore = MemoryBlobStore(self.folder / "spool", clock)
         self._files = MemoryFiles()
         self.log: LogStore = self._files.log()
         self.recovered, self.start_state = _prepare(

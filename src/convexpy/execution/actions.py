@@ -23,7 +23,6 @@ from convexpy.errors import (
     ArgumentError,
     AuthError,
     ConvexError,
-    DocumentNotFound,
     Error,
     FunctionError,
     FunctionNotFound,
@@ -31,6 +30,7 @@ from convexpy.errors import (
 )
 from convexpy.execution import capture, http_actions
 from convexpy.execution.executor import arguments, failure_of
+from convexpy.execution.files import StorageIdNotFound
 from convexpy.execution.host import find_function
 from convexpy.execution.loader import LoadedApp
 from convexpy.execution.settings import ExecutorSettings
@@ -56,7 +56,7 @@ _ERRORS: dict[str, type[Error]] = {
     **{cls.default_code: cls for cls in (ArgumentError, FunctionNotFound)},
     "InvalidId": ArgumentError,
     "Sha256Mismatch": ArgumentError,
-    "StorageIdNotFound": DocumentNotFound,
+    "StorageIdNotFound": StorageIdNotFound,
 }
 
 

@@ -15,9 +15,10 @@ import msgspec
 
 from convexpy.database import Transaction
 from convexpy.errors import ArgumentError, ConvexError, Error, FunctionError, FunctionNotFound, ReturnsError
-from convexpy.execution import capture, guards, tracebacks
+from convexpy.execution import capture, files, guards, tracebacks
 from convexpy.execution.loader import LoadedApp
 from convexpy.functions import FunctionDefinition, FunctionKind, MutationCtx, QueryCtx
+from convexpy.protocol.upload_tokens import upload_url
 from convexpy.schema import Schema
 from convexpy.values import UNSET, encode_wire, normalize
 
@@ -160,20 +161,21 @@ class TransactionCallHost:
         raise not_available("scheduled functions")
 
     def storage_url(self, id: str) -> str | None:
-        """Refuse: there are no files."""
-        raise not_available("file storage")
+        """Return where a file can be downloaded, or None if there is none."""
+        return files.file_url(self._call.transaction, id, self._call.settings.cloud_url)
 
     def storage_metadata(self, id: str) -> dict[str, Any] | None:
-        """Refuse: there are no files."""
-        raise not_available("file storage")
+        """Return what is known about a file, or None if there is none."""
+        return files.file_metadata(self._call.transaction, id)
 
     def storage_upload_url(self) -> str:
-        """Refuse: nothing would take the upload."""
-        raise not_available("file storage")
+        """Return where files can be uploaded for an hour."""
+        settings = self._call.settings
+        return upload_url(settings.cloud_url, settings.secret, settings.name, self._call.now_ms)
 
     def storage_delete(self, id: str) -> None:
-        """Refuse: there are no files."""
-        raise not_available("file storage")
+        """Delete a file, as part of the transaction."""
+        files.delete_file(self._call.transaction, id, self._call.now_ms)
 
 
 def not_available(what: str) -> Error:

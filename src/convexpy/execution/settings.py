@@ -11,7 +11,8 @@ class ExecutorSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where an executor finds its app and its data, and how it may behave.
 
     `folder` holds the materialised modules of `version`; `label` is the developer's name of that folder. `data_path` is
-    the checkpoint. `cloud_url` and `site_url` are the public origins. `secret` signs upload addresses and cursors.
+    the checkpoint. `cloud_url` and `site_url` are the public origins. `secret` signs upload addresses (of the deployment
+    `name`) and cursors. Actions put the content of files to store into `spool`.
     """
 
     version: int
@@ -23,6 +24,8 @@ class ExecutorSettings(msgspec.Struct, frozen=True, kw_only=True):
     cloud_url: str = ""
     site_url: str = ""
     secret: str = ""
+    name: str = ""
+    spool: str = ""
     knobs: Knobs = Knobs()
 
 

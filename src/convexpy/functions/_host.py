@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -137,12 +138,18 @@ class ActionHost(CallHost, Protocol):
     - `storage_metadata {id}` → dict or None
     - `storage_upload_url {}` → str
     - `storage_delete {id}`
-    - `storage_get {id}` → {path, contentType, size, sha256} or None
-    - `storage_store {data | path, temporary, contentType, sha256}` → id; a file at `path` may be moved
-      away if it is `temporary`, else it is copied
+    - `storage_get {id}` → {path, temporary, contentType, size, sha256} or None; who asks removes a
+      `temporary` file
+    - `storage_store {spooled, contentType, sha256}` → id; `spooled` is the name of a file in `spool`,
+      which is moved away
     - `vector_search {table, index, vector, limit, filter}` → list of {_id, _score}; `filter` is None
       or a list of [field, value], one of which must be true
     """
+
+    @property
+    def spool(self) -> Path:
+        """A folder for content on its way to the engine, which may be larger than memory."""
+        ...
 
     async def request(self, operation: str, payload: dict[str, Any]) -> Any: ...
     def request_blocking(self, operation: str, payload: dict[str, Any]) -> Any: ...

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import contextlib
+import shutil
+import uuid
+import weakref
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeAlias, cast
@@ -26,7 +28,8 @@ __all__ = [
 ]
 
 _Content: TypeAlias = bytes | bytearray | memoryview | BinaryIO | Path | Iterable[bytes]
-_CHUNK_BYTES = 64 * 1024
+_CHUNK_BYTES = 256 * 1024
+_BUFFER_BYTES = 256 * 1024
 
 
 class StorageMetadata(TypedDict):
@@ -50,10 +53,12 @@ class _Host(Protocol):
 class _File:
     """A stored file: what the engine says about it, and where its bytes are."""
 
-    __slots__ = ("_described",)
+    __slots__ = ("__weakref__", "_described")
 
     def __init__(self, described: dict[str, Any]) -> None:
         self._described = described
+        if described.get("temporary"):
+            weakref.finalize(self, _remove, self._path)
 
     @property
     def content_type(self) -> str | None:
@@ -160,12 +165,10 @@ class SyncActionStorage(StorageWriter):
 
         With `sha256`, the content must have it.
         """
-        payload = _source(data) or _spooled(_chunks(data))
-        try:
-            payload |= {"contentType": content_type, "sha256": sha256}
+        with _spool_file(self._blocking.host.spool) as path:
+            _spool(data, path)
+            payload = {"spooled": path.name, "contentType": content_type, "sha256": sha256}
             return StorageId(str(self._blocking.host.request_blocking("storage_store", payload)))
-        finally:
-            _discard(payload)
 
     def get(self, id: StorageId, /) -> SyncStoredFile | None:
         """Return the file, or None if there is none."""
@@ -211,15 +214,10 @@ class ActionStorage:
         """
 
         async def store() -> StorageId:
-            payload = _source(data)
-            if payload is None:
-                chunks = data if hasattr(data, "__aiter__") else _chunks(data)
-                payload = await _spooled_async(chunks)
-            try:
-                payload |= {"contentType": content_type, "sha256": sha256}
+            with _spool_file(self._requests.host.spool) as path:
+                await _spool_async(data, path)
+                payload = {"spooled": path.name, "contentType": content_type, "sha256": sha256}
                 return StorageId(str(await self._requests.host.request("storage_store", payload)))
-            finally:
-                _discard(payload)
 
         return self._requests.track(store, "storage.store")
 
@@ -232,18 +230,47 @@ class ActionStorage:
         return self._requests.ask("storage_get", {"id": id}, convert, label="storage.get")
 
 
-def _source(data: Any) -> dict[str, Any] | None:
-    """Return the payload for what is at hand as a whole, None for what comes in pieces."""
-    if isinstance(data, bytes | bytearray | memoryview):
-        return {"data": bytes(data)}
+@contextlib.contextmanager
+def _spool_file(folder: Path) -> Iterator[Path]:
+    """Give a path for the content; afterwards nothing is there: the engine has taken it, or something failed."""
+    path = folder / f"store-{uuid.uuid4()}"
+    try:
+        yield path
+    finally:
+        _remove(path)
+
+
+def _spool(data: Any, path: Path) -> None:
+    """Write content to a file, in pieces if it comes in pieces."""
     if isinstance(data, Path):
-        return {"path": str(data), "temporary": False}
-    if isinstance(data, str):
-        raise ArgumentError("storage.store takes bytes, not a str: encode it, e.g. text.encode()")
-    return None
+        shutil.copyfile(data, path)
+        return
+    chunks = _chunks(data)
+    with path.open("xb") as file:
+        for chunk in chunks:
+            file.write(_checked(chunk))
+
+
+async def _spool_async(data: Any, path: Path) -> None:
+    import asyncio
+
+    if not hasattr(data, "__aiter__"):
+        # A file or a generator may block: it is read where that does no harm.
+        await asyncio.to_thread(_spool, data, path)
+        return
+    file = await asyncio.to_thread(path.open, "xb", buffering=_BUFFER_BYTES)
+    try:
+        async for chunk in cast(AsyncIterator[bytes], data):
+            await asyncio.to_thread(file.write, _checked(chunk))
+    finally:
+        await asyncio.to_thread(file.close)
 
 
 def _chunks(data: Any) -> Iterator[bytes]:
+    if isinstance(data, bytes | bytearray | memoryview):
+        return iter((cast(bytes, data),))
+    if isinstance(data, str):
+        raise ArgumentError("storage.store takes bytes, not a str: encode it, e.g. text.encode()")
     if hasattr(data, "read"):
         return iter(lambda: data.read(_CHUNK_BYTES), b"")
     if isinstance(data, Iterable):
@@ -253,38 +280,12 @@ def _chunks(data: Any) -> Iterator[bytes]:
     )
 
 
-def _spooled(chunks: Iterator[bytes]) -> dict[str, Any]:
-    with _temporary_file() as file:
-        for chunk in chunks:
-            file.write(_checked(chunk))
-    return {"path": file.name, "temporary": True}
-
-
-async def _spooled_async(chunks: Any) -> dict[str, Any]:
-    import asyncio
-
-    with _temporary_file() as file:
-        if hasattr(chunks, "__aiter__"):
-            async for chunk in chunks:
-                await asyncio.to_thread(file.write, _checked(chunk))
-        else:
-            # A file or a generator may block: it is read where that does no harm.
-            while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
-                await asyncio.to_thread(file.write, _checked(chunk))
-    return {"path": file.name, "temporary": True}
-
-
-def _temporary_file() -> Any:
-    return tempfile.NamedTemporaryFile(prefix="convexpy-store-", delete=False)
-
-
-def _checked(chunk: Any) -> bytes:
+def _checked(chunk: Any) -> bytes | bytearray | memoryview:
     if not isinstance(chunk, bytes | bytearray | memoryview):
         raise ArgumentError(f"storage.store takes chunks of bytes, not {type(chunk).__name__}")
-    return bytes(chunk)
+    return chunk
 
 
-def _discard(payload: dict[str, Any]) -> None:
-    """Remove the temporary file, unless the engine has moved it to its place."""
-    if payload.get("temporary"):
-        Path(os.fspath(payload["path"])).unlink(missing_ok=True)
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)

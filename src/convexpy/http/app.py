@@ -13,6 +13,7 @@ from convexpy._version import __version__
 from convexpy.deployment import Deployment
 from convexpy.errors import Error, RequestError
 from convexpy.http.admin_api import AdminApi
+from convexpy.http.file_api import FILES_PATH, FileApi, FileResponse
 from convexpy.http.function_api import FunctionApi
 from convexpy.http.messages import (
     HttpRequest,
@@ -48,6 +49,7 @@ class ApiApp:
         self._site = SiteApp(deployment, prefix="/http")
         functions, admin = FunctionApi(deployment), AdminApi(deployment)
         self._functions = functions
+        self._files = FileApi(deployment)
         self._routes: dict[tuple[str, str], Handler] = {
             ("POST", "/api/query"): lambda request: functions.call("query", request),
             ("POST", "/api/mutation"): lambda request: functions.call("mutation", request),
@@ -104,6 +106,9 @@ class ApiApp:
             response = await self._respond(request)
             if b"origin" in request.headers:
                 response.headers = [*response.headers, *cors_headers(request.headers)]
+        if isinstance(response, FileResponse):
+            await response.send(receive, send)
+            return
         body = b"" if request.method == "HEAD" else response.body
         headers = [*response.headers, (b"content-length", b"%d" % len(response.body))]
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
@@ -130,6 +135,8 @@ class ApiApp:
         handler = self._routes.get((method, path))
         if handler is not None:
             return await handler(request)
+        if path.startswith(FILES_PATH):
+            return await self._files.respond(request, path)
         if path.startswith("/api/run/") and method == "POST":
             return await self._functions.run_path(path.removeprefix("/api/run/"), request)
         if path.startswith(UNSUPPORTED):

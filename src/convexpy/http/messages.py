@@ -85,6 +85,10 @@ class HttpRequest:
         client = self.scope.get("client")
         return client[0] if client else None
 
+    async def receive(self) -> dict[str, Any]:
+        """Return the next message of the client: a part of the body, or that it went away."""
+        return await self._receive()
+
     async def body(self) -> bytes:
         """Return the whole body.
 

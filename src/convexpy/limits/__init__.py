@@ -28,6 +28,10 @@ __all__ = [
     "OBJECT_FIELDS_MAX",
     "RSA_KEY_BITS_MAX",
     "RSA_KEY_BITS_MIN",
+    "STORAGE_ORPHAN_S",
+    "STORAGE_SWEEP_EVERY_S",
+    "STORAGE_UNLINK_AFTER_S",
+    "STORAGE_UPLOAD_STALL_S",
     "TOKEN_CLOCK_SKEW_S",
     "USER_TOKEN_BYTES_MAX",
     "VALUE_NESTING_MAX",
@@ -67,6 +71,13 @@ ISSUER_FETCH_S_MAX = 5.0
 ISSUER_REDIRECTS_MAX = 3
 ISSUER_ANSWER_BYTES_MAX = 256 * 1024
 ISSUER_KEYS_MAX = 100
+
+# Files. A download that has begun may go on for a while after its file was deleted; bytes that no file has after a day
+# are of an upload that a crash ended. A sender who sends nothing for so long is gone.
+STORAGE_UNLINK_AFTER_S = 3600
+STORAGE_ORPHAN_S = 86_400
+STORAGE_SWEEP_EVERY_S = 600
+STORAGE_UPLOAD_STALL_S = 120
 
 # Logs of one call.
 LOG_LINE_LENGTH_MAX = 32768
@@ -112,6 +123,7 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True):
 
     # Clients.
     request_body_bytes: int = 16 * MIB + 2000
+    file_bytes: int = 1024 * 1024 * MIB
     socket_message_bytes: int = 20 * MIB
     socket_buffer_bytes: int = 64 * MIB
     mutations_waiting_per_socket: int = 1000

@@ -1,0 +1,108 @@
+"""Files as documents: what `ctx.storage` reads and writes inside a transaction.
+
+App code sees `_storage` documents. `_file_storage` maps each to the uuid that its URL and its bytes are named by; a
+deleted file keeps that record, with `deletedAt`, until its bytes are gone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convexpy.database import Transaction
+from convexpy.errors import ArgumentError, DocumentNotFound
+from convexpy.functions import QueryPlan
+from convexpy.values import decode_id
+
+FILES = "_storage"
+BLOBS = "_file_storage"
+FILE_PATH = "/api/storage/"
+
+
+class StorageIdNotFound(DocumentNotFound):
+    """A file to delete does not exist."""
+
+    default_code = "StorageIdNotFound"
+
+
+def check_storage_id(transaction: Transaction, id: str, method: str) -> None:
+    """Refuse what can't be the id of a file.
+
+    Raises:
+        ArgumentError: no id at all, or of another table.
+    """
+    if transaction.normalize_id(FILES, id, system=True) is not None:
+        return
+    if decode_id(id) is None:
+        text = f"Invalid argument `id` for `{method}`: Unable to decode ID: {id!r}"
+    else:
+        text = f"Invalid argument `id` for `{method}`, expected ID for table `{FILES}`, got an ID of another: {id}"
+    raise ArgumentError(text, code="InvalidId")
+
+
+def blob_of(transaction: Transaction, index: str, field: str, value: str) -> dict[str, Any] | None:
+    """Return the record in `_file_storage`, also of a deleted file."""
+    before = transaction.is_privileged
+    transaction.is_privileged = True
+    try:
+        return transaction.first(QueryPlan(BLOBS, index, equal=((field, value),), system=True))
+    finally:
+        transaction.is_privileged = before
+
+
+def find_file(transaction: Transaction, id: str, method: str) -> dict[str, Any] | None:
+    """Return the `_storage` document, or None.
+
+    Raises:
+        ArgumentError: `id` is no id of a file.
+    """
+    check_storage_id(transaction, id, method)
+    return transaction.get(id, FILES, system=True)
+
+
+def file_url(transaction: Transaction, id: str, cloud_url: str) -> str | None:
+    """Return where a file can be downloaded, or None if there is none."""
+    if find_file(transaction, id, "storage.get_url") is None:
+        return None
+    blob = blob_of(transaction, "by_storage_id", "storageId", id)
+    return None if blob is None else f"{cloud_url}{FILE_PATH}{blob['uuid']}"
+
+
+def file_metadata(transaction: Transaction, id: str) -> dict[str, Any] | None:
+    """Return `storageId sha256 size contentType`, or None if there is no such file."""
+    found = find_file(transaction, id, "storage.get_metadata")
+    return None if found is None else described(found)
+
+
+def described(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a `_storage` document in the form of metadata."""
+    return {
+        "storageId": document["_id"],
+        "sha256": document["sha256"],
+        "size": document["size"],
+        "contentType": document.get("contentType"),
+    }
+
+
+def add_file(transaction: Transaction, uuid: str, *, sha256: str, size: int, content_type: str | None) -> str:
+    """Make the documents of a file whose bytes are durable; return its id. `sha256` is base64."""
+    document: dict[str, Any] = {"sha256": sha256, "size": size}
+    if content_type is not None:
+        document["contentType"] = content_type
+    id = transaction.system_insert(FILES, document)
+    transaction.system_insert(BLOBS, {"storageId": id, "uuid": uuid})
+    return id
+
+
+def delete_file(transaction: Transaction, id: str, now_ms: int) -> None:
+    """Delete a file: from the commit on it is gone for everybody, its bytes are removed later.
+
+    Raises:
+        StorageIdNotFound: there is none.
+        ArgumentError: `id` is no id of a file.
+    """
+    if find_file(transaction, id, "storage.delete") is None:
+        raise StorageIdNotFound(f"storage id {id} not found")
+    transaction.system_delete(FILES, id)
+    blob = blob_of(transaction, "by_storage_id", "storageId", id)
+    if blob is not None:
+        transaction.system_patch(BLOBS, blob["_id"], {"deletedAt": now_ms})
