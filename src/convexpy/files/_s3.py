@@ -12,7 +12,8 @@ import contextlib
 import os
 import shutil
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ PART_BYTES = 16 * 1024 * 1024
 """S3 takes 10,000 parts: files of up to 156 GiB."""
 PARTS_AT_ONCE = 3
 READ_BYTES = 256 * 1024
+RETRY_FOR = timedelta(seconds=20)
 
 
 def _store(url: str) -> tuple[S3Store, str]:
@@ -44,7 +46,12 @@ def _store(url: str) -> tuple[S3Store, str]:
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     config: S3Config = {} if endpoint is None else {"endpoint": endpoint}
     plain = (endpoint or "").startswith("http://")
-    store = S3Store(parts.netloc, config=config, client_options={"allow_http": plain})
+    store = S3Store(
+        parts.netloc,
+        config=config,
+        client_options={"allow_http": plain},
+        retry_config={"max_retries": 4, "retry_timeout": RETRY_FOR},
+    )
     prefix = parts.path.strip("/")
     return store, f"{prefix}/" if prefix else ""
 
@@ -177,7 +184,7 @@ class S3BlobStore:
 
 
 @contextlib.contextmanager
-def _refusals(what: str) -> Iterator[None]:
+def _refusals(what: str) -> Generator[None, None, None]:
     """Turn what the library raises into our own errors."""
     from obstore.exceptions import BaseError
 

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import uuid
 import weakref
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeAlias, cast
 
@@ -231,7 +231,7 @@ class ActionStorage:
 
 
 @contextlib.contextmanager
-def _spool_file(folder: Path) -> Iterator[Path]:
+def _spool_file(folder: Path) -> Generator[Path, None, None]:
     """Give a path for the content; afterwards nothing is there: the engine has taken it, or something failed."""
     path = folder / f"store-{uuid.uuid4()}"
     try:

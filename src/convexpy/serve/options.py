@@ -27,6 +27,8 @@ class ServeOptions:
     function_cpu_s: float | None
     memory_mib: int | None
     ping_interval_s: float | None
+    storage: str | None
+    file_mib: int | None
 
 
 def parse(arguments: list[str]) -> ServeOptions:
@@ -51,5 +53,9 @@ def parse(arguments: list[str]) -> ServeOptions:
     parser.add_argument("--query-executors", type=int, default=1)
     parser.add_argument("--function-cpu-s", type=float, help="CPU seconds of one query or mutation")
     parser.add_argument("--memory-mib", type=int, help="memory of one executor for queries and mutations")
+    parser.add_argument(
+        "--storage", help="where files are: a folder (default DATA/storage), or s3://BUCKET/PREFIX"
+    )
+    parser.add_argument("--file-mib", type=int, help="largest file that can be uploaded; default 1 TiB")
     parser.add_argument("--ping-interval-s", type=float, help=argparse.SUPPRESS)
     return ServeOptions(**vars(parser.parse_args(arguments)))

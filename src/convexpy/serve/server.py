@@ -27,6 +27,7 @@ from convexpy.deployment import Deployment, DeploymentSettings, FolderStorage, K
 from convexpy.errors import Error
 from convexpy.execution.spares import SpawnStarter
 from convexpy.execution.starter import ForkStarter, Starter
+from convexpy.files import open_blob_store
 from convexpy.http import ApiApp, SiteApp
 from convexpy.limits import Knobs
 from convexpy.runtime import SystemClock
@@ -107,6 +108,7 @@ def _knobs(options: ServeOptions) -> Knobs:
         "function_cpu_s": options.function_cpu_s,
         "executor_memory_bytes": None if memory_mib is None else memory_mib * 2**20,
         "ping_interval_s": options.ping_interval_s,
+        "file_bytes": None if options.file_mib is None else options.file_mib * 2**20,
     }
     return msgspec.structs.replace(
         Knobs(), **{name: value for name, value in given.items() if value is not None}
@@ -171,7 +173,12 @@ async def serve(options: ServeOptions) -> int:
     site_socket = bind(options.host, options.site_port)
     options.data.mkdir(parents=True, exist_ok=True)
     clock = SystemClock()
-    storage = FolderStorage(options.data, clock, allow_network_file_system=options.allow_network_file_system)
+    storage = FolderStorage(
+        options.data,
+        clock,
+        allow_network_file_system=options.allow_network_file_system,
+        blobs=open_blob_store(options.storage, options.data),
+    )
     keys = ensure_keys(options.data, options.name)
     settings = DeploymentSettings(
         name=keys.name,
