@@ -1,4 +1,4 @@
-"""Helpers that apps would otherwise copy: functions with a changed ctx, row-level security, relationships."""
+"""Helpers that apps would otherwise copy: changed ctx, row-level security, relationships, rate limits, migrations."""
 
 from convexpy.helpers._custom import (
     Customization,
@@ -7,6 +7,8 @@ from convexpy.helpers._custom import (
     custom_mutation,
     custom_query,
 )
+from convexpy.helpers._migrations import Migrations, migration_tables
+from convexpy.helpers._rate_limit import RateLimitStatus, rate_limit, rate_limit_tables
 from convexpy.helpers._relationships import get_all_or_raise, get_many_from, get_many_via, get_one_from
 from convexpy.helpers._row_security import (
     Rules,
@@ -19,6 +21,8 @@ from convexpy.helpers._row_security import (
 
 __all__ = [
     "Customization",
+    "Migrations",
+    "RateLimitStatus",
     "Rules",
     "TableRules",
     "custom_action",
@@ -29,8 +33,11 @@ __all__ = [
     "get_many_from",
     "get_many_via",
     "get_one_from",
+    "migration_tables",
     "mutation_with_rls",
     "query_with_rls",
+    "rate_limit",
+    "rate_limit_tables",
     "wrap_database_reader",
     "wrap_database_writer",
 ]
