@@ -297,7 +297,7 @@ def test_a_response_that_nobody_reads_is_not_made_ahead(app: ServerProcess) -> N
     app.call("mutation", "state:note", name="flood", n=0)
     port = int(app.site_url.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port)) as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 262_144)
         connection.sendall(b"GET /flood?parts=300 HTTP/1.1\r\nHost: x\r\n\r\n")
         connection.recv(1)
         seen: list[Any] = []

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 BODY_BYTES_MAX = 20 * 1024 * 1024
+PART_BYTES = 256 * 1024
 TEXT = (b"content-type", b"text/plain; charset=utf-8")
 NO_ROUTE = HttpReply(404, [TEXT], b"No matching routes found")
 NOT_ENABLED = HttpReply(404, [TEXT], b"This Convex deployment does not have HTTP actions enabled.")
@@ -96,15 +97,18 @@ class _Reply:
                 f"the response of {self._path} is larger than the limit http_body_bytes: {BODY_BYTES_MAX}",
                 limit="http_body_bytes",
             )
-        if self._streaming:
-            if part:
-                await self._server.ask_raw(http_frames.SEND, part)
-        elif more:
-            self._streaming = True
-            first = HttpReply(self._status, self._headers, part, streamed=True)
-            await self._server.ask_raw(http_frames.START, http_frames.encode(first))
-        else:
+        if not self._streaming and not more and len(part) <= PART_BYTES:
             self._body = part
+            return
+        if not self._streaming:
+            self._streaming = True
+            first, part = (
+                HttpReply(self._status, self._headers, part[:PART_BYTES], streamed=True),
+                part[PART_BYTES:],
+            )
+            await self._server.ask_raw(http_frames.START, http_frames.encode(first))
+        for start in range(0, len(part), PART_BYTES):
+            await self._server.ask_raw(http_frames.SEND, part[start : start + PART_BYTES])
 
     def finished(self) -> HttpReply:
         """Return the response; of a streamed one, only that it has ended."""
