@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from convexpy.database import Transaction
+from convexpy.database import InvalidCursor, Transaction
 from convexpy.errors import ArgumentError, ConvexError, Error, FunctionError, FunctionNotFound, ReturnsError
 from convexpy.execution import capture, files, guards, tracebacks
 from convexpy.execution.loader import LoadedApp
@@ -202,6 +202,8 @@ def error_detail(error: BaseException, marker: str) -> str:
         head = f"{error.code}: {error.message}"
     elif isinstance(error, FunctionNotFound):
         head = error.message
+    elif isinstance(error, InvalidCursor):
+        head = f"Uncaught {error}"  # its data is for clients, which look for this text, too
     elif isinstance(error, ConvexError):
         data = error.data if error.data is not UNSET else None
         text = data if isinstance(data, str) else encode_wire(normalize(data)).decode()
