@@ -11,6 +11,7 @@ from convexpy.database._entries import (
     encode_entry,
     written_keys,
 )
+from convexpy.database._system_tables import system_index
 from convexpy.database._tables import check_table_name, new_index_document, new_table_documents
 from convexpy.database.catalog import Catalog, IndexInfo, TableInfo
 from convexpy.database.checkpointer import Checkpointer, IndexWalk
@@ -49,5 +50,6 @@ __all__ = [
     "new_index_document",
     "new_table_documents",
     "recover",
+    "system_index",
     "written_keys",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["APP_VISIBLE", "INDEX", "SYSTEM_TABLES", "TABLES", "SystemTable"]
+__all__ = ["APP_VISIBLE", "INDEX", "SYSTEM_TABLES", "TABLES", "SystemTable", "system_index"]
 
 TABLES = 1
 """The tablet of `_tables`."""
@@ -61,3 +61,14 @@ SYSTEM_TABLES = (
 
 APP_VISIBLE = frozenset({"_storage", "_scheduled_functions"})
 """What app code may read through `ctx.db.system`."""
+
+
+def system_index(table: str, index: str) -> int:
+    """Return the number of an index of a system table."""
+    return next(
+        number
+        for known in SYSTEM_TABLES
+        if known.name == table
+        for number, name, _ in known.indexes
+        if name == index
+    )

@@ -55,6 +55,7 @@ _TEXTS = {
         "",
     ),
 }
+_UNLIMITED = dict.fromkeys(LIMIT_NAMES, 1 << 62)
 
 
 @lru_cache(maxsize=16)
@@ -157,6 +158,19 @@ class Usage:
         self.database_queries_max = limits["database_queries"]
         self.bytes_written_max = limits["bytes_written"]
         self.documents_written_max = limits["documents_written"]
+
+    def pause(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Stop counting: from now on there are no limits; return what `resume` needs."""
+        limits, used = self.limits, {name: getattr(self, name) for name in LIMIT_NAMES}
+        self.restore(_UNLIMITED)
+        return limits, used
+
+    def resume(self, counted: tuple[dict[str, int], dict[str, int]]) -> None:
+        """Go on from where `pause` was called."""
+        limits, used = counted
+        self.restore(limits)
+        for name, amount in used.items():
+            setattr(self, name, amount)
 
     def as_mapping(self) -> dict[str, tuple[int, int]]:
         """Return `(used, limit)` by name."""

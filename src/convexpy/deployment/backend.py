@@ -74,13 +74,14 @@ class FunctionRunner:
         request: int = 0,
         client_address: str | None = None,
         user_agent: str | None = None,
+        parent_job: str = "",
     ) -> None:
         """Run a function; `done` gets its outcome. A refusal is an outcome too."""
         live = self._deployment.live
         refusal = live.registry.refusal(kind, path, caller.access)
         if refusal is not None:
             refusal.ts, refusal.row = self._deployment.timeline.ts, self._deployment.timeline.row
-            self._logged(kind, path, refusal, request_id, origin, caller)
+            self.log_end(kind, path, refusal, request_id, origin, caller)
             done(refusal)
             return
         call = Call(
@@ -96,10 +97,11 @@ class FunctionRunner:
             None,
             client_address,
             user_agent,
+            parent_job=parent_job,
         )
 
         def finished(outcome: Outcome) -> None:
-            self._logged(kind, path, outcome, request_id, origin, caller)
+            self.log_end(kind, path, outcome, request_id, origin, caller)
             done(outcome)
 
         if kind == "mutation":
@@ -123,9 +125,10 @@ class FunctionRunner:
         self.call(kind, path, args, caller, done, **context)
         return await future
 
-    def _logged(
+    def log_end(
         self, kind: Kind, path: str, outcome: Outcome, request_id: str, origin: str, caller: Caller
     ) -> None:
+        """Write the end of a call into the function log."""
         if path.startswith("_system/"):
             return
         result, failure = outcome.result, outcome.failure
@@ -158,14 +161,10 @@ class FunctionRunner:
         payload: dict[str, Any] = _decode(request.payload)
         if request.operation.startswith("storage_"):
             return await self._deployment.files.serve(call, request.operation, payload)
+        if request.operation in ("schedule", "cancel"):
+            return await self._deployment.scheduling.serve(call, request.operation, payload)
         if request.operation != "call":
-            what = request.operation.partition("_")[0]
-            named = {
-                "schedule": "scheduled functions",
-                "cancel": "scheduled functions",
-                "vector": "vector search",
-            }
-            detail = f"{named.get(what, 'file storage')}: not in this version of convexpy"
+            detail = "vector search: not in this version of convexpy"
             return b"null", CallFailure("NotAvailable", detail, function=call.path)
         caller = Caller(call.identity or b"", FULL_ACCESS)
         try:
@@ -179,6 +178,7 @@ class FunctionRunner:
             caller,
             request_id=call.request_id,
             origin="Action",
+            parent_job=call.parent_job,
         )
         return outcome.value, outcome.failure
 
@@ -229,7 +229,7 @@ class FunctionRunner:
         refusal = deployment.live.registry.refusal("query", key.path, key.access)
 
         def finished(outcome: Outcome, stale: bool) -> None:
-            self._logged("query", key.path, outcome, request_id, "SyncWorker", caller)
+            self.log_end("query", key.path, outcome, request_id, "SyncWorker", caller)
             failure, result = outcome.failure, outcome.result
             run.finish(
                 QueryOutcome(

@@ -26,6 +26,10 @@ def _tables(description: dict[str, Any]) -> dict[str, Any]:
     return {} if schema is None else {name: table["validator"] for name, table in schema["tables"].items()}
 
 
+def _crons(description: dict[str, Any]) -> dict[str, Any]:
+    return {cron["name"]: (cron["schedule"], cron["function"], cron["args"]) for cron in description["crons"]}
+
+
 def _indexes(description: dict[str, Any]) -> dict[tuple[str, str, tuple[str, ...]], dict[str, Any]]:
     schema = description["schema"]
     found: dict[tuple[str, str, tuple[str, ...]], dict[str, Any]] = {}
@@ -52,6 +56,7 @@ def describe_changes(
                 "added": [new[key] for key in sorted(new.keys() - old.keys())],
                 "removed": [old[key] for key in sorted(old.keys() - new.keys())],
             },
+            "crons": _difference(_crons(before), _crons(after)),
             "modules": _difference(modules_before, modules),
         },
         "warnings": _warnings(after),
@@ -62,8 +67,6 @@ def describe_changes(
 def _warnings(description: dict[str, Any]) -> list[str]:
     """Name what the app defines and this version does not run."""
     found: list[str] = []
-    if description["crons"]:
-        found.append("crons.py: cron jobs are not run by this version of convexpy")
     schema = description["schema"]
     for name, table in ({} if schema is None else schema["tables"]).items():
         if table["searchIndexes"] or table["vectorIndexes"]:

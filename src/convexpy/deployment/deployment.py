@@ -21,6 +21,7 @@ from convexpy.deployment.mutations import MutationPipeline
 from convexpy.deployment.outcome import Outcome, Presenter, failed, new_request_id
 from convexpy.deployment.push import PushConfig, Pusher
 from convexpy.deployment.queries import QueryDispatcher
+from convexpy.deployment.scheduling import SchedulingService
 from convexpy.deployment.sources import SourceStore
 from convexpy.deployment.state import ActiveVersion, StartState
 from convexpy.deployment.storage import Storage
@@ -112,6 +113,7 @@ class Deployment:
         self.files = FileService(self, storage.blobs)
         self.hub = Hub(self.timeline, self.functions)
         need = self.live.need
+        self.scheduling = SchedulingService(self)
         mutations = MutationPipeline(
             self.timeline,
             knobs,
@@ -163,9 +165,11 @@ class Deployment:
         settings = self.executor_settings(number, str(folder), self.active.config)
         try:
             handle = await self.starter.start_version(settings, self.functions_environment())
+        loads = True
         except Error as error:
             # The data is fine and a push can repair the code: serve an empty app until then.
             logger.error("the active version does not load, serving nothing until a push: %s", error)
+            loads = False
             empty = await asyncio.to_thread(self.sources.materialise, 0, {})
             settings = self.executor_settings(0, str(empty), PushConfig())
             self.active.config = PushConfig(label="")
@@ -183,6 +187,7 @@ class Deployment:
     async def _resume_building(self, schema: dict[str, Any] | None) -> None:
         """Go on with the staged indexes of the active version; what a push began that did not end is taken back."""
         staged = {
+        await self.scheduling.start(runs=loads)
             (table, index["name"], tuple(index["fields"]))
             for table, definition in ({} if schema is None else schema["tables"]).items()
             for index in definition["indexes"]
@@ -206,6 +211,7 @@ class Deployment:
         self.live.mutations.close_gate(idle.set)
         try:
             async with asyncio.timeout(self.settings.knobs.stop_grace_s):
+        await self.scheduling.close()
                 await idle.wait()
         except TimeoutError:
             logger.warning("mutations were still running at the end of the grace period")
@@ -231,6 +237,7 @@ class Deployment:
         self.hub.committed(row.keys)
 
     def _checkpoint_moved(self, seq: int) -> None:
+        self.scheduling.row(row)
         self.timeline.checkpointed(seq)
         self.committer.trim(seq - self.settings.knobs.log_rows_kept)
         self.live.mutations.checkpointed(seq)
@@ -279,6 +286,13 @@ class Deployment:
         call = Call(
             self.functions.next_call(),
             "system",
+        outcome = await self.try_system(path, args, first=first)
+        if outcome.failure is not None:
+            raise Error(outcome.failure.detail.removeprefix("Uncaught "), code=outcome.failure.code)
+        return outcome
+
+    async def try_system(self, path: str, args: bytes, *, first: bool = False) -> Outcome:
+        """Run a system mutation; return how it ended."""
             path,
             args,
             new_request_id(),
@@ -290,8 +304,6 @@ class Deployment:
         except asyncio.CancelledError:
             self.live.mutations.forget(call.id)
             raise
-        if outcome.failure is not None:
-            raise Error(outcome.failure.detail.removeprefix("Uncaught "), code=outcome.failure.code)
         return outcome
 
     def activated(self, version: int, modules: dict[str, str], config: PushConfig) -> None:
@@ -304,6 +316,7 @@ class Deployment:
         if old != version:
             self.in_background(asyncio.to_thread(self.sources.sweep, version))
 
+        self.scheduling.resume()
     def _trust(self, providers: list[dict[str, Any]]) -> None:
         """Take tokens of these issuers from now on; who is signed in by another one is not any more."""
         if providers != self._providers:

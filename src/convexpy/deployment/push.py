@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from convexpy.deployment.changes import describe_changes, schema_needs_check
+from convexpy.deployment.scheduling import planned_crons
 from convexpy.deployment.sources import PushedModule
 from convexpy.errors import PushRejected, RequestError
 from convexpy.execution.settings import ExecutorSettings
@@ -138,6 +139,9 @@ class Pusher:
                 "schemaJson": "" if schema is None else msgspec.json.encode(schema).decode(),
                 "ready": now_ready,
                 "modules": [[path, sha256] for path, sha256 in sorted(modules.items())],
+                "crons": planned_crons(
+                    handle.description["crons"], deployment.settings.name, deployment.clock.now_ns() / 1e6
+                ),
                 "sources": [[sha256, deployment.sources.read(sha256)] for sha256 in sorted(new_sources)],
             }
 

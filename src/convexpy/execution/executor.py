@@ -17,7 +17,7 @@ import msgspec
 
 from convexpy.database import Replay, Store, Transaction, TransactionRecord, WriteSet
 from convexpy.errors import ArgumentError, ConvexError, Error, InvariantViolation, LimitExceeded
-from convexpy.execution import capture, guards, system, tracebacks
+from convexpy.execution import capture, guards, jobs, system, tracebacks
 from convexpy.execution.host import CallContext, error_detail, find_function, run_function
 from convexpy.execution.loader import LoadedApp
 from convexpy.execution.settings import ExecutorSettings
@@ -82,7 +82,10 @@ class Executor:
             if call.kind == "mutation" and call.session and self._repeat(call):
                 return
             transaction = self._begin(call)
-            value = self._run(call, transaction)
+            if call.job:
+                self._run_job(call, transaction, sink, started)
+                return
+            value = self._run(call, transaction, arguments(call.args))
             self._succeed(call, transaction, value, sink, started)
         except MemoryError as error:
             # What is half-built inside this process can't be trusted: answer, then let the server replace it.
@@ -103,8 +106,39 @@ class Executor:
         transaction.journal_in = call.journal
         return transaction
 
-    def _run(self, call: Call, transaction: Transaction) -> bytes:
-        args = arguments(call.args)
+    def _run_job(self, call: Call, transaction: Transaction, sink: capture.LogSink, started: float) -> None:
+        """Run a job that is still due, and write how it ended, in this one transaction.
+
+        The answer's value says whether it ran. A failed function is no failed transaction: its writes are dropped, that
+        it failed is kept.
+        """
+        run = jobs.find_run(transaction, call.job)
+        if run is None or not run.is_due(call.now_ms):
+            self._succeed(call, transaction, jobs.NOT_RUN, sink, started)
+            return
+        call = msgspec.structs.replace(call, path=run.path)
+        failure: CallFailure | None = None
+        began_ms = self.store.clock.now_ns() / 1e6
+        transaction.push()
+        try:
+            self._run(call, transaction, run.args)
+            transaction.merge()
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge of a function call: whatever it raised is its outcome
+            transaction.drop()
+            failure = failure_of(error, run.path, self.app.marker)
+        skipped = run.finish(
+            jobs.error_text(failure),
+            began_ms=began_ms,
+            now_ms=self.store.clock.now_ns() / 1e6,
+            request_id=call.request_id,
+        )
+        if skipped:
+            sink.add("WARN", jobs.skipped_text(skipped, run.path))
+        self._succeed(call, transaction, jobs.HAS_RUN, sink, started, failure)
+
+    def _run(self, call: Call, transaction: Transaction, args: dict[str, Any]) -> bytes:
         identity = self._json.decode(call.identity) if call.identity else None
         context = CallContext(
             app=self.app,
@@ -115,6 +149,7 @@ class Executor:
             now_ms=call.now_ms,
             client_address=call.client_address,
             user_agent=call.user_agent,
+            parent_job=call.parent_job,
             set_pending_schema=self._set_pending_schema,
         )
         if call.kind == "system" or call.path.startswith("_system/"):
@@ -154,7 +189,13 @@ class Executor:
         return True
 
     def _succeed(
-        self, call: Call, transaction: Transaction, value: bytes, sink: capture.LogSink, started: float
+        self,
+        call: Call,
+        transaction: Transaction,
+        value: bytes,
+        sink: capture.LogSink,
+        started: float,
+        failure: CallFailure | None = None,
     ) -> None:
         logs = sink.finish()
         replay: Replay | None = None
@@ -172,6 +213,7 @@ class Executor:
                 self._epoch,
                 transaction,
                 value=value,
+                failure=failure,
                 logs=logs,
                 writes=writes,
                 max_creation_time=max_creation_time,

@@ -15,7 +15,7 @@ import msgspec
 
 from convexpy.database import InvalidCursor, Transaction
 from convexpy.errors import ArgumentError, ConvexError, Error, FunctionError, FunctionNotFound, ReturnsError
-from convexpy.execution import capture, files, guards, tracebacks
+from convexpy.execution import capture, files, guards, jobs, tracebacks
 from convexpy.execution.loader import LoadedApp
 from convexpy.functions import FunctionDefinition, FunctionKind, MutationCtx, QueryCtx
 from convexpy.protocol.upload_tokens import upload_url
@@ -39,6 +39,7 @@ class CallContext(msgspec.Struct):
     now_ms: int
     client_address: str | None = None
     user_agent: str | None = None
+    parent_job: str = ""
     depth: int = 0
     set_pending_schema: Callable[[Schema | None], None] = lambda schema: None
     _random: random.Random | None = None
@@ -153,12 +154,21 @@ class TransactionCallHost:
                 transaction.drop()
 
     def schedule(self, at_ms: float, path: str, args: dict[str, Any]) -> str:
-        """Refuse: nothing would run the job."""
-        raise not_available("scheduled functions")
+        """Add a job to the transaction; return its id."""
+        call = self._call
+        return jobs.schedule(
+            call.transaction,
+            call.app,
+            now_ms=call.now_ms,
+            at_ms=at_ms,
+            path=path,
+            args=args,
+            parent_job=call.parent_job,
+        )
 
     def cancel(self, job: str) -> None:
-        """Refuse: there are no jobs."""
-        raise not_available("scheduled functions")
+        """Cancel a job, as part of the transaction."""
+        jobs.cancel(self._call.transaction, job, self._call.now_ms)
 
     def storage_url(self, id: str) -> str | None:
         """Return where a file can be downloaded, or None if there is none."""

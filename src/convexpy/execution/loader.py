@@ -27,7 +27,7 @@ from typing import Any
 import convexpy
 from convexpy.errors import Error, ProjectError, SourceLocation
 from convexpy.execution import guards, tracebacks
-from convexpy.functions import FunctionDefinition, collect, importing
+from convexpy.functions import Crons, FunctionDefinition, collect, importing
 from convexpy.schema import Schema
 
 GENERATED_SERVER_NAMES = (
@@ -300,6 +300,8 @@ class AppLoader:
                 location=SourceLocation(f"{self.label}/schema.py", 1),
             )
         app.functions = collect(app.modules, camel=camel)
+        if isinstance(app.crons, Crons):
+            app.crons.check(app.functions)
 
     def fill_data_model(self, module: ModuleType) -> None:
         """Give `_generated.data_model` the names that the schema of this very version stands for."""

@@ -10,6 +10,7 @@ import msgspec
 
 from convexpy.errors import ArgumentError, ProjectError, SourceLocation, caller_location
 from convexpy.functions._references import AnyReference, SchedulableReference, call_of, definition_of, path_of
+from convexpy.functions._schedules import cron_problem
 from convexpy.values import normalize, to_json
 
 __all__ = ["CronSpec", "Crons", "cron_jobs"]
@@ -29,6 +30,8 @@ _CRON_FIELDS: tuple[tuple[str, int, int, list[str]], ...] = (
     ("month", 1, 12, _MONTH_NAMES),
     ("day of week", 0, 7, _DAY_NAMES),
 )
+INTERVAL_S_MIN = 1.0
+INTERVAL_S_MAX = 10 * 366 * 86_400.0
 _cron_part = re.compile(r"(?:\*|(\w+)(?:-(\w+))?)(?:/(\d+))?").fullmatch
 
 
@@ -109,16 +112,27 @@ class Crons:
         number, unit = given[0]
         if not number > 0:
             _fail(f"cron job {name!r}: an interval is longer than {number!r}")
+        if not INTERVAL_S_MIN <= number * unit <= INTERVAL_S_MAX:
+            _fail(f"cron job {name!r}: an interval is between one second and ten years, not {number!r}")
         self._add(name, function, args, {"type": "interval", "seconds": number * unit})
 
+    # Where `minute_utc` is left out, the deployment chooses a minute: always the same for a job, spread over the hour.
+
     def hourly(
-        self, name: str, function: _Function, args: _Args | None = None, /, *, minute_utc: int
+        self, name: str, function: _Function, args: _Args | None = None, /, *, minute_utc: int | None = None
     ) -> None:
         """Run a function every hour at this minute."""
-        self._add(name, function, args, {"type": "hourly", "minuteUTC": _minute(name, minute_utc)})
+        self._add(name, function, args, {"type": "hourly", **_minute(name, minute_utc)})
 
     def daily(
-        self, name: str, function: _Function, args: _Args | None = None, /, *, hour_utc: int, minute_utc: int
+        self,
+        name: str,
+        function: _Function,
+        args: _Args | None = None,
+        /,
+        *,
+        hour_utc: int,
+        minute_utc: int | None = None,
     ) -> None:
         """Run a function every day at this time."""
         self._add(name, function, args, {"type": "daily", **_time(name, hour_utc, minute_utc)})
@@ -132,7 +146,7 @@ class Crons:
         *,
         day_of_week: _Weekday,
         hour_utc: int,
-        minute_utc: int,
+        minute_utc: int | None = None,
     ) -> None:
         """Run a function every week on this day at this time."""
         if day_of_week not in _WEEKDAYS:
@@ -151,7 +165,7 @@ class Crons:
         *,
         day: int,
         hour_utc: int,
-        minute_utc: int,
+        minute_utc: int | None = None,
     ) -> None:
         """Run a function every month on this day at this time; months without the day are left out."""
         _within(name, "day", day, 1, 31)
@@ -163,6 +177,18 @@ class Crons:
         if problem:
             _fail(f"cron job {name!r}: {expression!r} is no cron expression: {problem}")
         self._add(name, function, args, {"type": "cron", "cronExpr": expression})
+
+    def check(self, functions: Mapping[str, Any]) -> None:
+        """Refuse jobs whose function is none of these, by path, or is a query.
+
+        Raises:
+            ProjectError: names the job and where it was defined.
+        """
+        for job in self.jobs:
+            found = functions.get(job.path)
+            if found is None or found.kind == "query":
+                what = "there is no function" if found is None else "a query cannot be a cron job:"
+                raise ProjectError(f"cron job {job.name!r}: {what} {job.path}", location=job.location)
 
     def describe(self) -> list[dict[str, Any]]:
         """Return the jobs: `name schedule function args file line`."""
@@ -188,12 +214,12 @@ def _within(name: str, what: str, number: int, lowest: int, highest: int) -> int
     return number
 
 
-def _minute(name: str, minute_utc: int) -> int:
-    return _within(name, "minute_utc", minute_utc, 0, 59)
+def _minute(name: str, minute_utc: int | None) -> dict[str, int]:
+    return {} if minute_utc is None else {"minuteUTC": _within(name, "minute_utc", minute_utc, 0, 59)}
 
 
-def _time(name: str, hour_utc: int, minute_utc: int) -> dict[str, Any]:
-    return {"hourUTC": _within(name, "hour_utc", hour_utc, 0, 23), "minuteUTC": _minute(name, minute_utc)}
+def _time(name: str, hour_utc: int, minute_utc: int | None) -> dict[str, int]:
+    return {"hourUTC": _within(name, "hour_utc", hour_utc, 0, 23), **_minute(name, minute_utc)}
 
 
 def _cron_problem(expression: str) -> str | None:
@@ -205,7 +231,7 @@ def _cron_problem(expression: str) -> str | None:
         for part in text.split(","):
             if not _is_cron_part(part, lowest, highest, names):
                 return f"{what} {part!r}"
-    return None
+    return cron_problem(expression)
 
 
 def _is_cron_part(part: str, lowest: int, highest: int, names: list[str]) -> bool:

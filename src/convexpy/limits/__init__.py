@@ -28,6 +28,8 @@ __all__ = [
     "OBJECT_FIELDS_MAX",
     "RSA_KEY_BITS_MAX",
     "RSA_KEY_BITS_MIN",
+    "SCHEDULED_ARGS_BYTES_MAX",
+    "SCHEDULED_WITHIN_MS",
     "STORAGE_ORPHAN_S",
     "STORAGE_SWEEP_EVERY_S",
     "STORAGE_UNLINK_AFTER_S",
@@ -54,6 +56,10 @@ DOCUMENT_SIZE_BYTES_MAX = 1 * MIB
 IDENTIFIER_LENGTH_MAX = 64
 INDEXES_PER_TABLE_MAX = 64
 INDEX_FIELDS_MAX = 16
+
+# Scheduled jobs: what one may carry, and how far from now it may be planned, in either direction.
+SCHEDULED_ARGS_BYTES_MAX = 4 * MIB
+SCHEDULED_WITHIN_MS = 5 * 365 * 86_400_000.0
 
 # Tokens of end users. Headers and messages may be far larger, but no issuer's token comes near this.
 USER_TOKEN_BYTES_MAX = 16 * 1024
@@ -111,6 +117,11 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True):
     query_executors: int = 1
     args_bytes: int = 16 * MIB
     result_bytes: int = 16 * MIB
+
+    # Scheduling: how many jobs run at once; how long a finished one can be looked up.
+    scheduled_mutations: int = 16
+    scheduled_actions: int = 64
+    scheduled_kept_s: float = 7 * 86_400.0
 
     # Commit and storage.
     tail_checkpoint_bytes: int = 16 * MIB

@@ -88,7 +88,9 @@ class Call(msgspec.Struct, array_like=True, tag=6, frozen=True):
 
     `args` is wire JSON of one object. `identity` is JSON of the caller's claims or None. `session` and `request` make a
     mutation repeatable after a reconnect. `journal` replays the page borders of a paginated query. `token_error` says why
-    the token of an HTTP action's request is not valid: asking for the identity raises it.
+    the token of an HTTP action's request is not valid: asking for the identity raises it. `job` is the id of the scheduled
+    job, or of the cron job, that this call of a mutation is the run of: path and arguments are those of its document.
+    `parent_job` is the id of the job on whose behalf the call is made: if that is canceled, nothing it schedules is run.
     """
 
     id: int
@@ -104,6 +106,8 @@ class Call(msgspec.Struct, array_like=True, tag=6, frozen=True):
     client_address: str | None = None
     user_agent: str | None = None
     token_error: str = ""
+    job: str = ""
+    parent_job: str = ""
 
 
 class Answer(msgspec.Struct, array_like=True, tag=7, frozen=True):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import heapq
+import itertools
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -17,6 +21,13 @@ class Clock(Protocol):
         """Return seconds on a clock that never goes back."""
         ...
 
+    def wake_at(self, when_ns: int, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call `wake` once at a wall-clock time, soon if that has passed; return what takes it back.
+
+        To be called on the running event loop. If the clock is set meanwhile, `wake` may come early or late.
+        """
+        ...
+
 
 class SystemClock:
     """The clock of the machine."""
@@ -29,6 +40,11 @@ class SystemClock:
         """Return seconds on a clock that never goes back."""
         return time.monotonic()
 
+    def wake_at(self, when_ns: int, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call `wake` once at a wall-clock time, soon if that has passed; return what takes it back."""
+        delay_s = max(0.0, (when_ns - self.now_ns()) / 1e9)
+        return asyncio.get_running_loop().call_later(delay_s, wake).cancel
+
 
 class ManualClock:
     """A clock that only moves when told to; it starts at the machine's time unless another start is given."""
@@ -36,6 +52,8 @@ class ManualClock:
     def __init__(self, start_ns: int | None = None) -> None:
         self._now_ns = time.time_ns() if start_ns is None else start_ns
         self._monotonic = 0.0
+        self._alarms: list[tuple[int, int, Callable[[], None]]] = []
+        self._numbers = itertools.count()
 
     def now_ns(self) -> int:
         """Return the set time in nanoseconds since the epoch."""
@@ -45,7 +63,24 @@ class ManualClock:
         """Return the seconds by which the clock was advanced."""
         return self._monotonic
 
+    def wake_at(self, when_ns: int, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call `wake` in the `advance` that reaches a time, the next one if that has passed; return what takes it back."""
+        alarm = (when_ns, next(self._numbers), wake)
+        heapq.heappush(self._alarms, alarm)
+
+        def cancel() -> None:
+            if alarm in self._alarms:
+                self._alarms.remove(alarm)
+                heapq.heapify(self._alarms)
+
+        return cancel
+
     def advance(self, seconds: float) -> None:
-        """Move both clocks forward."""
+        """Move both clocks forward, then call what was to be woken by then."""
         self._now_ns += round(seconds * 1e9)
         self._monotonic += seconds
+        due: list[Callable[[], None]] = []
+        while self._alarms and self._alarms[0][0] <= self._now_ns:
+            due.append(heapq.heappop(self._alarms)[2])
+        for wake in due:
+            wake()

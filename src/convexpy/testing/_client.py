@@ -89,12 +89,12 @@ class LocalTest(ConvexTest):
         return self._local.run(function)
 
     def advance(self, duration: Duration, /) -> None:
-        """Move the clock that functions see."""
-        self._local.clock.advance(span_ms(duration) / 1000)
+        """Move the clock; jobs and crons that fall due run, each at its time."""
+        self._local.advance(span_ms(duration) / 1000)
 
     def finish_scheduled(self) -> None:
         """Run scheduled functions, and those that they schedule, until none is left."""
-        raise Error("scheduled functions: not in this version of convexpy", code="NotAvailable")
+        self._local.finish_scheduled()
 
     def fetch(
         self,

@@ -11,9 +11,12 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
+
 from convexpy.deployment import Deployment, DeploymentSettings, MemoryStorage, PushRequest
 from convexpy.deployment.push import PushConfig
 from convexpy.deployment.sources import PushedModule
+from convexpy.errors import Error
 from convexpy.execution import guards, system
 from convexpy.execution.host import CallContext, TransactionCallHost
 from convexpy.execution.loader import AppLoader, LoadedApp
@@ -26,6 +29,8 @@ DEADLINE_S = 60.0
 CLOUD_URL = "http://convexpy.test"
 SITE_URL = "http://site.convexpy.test"
 RUN_PATH = "_testing:run"
+STEPS_MAX = 1000
+MOMENT_NS = 1_000
 _numbers = itertools.count(1)
 _loaded: dict[tuple[Path, bool], tuple[AppLoader, LoadedApp]] = {}
 _callables: dict[int, Callable[[CallContext], None]] = {}
@@ -91,6 +96,40 @@ class LocalDeployment:
     def wait(self, work: Coroutine[Any, Any, R], timeout_s: float = DEADLINE_S) -> R:
         """Run a coroutine on the deployment's loop; return its result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock, stopping wherever a job or a cron job is due: what is due runs to its end."""
+        self.wait(self._advance(self.clock.now_ns() + round(seconds * 1e9)))
+
+    async def _advance(self, until_ns: int) -> None:
+        scheduling = self.deployment.scheduling
+        while True:
+            self.clock.advance(0)
+            await scheduling.settle()
+            wake_ms = scheduling.agenda.wake_ms()
+            now_ns = self.clock.now_ns()
+            if wake_ms is None or round(wake_ms * 1e6) > until_ns:
+                break
+            self.clock.advance(max(round(wake_ms * 1e6) - now_ns, MOMENT_NS) / 1e9)
+        self.clock.advance((until_ns - self.clock.now_ns()) / 1e9)
+        await scheduling.settle()
+
+    def finish_scheduled(self) -> None:
+        """Run scheduled functions, and those that they schedule, until none is left; the clock goes with them."""
+        self.wait(self._finish_scheduled())
+
+    async def _finish_scheduled(self) -> None:
+        for _ in range(STEPS_MAX):
+            await self.deployment.scheduling.settle()
+            outcome = await self.deployment.try_system("_system/scheduling:next", b"{}")
+            next_ms = msgspec.json.decode(outcome.value)
+            if next_ms is None:
+                return
+            await self._advance(max(round(next_ms * 1e6), self.clock.now_ns()))
+        raise Error(
+            f"after {STEPS_MAX} steps there are still scheduled functions: do they schedule each other for ever?",
+            hint="use advance() to run those of a span of time",
+        )
 
     def call_soon(self, function: Callable[..., object], *args: Any) -> None:
         """Call a function on the deployment's loop."""

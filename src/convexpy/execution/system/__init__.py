@@ -9,13 +9,14 @@ from typing import Any
 
 from convexpy.errors import FunctionNotFound
 from convexpy.execution.host import CallContext
-from convexpy.execution.system import environment, inspection, keys, push, storage, tables
+from convexpy.execution.system import environment, inspection, keys, push, scheduling, storage, tables
 
 FUNCTIONS = {
     **environment.FUNCTIONS,
     **inspection.FUNCTIONS,
     **keys.FUNCTIONS,
     **push.FUNCTIONS,
+    **scheduling.FUNCTIONS,
     **storage.FUNCTIONS,
     **tables.FUNCTIONS,
 }

@@ -11,6 +11,7 @@ from typing import Any
 
 from convexpy.database import new_index_document, new_table_documents
 from convexpy.execution.host import CallContext
+from convexpy.execution.system.scheduling import replace_crons
 from convexpy.functions import QueryPlan
 from convexpy.schema import load_schema
 
@@ -82,8 +83,8 @@ def indexes_built(context: CallContext, args: dict[str, Any]) -> None:
 def activate(context: CallContext, args: dict[str, Any]) -> dict[str, Any]:
     """Make a version live.
 
-    `modules` lists [path, hash] of every module, `sources` [hash, text as bytes] of new ones. Indexes that the schema does not
-    name any more become `deleting`; tables stay, for they hold data.
+    `modules` lists [path, hash] of every module, `sources` [hash, text as bytes] of new ones, `crons` the cron jobs.
+    Indexes that the schema does not name any more become `deleting`; tables stay, for they hold data.
     """
     indexes_built(context, {"numbers": args["ready"]})
     schema = args["schema"]
@@ -91,6 +92,7 @@ def activate(context: CallContext, args: dict[str, Any]) -> dict[str, Any]:
         for name, table in schema["tables"].items():
             _settle_indexes(context, name, table["indexes"])
     _write_modules(context, dict(args["modules"]), dict(args["sources"]))
+    replace_crons(context, args["crons"])
     transaction = context.transaction
     for old in transaction.stream(QueryPlan("_versions", system=True)):
         transaction.system_delete("_versions", old["_id"])

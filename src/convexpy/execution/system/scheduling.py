@@ -1,0 +1,220 @@
+"""What the server asks of scheduled jobs and cron jobs: which are due, how actions begin and end, what can be forgotten."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convexpy.errors import ArgumentError, FunctionNotFound
+from convexpy.execution import jobs
+from convexpy.execution.host import CallContext
+from convexpy.functions import Bound, QueryPlan, canonical_path
+from convexpy.values import canonical_number
+
+UPCOMING_BYTES = 8 * 1024 * 1024
+FORGOTTEN_AT_ONCE = 256
+
+
+def schedule(context: CallContext, args: dict[str, Any]) -> str:
+    """Schedule a job for an action, in a transaction of its own; return the job's id."""
+    return jobs.schedule(
+        context.transaction,
+        context.app,
+        now_ms=context.now_ms,
+        at_ms=args["at"],
+        path=args["path"],
+        args=args["args"],
+        parent_job=args.get("parentJob", ""),
+    )
+
+
+def cancel(context: CallContext, args: dict[str, Any]) -> None:
+    """Cancel a job."""
+    jobs.cancel(context.transaction, args["id"], context.now_ms)
+
+
+def cancel_all(context: CallContext, args: dict[str, Any]) -> dict[str, Any]:
+    """Cancel pending jobs, of one function if `path` names one; a bounded number at once, `hasMore` says if there are more."""
+    path, cancelled, seen = args.get("path"), 0, 0
+    with context.transaction.engine():
+        for document in context.transaction.stream(_pending()):
+            seen += 1
+            if cancelled == FORGOTTEN_AT_ONCE:
+                return {"canceled": cancelled, "hasMore": True}
+            if path is None or canonical_path(document["name"]) == path:
+                jobs.cancel(context.transaction, document["_id"], context.now_ms)
+                cancelled += 1
+    return {"canceled": cancelled, "hasMore": False}
+
+
+def _pending() -> QueryPlan:
+    return QueryPlan(jobs.JOBS, "by_state_and_time", equal=(("state.kind", "pending"),), system=True)
+
+
+def upcoming(context: CallContext, args: dict[str, Any]) -> dict[str, Any]:
+    """Return the jobs that are due at `now`, in order: `due` lists `[id, path, time, creation time]`.
+
+    More than `known` and at most `limit`, which is larger; `next` is the time of the first one left out, if any. `crons`
+    lists the cron jobs that do not run at present: `[id, path, next run, name]`.
+    """
+    due: list[list[Any]] = []
+    following: float | None = None
+    transaction = context.transaction
+    with transaction.engine():
+        for document in transaction.stream(_pending(), limit=int(args["limit"]) + 1):
+            full = len(due) > args["known"] and transaction.charges.bytes_read > UPCOMING_BYTES
+            if document["scheduledTime"] > args["now"] or len(due) == args["limit"] or full:
+                following = document["scheduledTime"]
+                break
+            path = canonical_path(document["name"])
+            due.append([document["_id"], path, document["scheduledTime"], document["_creationTime"]])
+        crons = list(transaction.stream(QueryPlan(jobs.CRONS, system=True)))
+    idle = [
+        [cron["_id"], cron["function"], cron["nextRun"], cron["name"]]
+        for cron in crons
+        if cron["state"]["kind"] != "inProgress"
+    ]
+    return {"due": due, "next": following, "crons": idle}
+
+
+def next_pending(context: CallContext, args: dict[str, Any]) -> float | None:
+    """Return the time of the first pending job, or None."""
+    with context.transaction.engine():
+        first = context.transaction.first(_pending())
+    return None if first is None else first["scheduledTime"]
+
+
+def begin(context: CallContext, args: dict[str, Any]) -> dict[str, Any] | None:
+    """Write that an action is running; return its path and arguments, None if it is not due any more."""
+    run = jobs.find_run(context.transaction, args["id"])
+    if run is None or not run.is_due(context.now_ms):
+        return None
+    run.begin()
+    return {"path": run.path, "args": run.args}
+
+
+def finish(context: CallContext, args: dict[str, Any]) -> int:
+    """Write how a run has ended that could not do so itself; return the number of skipped runs of a cron job."""
+    run = jobs.find_run(context.transaction, args["id"])
+    if run is None:
+        return 0
+    return run.finish(
+        args.get("error"),
+        began_ms=args["began"],
+        now_ms=context.now_ms,
+        request_id=args["requestId"],
+    )
+
+
+def interrupted(context: CallContext, args: dict[str, Any]) -> int:
+    """Fail actions that ran when the server ended, a bounded number at once; return how many."""
+    return jobs.interrupt(context.transaction, context.now_ms, FORGOTTEN_AT_ONCE)
+
+
+def forget(context: CallContext, args: dict[str, Any]) -> dict[str, Any]:
+    """Delete jobs that ended before `before`, a bounded number; `oldest` is the time of the oldest one left, or None."""
+    ended = QueryPlan(
+        jobs.JOBS,
+        "by_completed_time",
+        ordered=True,
+        lower=Bound("completedTime", 0, inclusive=True),
+        system=True,
+    )
+    transaction = context.transaction
+    with transaction.engine():
+        for count, document in enumerate(transaction.stream(ended)):
+            if document["completedTime"] >= args["before"] or count == FORGOTTEN_AT_ONCE:
+                return {"oldest": document["completedTime"]}
+            transaction.system_delete(jobs.JOBS, document["_id"])
+    return {"oldest": None}
+
+
+# Cron jobs
+
+
+def _crons(context: CallContext) -> dict[str, dict[str, Any]]:
+    with context.transaction.engine():
+        found = list(context.transaction.stream(QueryPlan(jobs.CRONS, system=True)))
+    return {document["name"]: document for document in found}
+
+
+def replace_crons(context: CallContext, crons: list[dict[str, Any]]) -> None:
+    """Make these the cron jobs (`name schedule function args nextRun`), as part of a push.
+
+    A job of the same name and schedule keeps its next run, whatever else has changed.
+    """
+    transaction, known = context.transaction, _crons(context)
+    with transaction.engine():
+        for cron in crons:
+            wanted = {"cronSpec": cron["schedule"], "function": cron["function"], "args": cron["args"]}
+            have = known.pop(cron["name"], None)
+            planned = {"nextRun": canonical_number(float(cron["nextRun"]))}
+            if have is None:
+                idle: dict[str, Any] = {"state": {"kind": "idle"}}
+                transaction.system_insert(jobs.CRONS, {"name": cron["name"], **wanted, **planned, **idle})
+            elif have["cronSpec"] != cron["schedule"]:
+                transaction.system_patch(jobs.CRONS, have["_id"], {**wanted, **planned})
+            elif any(have[field] != value for field, value in wanted.items()):
+                transaction.system_patch(jobs.CRONS, have["_id"], wanted)
+        for name, gone in known.items():
+            transaction.system_delete(jobs.CRONS, gone["_id"])
+            plan = QueryPlan(jobs.CRON_LOGS, "by_name", equal=(("name", name),), system=True)
+            for entry in list(transaction.stream(plan)):
+                transaction.system_delete(jobs.CRON_LOGS, entry["_id"])
+
+
+def list_crons(context: CallContext, args: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return every cron job with its last and its next run."""
+    fields = ("name", "cronSpec", "function", "args", "nextRun", "state")
+    return [
+        {
+            **{field: cron[field] for field in fields},
+            "lastRun": cron.get("lastRun"),
+            "failuresInARow": cron.get("failuresInARow", 0),
+        }
+        for _, cron in sorted(_crons(context).items())
+    ]
+
+
+def cron_history(context: CallContext, args: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the latest runs of a cron job, the newest first."""
+    plan = QueryPlan(
+        jobs.CRON_LOGS, "by_name", equal=(("name", args["name"]),), order="desc", system=True
+    )  # fmt: skip
+    with context.transaction.engine():
+        return [
+            {name: value for name, value in entry.items() if not name.startswith("_")}
+            for entry in context.transaction.stream(plan)
+        ]
+
+
+def run_cron(context: CallContext, args: dict[str, Any]) -> str:
+    """Schedule an extra run of a cron job for now; return the job's id."""
+    cron = _crons(context).get(args["name"])
+    if cron is None:
+        raise ArgumentError(f"there is no cron job {args['name']!r}", code="CronNotFound")
+    if cron["function"] not in context.app.functions:
+        raise FunctionNotFound(f"Could not find function for '{cron['function']}'.")
+    return jobs.schedule(
+        context.transaction,
+        context.app,
+        now_ms=context.now_ms,
+        at_ms=context.now_ms,
+        path=cron["function"],
+        args=cron["args"],
+    )
+
+
+FUNCTIONS = {
+    "_system/scheduling:schedule": schedule,
+    "_system/scheduling:cancel": cancel,
+    "_system/scheduling:cancelAll": cancel_all,
+    "_system/scheduling:upcoming": upcoming,
+    "_system/scheduling:next": next_pending,
+    "_system/scheduling:begin": begin,
+    "_system/scheduling:finish": finish,
+    "_system/scheduling:interrupted": interrupted,
+    "_system/scheduling:forget": forget,
+    "_system/frontend/listCronJobs": list_crons,
+    "_system/crons:history": cron_history,
+    "_system/crons:run": run_cron,
+}

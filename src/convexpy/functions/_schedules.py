@@ -1,0 +1,95 @@
+"""When a cron job runs next. All times are UTC milliseconds since the epoch.
+
+A schedule is what `Crons` collects: `{"type": "hourly", "minuteUTC": 5}` and so on. The kinds but `interval` are read as
+cron expressions, so that there is one piece of calendar arithmetic.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from convexpy.values import from_ms
+
+__all__ = ["cron_problem", "expression_of", "next_run_ms", "runs_skipped", "spread_minute"]
+
+_WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+
+
+def spread_minute(schedule: dict[str, Any], name: str, deployment: str) -> dict[str, Any]:
+    """Return the schedule with a minute, where it has none: always the same for a job of a deployment.
+
+    Jobs that do not care for the minute are thereby spread over the hour.
+    """
+    if schedule["type"] in ("interval", "cron") or "minuteUTC" in schedule:
+        return schedule
+    digest = hashlib.sha256(f"{deployment}|{name}".encode()).digest()
+    return {**schedule, "minuteUTC": int.from_bytes(digest[:8], "big") % 60}
+
+
+def expression_of(schedule: dict[str, Any]) -> str:
+    """Return the cron expression of a schedule that is not an interval."""
+    match schedule["type"]:
+        case "hourly":
+            return f"{int(schedule['minuteUTC'])} * * * *"
+        case "daily":
+            return f"{_time(schedule)} * * *"
+        case "weekly":
+            return f"{_time(schedule)} * * {_WEEKDAYS.index(schedule['dayOfWeek'])}"
+        case "monthly":
+            return f"{_time(schedule)} {int(schedule['day'])} * *"
+        case _:
+            return str(schedule["cronExpr"])
+
+
+def _time(schedule: dict[str, Any]) -> str:
+    return f"{int(schedule['minuteUTC'])} {int(schedule['hourUTC'])}"
+
+
+def next_run_ms(schedule: dict[str, Any], after_ms: float, *, first: bool = False) -> float:
+    """Return when a job runs next after a run that was planned for `after_ms`; `first`: after it was defined then.
+
+    An interval begins at once, then keeps its rhythm.
+    """
+    if schedule["type"] == "interval":
+        return after_ms if first else after_ms + schedule["seconds"] * 1000
+    from cronsim import CronSim
+
+    found: datetime = next(CronSim(expression_of(schedule), from_ms(math.floor(after_ms))))
+    return found.replace(tzinfo=UTC).timestamp() * 1000
+
+
+def runs_skipped(schedule: dict[str, Any], planned_ms: float, now_ms: float) -> tuple[int, float]:
+    """Return how many runs after the one planned for `planned_ms` are late by now, and when the next one is."""
+    if schedule["type"] == "interval":
+        step = schedule["seconds"] * 1000
+        late = max(0, math.ceil((now_ms - planned_ms) / step) - 1)
+        return late, planned_ms + (late + 1) * step
+    skipped = 0
+    following = next_run_ms(schedule, planned_ms)
+    if following >= now_ms:
+        return 0, following
+    # After a long pause there may be millions of them: count some, then go on from now.
+    while following < now_ms and skipped < 1000:
+        skipped += 1
+        following = next_run_ms(schedule, following)
+    if following < now_ms:
+        following = next_run_ms(schedule, now_ms)
+    return skipped, following
+
+
+@lru_cache(maxsize=256)
+def cron_problem(expression: str) -> str | None:
+    """Return why a cron expression of good form names no moment, None if it does."""
+    from cronsim import CronSim, CronSimError
+
+    try:
+        next(CronSim(expression, datetime(2000, 1, 1, tzinfo=UTC)))
+    except CronSimError as error:
+        return str(error)
+    except StopIteration:
+        return "it never comes"
+    return None
