@@ -111,9 +111,9 @@ class Deployment:
         self.functions = FunctionRunner(self, self.log, Presenter(redact=settings.redact), self.identities)
         self.http_actions = HttpActions(self)
         self.files = FileService(self, storage.blobs)
+        self.scheduling = SchedulingService(self)
         self.hub = Hub(self.timeline, self.functions)
         need = self.live.need
-        self.scheduling = SchedulingService(self)
         mutations = MutationPipeline(
             self.timeline,
             knobs,
@@ -163,13 +163,13 @@ class Deployment:
         folder = await asyncio.to_thread(self.sources.materialise, number, modules)
         await asyncio.to_thread(self.sources.sweep, number)
         settings = self.executor_settings(number, str(folder), self.active.config)
+        loads = True
         try:
             handle = await self.starter.start_version(settings, self.functions_environment())
-        loads = True
         except Error as error:
+            loads = False
             # The data is fine and a push can repair the code: serve an empty app until then.
             logger.error("the active version does not load, serving nothing until a push: %s", error)
-            loads = False
             empty = await asyncio.to_thread(self.sources.materialise, 0, {})
             settings = self.executor_settings(0, str(empty), PushConfig())
             self.active.config = PushConfig(label="")
@@ -183,11 +183,11 @@ class Deployment:
         self.schedule_warm(handle.description["packages"])
         await self._resume_building(handle.description["schema"])
         await self.files.start()
+        await self.scheduling.start(runs=loads)
 
     async def _resume_building(self, schema: dict[str, Any] | None) -> None:
         """Go on with the staged indexes of the active version; what a push began that did not end is taken back."""
         staged = {
-        await self.scheduling.start(runs=loads)
             (table, index["name"], tuple(index["fields"]))
             for table, definition in ({} if schema is None else schema["tables"]).items()
             for index in definition["indexes"]
@@ -207,11 +207,11 @@ class Deployment:
 
     async def close(self) -> None:
         """Stop: finish or cut calls, write the last group, make a full checkpoint, end the children."""
+        await self.scheduling.close()
         idle = asyncio.Event()
         self.live.mutations.close_gate(idle.set)
         try:
             async with asyncio.timeout(self.settings.knobs.stop_grace_s):
-        await self.scheduling.close()
                 await idle.wait()
         except TimeoutError:
             logger.warning("mutations were still running at the end of the grace period")
@@ -233,11 +233,11 @@ class Deployment:
 
     def _row(self, row: TailRow) -> None:
         self.live.queries.row(row)
+        self.scheduling.row(row)
         self.checkpoints.row(row)
         self.hub.committed(row.keys)
 
     def _checkpoint_moved(self, seq: int) -> None:
-        self.scheduling.row(row)
         self.timeline.checkpointed(seq)
         self.committer.trim(seq - self.settings.knobs.log_rows_kept)
         self.live.mutations.checkpointed(seq)
@@ -282,10 +282,6 @@ class Deployment:
         Raises:
             Error: it failed.
         """
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        call = Call(
-            self.functions.next_call(),
-            "system",
         outcome = await self.try_system(path, args, first=first)
         if outcome.failure is not None:
             raise Error(outcome.failure.detail.removeprefix("Uncaught "), code=outcome.failure.code)
@@ -293,6 +289,10 @@ class Deployment:
 
     async def try_system(self, path: str, args: bytes, *, first: bool = False) -> Outcome:
         """Run a system mutation; return how it ended."""
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        call = Call(
+            self.functions.next_call(),
+            "system",
             path,
             args,
             new_request_id(),
@@ -312,11 +312,11 @@ class Deployment:
         self.active = ActiveVersion(version, modules, config)
         self._trust(self.live.registry.description["auth"])
         self.hub.invalidate_all()
+        self.scheduling.resume()
         self.in_background(self._sweep())
         if old != version:
             self.in_background(asyncio.to_thread(self.sources.sweep, version))
 
-        self.scheduling.resume()
     def _trust(self, providers: list[dict[str, Any]]) -> None:
         """Take tokens of these issuers from now on; who is signed in by another one is not any more."""
         if providers != self._providers:
