@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from support.processes import wait_for
@@ -69,7 +69,7 @@ class S3Server:
 
 
 @contextlib.contextmanager
-def s3_server(folder: Path) -> Iterator[S3Server]:
+def s3_server(folder: Path) -> Generator[S3Server, None, None]:
     """Run a server for the length of a `with` block."""
     server = S3Server(folder / "s3.log")
     try:

@@ -22,7 +22,7 @@ import msgspec
 
 from convexpy.auth import FULL_ACCESS, Caller
 from convexpy.deployment.outcome import Outcome
-from convexpy.errors import ArgumentError, Error, RequestError
+from convexpy.errors import ArgumentError, Error, LimitExceeded, RequestError
 from convexpy.files import BlobStore, Content, batched, sha256_base64
 from convexpy.limits import STORAGE_ORPHAN_S, STORAGE_SWEEP_EVERY_S, STORAGE_UNLINK_AFTER_S
 from convexpy.protocol.frames import Call, CallFailure
@@ -107,11 +107,16 @@ class FileService:
     async def _adopt(self, path: Path, content_type: str | None, expected_sha256: bytes | None) -> str:
         """Store a file that an action has put into the spool."""
         check_content_type(content_type)
+        size_max = self._deployment.settings.knobs.file_bytes
+        if path.stat().st_size > size_max:
+            raise LimitExceeded(
+                f"the file is larger than the limit file_bytes: {size_max}", limit="file_bytes"
+            )
         digest, size = await asyncio.to_thread(_measure, path)
         if expected_sha256 is not None and digest != expected_sha256:
+            found, wanted = sha256_base64(digest), sha256_base64(expected_sha256)
             raise ArgumentError(
-                f"the content has sha256 {sha256_base64(digest)}, not {sha256_base64(expected_sha256)}",
-                code="Sha256Mismatch",
+                f"Sha256Mismatch: the content has sha256 {found}, not {wanted}", code="Sha256Mismatch"
             )
         name = str(uuid.uuid4())
         await self.blobs.adopt(name, path)
@@ -173,6 +178,8 @@ class FileService:
             return b"null", CallFailure(
                 ArgumentError.default_code, f"{error.code}: {error.message}", function=call.path
             )
+        except LimitExceeded as error:
+            return b"null", CallFailure(error.code, error.message, limit=error.limit, function=call.path)
         except Error as error:
             detail = f"{type(error).__name__}: {error.message}"
             return b"null", CallFailure(error.code, detail, function=call.path)

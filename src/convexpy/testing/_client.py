@@ -23,6 +23,7 @@ from convexpy.protocol.frames import CallFailure, Kind
 from convexpy.protocol.http_frames import HttpCall
 from convexpy.protocol.sync import AddQuery, ModifyQuerySet
 from convexpy.sync import Session
+from convexpy.testing._files import fetch_api, is_api_url
 from convexpy.testing._local import SITE_URL, LocalDeployment
 from convexpy.testing._surface import ConvexTest, Subscription
 from convexpy.values import Duration, decode_wire, encode_wire, from_json, normalize, span_ms
@@ -107,7 +108,7 @@ class LocalTest(ConvexTest):
         json: Any = None,
         params: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        """A request to the app's HTTP actions."""
+        """A request to the app's HTTP actions, or to a URL of `ctx.storage`."""
         import httpx
 
         sent = {
@@ -118,6 +119,11 @@ class LocalTest(ConvexTest):
             content = json_module.dumps(json)
             sent.setdefault("content-type", "application/json")
         body = content.encode() if isinstance(content, str) else content or b""
+        if is_api_url(path):
+            del sent["host"]
+            return fetch_api(
+                self._local, path, method=method, headers=sent, content=body, params=dict(params or {})
+            )
         target, _, query = path.partition("?")
         query = "&".join(part for part in (query, urlencode(params or {})) if part)
         call = HttpCall(

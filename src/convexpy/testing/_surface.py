@@ -123,4 +123,4 @@ class ConvexTest(ABC):
         json: Any = None,
         params: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        """A request to the app's HTTP actions."""
+        """A request to the app's HTTP actions; with a URL of `ctx.storage`, an upload or a download."""
