@@ -5,6 +5,7 @@ from convexpy.deployment.identities import Identities
 from convexpy.deployment.push import PushRequest
 from convexpy.deployment.state import Keys, load_keys, save_keys
 from convexpy.deployment.storage import FolderStorage, MemoryStorage
+from convexpy.deployment.variables import load_secret_key
 
 __all__ = [
     "Deployment",
@@ -15,5 +16,6 @@ __all__ = [
     "MemoryStorage",
     "PushRequest",
     "load_keys",
+    "load_secret_key",
     "save_keys",
 ]

@@ -102,6 +102,7 @@ class FunctionRunner:
 
         def finished(outcome: Outcome) -> None:
             self.log_end(kind, path, outcome, request_id, origin, caller)
+            self._open_variables(path, outcome)
             done(outcome)
 
         if kind == "mutation":
@@ -149,6 +150,11 @@ class FunctionRunner:
                 len(outcome.value),
             )
         )
+
+    def _open_variables(self, path: str, outcome: Outcome) -> None:
+        """Executors hold variables as they are stored; the key is the server's."""
+        if outcome.failure is None and path.startswith("_system/"):
+            outcome.value = self._deployment.variables.opened(path, outcome.value)
 
     def progress(self, call: Call, lines: list[LogLine]) -> None:
         """Log lines of an action that is still running."""
@@ -230,6 +236,7 @@ class FunctionRunner:
 
         def finished(outcome: Outcome, stale: bool) -> None:
             self.log_end("query", key.path, outcome, request_id, "SyncWorker", caller)
+            self._open_variables(key.path, outcome)
             failure, result = outcome.failure, outcome.result
             run.finish(
                 QueryOutcome(

@@ -26,6 +26,7 @@ from convexpy.deployment.sources import SourceStore
 from convexpy.deployment.state import ActiveVersion, StartState
 from convexpy.deployment.storage import Storage
 from convexpy.deployment.timeline import LogTimeline, TailRow
+from convexpy.deployment.variables import Variables
 from convexpy.deployment.versions import LiveVersion
 from convexpy.errors import Error, Unavailable
 from convexpy.execution.settings import ExecutorSettings
@@ -53,6 +54,7 @@ class DeploymentSettings:
     label: str = "convex"
     admin_key: str = ""
     literal_keys: tuple[str, ...] = ()
+    secret_key: bytes | None = None
 
 
 class FatalHandler(Protocol):
@@ -91,7 +93,7 @@ class Deployment:
         self.sources = SourceStore(storage.folder / "versions")
         start: StartState = storage.start_state
         self.active: ActiveVersion = start.active
-        self.environment = start.environment
+        self.variables = Variables(settings.secret_key, storage.deployment_id, start.environment)
         for source in start.sources.values():
             self.sources.add(source)
         self._building = start.building
@@ -181,6 +183,8 @@ class Deployment:
         await self.live.switch(handle, nothing)
         self._trust(handle.description["auth"])
         self.schedule_warm(handle.description["packages"])
+        if self.variables.has_plain:
+            await self.run_system("_system/environment:update", self.variables.sealed_again())
         await self._resume_building(handle.description["schema"])
         await self.files.start()
         await self.scheduling.start(runs=loads)
@@ -257,7 +261,7 @@ class Deployment:
     def functions_environment(self) -> dict[str, str]:
         """Return the variables that functions see."""
         built_in = {"CONVEX_CLOUD_URL": self.settings.cloud_url, "CONVEX_SITE_URL": self.settings.site_url}
-        return {**self.environment, **built_in}
+        return {**self.variables.values, **built_in}
 
     def executor_settings(self, version: int, folder: str, config: PushConfig) -> ExecutorSettings:
         """Return what executors of a version are told."""
@@ -332,10 +336,9 @@ class Deployment:
 
     async def update_environment(self, changes: list[dict[str, str | None]]) -> None:
         """Set and remove variables; functions see them in fresh executors, every query runs again."""
-        outcome = await self.run_system("_system/environment:update", encode_wire({"changes": changes}))
-        import msgspec
-
-        self.environment = msgspec.json.decode(outcome.value, type=dict[str, str])
+        sealed = self.variables.sealed_changes(changes)
+        outcome = await self.run_system("_system/environment:update", sealed)
+        self.variables.take(outcome.value)
         async with self.version_lock:
             await self._restart_version()
 

@@ -25,6 +25,7 @@ class Storage(Protocol):
     """An opened, recovered data store, owned by one deployment."""
 
     folder: Path
+    deployment_id: str
     log: LogStore
     blobs: BlobStore
     recovered: Recovered
@@ -73,6 +74,7 @@ class FolderStorage:
         self.folder = folder
         self.blobs: BlobStore = blobs or open_blob_store(None, folder)
         self._data = DataFolder(folder, allow_network_file_system=allow_network_file_system)
+        self.deployment_id = self._data.deployment_id
         self.log: LogStore = self._data.log
         try:
             reader = open_checkpoint_reader(folder)
@@ -109,6 +111,7 @@ class MemoryStorage:
         self.folder = Path(self._temporary.name)
         self.blobs: BlobStore = MemoryBlobStore(self.folder / "spool", clock)
         self._files = MemoryFiles()
+        self.deployment_id = self._files.deployment_id
         self.log: LogStore = self._files.log()
         self.recovered, self.start_state = _prepare(
             self.log, self._files.writer(), self._files.reader(), clock

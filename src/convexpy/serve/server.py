@@ -23,7 +23,15 @@ import msgspec
 import uvicorn
 
 from convexpy.auth import AdminKeys, create_instance_secret
-from convexpy.deployment import Deployment, DeploymentSettings, FolderStorage, Keys, load_keys, save_keys
+from convexpy.deployment import (
+    Deployment,
+    DeploymentSettings,
+    FolderStorage,
+    Keys,
+    load_keys,
+    load_secret_key,
+    save_keys,
+)
 from convexpy.errors import Error
 from convexpy.execution.spares import SpawnStarter
 from convexpy.execution.starter import ForkStarter, Starter
@@ -189,6 +197,7 @@ async def serve(options: ServeOptions) -> int:
         redact=options.redact,
         label=options.label,
         admin_key=keys.admin_key,
+        secret_key=load_secret_key(options.data, create=not storage.start_state.environment),
         literal_keys=tuple(key for key in os.environ.get(LITERAL_KEYS, "").split(",") if key),
     )
 

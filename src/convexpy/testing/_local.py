@@ -70,7 +70,7 @@ class LocalDeployment:
 
     async def _start(self) -> Deployment:
         storage = MemoryStorage(self.clock)
-        settings = DeploymentSettings("testing", "00" * 32, CLOUD_URL, SITE_URL)
+        settings = DeploymentSettings("testing", "00" * 32, CLOUD_URL, SITE_URL, secret_key=bytes(32))
         empty = LoadedApp(self.app.folder, self.app.marker)
         deployment = Deployment(
             storage,

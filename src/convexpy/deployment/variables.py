@@ -1,0 +1,141 @@
+"""Environment variables of a deployment: encrypted where they are stored, plain only in memory.
+
+A stored value is `aes-gcm:1:<key id>:<base64 of nonce + ciphertext>`, bound to its name and to the deployment, so that no
+value can be moved to another name or into another deployment's data. The key is in `CONVEXPY_SECRET_KEY`, or in a file
+beside the data folder: a copy of the data alone tells nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from convexpy.errors import Error
+from convexpy.execution.system import environment
+from convexpy.values import encode_wire
+
+KEY_VARIABLE = "CONVEXPY_SECRET_KEY"
+KEY_TEXT_LENGTH_MIN = 32
+FORMAT = "aes-gcm:1:"
+NONCE_BYTES = 12
+LISTING = "_system/cli/queryEnvironmentVariables"
+
+
+class SecretKeyError(Error):
+    """Stored values can't be decrypted with the key at hand, or the key is unusable."""
+
+    default_code = "SecretKeyMissing"
+
+
+def key_file(folder: Path) -> Path:
+    """Return where a deployment's key is kept: beside its data folder, never inside."""
+    return folder.with_name(f"{folder.name}.secret-key")
+
+
+def load_secret_key(folder: Path, *, create: bool) -> bytes | None:
+    """Return the key that encrypts variables; None if there is none and none may be made.
+
+    Raises:
+        SecretKeyError: the text of the variable is too short to be a key.
+    """
+    text = os.environ.get(KEY_VARIABLE, "")
+    file = key_file(folder)
+    if not text:
+        if create and not file.exists():
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as stream:
+                stream.write(os.urandom(32).hex() + "\n")
+        if not file.exists():
+            return None
+        text = file.read_text().strip()
+    if len(text) < KEY_TEXT_LENGTH_MIN:
+        raise SecretKeyError(
+            f"{KEY_VARIABLE} is shorter than {KEY_TEXT_LENGTH_MIN} characters", code="SecretKeyTooShort"
+        )
+    return hashlib.sha256(b"convexpy variables" + text.encode()).digest()
+
+
+class Variables:
+    """The variables in plain text, and their way to and from storage."""
+
+    def __init__(self, key: bytes | None, deployment_id: str, stored: Mapping[str, str]) -> None:
+        self._key = key
+        self._deployment_id = deployment_id
+        self.values = {name: self._open(name, value) for name, value in stored.items()}
+        self.has_plain = any(not value.startswith(FORMAT) for value in stored.values())
+
+    @property
+    def _key_id(self) -> str:
+        return hashlib.sha256(b"key id" + (self._key or b"")).hexdigest()[:8]
+
+    def _bound_to(self, name: str) -> bytes:
+        return f"{self._deployment_id}\0{name}".encode()
+
+    def _seal(self, name: str, value: str) -> str:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        if self._key is None:
+            raise SecretKeyError("there is no key to encrypt variables with")
+        nonce = os.urandom(NONCE_BYTES)
+        sealed = nonce + AESGCM(self._key).encrypt(nonce, value.encode(), self._bound_to(name))
+        return f"{FORMAT}{self._key_id}:{base64.b64encode(sealed).decode()}"
+
+    def _open(self, name: str, stored: str) -> str:
+        if not stored.startswith(FORMAT):
+            return stored  # written before variables were encrypted; sealed at the next start
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        key_id, _, data = stored.removeprefix(FORMAT).partition(":")
+        if self._key is None or key_id != self._key_id:
+            raise SecretKeyError(
+                f"the variable {name} is encrypted with the key {key_id}, which is neither in {KEY_VARIABLE} nor in the "
+                "file beside the data folder",
+                hint="bring the key along with the data, or start with a new data folder",
+            )
+        sealed = base64.b64decode(data)
+        try:
+            plain = AESGCM(self._key).decrypt(
+                sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], self._bound_to(name)
+            )
+        except InvalidTag as error:
+            raise SecretKeyError(
+                f"the stored value of {name} was changed, or is of another deployment"
+            ) from error
+        return plain.decode()
+
+    def sealed_changes(self, changes: list[dict[str, str | None]]) -> bytes:
+        """Return the arguments of the system function that stores these changes.
+
+        Raises:
+            Error: a name or value can't be a variable.
+        """
+        sealed: list[dict[str, str | None]] = []
+        for change in changes:
+            name, value = str(change["name"]), change["value"]
+            environment.check(name, value)
+            sealed.append({"name": name, "value": None if value is None else self._seal(name, value)})
+        return encode_wire({"changes": sealed})
+
+    def sealed_again(self) -> bytes:
+        """Return the arguments that store every variable anew."""
+        return self.sealed_changes([{"name": name, "value": value} for name, value in self.values.items()])
+
+    def take(self, stored: bytes) -> None:
+        """Take what that function answered: every variable as stored."""
+        found = msgspec.json.decode(stored, type=dict[str, str])
+        self.values = {name: self._open(name, value) for name, value in found.items()}
+
+    def opened(self, path: str, result: bytes) -> bytes:
+        """Return the result of a function; of the queries that list variables, with the values in plain text."""
+        if not path.startswith(LISTING):
+            return result
+        found = msgspec.json.decode(result)
+        for document in found if isinstance(found, list) else [found] if found else []:
+            document["value"] = self._open(document["name"], document["value"])
+        return encode_wire(found)
