@@ -226,7 +226,11 @@ def test_refused_plans(server: ServerProcess) -> None:
         failure = server.failure("mutation", "jobs:plan_at", at=at, text="x")
         assert "within five years" in failure["errorMessage"]
     nan = {"$float": "AAAAAAAA+H8="}
-    body = {"path": "jobs:plan", "format": "convex_encoded_json", "args": {"ms": nan, "fn": "note", "args": {}}}
+    body = {
+        "path": "jobs:plan",
+        "format": "convex_encoded_json",
+        "args": {"ms": nan, "fn": "note", "args": {}},
+    }
     _, answer, _ = server.request("POST", "/api/mutation", body)
     assert "milliseconds or a timedelta" in answer["errorMessage"]
     assert server.call("query", "jobs:states") == {}
