@@ -10,7 +10,7 @@ from convexpy.errors import RequestError
 from convexpy.http.file_api import Range, expected_sha256, matches, parse_range
 
 
-def range_of(header: str, size: int) -> Range | None | str:
+def range_of(header: str, size: int) -> Range | str | None:
     """Return the part, None, or the code of the refusal."""
     try:
         return parse_range(header, size)
