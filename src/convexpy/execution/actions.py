@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from convexpy.database import InvalidCursor
 from convexpy.errors import (
     ArgumentError,
     AuthError,
@@ -70,7 +71,9 @@ def raise_failure(failure: CallFailure) -> None:
     """Raise in the caller what a nested call ended with."""
     if failure.code == CLIENT_GONE:
         raise ConnectionResetError(failure.detail)
-    if failure.data is not None and failure.code != "InvalidCursor":
+    if failure.code == "InvalidCursor":
+        raise InvalidCursor
+    if failure.data is not None:
         raise ConvexError(decode_wire(failure.data))
     message = failure.detail.split("\n    at ")[0]
     message = message.removeprefix("Uncaught ")

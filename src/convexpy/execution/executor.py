@@ -34,7 +34,7 @@ from convexpy.protocol.frames import (
     ToExecutor,
 )
 from convexpy.schema import Schema
-from convexpy.values import decode_wire, encode_wire
+from convexpy.values import decode_wire, encode_wire, normalize
 
 Send = Callable[[FromExecutor], None]
 
@@ -277,11 +277,10 @@ def failure_of(error: BaseException, path: str, marker: str) -> CallFailure:
     data: bytes | None = None
     if isinstance(error, ConvexError):
         try:
-            data = encode_wire(error.data)
+            data = encode_wire(normalize(error.data))
         except ArgumentError as unsupported:
-            error = unsupported
-    elif isinstance(error, Error) and error.code == "InvalidCursor":
-        data = encode_wire(error.data)
+            text = f"the data of {type(error).__name__} can't be sent: {unsupported.message}"
+            error = ArgumentError(text, code="UnsupportedErrorData").with_traceback(error.__traceback__)
     code = error.code if isinstance(error, Error) else type(error).__name__
     limit = error.limit if isinstance(error, LimitExceeded) else ""
     detail = error_detail(error, marker)

@@ -81,6 +81,11 @@ def _check_access(caller: Caller, kind: Kind, path: str) -> None:
         raise OperationNotPermitted(operation)
 
 
+def _request_id(request: HttpRequest) -> str:
+    """Return the id that the client gave its request, or a fresh one."""
+    return request.header(b"convex-request-id") or new_request_id()
+
+
 class FunctionApi:
     """The routes that call functions."""
 
@@ -100,7 +105,7 @@ class FunctionApi:
         return b'{"status":"error","errorMessage":%s%s,"logLines":%s}' % (message, error_data, logs)
 
     async def _run(self, kind: Kind, call: FunctionCall, caller: Caller, request: HttpRequest) -> bytes:
-        request_id = request.header(b"convex-request-id") or new_request_id()
+        request_id = _request_id(request)
         format = check_format(call.format or request.query("format"))
         path = canonical_path(call.path)
         _check_access(caller, kind, path)
@@ -173,7 +178,7 @@ class FunctionApi:
         ts = decode_ts(call.ts)
         if ts > self._deployment.timeline.ts:
             raise RequestError("`ts` is ahead of the newest commit", code="TimestampInFuture")
-        request_id = new_request_id()
+        request_id = _request_id(request)
         path = canonical_path(call.path)
         _check_access(caller, "query", path)
         outcome = await self._functions.run("query", path, bytes(call.args), caller, request_id=request_id)
@@ -193,12 +198,11 @@ class FunctionApi:
         # All are sent in one turn of the loop, so no row comes between them.
         for call in batch.queries:
             _check_access(caller, "query", canonical_path(call.path))
-        tasks = [self._begin(call, caller) for call in batch.queries]
+        tasks = [self._begin(call, caller, _request_id(request)) for call in batch.queries]
         answers = [await task for task in tasks]
         return Response(200, b'{"results":[%s]}' % b",".join(answers), [JSON_TYPE])
 
-    def _begin(self, call: FunctionCall, caller: Caller) -> Any:
-        request_id = new_request_id()
+    def _begin(self, call: FunctionCall, caller: Caller, request_id: str) -> Any:
         format = check_format(call.format)
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._functions.call(
