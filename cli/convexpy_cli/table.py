@@ -72,6 +72,12 @@ COMMANDS: dict[str, Command] = {
     "env get": Command("env", "env_get", "print one variable", "Use"),
     "env set": Command("env", "env_set", "set variables", "Use"),
     "env remove": Command("env", "env_remove", "remove variables", "Use", aliases=("env rm", "env unset")),
+    "schedule list": Command("schedule", "schedule_list", "scheduled functions and their states", "Inspect"),
+    "schedule show": Command("schedule", "schedule_show", "one scheduled function", "Inspect"),
+    "schedule cancel": Command("schedule", "schedule_cancel", "cancel scheduled functions", "Inspect"),
+    "crons list": Command("crons", "crons_list", "cron jobs with their last and next runs", "Inspect"),
+    "crons history": Command("crons", "crons_history", "the latest runs of a cron job", "Inspect"),
+    "crons run": Command("crons", "crons_run", "run a cron job now, as an extra run", "Inspect"),
     "deployment show": Command("deployment", "show", "which deployment commands use, and why", "Manage"),
     "keys create": Command("keys", "keys_create", "make an admin key", "Manage"),
     "keys list": Command("keys", "keys_list", "the deployment's admin keys", "Manage"),
@@ -84,6 +90,8 @@ COMMANDS: dict[str, Command] = {
 
 FAMILIES = {
     "env": "the deployment's variables",
+    "schedule": "scheduled functions",
+    "crons": "cron jobs",
     "deployment": "the deployments of this project",
     "keys": "the deployment's admin keys",
 }

@@ -198,6 +198,42 @@ class AdminClient:
         )
         return answer
 
+    # Jobs and cron jobs
+
+    def scheduled(
+        self, *, state: str | None = None, function: str | None = None, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """Return scheduled jobs, the latest planned first; `function` is a glob of paths. Times are milliseconds."""
+        args = {"state": state, "path": function, "limit": limit}
+        return list(self.call("_system/scheduling:list", args, decode=True).value)
+
+    def scheduled_job(self, id: str) -> dict[str, Any] | None:
+        """Return a scheduled job, or None."""
+        found: dict[str, Any] | None = self.call("_system/scheduling:get", {"id": id}, decode=True).value
+        return found
+
+    def cancel_job(self, id: str) -> None:
+        """Cancel a scheduled job; one that has ended is left alone."""
+        self._transport.request("POST", "/api/cancel_job", {"id": id})
+
+    def cancel_all_jobs(self, function: str | None = None) -> int:
+        """Cancel every pending job, or every one of a function; return how many there were."""
+        answer = self._transport.request("POST", "/api/cancel_all_jobs", {"udfPath": function})
+        return int(answer["canceled"])
+
+    def crons(self) -> list[dict[str, Any]]:
+        """Return the cron jobs, each with its last and its next run."""
+        return list(self.call("_system/frontend/listCronJobs", {}, decode=True).value)
+
+    def cron_history(self, name: str) -> list[dict[str, Any]]:
+        """Return the latest runs of a cron job, the newest first."""
+        return list(self.call("_system/crons:history", {"name": name}, decode=True).value)
+
+    def run_cron(self, name: str) -> str:
+        """Run a cron job now, as an extra run; return the id of the scheduled job that it is."""
+        answer = self._transport.request("POST", "/api/convexpy/crons/run", {"name": name}, repeatable=False)
+        return str(answer["job"])
+
     # The deployment itself
 
     def version(self) -> str:

@@ -26,6 +26,7 @@ from convexpy.http.messages import (
     preflight,
     text_response,
 )
+from convexpy.http.schedule_api import ScheduleApi
 from convexpy.http.site import SiteApp
 from convexpy.http.socket import Sockets
 
@@ -48,6 +49,7 @@ class ApiApp:
         self.sockets = Sockets(deployment)
         self._site = SiteApp(deployment, prefix="/http")
         functions, admin = FunctionApi(deployment), AdminApi(deployment)
+        schedule = ScheduleApi(deployment)
         self._functions = functions
         self._files = FileApi(deployment)
         self._routes: dict[tuple[str, str], Handler] = {
@@ -74,6 +76,9 @@ class ApiApp:
             ("POST", "/api/convexpy/keys"): admin.create_key,
             ("POST", "/api/convexpy/keys/revoke"): admin.revoke_key,
             ("GET", "/api/v1/get_canonical_urls"): admin.canonical_urls,
+            ("POST", "/api/cancel_job"): schedule.cancel_job,
+            ("POST", "/api/cancel_all_jobs"): schedule.cancel_all_jobs,
+            ("POST", "/api/convexpy/crons/run"): schedule.run_cron,
             ("POST", "/api/debug_event"): self._nothing,
             ("GET", "/version"): self._version,
             ("GET", "/instance_version"): self._version,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Any
 
 from convexpy.errors import ArgumentError, FunctionNotFound
@@ -48,6 +49,29 @@ def cancel_all(context: CallContext, args: dict[str, Any]) -> dict[str, Any]:
 
 def _pending() -> QueryPlan:
     return QueryPlan(jobs.JOBS, "by_state_and_time", equal=(("state.kind", "pending"),), system=True)
+
+
+def list_jobs(context: CallContext, args: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return jobs, the latest planned first: all, or those in one `state`; `path` is a glob of function paths."""
+    state, glob, limit = args.get("state"), args.get("path"), int(args.get("limit", 100))
+    found: list[dict[str, Any]] = []
+    equal = () if state is None else (("state.kind", state),)
+    plan = QueryPlan(jobs.JOBS, "by_state_and_time", equal=equal, order="desc", system=True)
+    with context.transaction.engine():
+        for document in context.transaction.stream(plan):
+            path = canonical_path(document["name"])
+            if glob is None or fnmatchcase(path, glob):
+                found.append({**document, "function": path})
+            if len(found) >= limit:
+                break
+    return found
+
+
+def get_job(context: CallContext, args: dict[str, Any]) -> dict[str, Any] | None:
+    """Return one job, or None."""
+    with context.transaction.engine():
+        document = context.transaction.get(args["id"], jobs.JOBS, system=True)
+    return None if document is None else {**document, "function": canonical_path(document["name"])}
 
 
 def upcoming(context: CallContext, args: dict[str, Any]) -> dict[str, Any]:
@@ -208,6 +232,8 @@ FUNCTIONS = {
     "_system/scheduling:schedule": schedule,
     "_system/scheduling:cancel": cancel,
     "_system/scheduling:cancelAll": cancel_all,
+    "_system/scheduling:list": list_jobs,
+    "_system/scheduling:get": get_job,
     "_system/scheduling:upcoming": upcoming,
     "_system/scheduling:next": next_pending,
     "_system/scheduling:begin": begin,

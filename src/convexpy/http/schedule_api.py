@@ -1,0 +1,68 @@
+"""The admin API of scheduled jobs and cron jobs; they are read with system functions, like other data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from convexpy.deployment import Deployment
+from convexpy.errors import Error, RequestError
+from convexpy.http.identify import admin_for
+from convexpy.http.messages import HttpRequest, Response, decode_body, json_response
+from convexpy.values import encode_wire
+
+
+class _WhichJob(msgspec.Struct, rename="camel"):
+    id: str
+    component_id: str | None = None
+
+
+class _WhichJobs(msgspec.Struct, rename="camel"):
+    udf_path: str | None = None
+    component_id: str | None = None
+    component_path: str | None = None
+
+
+class _WhichCron(msgspec.Struct):
+    name: str
+
+
+class ScheduleApi:
+    """The routes that change what is scheduled."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+
+    async def cancel_job(self, request: HttpRequest) -> Response:
+        """POST /api/cancel_job."""
+        await admin_for(self._deployment.identities, request, "data:write")
+        body: _WhichJob = decode_body(await request.json_body(), _WhichJob)
+        await self._run("_system/scheduling:cancel", {"id": body.id})
+        return Response(200)
+
+    async def cancel_all_jobs(self, request: HttpRequest) -> Response:
+        """POST /api/cancel_all_jobs: those that are pending, of one function or of all; in several transactions."""
+        await admin_for(self._deployment.identities, request, "data:write")
+        body: _WhichJobs = decode_body(await request.json_body(), _WhichJobs)
+        args: dict[str, Any] = {} if body.udf_path is None else {"path": body.udf_path.replace(".js:", ":")}
+        canceled, has_more = 0, True
+        while has_more:
+            answer = await self._run("_system/scheduling:cancelAll", args)
+            canceled += answer["canceled"]
+            has_more = answer["hasMore"]
+        return json_response({"canceled": canceled})
+
+    async def run_cron(self, request: HttpRequest) -> Response:
+        """POST /api/convexpy/crons/run: an extra run of a cron job, now."""
+        await admin_for(self._deployment.identities, request, "functions:run")
+        body: _WhichCron = decode_body(await request.json_body(), _WhichCron)
+        return json_response({"job": await self._run("_system/crons:run", {"name": body.name})})
+
+    async def _run(self, path: str, args: dict[str, Any]) -> Any:
+        try:
+            outcome = await self._deployment.run_system(path, encode_wire(args))
+        except Error as error:
+            message = error.message.removeprefix("ArgumentError: ").split("\n    at ")[0]
+            raise RequestError(message, code=error.code) from error
+        return msgspec.json.decode(outcome.value)
