@@ -16,6 +16,7 @@ from convexpy.deployment.checkpoints import CheckpointService
 from convexpy.deployment.files import FileService
 from convexpy.deployment.http_actions import HttpActions
 from convexpy.deployment.identities import Identities
+from convexpy.deployment.index_builds import IndexBuilds
 from convexpy.deployment.keyring import Keyring
 from convexpy.deployment.mutations import MutationPipeline
 from convexpy.deployment.outcome import Outcome, Presenter, failed, new_request_id
@@ -36,7 +37,6 @@ from convexpy.logs import FunctionLog
 from convexpy.protocol.frames import Call
 from convexpy.runtime import Clock, SystemClock
 from convexpy.sync import Hub
-from convexpy.values import encode_wire
 
 logger = logging.getLogger("convexpy.deployment")
 
@@ -96,7 +96,6 @@ class Deployment:
         self.variables = Variables(settings.secret_key, storage.deployment_id, start.environment)
         for source in start.sources.values():
             self.sources.add(source)
-        self._building = start.building
         knobs = settings.knobs
         keys = AdminKeys(
             settings.name,
@@ -151,8 +150,9 @@ class Deployment:
             knobs,
             self.clock,
             oldest_row=lambda: self.live.queries.oldest_row,
-            moved=self._checkpoint_moved,
+            moved=self.checkpoint_moved,
         )
+        self.builds = IndexBuilds(self, start.building)
         self.pusher = Pusher(self)
 
     # Start and stop
@@ -185,29 +185,9 @@ class Deployment:
         self.schedule_warm(handle.description["packages"])
         if self.variables.has_plain:
             await self.run_system("_system/environment:update", self.variables.sealed_again())
-        await self._resume_building(handle.description["schema"])
+        await self.builds.resume(handle.description["schema"])
         await self.files.start()
         await self.scheduling.start(runs=loads)
-
-    async def _resume_building(self, schema: dict[str, Any] | None) -> None:
-        """Go on with the staged indexes of the active version; what a push began that did not end is taken back."""
-        staged = {
-            (table, index["name"], tuple(index["fields"]))
-            for table, definition in ({} if schema is None else schema["tables"]).items()
-            for index in definition["indexes"]
-            if index["staged"]
-        }
-        wanted: list[dict[str, Any]] = []
-        abandoned: list[dict[str, Any]] = []
-        for index in self._building:
-            key = (index["table"], index["name"], tuple(index["fields"]))
-            (wanted if key in staged else abandoned).append(index)
-        if abandoned:
-            numbers = [index["number"] for index in abandoned]
-            await self.run_system("_system/push:abort", encode_wire({"numbers": numbers}))
-            self.in_background(self._sweep())
-        if wanted:
-            self.build_in_background(wanted)
 
     async def close(self) -> None:
         """Stop: finish or cut calls, write the last group, make a full checkpoint, end the children."""
@@ -241,7 +221,8 @@ class Deployment:
         self.checkpoints.row(row)
         self.hub.committed(row.keys)
 
-    def _checkpoint_moved(self, seq: int) -> None:
+    def checkpoint_moved(self, seq: int) -> None:
+        """The checkpoint covers every row up to `seq`: say so to all who keep rows until then."""
         self.timeline.checkpointed(seq)
         self.committer.trim(seq - self.settings.knobs.log_rows_kept)
         self.live.mutations.checkpointed(seq)
@@ -317,7 +298,7 @@ class Deployment:
         self._trust(self.live.registry.description["auth"])
         self.hub.invalidate_all()
         self.scheduling.resume()
-        self.in_background(self._sweep())
+        self.in_background(self.sweep())
         if old != version:
             self.in_background(asyncio.to_thread(self.sources.sweep, version))
 
@@ -328,7 +309,7 @@ class Deployment:
             self.tokens.configure(providers)
             self.on_providers_changed()
 
-    async def _sweep(self) -> None:
+    async def sweep(self) -> None:
         """Remove what the active version no longer names: first the contents, then what held their numbers."""
         await self.checkpoints.reach(self.timeline.row)
         await self.checkpoints.sweep()
@@ -361,18 +342,6 @@ class Deployment:
     async def walk(self, indexes: list[dict[str, Any]], schema: dict[str, Any]) -> None:
         """Enter stored documents into new indexes and check them against a schema."""
         await self.checkpoints.walk(indexes, schema)
-
-    def build_in_background(self, indexes: list[dict[str, Any]]) -> None:
-        """Build staged indexes; they turn ready when they are complete."""
-        self.in_background(self._build_staged(indexes))
-
-    async def _build_staged(self, indexes: list[dict[str, Any]]) -> None:
-        await self.checkpoints.reach(self.timeline.row)
-        await self.checkpoints.walk(indexes, None)
-        # Open read transactions do not see the keys just entered: have executors begin new ones.
-        self._checkpoint_moved(self.timeline.checkpoint_seq)
-        numbers = [index["number"] for index in indexes]
-        await self.run_system("_system/push:indexesBuilt", encode_wire({"numbers": numbers}))
 
     def schedule_warm(self, packages: list[str]) -> None:
         """Have the app's third-party packages imported ahead of the next push."""

@@ -161,7 +161,7 @@ class Pusher:
         deployment.activated(settings.version, modules, request.config)
         staged = [index for index in built if index["staged"]]
         if staged:
-            deployment.build_in_background(staged)
+            deployment.builds.begin(staged)
 
     def _misfit(self) -> PushRejected:
         return PushRejected(
