@@ -72,6 +72,12 @@ COMMANDS: dict[str, Command] = {
     "env get": Command("env", "env_get", "print one variable", "Use"),
     "env set": Command("env", "env_set", "set variables", "Use"),
     "env remove": Command("env", "env_remove", "remove variables", "Use", aliases=("env rm", "env unset")),
+    "storage list": Command("storage", "storage_list", "the deployment's files", "Use"),
+    "storage put": Command("storage", "storage_put", "store files", "Use"),
+    "storage get": Command("storage", "storage_get", "fetch a file", "Use"),
+    "storage url": Command("storage", "storage_url", "the public address of a file", "Use"),
+    "storage info": Command("storage", "storage_info", "size, type and checksum of a file", "Use"),
+    "storage delete": Command("storage", "storage_delete", "delete files", "Use", aliases=("storage rm",)),
     "schedule list": Command("schedule", "schedule_list", "scheduled functions and their states", "Inspect"),
     "schedule show": Command("schedule", "schedule_show", "one scheduled function", "Inspect"),
     "schedule cancel": Command("schedule", "schedule_cancel", "cancel scheduled functions", "Inspect"),
@@ -90,6 +96,7 @@ COMMANDS: dict[str, Command] = {
 
 FAMILIES = {
     "env": "the deployment's variables",
+    "storage": "the deployment's files",
     "schedule": "scheduled functions",
     "crons": "cron jobs",
     "deployment": "the deployments of this project",

@@ -1,14 +1,17 @@
-"""The typed client of a deployment: functions, pushes, variables, logs."""
+"""The typed client of a deployment: functions, pushes, variables, logs, files."""
 
 from __future__ import annotations
 
 from convexpy.client._admin import AdminClient, FunctionResult, LogPage, PushFile, PushResult
 from convexpy.client._errors import DeploymentError, FunctionFailed, Unreachable
+from convexpy.client._files import FileClient, FileInfo
 from convexpy.client._watch import watch_query
 
 __all__ = [
     "AdminClient",
     "DeploymentError",
+    "FileClient",
+    "FileInfo",
     "FunctionFailed",
     "FunctionResult",
     "LogPage",

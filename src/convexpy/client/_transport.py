@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import ssl
+from collections.abc import Generator, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -91,6 +92,37 @@ class Transport:
             self.close()
             raise self._unreachable(error) from error
         return self._read(path, status, answer, answered)
+
+    @contextlib.contextmanager
+    def streaming(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: Iterable[bytes] | None,
+        *,
+        timeout_s: float,
+    ) -> Generator[http.client.HTTPResponse, None, None]:
+        """Send a body as it comes, on a connection of its own; give the response, to be read as it comes.
+
+        Raises:
+            Unreachable: no answer, or not that of a deployment.
+            DeploymentError: the deployment refused.
+        """
+        try:
+            connection = self._connect()
+        except OSError as error:
+            raise self._unreachable(error) from error
+        self._connection = None
+        with contextlib.closing(connection):
+            connection.sock.settimeout(timeout_s)
+            # A refusal comes before the end of the body, which then can't be sent any more.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(method, self._prefix + path, body, headers)
+            response = connection.getresponse()
+            if response.status >= 400:
+                self._read(path, response.status, response.read(), response.headers)
+            yield response
 
     def _exchange(
         self, method: str, path: str, payload: bytes | None, headers: dict[str, str], timeout_s: float

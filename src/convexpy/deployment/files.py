@@ -147,6 +147,19 @@ class FileService:
         """Return bytes `start` to `end` of a file in chunks; to be closed."""
         return await self.blobs.read(name, start, end)
 
+    async def delete(self, ids: list[str]) -> None:
+        """Delete files in one transaction.
+
+        Raises:
+            RequestError: one of them is no file; then none is deleted.
+        """
+        args = encode_wire({"ids": ids})
+        outcome = await self._deployment.functions.run("mutation", "_system/storage:delete", args, _SYSTEM)
+        if outcome.failure is not None:
+            missing = outcome.failure.code in ("StorageIdNotFound", "InvalidId")
+            text = outcome.failure.detail.removeprefix("Uncaught ").partition(": ")[2]
+            raise RequestError(text, code=outcome.failure.code, status=404 if missing else 503)
+
     async def _ask(self, function: str, **args: Any) -> Outcome:
         path = f"_system/storage:{function}"
         return await self._deployment.functions.run("query", path, encode_wire(args), _SYSTEM)
@@ -165,7 +178,7 @@ class FileService:
                     outcome = await self._ask(operation.removeprefix("storage_"), id=payload["id"])
                     return outcome.value, outcome.failure
                 case "storage_delete":
-                    args = encode_wire({"id": payload["id"]})
+                    args = encode_wire({"ids": [payload["id"]]})
                     outcome = await self._deployment.functions.run(
                         "mutation", "_system/storage:delete", args, _SYSTEM
                     )

@@ -108,7 +108,9 @@ class AdminApi:
     async def list_environment(self, request: HttpRequest) -> Response:
         """GET /api/v1/list_environment_variables."""
         await admin_for(self._identities, request, "env:view")
-        return json_response({"environmentVariables": dict(sorted(self._deployment.variables.values.items()))})
+        return json_response(
+            {"environmentVariables": dict(sorted(self._deployment.variables.values.items()))}
+        )
 
     async def check_key(self, request: HttpRequest) -> Response:
         """GET /api/check_admin_key."""

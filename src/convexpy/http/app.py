@@ -48,10 +48,10 @@ class ApiApp:
         self._body_max = deployment.settings.knobs.request_body_bytes
         self.sockets = Sockets(deployment)
         self._site = SiteApp(deployment, prefix="/http")
+        self._files = FileApi(deployment)
         functions, admin = FunctionApi(deployment), AdminApi(deployment)
         schedule = ScheduleApi(deployment)
         self._functions = functions
-        self._files = FileApi(deployment)
         self._routes: dict[tuple[str, str], Handler] = {
             ("POST", "/api/query"): lambda request: functions.call("query", request),
             ("POST", "/api/mutation"): lambda request: functions.call("mutation", request),
@@ -71,6 +71,8 @@ class ApiApp:
             ("POST", "/api/v1/update_environment_variables"): admin.update_environment,
             ("GET", "/api/list_environment_variables"): admin.list_environment,
             ("GET", "/api/v1/list_environment_variables"): admin.list_environment,
+            ("POST", "/api/convexpy/storage/upload_url"): self._files.upload_url,
+            ("POST", "/api/convexpy/storage/delete"): self._files.delete,
             ("GET", "/api/check_admin_key"): admin.check_key,
             ("GET", "/api/convexpy/keys"): admin.list_keys,
             ("POST", "/api/convexpy/keys"): admin.create_key,

@@ -11,11 +11,22 @@ import re
 from collections.abc import AsyncGenerator
 from typing import NamedTuple
 
+import msgspec
+
 from convexpy.deployment import Deployment
 from convexpy.deployment.files import StoredContent, check_content_type
 from convexpy.errors import RequestError
 from convexpy.files import BlobMissing, StorageFailed
-from convexpy.http.messages import Headers, HttpRequest, Receive, Response, Send, json_response
+from convexpy.http.identify import admin_for
+from convexpy.http.messages import (
+    Headers,
+    HttpRequest,
+    Receive,
+    Response,
+    Send,
+    decode_body,
+    json_response,
+)
 from convexpy.limits import STORAGE_UPLOAD_STALL_S
 from convexpy.protocol.upload_tokens import UPLOAD_PATH
 
@@ -79,11 +90,16 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
+class _Delete(msgspec.Struct):
+    ids: list[str]
+
+
 class FileApi:
     """The routes below `/api/storage/`."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._files = deployment.files
+        self._identities = deployment.identities
         self._size_max = deployment.settings.knobs.file_bytes
 
     async def respond(self, request: HttpRequest, path: str) -> Response:
@@ -97,6 +113,18 @@ class FileApi:
         if request.method not in ("GET", "HEAD"):
             raise RequestError(f"{request.method} is not allowed here", status=405, code="MethodNotAllowed")
         return await self._download(request, path.removeprefix(FILES_PATH))
+
+    async def upload_url(self, request: HttpRequest) -> Response:
+        """POST /api/convexpy/storage/upload_url: where the holder of an admin key can upload."""
+        await admin_for(self._identities, request, "data:write")
+        return json_response({"url": self._files.upload_url()})
+
+    async def delete(self, request: HttpRequest) -> Response:
+        """POST /api/convexpy/storage/delete: delete files, all of them or none."""
+        await admin_for(self._identities, request, "data:write")
+        ids = decode_body(await request.json_body(), _Delete).ids
+        await self._files.delete(ids)
+        return json_response({"deleted": ids})
 
     async def _upload(self, request: HttpRequest) -> Response:
         self._files.check_token(request.query("token"))

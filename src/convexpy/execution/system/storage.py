@@ -32,9 +32,15 @@ def metadata(context: CallContext, args: dict[str, Any]) -> dict[str, Any] | Non
     return files.file_metadata(context.transaction, args["id"])
 
 
+def document(context: CallContext, args: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the `_storage` document of a file, or None."""
+    return files.find_file(context.transaction, args["id"], "storage")
+
+
 def delete(context: CallContext, args: dict[str, Any]) -> None:
-    """Delete a file."""
-    files.delete_file(context.transaction, args["id"], context.now_ms)
+    """Delete files."""
+    for id in args["ids"]:
+        files.delete_file(context.transaction, id, context.now_ms)
 
 
 def by_id(context: CallContext, args: dict[str, Any]) -> dict[str, Any] | None:
@@ -86,6 +92,7 @@ FUNCTIONS = {
     "_system/storage:add": add,
     "_system/storage:url": url,
     "_system/storage:metadata": metadata,
+    "_system/storage:document": document,
     "_system/storage:delete": delete,
     "_system/storage:byId": by_id,
     "_system/storage:byUuid": by_uuid,

@@ -1,0 +1,131 @@
+"""`convexpy storage`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from typer import Argument, Option
+
+from convexpy_cli import failure
+from convexpy_cli.invocation import Invocation
+from convexpy_cli.options import leaf_command
+
+
+@leaf_command(
+    formats=("human", "plain", "json"),
+    examples=("convexpy storage list", "convexpy storage list --sort size --type 'image/*'"),
+)
+def storage_list(
+    run: Invocation,
+    limit: Annotated[int, Option("--limit", help="how many; 0 is all")] = 50,
+    sort: Annotated[str, Option("--sort", help="created (newest first) or size (largest first)")] = "created",
+    type_: Annotated[str | None, Option("--type", help="only this content type; * is a wildcard")] = None,
+) -> None:
+    """List files: id, size, content type, when stored.
+
+    Exit codes: 0 done, 2 bad --sort or --limit.
+    """
+    from convexpy_cli import storage_work, targets
+
+    if sort not in ("created", "size"):
+        raise failure.usage(f"--sort {sort!r} is unknown", "created or size")
+    if limit < 0:
+        raise failure.usage("--limit must not be negative", "--limit 0 lists all")
+    with targets.connected(run, "storage list") as (_, client):
+        found = storage_work.listed(client, limit, sort, type_)
+    columns = ["id", "size", "type", "created"]
+    run.output.table(
+        columns, [storage_work.cells(file) for file in found], [file.to_json() for file in found]
+    )
+
+
+@leaf_command(
+    examples=("convexpy storage put report.pdf", "tar c . | convexpy storage put - --type application/x-tar")
+)
+def storage_put(
+    run: Invocation,
+    files: Annotated[list[str], Argument(help="files; - is standard input")],
+    type_: Annotated[str | None, Option("--type", help="content type [by the file's name]")] = None,
+) -> None:
+    """Store files; print one id per line, in the order of the files.
+
+    Each is checked by its SHA-256 when it has arrived. Exit codes: 0 done, 1 one could not be read, 6 the transfer broke off.
+    """
+    from convexpy_cli import storage_work, targets
+
+    storage_work.check_readable(files)
+    with targets.connected(run, "storage put", writes=True) as (_, client):
+        stored = storage_work.put(run, client, files, type_)
+    run.output.result([file.to_json() for file in stored], "\n".join(file.id for file in stored))
+
+
+@leaf_command(examples=("convexpy storage get kg2… -o report.pdf", "convexpy storage get kg2… -o - | tar t"))
+def storage_get(
+    run: Invocation,
+    id: Annotated[str, Argument(help="the file's id")],
+    output: Annotated[
+        str | None, Option("-o", "--output", help="where to; - is stdout [ID with a suffix]")
+    ] = None,
+) -> None:
+    """Fetch a file and check its SHA-256. A transfer that broke off goes on where it ended.
+
+    Exit codes: 0 done, 1 no such file, 2 bytes would go to a terminal, 9 the file is there already.
+    """
+    from convexpy_cli import storage_work, targets
+
+    with targets.connected(run, "storage get") as (_, client):
+        path = storage_work.get(run, client, id, output)
+    if path is not None:
+        run.output.result({"id": id, "path": str(path)}, str(path))
+
+
+@leaf_command(examples=("convexpy storage put report.pdf | xargs convexpy storage url",))
+def storage_url(run: Invocation, id: Annotated[str, Argument(help="the file's id")]) -> None:
+    """Print the public address of a file.
+
+    Exit codes: 0 done, 1 no such file.
+    """
+    from convexpy.client import FileClient
+    from convexpy_cli import storage_work, targets
+
+    with targets.connected(run, "storage url") as (_, client):
+        url = FileClient(client).url(id)
+    if url is None:
+        raise storage_work.missing(id)
+    run.output.result({"id": id, "url": url}, url)
+
+
+@leaf_command(examples=("convexpy storage info kg2…",))
+def storage_info(run: Invocation, id: Annotated[str, Argument(help="the file's id")]) -> None:
+    """Show size, content type, checksum and age of a file.
+
+    Exit codes: 0 done, 1 no such file.
+    """
+    from convexpy.client import FileClient
+    from convexpy_cli import storage_work, targets
+
+    with targets.connected(run, "storage info") as (_, client):
+        found = FileClient(client).info(id)
+    if found is None:
+        raise storage_work.missing(id)
+    run.output.result(found.to_json(), storage_work.described(found))
+
+
+@leaf_command(
+    examples=("convexpy storage delete kg2…", "convexpy storage delete --allow=data-delete kg2… kg3…")
+)
+def storage_delete(run: Invocation, ids: Annotated[list[str], Argument(help="ids of files")]) -> None:
+    """Delete files, all of them or none. More than one needs --allow=data-delete.
+
+    Exit codes: 0 done, 1 one of them does not exist, 9 no consent.
+    """
+    from convexpy.client import FileClient
+    from convexpy_cli import targets
+
+    if len(ids) > 1 and "data-delete" not in run.settings.allow:
+        raise failure.Failure(
+            "ConsentRequired", f"this deletes {len(ids)} files", failure.REFUSED, hint="--allow=data-delete"
+        )
+    with targets.connected(run, "storage delete", writes=True) as (_, client):
+        FileClient(client).delete(ids)
+    run.output.result({"deleted": ids}, "\n".join(ids))
