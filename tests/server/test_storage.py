@@ -362,6 +362,18 @@ def test_a_client_that_goes_away_leaves_nothing(files: Files) -> None:
     assert files.call("query", "files:documents") == []
 
 
+def test_a_server_that_stops_does_not_wait_for_uploads(files: Files) -> None:
+    path = files.path(files.call("mutation", "files:upload_url"))
+    with socket.create_connection(("127.0.0.1", files.server.port)) as connection:
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n\r\n"
+        connection.sendall(head.encode() + bytes(0x80000))
+        wait_for(files.stored, what="an upload that has begun")
+        assert files.server.stop() == 0
+    files.server.start()
+    assert files.stored() == []
+    assert files.call("query", "files:documents") == []
+
+
 def test_deleting_is_part_of_the_transaction(files: Files) -> None:
     id = files.upload(b"hello")
     path = files.url(id)

@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import logging
 import re
+import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
@@ -237,6 +238,7 @@ class FileService:
         async with self._sweeping:
             await self._unlink_deleted()
             await self._remove_orphans()
+            await asyncio.to_thread(_tidy, self.blobs.spool)
 
     async def _unlink_deleted(self) -> None:
         before = self.now_ms() - STORAGE_UNLINK_AFTER_S * 1000
@@ -290,6 +292,15 @@ def parse_sha256(text: str) -> bytes:
         if len(digest) == 32:
             return digest
     raise ArgumentError(f"{text!r} is no sha256: 32 bytes in base64 or hex")
+
+
+def _tidy(spool: Path) -> None:
+    """Remove what actions have left that were killed; nobody writes to a file of yesterday."""
+    before = time.time() - STORAGE_ORPHAN_S
+    for path in spool.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if path.is_file() and path.stat().st_mtime < before:
+                path.unlink()
 
 
 def _measure(path: Path) -> tuple[bytes, int]:

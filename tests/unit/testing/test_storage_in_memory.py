@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -119,6 +121,16 @@ def test_bytes_that_never_became_a_file_go_after_a_day(local: LocalDeployment) -
         local.wait(local.deployment.files.sweep())
         assert len(names(local)) == left
     assert convex.action("files:read", id=kept)[0] == "kept"
+
+
+def test_what_killed_actions_left_goes_after_a_day(local: LocalDeployment) -> None:
+    spool = local.deployment.files.blobs.spool
+    two_days_ago = time.time() - 2 * 86_400
+    for name in ("store-old", "store-new"):
+        (spool / name).write_bytes(b"half")
+    os.utime(spool / "store-old", (two_days_ago, two_days_ago))
+    local.wait(local.deployment.files.sweep())
+    assert [path.name for path in spool.iterdir()] == ["store-new"]
 
 
 def test_many_deletions_are_swept_in_slices(local: LocalDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
