@@ -174,6 +174,7 @@ class Load:
     """Watchers and writers in threads of their own."""
 
     def __init__(self, server: ServerProcess) -> None:
+        self.server = server
         self.watchers = [
             Watcher(server, subject, count)
             for subject, count in ((None, 2), (None, 20), ("alice", 20), ("bob", 20))
@@ -192,10 +193,8 @@ class Load:
             yield
         finally:
             self._stopping.set()
-            with contextlib.suppress(Exception):
-                self.writers[0].once()  # those who wait for a Transition get one
-            for thread in self._threads:
-                thread.join()
+            while any(thread.is_alive() for thread in self._threads):
+                self.server.call("mutation", "fn:bump")  # those who wait for a Transition get one
             for each in (*self.watchers, *self.writers):
                 each.socket.__exit__(None, None, None)
         if self.errors:
