@@ -27,7 +27,7 @@ from convexpy.errors import Error
 from convexpy.execution import jobs
 from convexpy.functions import next_run_ms, spread_minute
 from convexpy.protocol.frames import Call, CallFailure, Kind, LogLine
-from convexpy.scheduling import BATCH, Agenda, Job, Lane
+from convexpy.scheduling import Agenda, Fetch, Job, Lane
 from convexpy.values import decode_key, encode_wire, from_json
 
 if TYPE_CHECKING:
@@ -189,8 +189,8 @@ class SchedulingService:
 
     # What
 
-    async def _fetch(self, known: int, now_ms: float) -> None:
-        args = {"now": now_ms, "limit": BATCH + known, "known": known}
+    async def _fetch(self, wanted: Fetch, now_ms: float) -> None:
+        args = {"now": now_ms, "limit": wanted.limit, "known": wanted.known, "from": wanted.from_ms}
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         call = self._call("query", "_system/scheduling:upcoming", encode_wire(args), new_request_id())
         self._deployment.live.queries.submit(call, lambda outcome, stale: _settle(future, outcome))

@@ -15,13 +15,9 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["Agenda", "Job", "Lane"]
+__all__ = ["Agenda", "Fetch", "Job", "Lane"]
 
 Lane = Literal["mutation", "action"]
-BATCH = 256
-"""How many due jobs are fetched at once."""
-LOW_WATER = 64
-"""With fewer than these fetched and not begun, it is time for more."""
 RETRY_FIRST_MS = 250.0
 RETRY_MAX_MS = 30_000.0
 
@@ -37,8 +33,23 @@ class Job(msgspec.Struct, frozen=True):
     cron: str = ""
 
 
+class Fetch(msgspec.Struct, frozen=True):
+    """What to fetch: jobs planned for `from_ms` or later (None: all), of which so many are `known`; `limit` with these."""
+
+    from_ms: float | None
+    known: int
+    limit: int
+
+
 class Agenda:
     """Jobs in the order of their times, with a bound on how many of a lane run at once."""
+
+    FIRST = 32
+    """How many jobs are fetched when none waits here: the first ones are to start soon."""
+    BATCH = 1024
+    """How many are fetched at once while others wait."""
+    KNOWN_MAX = 2048
+    """With as many known nothing is fetched; so many long actions may stand before a mutation and not hold it up."""
 
     def __init__(self, *, mutations: int, actions: int) -> None:
         self._free: dict[Lane, int] = {"mutation": mutations, "action": actions}
@@ -50,6 +61,7 @@ class Agenda:
         self._fetching = False
         self._ended_meanwhile: set[str] = set()
         self._heard_meanwhile_ms: float | None = None
+        self._read_to_ms: float | None = None
         self.next_ms: float | None = None
         self.stale = True
 
@@ -72,16 +84,21 @@ class Agenda:
             return True
         if self.next_ms is None or self.next_ms > now_ms:
             return False
-        queued = [entry for queue in self._queues.values() for entry in queue]
-        # A job planned for a time that has passed goes before those that wait.
-        return len(queued) < LOW_WATER or self.next_ms < max(queued)[0]
+        # A job that goes before those fetched last is looked for even if there are enough.
+        is_early = self._read_to_ms is not None and self.next_ms < self._read_to_ms
+        return is_early or len(self._known) < self.KNOWN_MAX
 
-    def begin_fetch(self) -> int:
-        """A fetch begins; return how many due jobs are known, which it need not bring."""
+    def begin_fetch(self) -> Fetch:
+        """A fetch begins; return what it is to bring."""
+        from_ms = self._read_to_ms
+        if self.stale or self.next_ms is None or (from_ms is not None and self.next_ms < from_ms):
+            from_ms = None
         self._fetching, self.stale = True, False
         self._ended_meanwhile.clear()
         self._heard_meanwhile_ms = None
-        return len(self._known)
+        known = sum(from_ms is None or job.due_ms >= from_ms for job in self._known.values())
+        batch = self.BATCH if any(self._queues.values()) else self.FIRST
+        return Fetch(from_ms, known, known + batch)
 
     def fetched(self, jobs: Iterable[Job], next_ms: float | None) -> None:
         """Take what a fetch has brought: due jobs, and the time of the first one that it left out."""
@@ -90,6 +107,9 @@ class Agenda:
             if job.id not in self._known and job.id not in self._ended_meanwhile:
                 self._known[job.id] = job
                 self._enqueue(job)
+                # What is planned before the last one fetched was fetched, too.
+                if not job.cron and (self._read_to_ms is None or job.due_ms > self._read_to_ms):
+                    self._read_to_ms = job.due_ms
         times = [time for time in (next_ms, self._heard_meanwhile_ms) if time is not None]
         self.next_ms = min(times, default=None)
         self._ended_meanwhile.clear()

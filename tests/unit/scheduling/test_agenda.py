@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from convexpy.scheduling import Agenda, Job, Lane
 
-BATCH = 8
+
+class SmallAgenda(Agenda):
+    """The agenda with bounds that a short run reaches."""
+
+    FIRST = 2
+    BATCH = 5
+    KNOWN_MAX = 9
 
 
 class World:
@@ -18,7 +24,7 @@ class World:
     def __init__(self, seed: int, mutations: int, actions: int) -> None:
         self.random = random.Random(seed)
         self.now = 1000.0
-        self.agenda = Agenda(mutations=mutations, actions=actions)
+        self.agenda = SmallAgenda(mutations=mutations, actions=actions)
         self.bounds: dict[Lane, int] = {"mutation": mutations, "action": actions}
         self.pending: dict[str, Job] = {}
         self.running: dict[str, Job] = {}
@@ -41,9 +47,11 @@ class World:
             self.agenda.heard(job.id, job.due_ms)  # a commit lists old keys like new ones
 
     def begin_fetch(self) -> None:
-        known = self.agenda.begin_fetch()
+        wanted = self.agenda.begin_fetch()
         ordered = sorted(self.pending.values(), key=lambda job: (job.due_ms, job.created))
-        due = [job for job in ordered if job.due_ms <= self.now][: BATCH + known]
+        if wanted.from_ms is not None:
+            ordered = [job for job in ordered if job.due_ms >= wanted.from_ms]
+        due = [job for job in ordered if job.due_ms <= self.now][: wanted.limit]
         rest = ordered[len(due) :]
         self.fetch = (due, rest[0].due_ms if rest else None)
 
@@ -155,6 +163,18 @@ def test_actions_do_not_wait_for_mutations() -> None:
     agenda.fetched([job(1, 1), job(2, 2), *(job(n, n, "action") for n in (3, 4, 5))], None)
     assert [each.id for each in agenda.take(100)] == ["j1", "j3", "j4"]
     assert agenda.take(100) == []
+
+
+def test_long_actions_that_wait_do_not_keep_mutations_from_being_found() -> None:
+    agenda = Agenda(mutations=1, actions=1)
+    agenda.begin_fetch()
+    agenda.fetched([job(n, n, "action") for n in range(Agenda.FIRST)], 50)
+    assert len(agenda.take(100)) == 1
+    assert agenda.wants_more(100)
+    wanted = agenda.begin_fetch()
+    assert (wanted.from_ms, wanted.known) == (Agenda.FIRST - 1, 1)
+    agenda.fetched([job(1000, 50)], None)
+    assert [each.id for each in agenda.take(100)] == ["j1000"]
 
 
 def test_it_waits_longer_after_each_failure() -> None:

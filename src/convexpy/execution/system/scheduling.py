@@ -47,8 +47,10 @@ def cancel_all(context: CallContext, args: dict[str, Any]) -> dict[str, Any]:
     return {"canceled": cancelled, "hasMore": False}
 
 
-def _pending() -> QueryPlan:
-    return QueryPlan(jobs.JOBS, "by_state_and_time", equal=(("state.kind", "pending"),), system=True)
+def _pending(from_ms: float | None = None) -> QueryPlan:
+    lower = None if from_ms is None else Bound("scheduledTime", from_ms, inclusive=True)
+    equal = (("state.kind", "pending"),)
+    return QueryPlan(jobs.JOBS, "by_state_and_time", equal=equal, lower=lower, ordered=True, system=True)
 
 
 def list_jobs(context: CallContext, args: dict[str, Any]) -> list[dict[str, Any]]:
@@ -75,7 +77,7 @@ def get_job(context: CallContext, args: dict[str, Any]) -> dict[str, Any] | None
 
 
 def upcoming(context: CallContext, args: dict[str, Any]) -> dict[str, Any]:
-    """Return the jobs that are due at `now`, in order: `due` lists `[id, path, time, creation time]`.
+    """Return the jobs that are due at `now`, planned for `from` or later, in order: `[id, path, time, creation time]`.
 
     More than `known` and at most `limit`, which is larger; `next` is the time of the first one left out, if any. `crons`
     lists the cron jobs that do not run at present: `[id, path, next run, name]`.
@@ -84,7 +86,7 @@ def upcoming(context: CallContext, args: dict[str, Any]) -> dict[str, Any]:
     following: float | None = None
     transaction = context.transaction
     with transaction.engine():
-        for document in transaction.stream(_pending(), limit=int(args["limit"]) + 1):
+        for document in transaction.stream(_pending(args["from"]), limit=int(args["limit"]) + 1):
             full = len(due) > args["known"] and transaction.charges.bytes_read > UPCOMING_BYTES
             if document["scheduledTime"] > args["now"] or len(due) == args["limit"] or full:
                 following = document["scheduledTime"]
