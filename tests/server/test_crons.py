@@ -173,6 +173,13 @@ def test_an_interrupted_run_has_failed_and_the_next_one_comes(server: ServerProc
     assert {"kind": "failed", "error": "Transient error while executing action"} in statuses
 
 
+def test_a_query_by_name_is_warned_of(server: ServerProcess) -> None:
+    answer = server.push_ok(app('crons.hourly("x", "tasks:notes")'))
+    assert answer["warnings"] == [
+        "convex/crons.py:4: cron job 'x' fails at every run: tasks:notes is a query"
+    ]
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
@@ -181,7 +188,6 @@ def test_an_interrupted_run_has_failed_and_the_next_one_comes(server: ServerProc
         ('crons.interval("x", tasks.note, seconds=0.1)', "between one second and ten years"),
         ('crons.hourly("x", tasks.note); crons.hourly("x", tasks.note)', "two cron jobs are called 'x'"),
         ('crons.hourly("x", internal.tasks.nothing)', "there is no function tasks:nothing"),
-        ('crons.hourly("x", "tasks:notes")', "a query cannot be a cron job"),
         ('crons.hourly("x", tasks.notes)', "is a query, only mutations and actions"),
     ],
 )

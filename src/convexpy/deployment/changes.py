@@ -66,7 +66,12 @@ def describe_changes(
 
 def _warnings(description: dict[str, Any]) -> list[str]:
     """Name what the app defines and this version does not run."""
-    found: list[str] = []
+    queries = {function["path"] for function in description["functions"] if function["kind"] == "query"}
+    found = [
+        f"{cron['file']}:{cron['line']}: cron job {cron['name']!r} fails at every run: {cron['function']} is a query"
+        for cron in description["crons"]
+        if cron["function"] in queries
+    ]
     schema = description["schema"]
     for name, table in ({} if schema is None else schema["tables"]).items():
         if table["searchIndexes"] or table["vectorIndexes"]:

@@ -179,16 +179,16 @@ class Crons:
         self._add(name, function, args, {"type": "cron", "cronExpr": expression})
 
     def check(self, functions: Mapping[str, Any]) -> None:
-        """Refuse jobs whose function is none of these, by path, or is a query.
+        """Refuse jobs whose function is none of these, by path.
 
         Raises:
             ProjectError: names the job and where it was defined.
         """
         for job in self.jobs:
-            found = functions.get(job.path)
-            if found is None or found.kind == "query":
-                what = "there is no function" if found is None else "a query cannot be a cron job:"
-                raise ProjectError(f"cron job {job.name!r}: {what} {job.path}", location=job.location)
+            if job.path not in functions:
+                raise ProjectError(
+                    f"cron job {job.name!r}: there is no function {job.path}", location=job.location
+                )
 
     def describe(self) -> list[dict[str, Any]]:
         """Return the jobs: `name schedule function args file line`."""
