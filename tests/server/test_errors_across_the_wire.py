@@ -5,6 +5,7 @@ One table of paths runs in both modes of the server. Whatever the client is told
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -201,10 +202,9 @@ def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServerProcess]:
     options = ("--redact-errors",) if request.param == "production" else ()
-    running = ServerProcess(tmp_path_factory.mktemp("errors") / "data", *options)
-    running.push_ok({"fn.py": APP, "http.py": HTTP})
-    yield running
-    running.close()
+    with contextlib.closing(ServerProcess(tmp_path_factory.mktemp("errors") / "data", *options)) as running:
+        running.push_ok({"fn.py": APP, "http.py": HTTP})
+        yield running
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import resource
 import socket
@@ -73,10 +74,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))  # the server inherits it
     try:
-        running = ServerProcess(tmp_path_factory.mktemp("many") / "data")
-        running.push_ok({"fn.py": APP, "schema.py": SCHEMA})
-        yield running
-        running.close()
+        with contextlib.closing(ServerProcess(tmp_path_factory.mktemp("many") / "data")) as running:
+            running.push_ok({"fn.py": APP, "schema.py": SCHEMA})
+            yield running
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 

@@ -7,6 +7,7 @@ overlap. What a row's place is, the test knows from the key of its index; where 
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -85,10 +86,9 @@ ALL = 0
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    server = ServerProcess(tmp_path_factory.mktemp("pages") / "data")
-    server.push_ok({"fn.py": APP, "schema.py": SCHEMA})
-    yield server
-    server.close()
+    with contextlib.closing(ServerProcess(tmp_path_factory.mktemp("pages") / "data")) as server:
+        server.push_ok({"fn.py": APP, "schema.py": SCHEMA})
+        yield server
 
 
 @pytest.fixture

@@ -82,10 +82,9 @@ def issuer() -> Iterator[Issuer]:
 
 @pytest.fixture(scope="module")
 def server(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    running = ServerProcess(tmp_path_factory.mktemp("personal") / "data")
-    running.push_ok({"fn.py": APP, "auth_config.py": issuer.auth_config()})
-    yield running
-    running.close()
+    with contextlib.closing(ServerProcess(tmp_path_factory.mktemp("personal") / "data")) as running:
+        running.push_ok({"fn.py": APP, "auth_config.py": issuer.auth_config()})
+        yield running
 
 
 class Person:
