@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
+import math
 import os
 import threading
 from collections.abc import Callable, Coroutine
@@ -53,6 +54,12 @@ def _run_callable(context: CallContext, args: dict[str, Any]) -> None:
 
 
 system.FUNCTIONS[RUN_PATH] = _run_callable
+
+
+def _ns(ms: float) -> int:
+    """Return milliseconds since the epoch as nanoseconds, never less: a float has not digits enough for both."""
+    whole = int(ms)
+    return whole * 1_000_000 + math.ceil((ms - whole) * 1e6)
 
 
 class LocalDeployment:
@@ -108,9 +115,9 @@ class LocalDeployment:
             await scheduling.settle()
             wake_ms = scheduling.agenda.wake_ms()
             now_ns = self.clock.now_ns()
-            if wake_ms is None or round(wake_ms * 1e6) > until_ns:
+            if wake_ms is None or _ns(wake_ms) > until_ns:
                 break
-            self.clock.advance(max(round(wake_ms * 1e6) - now_ns, MOMENT_NS) / 1e9)
+            self.clock.advance(max(_ns(wake_ms) - now_ns, MOMENT_NS) / 1e9)
         self.clock.advance((until_ns - self.clock.now_ns()) / 1e9)
         await scheduling.settle()
 
@@ -125,7 +132,7 @@ class LocalDeployment:
             next_ms = msgspec.json.decode(outcome.value)
             if next_ms is None:
                 return
-            await self._advance(max(round(next_ms * 1e6), self.clock.now_ns()))
+            await self._advance(max(_ns(next_ms), self.clock.now_ns()))
         raise Error(
             f"after {STEPS_MAX} steps there are still scheduled functions: do they schedule each other for ever?",
             hint="use advance() to run those of a span of time",
