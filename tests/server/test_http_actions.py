@@ -263,7 +263,9 @@ def test_a_body_over_the_limit_is_413(site: Site, chunked: bool) -> None:
     part = b"x" * MIB
     body = iter([part] * 21)
     headers = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(21 * MIB)}
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the answer may come before all was sent
+    with contextlib.suppress(
+        BrokenPipeError, ConnectionResetError
+    ):  # the answer may come before all was sent
         site.connection.request(
             "POST", site.prefix + "/hash", body=body, headers=headers, encode_chunked=chunked
         )
@@ -356,7 +358,8 @@ def test_a_handler_that_raises_is_500_with_the_data_of_a_convex_error(site: Site
     response = site.ask("GET", "/refuses")
     answer = body_of(response)
     assert (response.status, answer["data"]) == (500, {"why": "no"})
-    answer = body_of(site.ask("GET", "/fails"))
+    answer = body_of(site.ask("GET", "/fails", headers={"Convex-Request-Id": "0123456789abcdef"}))
+    assert answer["code"].startswith("[Request ID: 0123456789abcdef] Server Error")
     assert "ValueError: the secret detail" in answer["code"]
     assert "http.py" in answer["trace"]
 

@@ -86,7 +86,7 @@ class HttpActions:
         deployment = self._deployment
         if not deployment.live.registry.description["http"]:
             return NOT_ENABLED
-        request_id = new_request_id()
+        request_id = _header(request, b"convex-request-id") or new_request_id()
         name = f"{request.method} {request.path}"
         call = Call(
             deployment.functions.next_call(),
@@ -98,9 +98,7 @@ class HttpActions:
             caller.claims or None,
             token_error=caller.token_error,
             client_address=request.client,
-            user_agent=next(
-                (value.decode("latin-1") for key, value in request.headers if key == b"user-agent"), None
-            ),
+            user_agent=_header(request, b"user-agent"),
         )
         future: asyncio.Future[Outcome] = loop.create_future()
         self._exchanges[call.id] = exchange
@@ -163,6 +161,10 @@ class HttpActions:
         if failure.data is not None:
             body["data"] = json.loads(failure.data)
         return HttpReply(500, [JSON], json.dumps(body).encode())
+
+
+def _header(request: HttpCall, name: bytes) -> str | None:
+    return next((value.decode("latin-1") for key, value in request.headers if key == name), None)
 
 
 def _settle(future: asyncio.Future[Outcome], outcome: Outcome) -> None:
