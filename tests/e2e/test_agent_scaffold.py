@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.processes import ROOT, ServerProcess
 from support.static_pages import static_pages
+from svix.webhooks import Webhook
 
 pytestmark = pytest.mark.slow
 
@@ -99,3 +102,33 @@ def test_a_session_is_live_in_two_windows(
 def workspace_of(app: ServerProcess) -> str:
     workspaces = app.call("query", "workspaces:list")
     return str(workspaces[0]["_id"])
+
+
+def test_events_signed_by_svix_arrive_and_tampered_ones_do_not(app: ServerProcess) -> None:
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    change = {"changes": [{"name": "CLERK_WEBHOOK_SECRET", "value": secret}]}
+    assert app.request("POST", "/api/update_environment_variables", change, admin=True)[0] == 200
+    event = {"type": "user.created", "data": {"id": "user_1", "first_name": "Grace", "last_name": "Hopper"}}
+    body, now = json.dumps(event), datetime.now(UTC)
+    signed = {
+        "svix-id": "msg_1",
+        "svix-timestamp": str(int(now.timestamp())),
+        "svix-signature": Webhook(secret).sign("msg_1", now, body),
+    }
+
+    def post(content: str, headers: dict[str, str]) -> int:
+        return app.request("POST", "/http/webhook/clerk", raw=content.encode(), headers=headers)[0]
+
+    def users() -> list[str]:
+        page = {"table": "users", "order": "asc", "paginationOpts": {"cursor": None, "numItems": 10}}
+        call = {"path": "_system/cli/tableData", "args": page}
+        answer = app.request("POST", "/api/query", call, admin=True)[1]
+        return [user["name"] for user in answer["value"]["page"]]
+
+    assert post(body.replace("Grace", "Eve"), signed) == 400
+    assert post(body, {**signed, "svix-id": "msg_2"}) == 400
+    assert post(body, {**signed, "svix-timestamp": "1"}) == 400
+    assert post(body, {}) == 400
+    assert users() == []
+    assert post(body, signed) == 200
+    assert users() == ["Grace Hopper"]
