@@ -84,7 +84,7 @@ def test_files_go_there_and_back(storage: Storage, project: Path, deployed: Serv
 
     assert code_of(storage("delete", *ids, "--json", expect=9)) == "ConsentRequired"
     assert (
-        code_of(storage("delete", "--allow=data-delete", ids[0], "nonsense", "--json", expect=1))
+        code_of(storage("delete", "--allow=data-delete", ids[0], "nonsense", "--json", expect=2))
         == "InvalidId"
     )
     assert storage("url", ids[0]).stdout

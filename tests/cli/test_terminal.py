@@ -70,6 +70,8 @@ def test_the_wizard_takes_answers_and_keeps_stdout_clean(tmp_path: Path) -> None
     terminal.type("\r")
     terminal.wait_for("Template")
     terminal.type("\r")
+    terminal.wait_for("Sign-in")
+    terminal.type("\r")
     terminal.wait_for("Create?")
     terminal.type("y")
     terminal.wait_for("created")
