@@ -124,7 +124,8 @@ class CheckpointService:
             checkpointer.run(target, now_ms=now_ms)
             checkpointer.age_replay(now_ms - int(self._knobs.replay_age_s * 1000))
 
-        await self._run(work)
+        # Who waits may be cancelled, but not the work: its rows are nowhere else, and the next ones follow them.
+        await asyncio.shield(self._run(work))
 
     def _open_checkpointer(self) -> Checkpointer:
         assert self._checkpointer is not None  # started
