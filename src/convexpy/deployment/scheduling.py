@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("convexpy.scheduling")
 BY_STATE_AND_TIME = system_index(jobs.JOBS, "by_state_and_time")
 CRONS_BY_NAME = system_index(jobs.CRONS, "by_name")
+SETTLE_ATTEMPTS = 3
 SLEEP_MS_MAX = 60_000.0
 """With something to come, the clock is looked at this often: it may have been set, the machine may have slept."""
 HOLD_MS = 1000.0
@@ -176,11 +177,23 @@ class SchedulingService:
         self._cancel_alarm = self._deployment.clock.wake_at(round(when_ms * 1e6), self.pump)
 
     async def settle(self) -> None:
-        """Run what is due by the clock, and what that makes due, to its end: for clocks that stand still."""
+        """Run what is due by the clock, and what that makes due, to its end: for clocks that stand still.
+
+        Raises:
+            Error: what is due can't be read, also not when tried again.
+        """
+        attempts = 0
         while True:
             self.pump()
             if not self._tasks and self.agenda.is_quiet(self._now_ms()):
                 return
+            if not self._tasks and self._hold_ms > self._now_ms():
+                # The time after which it would be tried again never comes by itself.
+                attempts += 1
+                if attempts > SETTLE_ATTEMPTS:
+                    raise Error("the jobs that are due can't be read")
+                self._hold_ms = 0.0
+                continue
             self._changed.clear()
             await self._changed.wait()
 
