@@ -17,6 +17,8 @@ import pytest
 from support.processes import ServerProcess, wait_for
 from support.storage_app import STORAGE_APP
 
+pytestmark = pytest.mark.slow
+
 StartServer = Callable[..., ServerProcess]
 GONE = (OSError, EOFError, http.client.HTTPException)
 BEFORE_THE_DOCUMENT = (

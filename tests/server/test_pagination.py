@@ -22,6 +22,8 @@ from support.sockets import SyncSocket, add, remove
 
 from convexpy.values import encode_key
 
+pytestmark = pytest.mark.slow
+
 SCHEMA = """
 from convexpy import define_schema, define_table, v
 

@@ -25,6 +25,8 @@ from support.storage_app import STORAGE_APP
 
 from convexpy.protocol.upload_tokens import upload_token
 
+pytestmark = pytest.mark.slow
+
 StartServer = Callable[..., ServerProcess]
 ORIGIN = "http://localhost:5173"
 HELLO_SHA256 = "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="

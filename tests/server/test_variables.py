@@ -14,6 +14,8 @@ import pytest
 from support.processes import ServerProcess
 from support.sockets import SyncSocket, add
 
+pytestmark = pytest.mark.slow
+
 SECRET = "sk-live-51H8xYz-not-to-be-found"
 APP = """
 import os
