@@ -82,10 +82,11 @@ class Agenda:
             return False
         if self.stale:
             return True
-        if self.next_ms is None or self.next_ms > now_ms:
-            return False
-        # A job that goes before those fetched last is looked for even if there are enough.
-        is_early = self._read_to_ms is not None and self.next_ms < self._read_to_ms
+        return self.next_ms is not None and self.next_ms <= now_ms and self._takes(self.next_ms)
+
+    def _takes(self, due_ms: float) -> bool:
+        """Say whether there is room for a job of this time: for one that goes before those fetched last there always is."""
+        is_early = self._read_to_ms is not None and due_ms < self._read_to_ms
         return is_early or len(self._known) < self.KNOWN_MAX
 
     def begin_fetch(self) -> Fetch:
@@ -170,7 +171,7 @@ class Agenda:
         times = [self._retries[0][0]] if self._retries else []
         if self.stale:
             times.append(0.0)
-        elif self.next_ms is not None:
+        elif self.next_ms is not None and self._takes(self.next_ms):
             times.append(self.next_ms)
         return min(times, default=None)
 
