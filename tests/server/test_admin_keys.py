@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from support.processes import ServerProcess
 from support.sockets import SyncSocket, add
+from websockets.exceptions import ConnectionClosed
 
 APP = """
 from convexpy import internal_mutation, internal_query, mutation, query
@@ -155,6 +157,40 @@ def test_a_revoked_key_is_worthless_at_once_and_after_a_restart(start_server: An
     assert listed[1]["lastUsedAt"] is not None
     files = b"".join(file.read_bytes() for file in server.data.glob("*.db*"))
     assert other.partition("|")[2].encode() not in files
+
+
+def test_what_a_key_has_opened_ends_with_it(app: ServerProcess) -> None:
+    revoked, other = make(app, "to be revoked", "admin"), make(app, "beside it", "admin")
+    with SyncSocket(app.url) as its_socket, SyncSocket(app.url) as other_socket:
+        for client, key in ((its_socket, revoked), (other_socket, other)):
+            client.send(type="Authenticate", baseVersion=0, tokenType="Admin", value=key)
+            client.subscribe(0, "fn:hidden")
+            client.until_result(0, lambda value: value == "hidden")
+        assert post(app, "/api/convexpy/keys/revoke", {"key": "to be revoked"}, other)[0] == 200
+        assert its_socket.until_closed()[0] == 1001
+        other_socket.mutation(0, "fn:write_hidden")
+        assert other_socket.response(0)["success"] is True
+    with SyncSocket(app.url) as again:
+        again.send(type="Authenticate", baseVersion=0, tokenType="Admin", value=revoked)
+        again.until_closed()
+        assert again.received[-1]["type"] == "AuthError"
+
+
+def test_a_socket_outlives_no_key(app: ServerProcess) -> None:
+    key = make(app, "brief on a socket", "admin", expiresAt=(time.time() + 1.0) * 1000)
+    with SyncSocket(app.url) as client:
+        client.send(type="Authenticate", baseVersion=0, tokenType="Admin", value=key)
+        client.subscribe(0, "fn:hidden")
+        client.until_result(0, lambda value: value == "hidden")
+        deadline, request = time.monotonic() + 20, 0
+        with contextlib.suppress(ConnectionClosed):
+            while time.monotonic() < deadline:
+                client.mutation(request, "fn:write")
+                client.response(request)
+                request += 1
+        client.until_closed()
+        error = client.received[-1]
+        assert (error["type"], error["error"]) == ("AuthError", "Convex admin key expired")
 
 
 def test_a_key_expires(app: ServerProcess) -> None:

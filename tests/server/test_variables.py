@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import stat
@@ -148,6 +149,26 @@ def test_a_stored_value_cannot_be_moved_to_another_name(start_server: Any) -> No
     ended = start_again(server)
     assert ended.returncode == 1
     assert "PUBLIC was changed, or is of another deployment" in ended.stderr
+
+
+def test_values_from_before_encryption_are_read_and_sealed_at_the_next_start(start_server: Any) -> None:
+    server: ServerProcess = start_server()
+    server.push_ok({"app.py": APP})
+    set_variables(server, API_KEY=SECRET)
+    server.stop()
+    key_file(server).unlink()
+    with contextlib.closing(sqlite3.connect(server.data / "data.db")) as data, data:
+        (stored,) = data.execute("SELECT document FROM _environment_variables").fetchone()
+        sealed = json.loads(stored)["value"]
+        tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB '_t[0-9]*'"
+        for (name,) in data.execute(tables).fetchall():
+            data.execute(f"UPDATE {name} SET document = replace(document, ?, ?)", (sealed, SECRET))
+    server.start()
+    assert server.call("query", "app:value", name="API_KEY") == SECRET
+    assert key_file(server).exists()
+    server.stop()
+    with contextlib.closing(sqlite3.connect(server.data / "data.db")) as data:
+        assert SECRET not in str(data.execute("SELECT document FROM _environment_variables").fetchall())
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from convexpy.auth._access import (
     ANONYMOUS,
     FULL_ACCESS,
-    KEY_KINDS,
     Access,
     Caller,
     KeyKind,
@@ -14,6 +13,7 @@ from convexpy.auth._keys import (
     AdminKeys,
     InvalidKey,
     KeyRecord,
+    ParsedKey,
     complete_identity,
     create_instance_secret,
     shown_prefix,
@@ -24,7 +24,6 @@ from convexpy.auth._verifier import TokenVerifier, Verified
 __all__ = [
     "ANONYMOUS",
     "FULL_ACCESS",
-    "KEY_KINDS",
     "Access",
     "AdminKeys",
     "Caller",
@@ -33,6 +32,7 @@ __all__ = [
     "KeyRecord",
     "Operation",
     "OperationNotPermitted",
+    "ParsedKey",
     "TokenRefused",
     "TokenVerifier",
     "Verified",

@@ -11,7 +11,6 @@ import msgspec
 from convexpy.errors import RequestError
 
 KeyKind = Literal["admin", "deploy", "read-only", "run"]
-KEY_KINDS: tuple[str, ...] = get_args(KeyKind)
 
 Operation = Literal[
     "deploy", "env:view", "env:write", "logs:view", "data:view", "data:write", "functions:view", "functions:run",
@@ -84,13 +83,15 @@ FULL_ACCESS = Access()
 class Caller(msgspec.Struct, frozen=True):
     """Who a call is for. `claims` is JSON of the identity, or empty; `access` is there for holders of an admin key.
 
-    A token that is not valid leaves its refusal in `token_error`, where the call is to go on without an identity.
+    `key_id` is that of a key with a record, which may be revoked. A token that is not valid leaves its refusal in
+    `token_error`, where the call is to go on without an identity.
     """
 
     claims: bytes = b""
     access: Access | None = None
     expires_at_s: float | None = None
     token_error: str = ""
+    key_id: str = ""
 
     @property
     def admin(self) -> bool:

@@ -65,11 +65,11 @@ def shown_prefix(name: str, key_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ParsedKey:
-    """An admin key that was verified; `acting_as` holds the claims of a user it acts for."""
+    """An admin key that was verified; `acting_as` holds the claims of a user it acts for. The first key has no record."""
 
-    key_id: str
     access: Access
     acting_as: dict[str, Any] | None
+    record: KeyRecord | None = None
 
 
 class AdminKeys:
@@ -109,7 +109,7 @@ class AdminKeys:
         """
         bare, acting = self._split(key)
         if any([hmac.compare_digest(_digest(bare), known) for known in self._literal]):  # noqa: C419 - all of them, always
-            return ParsedKey("", FULL_ACCESS, _acting_as(acting))
+            return ParsedKey(FULL_ACCESS, _acting_as(acting))
         left, bar, secret = bare.partition("|")
         kind, colon, rest = left.partition(":")
         if colon and kind in ("prod", "dev", "preview", "project"):
@@ -122,7 +122,9 @@ class AdminKeys:
         genuine = hmac.compare_digest(signature, self._signature(key_id))
         if left != self.name or raw[:1] != bytes([VERSION]) or not genuine:
             raise InvalidKey(self.name)
-        return ParsedKey(key_id.hex(), self._access(key_id.hex(), now_ms), _acting_as(acting))
+        record = self._record(key_id.hex(), now_ms)
+        access = FULL_ACCESS if record is None else Access(record.kind, record.functions)
+        return ParsedKey(access, _acting_as(acting), record)
 
     def _split(self, key: str) -> tuple[str, str]:
         """Cut the acting-as identity off: base64 behind the last colon of the secret."""
@@ -130,13 +132,13 @@ class AdminKeys:
         secret, _, acting = secret.partition(":")
         return left + bar + secret, acting
 
-    def _access(self, key_id: str, now_ms: float) -> Access:
+    def _record(self, key_id: str, now_ms: float) -> KeyRecord | None:
         if key_id == self.first_id:
-            return FULL_ACCESS
+            return None
         record = self.records.get(key_id)
         if record is None or (record.expires_at is not None and record.expires_at <= now_ms):
             raise InvalidKey(self.name)
-        return Access(record.kind, record.functions)
+        return record
 
 
 def _digest(key: str) -> bytes:

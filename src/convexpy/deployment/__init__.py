@@ -5,7 +5,7 @@ from convexpy.deployment.identities import Identities
 from convexpy.deployment.push import PushRequest
 from convexpy.deployment.state import Keys, load_keys, save_keys
 from convexpy.deployment.storage import FolderStorage, MemoryStorage
-from convexpy.deployment.variables import load_secret_key
+from convexpy.deployment.variables import holds_sealed, load_secret_key
 
 __all__ = [
     "Deployment",
@@ -15,6 +15,7 @@ __all__ = [
     "Keys",
     "MemoryStorage",
     "PushRequest",
+    "holds_sealed",
     "load_keys",
     "load_secret_key",
     "save_keys",

@@ -107,6 +107,7 @@ class Deployment:
         self.tokens = TokenVerifier(development=not settings.redact)
         self._providers: list[dict[str, Any]] = []
         self.on_providers_changed: Callable[[], None] = _nothing
+        self.on_key_revoked: Callable[[str], None] = _nothing
         self.identities = Identities(self.keyring, self.tokens)
         self.live = LiveVersion(knobs)
         self.functions = FunctionRunner(self, self.log, Presenter(redact=settings.redact), self.identities)
@@ -362,7 +363,7 @@ class Deployment:
         task.add_done_callback(self._tasks.discard)
 
 
-def _nothing() -> None:
+def _nothing(*_: object) -> None:
     """Stand in until the sockets listen."""
 
 

@@ -36,7 +36,14 @@ class Identities:
         claims = parsed.acting_as or (complete_identity(acting_as) if acting_as else None)
         if claims is not None:
             parsed.access.require("actAsUser")
-        return Caller(b"" if claims is None else _encode_sorted(claims), parsed.access)
+        record = parsed.record
+        expires_at = None if record is None else record.expires_at
+        return Caller(
+            b"" if claims is None else _encode_sorted(claims),
+            parsed.access,
+            None if expires_at is None else expires_at / 1000,
+            key_id="" if record is None else record.key_id,
+        )
 
     async def of_token(self, token: str) -> Caller:
         """Return the caller of a user's token, which may need the issuer's keys to be fetched.

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from convexpy.auth import KEY_KINDS, Access, AdminKeys, KeyKind, KeyRecord, shown_prefix
-from convexpy.auth._keys import ParsedKey
+from convexpy.auth import FULL_ACCESS, AdminKeys, KeyKind, KeyRecord, ParsedKey, shown_prefix
 from convexpy.errors import RequestError
 from convexpy.values import encode_wire
 
@@ -24,27 +23,20 @@ class Keyring:
     def __init__(self, deployment: Deployment, keys: AdminKeys, records: list[KeyRecord]) -> None:
         self._deployment = deployment
         self._keys = keys
-        self._used: dict[str, float] = {}
         keys.records = {record.key_id: record for record in records}
 
     def verify(self, key: str) -> ParsedKey:
         """Return what a key says, or raise InvalidKey; the use is noted."""
         now_ms = self._deployment.clock.now_ns() / 1e6
         parsed = self._keys.verify(key, now_ms)
-        record = self._keys.records.get(parsed.key_id)
-        if record is not None:
-            noted = max(record.last_used_at or 0.0, self._used.get(parsed.key_id, 0.0))
-            if now_ms - noted >= USE_NOTED_EVERY_MS:
-                self._used[parsed.key_id] = now_ms
-                self._deployment.in_background(self._note({parsed.key_id: now_ms}))
+        record = parsed.record
+        if record is not None and now_ms - (record.last_used_at or 0.0) >= USE_NOTED_EVERY_MS:
+            self._keys.records[record.key_id] = msgspec.structs.replace(record, last_used_at=now_ms)
+            used = {"keyId": record.key_id, "at": now_ms}
+            self._deployment.in_background(
+                self._deployment.run_system("_system/keys:used", encode_wire(used))
+            )
         return parsed
-
-    async def _note(self, used: dict[str, float]) -> None:
-        await self._deployment.run_system("_system/keys:used", encode_wire({"used": used}))
-        for key_id, at in used.items():
-            record = self._keys.records.get(key_id)
-            if record is not None:
-                self._keys.records[key_id] = msgspec.structs.replace(record, last_used_at=at)
 
     async def create(
         self, name: str, kind: KeyKind, functions: tuple[str, ...] = (), expires_at: float | None = None
@@ -57,8 +49,6 @@ class Keyring:
         now_ms = self._deployment.clock.now_ns() / 1e6
         if not name or len(name) > NAME_LENGTH_MAX or not name.isprintable():
             raise RequestError(f"the name of a key has 1 to {NAME_LENGTH_MAX} characters", code="BadKeyName")
-        if kind not in KEY_KINDS:
-            raise RequestError(f"{kind!r} is no kind of key: {', '.join(KEY_KINDS)}", code="BadKeyKind")
         if (kind == "run") != bool(functions):
             raise RequestError(
                 "a key of the kind `run`, and no other, names the functions that it may run",
@@ -102,16 +92,16 @@ class Keyring:
         record = matching[0]
         await self._deployment.run_system("_system/keys:revoke", encode_wire({"keyId": record.key_id}))
         self._keys.records.pop(record.key_id, None)
+        self._deployment.on_key_revoked(record.key_id)
         return self._described(record)
 
     def listed(self) -> list[dict[str, Any]]:
         """Return what is known of every key, the oldest first."""
         first: list[dict[str, Any]] = []
         if self._keys.first_id:
-            access = Access()
             first.append(
                 {
-                    "name": "first", "kind": access.kind, "functions": [],
+                    "name": "first", "kind": FULL_ACCESS.kind, "functions": [],
                     "prefix": shown_prefix(self._keys.name, self._keys.first_id),
                     "createdAt": None, "lastUsedAt": None, "expiresAt": None,
                 }
@@ -120,13 +110,12 @@ class Keyring:
         return first + [self._described(record) for record in records]
 
     def _described(self, record: KeyRecord) -> dict[str, Any]:
-        last_used = max(record.last_used_at or 0.0, self._used.get(record.key_id, 0.0))
         return {
             "name": record.name,
             "kind": record.kind,
             "functions": list(record.functions),
             "prefix": shown_prefix(self._keys.name, record.key_id),
             "createdAt": record.created_at,
-            "lastUsedAt": last_used or None,
+            "lastUsedAt": record.last_used_at,
             "expiresAt": record.expires_at,
         }

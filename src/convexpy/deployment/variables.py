@@ -60,6 +60,11 @@ def load_secret_key(folder: Path, *, create: bool) -> bytes | None:
     return hashlib.sha256(b"convexpy variables" + text.encode()).digest()
 
 
+def holds_sealed(stored: Mapping[str, str]) -> bool:
+    """Say whether a key is needed to read what is stored: then none may be made in its place."""
+    return any(value.startswith(FORMAT) for value in stored.values())
+
+
 class Variables:
     """The variables in plain text, and their way to and from storage."""
 

@@ -30,7 +30,6 @@ EXIT_CODES: dict[str, int] = {
     "InvalidId": 2,
     "KeyNameTaken": 2,
     "BadKeyName": 2,
-    "BadKeyKind": 2,
     "BadKeyExpiry": 2,
     "InputRequired": 4,
     "KeyRejected": 5,

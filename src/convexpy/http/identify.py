@@ -7,8 +7,6 @@ from convexpy.deployment import Identities
 from convexpy.errors import AuthError, RequestError
 from convexpy.http.messages import HttpRequest
 
-STATUS_OF_REFUSALS = 401
-
 
 async def caller_of(identities: Identities, request: HttpRequest) -> Caller:
     """Return the caller.
@@ -34,7 +32,7 @@ async def caller_of(identities: Identities, request: HttpRequest) -> Caller:
         try:
             return await identities.of_token(value)
         except AuthError as error:
-            raise RequestError(error.message, status=STATUS_OF_REFUSALS, code=error.code) from error
+            raise RequestError(error.message, status=401, code=error.code) from error
     raise RequestError(
         "write `Authorization: Bearer <token>` or `Authorization: Convex <admin key>`",
         code="InvalidHeaderFailure",

@@ -15,6 +15,8 @@ from convexpy.sync import Session
 
 CHUNKS_SINCE = (1, 28)
 CLOSE_WITHIN_S = 5.0
+WRITE_FRAME = "convexpy.write_frame"
+"""The ASGI extension by which a server lets a whole frame be written at once."""
 DIRECT_BYTES_MAX = 64 * 1024
 """A larger message takes the queue: there it is counted while the client reads it."""
 
@@ -153,6 +155,7 @@ class Sockets:
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
         deployment.on_providers_changed = self.sign_in_again
+        deployment.on_key_revoked = self.key_revoked
         self._sessions: set[Session] = set()
 
     def __len__(self) -> int:
@@ -165,7 +168,7 @@ class Sockets:
         await send({"type": "websocket.accept"})
         knobs = self._deployment.settings.knobs
         extensions: dict[str, Callable[[bytes], bool]] = scope.get("extensions") or {}
-        transport = SocketTransport(send, knobs, extensions.get("convexpy.write_frame", _cannot))
+        transport = SocketTransport(send, knobs, extensions.get(WRITE_FRAME, _cannot))
         session = Session(
             self._deployment.hub, self._deployment.functions, transport, knobs, chunks=takes_chunks(version)
         )
@@ -197,8 +200,15 @@ class Sockets:
 
     def sign_in_again(self) -> None:
         """Have those come back who are signed in: other issuers are trusted than when their tokens were checked."""
-        for session in [session for session in self._sessions if session.signed_in]:
-            session.close(1001, "AuthProvidersChanged")
+        for session in list(self._sessions):
+            if session.caller.claims and not session.caller.admin:
+                session.close(1001, "AuthProvidersChanged")
+
+    def key_revoked(self, key_id: str) -> None:
+        """End what a revoked key has opened; who comes back with it is refused."""
+        for session in list(self._sessions):
+            if session.caller.key_id == key_id:
+                session.close(1001, "KeyRevoked")
 
     def close_all(self, code: int, reason: str) -> None:
         """Close every socket with a code that makes clients come back."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-EXTENSION = "convexpy.write_frame"
+from convexpy.http.socket import WRITE_FRAME
 
 
 class DirectSocketProtocol(WebSocketsSansIOProtocol):
@@ -21,7 +21,7 @@ class DirectSocketProtocol(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         scope: Any = getattr(self, "scope", None)
         if scope is not None:
-            scope["extensions"][EXTENSION] = self.write_frame
+            scope["extensions"][WRITE_FRAME] = self.write_frame
 
     def write_frame(self, frame: bytes) -> bool:
         """Write one frame of the server; False if it can't leave now, because the client is slow or gone."""

@@ -28,6 +28,7 @@ from convexpy.deployment import (
     DeploymentSettings,
     FolderStorage,
     Keys,
+    holds_sealed,
     load_keys,
     load_secret_key,
     save_keys,
@@ -197,7 +198,7 @@ async def serve(options: ServeOptions) -> int:
         redact=options.redact,
         label=options.label,
         admin_key=keys.admin_key,
-        secret_key=load_secret_key(options.data, create=not storage.start_state.environment),
+        secret_key=load_secret_key(options.data, create=not holds_sealed(storage.start_state.environment)),
         literal_keys=tuple(key for key in os.environ.get(LITERAL_KEYS, "").split(",") if key),
     )
 

@@ -111,14 +111,9 @@ class Session:
         self._caller = caller
 
     @property
-    def claims(self) -> bytes:
-        """Who the session acts for, as JSON; empty for nobody."""
-        return self._caller.claims
-
-    @property
-    def signed_in(self) -> bool:
-        """Whether the session acts for somebody by a token of an issuer."""
-        return self._caller.expires_at_s is not None
+    def caller(self) -> Caller:
+        """Who the session acts for."""
+        return self._caller
 
     # Messages of the client
 
@@ -210,7 +205,8 @@ class Session:
         expires = self._caller.expires_at_s
         if expires is None or time.time() < expires:
             return False
-        self._fail_auth("Convex token identity expired", update_attempted=False)
+        what = "admin key" if self._caller.admin else "token identity"
+        self._fail_auth(f"Convex {what} expired", update_attempted=False)
         return True
 
     def _call(self, kind: str, message: sync.Mutation | sync.Action) -> None:

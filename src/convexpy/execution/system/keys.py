@@ -34,11 +34,10 @@ def revoke(context: CallContext, args: dict[str, Any]) -> None:
 
 
 def used(context: CallContext, args: dict[str, Any]) -> None:
-    """Note when keys were last used."""
-    for key_id, at in args["used"].items():
-        record = _find(context, key_id)
-        if record is not None:
-            context.transaction.system_patch(TABLE, record["_id"], {"lastUsedAt": at})
+    """Note when a key was last used."""
+    record = _find(context, args["keyId"])
+    if record is not None:
+        context.transaction.system_patch(TABLE, record["_id"], {"lastUsedAt": args["at"]})
 
 
 FUNCTIONS = {
