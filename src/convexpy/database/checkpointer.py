@@ -222,6 +222,7 @@ class IndexWalk:
         self.walked = 0
         self.misfits: list[tuple[str, str]] = []
         """`(id, what does not fit)` of the first documents that failed the check."""
+        self.misfit_count = 0
 
     def step(self, limit: int = WALK_CHUNK) -> bool:
         """Walk the next chunk; True when the end was reached."""
@@ -242,9 +243,11 @@ class IndexWalk:
         return len(chunk) < limit
 
     def _test(self, id: str, document: dict[str, Any]) -> None:
-        if self._check is None or len(self.misfits) >= MISFITS_KEPT:
+        if self._check is None:
             return
         try:
             self._check(document)
         except Error as error:
-            self.misfits.append((id, error.message))
+            self.misfit_count += 1
+            if len(self.misfits) < MISFITS_KEPT:
+                self.misfits.append((id, error.message))

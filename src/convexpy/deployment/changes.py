@@ -94,3 +94,20 @@ def schema_needs_check(before: dict[str, Any] | None, after: dict[str, Any]) -> 
         or old[name]["indexes"] != table["indexes"]
         for name, table in new.items()
     )
+
+
+def tables_to_check(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[str]:
+    """Return the tables whose stored documents may not fit: those with a validator that is not as it was."""
+    if after is None or not after["schemaValidation"]:
+        return []
+    old = before["tables"] if before is not None and before["schemaValidation"] else {}
+    return [
+        name
+        for name, table in after["tables"].items()
+        if name not in old or old[name]["validator"] != table["validator"]
+    ]
+
+
+def builds_something(before: dict[str, Any] | None, after: dict[str, Any] | None) -> bool:
+    """Say whether there is an index that was not there before."""
+    return bool(_indexes({"schema": after}).keys() - _indexes({"schema": before}).keys())

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
-from convexpy.database import Checkpointer
+from convexpy.database import Catalog, Checkpointer, IndexWalk
 from convexpy.deployment.timeline import LogTimeline, TailRow
 from convexpy.errors import PushRejected
 from convexpy.limits import Knobs
@@ -131,7 +131,30 @@ class CheckpointService:
         assert self._checkpointer is not None  # started
         return self._checkpointer
 
+    @property
+    def catalog(self) -> Catalog:
+        """The tables and indexes as of the checkpoint."""
+        return self._open_checkpointer().catalog
+
     # Walks
+
+    async def misfits(self, schema: dict[str, Any], tables: list[str]) -> list[dict[str, Any]]:
+        """Check every stored document of these tables; return `table count documents` where some do not fit.
+
+        Nothing is built. `documents` are the first five: `table/id: what is wrong`.
+        """
+        loaded = load_schema(schema)
+        found: list[dict[str, Any]] = []
+        for name in tables:
+            table = self.catalog.by_name.get(name)
+            if table is None:
+                continue
+            walk = await self._walked(table.tablet, [], loaded, stops=False)
+            if walk.misfits:
+                found.append(
+                    {"table": name, "count": walk.misfit_count, "documents": _named(name, walk.misfits)}
+                )
+        return found
 
     async def walk(self, indexes: list[dict[str, Any]], schema: dict[str, Any] | None) -> None:
         """Enter stored documents into new indexes, and check every stored document against `schema`.
@@ -151,9 +174,14 @@ class CheckpointService:
                 if table is not None:
                     by_tablet.setdefault(table.tablet, [])
         for tablet, numbers in by_tablet.items():
-            await self._walk_tablet(tablet, numbers, loaded)
+            walk = await self._walked(tablet, numbers, loaded, stops=True)
+            if walk.misfits:
+                raise _misfits(catalog.by_tablet[tablet].name, walk.misfits)
 
-    async def _walk_tablet(self, tablet: int, numbers: list[int], schema: Schema | None) -> None:
+    async def _walked(
+        self, tablet: int, numbers: list[int], schema: Schema | None, *, stops: bool
+    ) -> IndexWalk:
+        """Go through a tablet; with `stops` only as far as the first documents that do not fit."""
         checkpointer = self._open_checkpointer()
         table = checkpointer.catalog.by_tablet[tablet]
 
@@ -165,11 +193,10 @@ class CheckpointService:
             tablet, numbers, since=checkpointer.checkpoint_seq, check=check if schema is not None else None
         )
         done = False
-        while not done:
+        while not done and not (stops and walk.misfits):
             async with self._lock:
                 done = await self._run(walk.step)
-            if walk.misfits:
-                raise _misfits(table.name, walk.misfits)
+        return walk
 
     async def sweep(self) -> None:
         """Remove what the catalog no longer names, in slices."""
@@ -193,10 +220,14 @@ class CheckpointService:
         self._thread.shutdown()
 
 
-def _misfits(table: str, misfits: list[tuple[str, str]]) -> PushRejected:
+def _named(table: str, misfits: list[tuple[str, str]]) -> list[str]:
     # The schema speaks of a write; here nothing was written.
     texts = [(id, text.partition("does not match the schema: ")[2] or text) for id, text in misfits]
-    named = [f"{table}/{id}: {text}" for id, text in texts[:MISFITS_SHOWN]]
+    return [f"{table}/{id}: {text}" for id, text in texts[:MISFITS_SHOWN]]
+
+
+def _misfits(table: str, misfits: list[tuple[str, str]]) -> PushRejected:
+    named = _named(table, misfits)
     return PushRejected(
         f'{len(misfits)} or more documents in "{table}" do not fit the new schema: {named[0]}',
         code="SchemaMismatch",

@@ -20,11 +20,12 @@ from convexpy.deployment.index_builds import IndexBuilds
 from convexpy.deployment.keyring import Keyring
 from convexpy.deployment.mutations import MutationPipeline
 from convexpy.deployment.outcome import Outcome, Presenter, failed, new_request_id
-from convexpy.deployment.push import PushConfig, Pusher
+from convexpy.deployment.push import PushConfig, Pusher, stage_indexes
 from convexpy.deployment.queries import QueryDispatcher
 from convexpy.deployment.scheduling import SchedulingService
 from convexpy.deployment.sources import SourceStore
 from convexpy.deployment.state import ActiveVersion, StartState
+from convexpy.deployment.statistics import StatisticsKeeper
 from convexpy.deployment.storage import Storage
 from convexpy.deployment.timeline import LogTimeline, TailRow
 from convexpy.deployment.variables import Variables
@@ -86,6 +87,7 @@ class Deployment:
         """Held from the start of a version until it is live: what starts meanwhile would be of an older one."""
         self.starter: Starter = starter or ForkStarter()
         self.log = FunctionLog()
+        self.statistics = StatisticsKeeper(storage.folder, self.log.statistics)
         self._on_fatal = on_fatal
         self._tasks: set[asyncio.Task[Any]] = set()
         recovered = storage.recovered
@@ -182,6 +184,8 @@ class Deployment:
             """Activate nothing: the version is active in the data already."""
 
         await self.live.switch(handle, nothing)
+        stage_indexes(handle.description, self.active.config)
+        self.statistics.start()
         self._trust(handle.description["auth"])
         self.schedule_warm(handle.description["packages"])
         if self.variables.has_plain:
@@ -212,6 +216,7 @@ class Deployment:
         await asyncio.to_thread(self.committer.stop)
         await self.checkpoints.close()
         await self.files.close()
+        await self.statistics.close()
         self.storage.close()
 
     # Commits
@@ -292,10 +297,12 @@ class Deployment:
             raise
         return outcome
 
-    def activated(self, version: int, modules: dict[str, str], config: PushConfig) -> None:
+    def activated(
+        self, version: int, modules: dict[str, str], config: PushConfig, pushed: dict[str, Any]
+    ) -> None:
         """A pushed version is live: every subscription runs again."""
         old = self.active.version
-        self.active = ActiveVersion(version, modules, config)
+        self.active = ActiveVersion(version, modules, config, pushed)
         self._trust(self.live.registry.description["auth"])
         self.hub.invalidate_all()
         self.scheduling.resume()
@@ -332,6 +339,7 @@ class Deployment:
         async def nothing() -> None:
             """Activate nothing: only the variables have changed."""
 
+        stage_indexes(handle.description, self.active.config)
         await self.live.switch(handle, nothing)
         self._trust(handle.description["auth"])
         self.hub.invalidate_all()

@@ -2,6 +2,7 @@
 
 Steps (ARCHITECTURE.md, "Push with index build"):
 1. One push at a time. The version is materialised in a folder of its own and imported there; nothing that runs changes.
+   A dry run ends here with its plan; a push of a deploy is held against its own: data, variables, consents.
 2. If tables, indexes or validators changed: one transaction makes tables and building indexes; from that row on every
    write carries their keys and is checked against the pending schema too.
 3. A checkpoint to at least that row; only then the older documents are walked, checked and entered.
@@ -20,10 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from convexpy.deployment.changes import describe_changes, schema_needs_check
+from convexpy.deployment.changes import builds_something, describe_changes, schema_needs_check
+from convexpy.deployment.plan import Plan, check_data, make_plan
 from convexpy.deployment.scheduling import planned_crons
 from convexpy.deployment.sources import PushedModule
-from convexpy.errors import PushRejected, RequestError
+from convexpy.errors import Error, PushRejected, RequestError
 from convexpy.execution.settings import ExecutorSettings
 from convexpy.execution.starter import VersionHandle
 from convexpy.runtime import pauses
@@ -33,19 +35,63 @@ if TYPE_CHECKING:
     from convexpy.deployment.deployment import Deployment
 
 
+NOTE_LENGTH_MAX = 1000
+
+
 class PushConfig(msgspec.Struct, rename="camel", frozen=True):
     """Settings of the project that matter to its functions."""
 
     function_case: str = "snake"
     label: str = "convex"
+    staged_indexes: tuple[str, ...] = ()
+    """`table.index` of indexes to build in the background, although the schema does not say so."""
+
+
+def stage_indexes(description: dict[str, Any], config: PushConfig) -> None:
+    """Mark the indexes of a description that are to be staged."""
+    for name in config.staged_indexes:
+        table, _, wanted = name.partition(".")
+        tables = {} if description["schema"] is None else description["schema"]["tables"]
+        for index in tables.get(table, {"indexes": []})["indexes"]:
+            if index["name"] == wanted:
+                index["staged"] = True
+
+
+class PushNote(msgspec.Struct, rename="camel", frozen=True):
+    """Who pushed what and why, for the history."""
+
+    message: str = ""
+    actor: str = ""
+    commit: str = ""
+    branch: str = ""
+
+
+class VariableChange(msgspec.Struct):
+    """A variable that is set in the moment in which the version goes live."""
+
+    name: str
+    value: str
 
 
 class PushRequest(msgspec.Struct, rename="camel"):
-    """The body of a push."""
+    """The body of a push.
+
+    `expected` is the version that the plan was made against, `allow` the consents that were given; without them nobody
+    is asked. `required` variables must be set, `reads` are those that the code reads. Harm is counted from
+    `large_table_documents` on, and for functions in `production`.
+    """
 
     modules: dict[str, PushedModule]
     config: PushConfig = PushConfig()
     dry_run: bool = False
+    expected: int | None = None
+    allow: list[str] | None = None
+    note: PushNote = PushNote()
+    environment: list[VariableChange] = []
+    required: list[str] = []
+    reads: list[str] = []
+    production: bool = True
+    large_table_documents: int = 100_000
 
 
 class Pusher:
@@ -54,16 +100,17 @@ class Pusher:
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
         self._lock = asyncio.Lock()
+        self._pushing = False
 
     async def push(self, request: PushRequest) -> dict[str, Any]:
-        """Make the pushed version live; return what changed.
+        """Make the pushed version live; return what changed. A dry run only plans.
 
         Raises:
             ProjectError: it does not import, or defines something that makes no sense.
-            PushRejected: stored documents do not fit its schema.
-            RequestError: another push is under way, or contents are missing.
+            PushRejected: stored documents do not fit its schema, a variable or a consent is missing.
+            RequestError: another push is under way or came in between, or contents are missing.
         """
-        if self._lock.locked():
+        if self._pushing and not request.dry_run and request.expected is None:
             raise RequestError(
                 "another push is under way",
                 status=409,
@@ -71,7 +118,11 @@ class Pusher:
                 hint="try again when it has ended",
             )
         async with self._lock, self._deployment.version_lock:
-            return await self._push(request)
+            self._pushing = not request.dry_run
+            try:
+                return await self._push(request)
+            finally:
+                self._pushing = False
 
     async def _push(self, request: PushRequest) -> dict[str, Any]:
         started = time.perf_counter()
@@ -79,16 +130,36 @@ class Pusher:
         modules = await asyncio.to_thread(deployment.sources.receive, request.modules)
         active = deployment.active
         answer: dict[str, Any]
-        if modules == active.modules and request.config == active.config and active.version > 0:
+        same = modules == active.modules and request.config == active.config and active.version > 0
+        if same and not self._sets_something(request) and not request.dry_run:
             answer = {
                 "version": active.version,
                 "unchanged": True,
                 **self._describe(deployment, None, modules),
             }
         else:
-            answer = await self._push_changed(request, modules)
+            self._require_expected(request)
+            answer = {**await self._push_changed(request, modules), "unchanged": same}
         answer["ms"] = round((time.perf_counter() - started) * 1000, 3)
         return answer
+
+    def _sets_something(self, request: PushRequest) -> bool:
+        values = self._deployment.variables.values
+        return any(values.get(change.name) != change.value for change in request.environment)
+
+    def _require_expected(self, request: PushRequest) -> None:
+        active = self._deployment.active
+        if request.dry_run or request.expected is None or request.expected == active.version:
+            return
+        by = active.pushed.get("actor") or "somebody"
+        commit = f" ({active.pushed['commit'][:12]})" if active.pushed.get("commit") else ""
+        raise RequestError(
+            f"superseded: {by} has pushed version {active.version}{commit} since the plan was made",
+            status=409,
+            code="PushSuperseded",
+            hint="pull, then run it again",
+            data={"version": active.version, **active.pushed},
+        )
 
     def _describe(
         self, deployment: Deployment, description: dict[str, Any] | None, modules: Mapping[str, str]
@@ -99,22 +170,54 @@ class Pusher:
     async def _push_changed(self, request: PushRequest, modules: dict[str, str]) -> dict[str, Any]:
         deployment = self._deployment
         version = deployment.active.version + 1
+        try:
+            sealed = deployment.variables.sealed([msgspec.to_builtins(each) for each in request.environment])
+        except Error as error:
+            raise PushRejected(error.message, code=error.code, data={"retryOn": "never"}) from error
         folder = await asyncio.to_thread(deployment.sources.materialise, version, modules)
         settings = deployment.executor_settings(version, str(folder), request.config)
-        handle = await deployment.starter.start_version(settings, deployment.functions_environment())
+        set_now = {change.name: change.value for change in request.environment}
+        handle = await deployment.starter.start_version(
+            settings, {**deployment.functions_environment(), **set_now}
+        )
+        stage_indexes(handle.description, request.config)
         pauses.reach("push.loaded")
         try:
             changes = self._describe(deployment, handle.description, modules)
-            answer = {"version": version, "unchanged": False, **changes}
+            answer = {"version": version, **changes}
             if request.dry_run:
+                plan = await make_plan(deployment, request, handle.description, modules)
                 await handle.retire()
-                return answer
-            await self._make_live(request, modules, settings, handle)
+                return {**answer, **self._planned(plan, handle.description)}
+            await self._check(request, modules, handle.description)
+            pauses.reach("push.checked")
+            await self._make_live(request, modules, settings, handle, sealed)
         except BaseException:
             await handle.retire()
             raise
         deployment.schedule_warm(handle.description["packages"])
         return answer
+
+    def _planned(self, plan: Plan, description: dict[str, Any]) -> dict[str, Any]:
+        active = self._deployment.active
+        return {
+            "plan": plan.to_json(),
+            "from": {"version": active.version, **active.pushed},
+            "description": description,
+        }
+
+    async def _check(
+        self, request: PushRequest, modules: dict[str, str], description: dict[str, Any]
+    ) -> None:
+        """Refuse before anything is written what can be known to be refused."""
+        if request.allow is not None or request.required:
+            plan = await make_plan(self._deployment, request, description, modules)
+        else:
+            plan = Plan()
+            before = self._deployment.live.registry.description["schema"]
+            if builds_something(before, description["schema"]):
+                await check_data(self._deployment, description["schema"], plan)
+        plan.require()
 
     async def _make_live(
         self,
@@ -122,6 +225,7 @@ class Pusher:
         modules: dict[str, str],
         settings: ExecutorSettings,
         handle: VersionHandle,
+        sealed: list[dict[str, str | None]],
     ) -> None:
         deployment = self._deployment
         schema = handle.description["schema"]
@@ -143,13 +247,17 @@ class Pusher:
                     handle.description["crons"], deployment.settings.name, deployment.clock.now_ns() / 1e6
                 ),
                 "sources": [[sha256, deployment.sources.read(sha256)] for sha256 in sorted(new_sources)],
+                "note": (pushed := self._pushed(request.note)),
+                "variables": sealed,
             }
 
             async def activate() -> None:
                 pauses.reach("push.before_activate")
                 if deployment.misfits:
                     raise self._misfit()
-                await deployment.run_system("_system/push:activate", encode_wire(args), first=True)
+                outcome = await deployment.run_system("_system/push:activate", encode_wire(args), first=True)
+                if sealed:
+                    deployment.variables.take(outcome.value)
 
             await deployment.live.switch(handle, activate)
         except BaseException:
@@ -158,10 +266,15 @@ class Pusher:
         finally:
             deployment.misfits.clear()
         pauses.reach("push.activated")
-        deployment.activated(settings.version, modules, request.config)
+        deployment.activated(settings.version, modules, request.config, pushed)
         staged = [index for index in built if index["staged"]]
         if staged:
             deployment.builds.begin(staged)
+
+    def _pushed(self, note: PushNote) -> dict[str, Any]:
+        """Return the entry of the history: `pushedAt message actor commit branch`."""
+        texts = {name: str(text)[:NOTE_LENGTH_MAX] for name, text in msgspec.to_builtins(note).items()}
+        return {"pushedAt": self._deployment.clock.now_ns() / 1e6, **texts}
 
     def _misfit(self) -> PushRejected:
         return PushRejected(

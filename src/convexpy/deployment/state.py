@@ -23,6 +23,8 @@ class ActiveVersion:
     version: int = 0
     modules: dict[str, str] = field(default_factory=dict)
     config: PushConfig = field(default_factory=PushConfig)
+    pushed: dict[str, Any] = field(default_factory=dict[str, Any])
+    """`pushedAt` (milliseconds), `message actor commit branch`, as far as known."""
 
 
 @dataclass
@@ -49,7 +51,7 @@ def read_start_state(store: Store) -> StartState:
     for document in every("_versions"):
         if document["state"] == "active":
             config = msgspec.convert(document["config"], PushConfig)
-            active = ActiveVersion(int(document["number"]), {}, config)
+            active = ActiveVersion(int(document["number"]), {}, config, document.get("pushed", {}))
     active.modules = {document["path"]: document["sha256"] for document in every("_modules")}
     parts = sorted(every("_source_packages"), key=lambda document: (document["sha256"], document["part"]))
     sources: dict[str, bytes] = {}

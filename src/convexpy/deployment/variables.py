@@ -120,12 +120,20 @@ class Variables:
         Raises:
             Error: a name or value can't be a variable.
         """
+        return encode_wire({"changes": self.sealed(changes)})
+
+    def sealed(self, changes: list[dict[str, str | None]]) -> list[dict[str, str | None]]:
+        """Return changes as they are stored.
+
+        Raises:
+            Error: a name or value can't be a variable.
+        """
         sealed: list[dict[str, str | None]] = []
         for change in changes:
             name, value = str(change["name"]), change["value"]
             environment.check(name, value)
             sealed.append({"name": name, "value": None if value is None else self._seal(name, value)})
-        return encode_wire({"changes": sealed})
+        return sealed
 
     def sealed_again(self) -> bytes:
         """Return the arguments that store every variable anew."""

@@ -80,7 +80,8 @@ class AdminApi:
             refused = RequestError(error.message, code=error.code, status=400)
             return error_response(refused, {**details, "data": data or None, "retryOn": retry_on})
         except RequestError as error:
-            return error_response(error, {"hint": error.hint, "data": error.data, "retryOn": "backoff"})
+            retry_on = "never" if error.code == "PushSuperseded" else "backoff"
+            return error_response(error, {"hint": error.hint, "data": error.data, "retryOn": retry_on})
 
     async def logs(self, request: HttpRequest) -> Response:
         """GET /api/stream_function_logs?cursor=…: entries after the cursor; waits for one."""

@@ -13,6 +13,7 @@ from convexpy._version import __version__
 from convexpy.deployment import Deployment
 from convexpy.errors import Error, RequestError
 from convexpy.http.admin_api import AdminApi
+from convexpy.http.deployment_api import DeploymentApi
 from convexpy.http.file_api import FILES_PATH, FileApi, FileResponse
 from convexpy.http.function_api import FunctionApi
 from convexpy.http.messages import (
@@ -51,6 +52,7 @@ class ApiApp:
         self._files = FileApi(deployment)
         functions, admin = FunctionApi(deployment), AdminApi(deployment)
         schedule = ScheduleApi(deployment)
+        about = DeploymentApi(deployment, self.sockets)
         self._functions = functions
         self._routes: dict[tuple[str, str], Handler] = {
             ("POST", "/api/query"): lambda request: functions.call("query", request),
@@ -64,6 +66,9 @@ class ApiApp:
             ("POST", "/api/convexpy/push/plan"): admin.plan,
             ("POST", "/api/convexpy/push"): admin.push,
             ("GET", "/api/convexpy/functions"): admin.functions,
+            ("GET", "/api/convexpy/functions/stats"): about.statistics,
+            ("GET", "/api/convexpy/history"): about.history,
+            ("GET", "/api/convexpy/status"): about.status,
             ("GET", "/api/convexpy/logs"): admin.logs,
             ("GET", "/api/stream_function_logs"): admin.logs,
             ("GET", "/api/app_metrics/stream_function_logs"): admin.logs,

@@ -10,10 +10,12 @@ import asyncio
 import contextlib
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from convexpy.logs._statistics import FunctionStatistics
 from convexpy.protocol.frames import LogLine
 
 ENTRIES_MAX = 5000
@@ -99,6 +101,9 @@ class FunctionLog:
         self._last = 0.0
         self._arrived = asyncio.Event()
         self._closed = False
+        self.statistics = FunctionStatistics()
+        self.on_leaving: Callable[[LogEntry], None] | None = None
+        """Gets entries that make room for newer ones: who counts entries now and then misses none."""
 
     def add(self, entry: dict[str, Any]) -> None:
         """Append an entry and wake the readers."""
@@ -110,12 +115,18 @@ class FunctionLog:
         self._entries.append(LogEntry(cursor, content, size))
         self._bytes += size
         while len(self._entries) > ENTRIES_MAX or self._bytes > ENTRIES_BYTES_MAX:
-            self._bytes -= self._entries.popleft().size
+            oldest = self._entries.popleft()
+            self._bytes -= oldest.size
+            if self.on_leaving is not None:
+                self.on_leaving(oldest)
         if not self._arrived.is_set():
             self._arrived.set()
 
     def completion(self, completion: Completion) -> None:
-        """Log the end of a call."""
+        """Log the end of a call, and count it."""
+        self.statistics.count(
+            completion.kind, completion.path, completion.seconds, failed=completion.error is not None
+        )
         self._append(completion, 400 + sum(len(line.text) for line in completion.lines))
 
     def progress(self, *, kind: str, path: str, request_id: str, lines: list[LogLine]) -> None:
@@ -135,18 +146,19 @@ class FunctionLog:
 
     async def read(self, cursor: float, wait_s: float) -> tuple[list[dict[str, Any]], float]:
         """Return entries after `cursor` and the new cursor; wait for one if there is none."""
-        entries = self._after(cursor)
+        entries = self.after(cursor)
         if not entries and cursor == 0:
             return [], time.time() * 1000
         if not entries:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
-                    while not (entries := self._after(cursor)) and not self._closed:
+                    while not (entries := self.after(cursor)) and not self._closed:
                         self._arrived.clear()
                         await self._arrived.wait()
         return [entry.data for entry in entries], entries[-1].cursor if entries else cursor
 
-    def _after(self, cursor: float) -> list[LogEntry]:
+    def after(self, cursor: float) -> list[LogEntry]:
+        """Return the entries after `cursor`, the oldest first."""
         found: list[LogEntry] = []
         for entry in reversed(self._entries):
             if entry.cursor <= cursor:
@@ -154,6 +166,11 @@ class FunctionLog:
             found.append(entry)
         found.reverse()
         return found
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing comes any more."""
+        return self._closed
 
     def close(self) -> None:
         """Let waiting readers go."""

@@ -11,11 +11,13 @@ from typing import Any
 
 from convexpy.database import new_index_document, new_table_documents
 from convexpy.execution.host import CallContext
+from convexpy.execution.system import environment
 from convexpy.execution.system.scheduling import replace_crons
 from convexpy.functions import QueryPlan
 from convexpy.schema import load_schema
 
 SOURCE_PART_BYTES = 512 * 1024
+HISTORY_MAX = 200
 
 
 def begin(context: CallContext, args: dict[str, Any]) -> dict[str, Any]:
@@ -80,10 +82,11 @@ def indexes_built(context: CallContext, args: dict[str, Any]) -> None:
                 context.transaction.system_patch("_index", index.id, {"state": "ready"})
 
 
-def activate(context: CallContext, args: dict[str, Any]) -> dict[str, Any]:
-    """Make a version live.
+def activate(context: CallContext, args: dict[str, Any]) -> dict[str, str]:
+    """Make a version live; return the variables as stored, if some are set with it.
 
-    `modules` lists [path, hash] of every module, `sources` [hash, text as bytes] of new ones, `crons` the cron jobs.
+    `modules` lists [path, hash] of every module, `sources` [hash, text as bytes] of new ones, `crons` the cron jobs,
+    `variables` those to set, encrypted, `note` who pushed it and why.
     Indexes that the schema does not name any more become `deleting`; tables stay, for they hold data.
     """
     indexes_built(context, {"numbers": args["ready"]})
@@ -93,17 +96,42 @@ def activate(context: CallContext, args: dict[str, Any]) -> dict[str, Any]:
             _settle_indexes(context, name, table["indexes"])
     _write_modules(context, dict(args["modules"]), dict(args["sources"]))
     replace_crons(context, args["crons"])
-    transaction = context.transaction
-    for old in transaction.stream(QueryPlan("_versions", system=True)):
-        transaction.system_delete("_versions", old["_id"])
+    stored = environment.update(context, {"changes": args["variables"]}) if args["variables"] else {}
+    _end_older_versions(context)
     version = {
         "state": "active",
         "number": args["version"],
         "config": args["config"],
         "schema": args["schemaJson"],
+        "pushed": args["note"],
     }
-    transaction.system_insert("_versions", version)
-    return {}
+    context.transaction.system_insert("_versions", version)
+    return stored
+
+
+def _end_older_versions(context: CallContext) -> None:
+    """The versions before stay as entries of the history, without their schema; the oldest go."""
+    transaction = context.transaction
+    known = sorted(
+        transaction.stream(QueryPlan("_versions", system=True)), key=lambda document: document["number"]
+    )
+    for document in known[: -HISTORY_MAX + 1]:
+        transaction.system_delete("_versions", document["_id"])
+    for document in known[-HISTORY_MAX + 1 :]:
+        if document["state"] == "active":
+            transaction.system_patch("_versions", document["_id"], {"state": "past", "schema": ""})
+
+
+def history(context: CallContext, args: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the pushed versions, the newest first: `version state pushedAt message actor commit branch`."""
+    empty = {"pushedAt": None, "message": "", "actor": "", "commit": "", "branch": ""}
+    found = [
+        {"version": document["number"], "state": document["state"], **empty, **document.get("pushed", {})}
+        for document in context.transaction.stream(QueryPlan("_versions", system=True))
+    ]
+    return sorted(found, key=lambda entry: entry["version"], reverse=True)[
+        : int(args.get("limit", HISTORY_MAX))
+    ]
 
 
 def _settle_indexes(context: CallContext, table: str, wanted: list[dict[str, Any]]) -> None:
@@ -169,6 +197,7 @@ FUNCTIONS = {
     "_system/push:begin": begin,
     "_system/push:activate": activate,
     "_system/push:abort": abort,
+    "_system/push:history": history,
     "_system/push:forgetDeleted": forget_deleted,
     "_system/push:indexesBuilt": indexes_built,
 }

@@ -1,0 +1,165 @@
+"""What each function did in the last day, by the hour: calls, errors, durations.
+
+Counted at the end of every call, so it costs a look-up and a few additions; no call is kept. Durations go into classes
+that double, which is as exact as a percentile needs to be.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+HOURS = 24
+HOUR_S = 3600
+FUNCTIONS_MAX = 5000
+"""Strangers can call what does not exist: paths beyond this many are not counted."""
+CLASSES = 24
+SHORTEST_MS = 0.125
+
+
+class HourlyCounts(msgspec.Struct, array_like=True):
+    """One hour of one function. `durations` counts calls by class: below 0.125 ms, 0.25 ms and so on."""
+
+    hour: int
+    calls: int = 0
+    errors: int = 0
+    total_ms: float = 0.0
+    longest_ms: float = 0.0
+    durations: list[int] = msgspec.field(default_factory=lambda: [0] * CLASSES)
+
+
+class FunctionCounts(msgspec.Struct, array_like=True):
+    """One function: its kind and its hours, the oldest first."""
+
+    kind: str
+    hours: list[HourlyCounts]
+
+
+class FunctionStatistics:
+    """Counts of the last 24 hours, by function."""
+
+    def __init__(self, now_s: Callable[[], float] = time.time) -> None:
+        self._now_s = now_s
+        self._functions: dict[str, FunctionCounts] = {}
+        self.revision = 0
+        """Grows with every call, so that a keeper knows whether there is something new."""
+
+    def count(self, kind: str, path: str, seconds: float, *, failed: bool) -> None:
+        """Count the end of a call that took so many seconds."""
+        hour = int(self._now_s()) // HOUR_S
+        counts = self._functions.get(path)
+        if counts is None:
+            if len(self._functions) >= FUNCTIONS_MAX:
+                self._forget_old(hour)
+                if len(self._functions) >= FUNCTIONS_MAX:
+                    return
+            counts = self._functions[path] = FunctionCounts(kind, [])
+        hours = counts.hours
+        if not hours or hours[-1].hour != hour:
+            counts.kind = kind
+            hours.append(HourlyCounts(hour))
+            del hours[: -HOURS - 1]
+        now = hours[-1]
+        ms = seconds * 1000
+        now.calls += 1
+        now.errors += failed
+        now.total_ms += ms
+        now.longest_ms = max(now.longest_ms, ms)
+        now.durations[_class_of(ms)] += 1
+        self.revision += 1
+
+    def _forget_old(self, hour: int) -> None:
+        old = [path for path, counts in self._functions.items() if counts.hours[-1].hour <= hour - HOURS]
+        for path in old:
+            del self._functions[path]
+
+    def calls(self, path: str) -> int:
+        """Return the calls of a function in the last 24 hours."""
+        first = int(self._now_s()) // HOUR_S - HOURS
+        counts = self._functions.get(path)
+        return 0 if counts is None else sum(each.calls for each in counts.hours if each.hour > first)
+
+    def error_rate(self, hours: int = 1) -> float | None:
+        """Return the share of calls that failed in this hour and so many before it; None without a call."""
+        first = int(self._now_s()) // HOUR_S - hours
+        found = [each for counts in self._functions.values() for each in counts.hours if each.hour >= first]
+        calls = sum(each.calls for each in found)
+        return sum(each.errors for each in found) / calls if calls else None
+
+    def described(self, *, hourly: bool = False) -> list[dict[str, Any]]:
+        """Return `path kind calls errors averageMs p50Ms p95Ms longestMs` of every function called in 24 hours.
+
+        With `hourly` also `hours`: `at` in milliseconds since the epoch, `calls`, `errors`, `averageMs`.
+        """
+        first = int(self._now_s()) // HOUR_S - HOURS
+        rows: list[dict[str, Any]] = []
+        for path in sorted(self._functions):
+            counts = self._functions[path]
+            recent = [each for each in counts.hours if each.hour > first]
+            if recent:
+                rows.append({"path": path, "kind": counts.kind, **_summary(recent)})
+                if hourly:
+                    rows[-1]["hours"] = [_hour(each) for each in recent]
+        return rows
+
+    # Across restarts
+
+    def dump(self) -> bytes:
+        """Return everything that is younger than a day, for `load`."""
+        self._forget_old(int(self._now_s()) // HOUR_S)
+        return msgspec.json.encode({"format": 1, "functions": self._functions})
+
+    def load(self, data: bytes) -> None:
+        """Take what `dump` gave; what can't be read counts as nothing, for these are only counts."""
+        try:
+            found = msgspec.json.decode(data, type=_Stored)
+        except msgspec.MsgspecError:
+            return
+        good = all(len(each.durations) == CLASSES for of in found.functions.values() for each in of.hours)
+        if found.format == 1 and good:
+            self._functions = {path: counts for path, counts in found.functions.items() if counts.hours}
+
+
+class _Stored(msgspec.Struct):
+    format: int
+    functions: dict[str, FunctionCounts]
+
+
+def _class_of(ms: float) -> int:
+    return min(CLASSES - 1, int(ms / SHORTEST_MS).bit_length())
+
+
+def _summary(hours: list[HourlyCounts]) -> dict[str, Any]:
+    calls = sum(each.calls for each in hours)
+    durations = [sum(each.durations[number] for each in hours) for number in range(CLASSES)]
+    longest = max(each.longest_ms for each in hours)
+    return {
+        "calls": calls,
+        "errors": sum(each.errors for each in hours),
+        "averageMs": round(sum(each.total_ms for each in hours) / calls, 3),
+        "p50Ms": round(min(_percentile(durations, calls, 0.50), longest), 3),
+        "p95Ms": round(min(_percentile(durations, calls, 0.95), longest), 3),
+        "longestMs": round(longest, 3),
+    }
+
+
+def _percentile(durations: list[int], calls: int, share: float) -> float:
+    """Return the upper border of the class in which the percentile is."""
+    wanted, seen = calls * share, 0
+    for number, count in enumerate(durations):
+        seen += count
+        if seen >= wanted:
+            return float(SHORTEST_MS * (1 << number))
+    return float("inf")
+
+
+def _hour(each: HourlyCounts) -> dict[str, Any]:
+    return {
+        "at": each.hour * HOUR_S * 1000,
+        "calls": each.calls,
+        "errors": each.errors,
+        "averageMs": round(each.total_ms / each.calls, 3),
+    }
