@@ -1,0 +1,251 @@
+"""Reading the zip of a snapshot, which may come from anybody.
+
+Layout: `_tables/documents.jsonl` (lines `{"name", "id"}`: the numbers of the tables), `T/documents.jsonl` and
+`T/generated_schema.jsonl` for each table, `_storage/documents.jsonl` and `_storage/{id}{.suffix}` for stored files.
+Invariant: every entry has been checked before the first is opened; what an entry gives is never more than it declares.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import stat
+import zipfile
+import zlib
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, cast
+
+from convexpy.snapshots._faults import Fault, SnapshotError
+from convexpy.snapshots._json import read_json_lines
+
+__all__ = ["Archive", "ArchiveLimits", "ArchivedFile", "ArchivedTable"]
+
+TABLES = "_tables"
+STORAGE = "_storage"
+IGNORED_TABLES = ("_scheduled_functions", "_convexpy")
+READ_BYTES = 256 * 1024
+TABLE_NUMBER_MAX = 1 << 24
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_KNOWN_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_UTF8_FLAG, _ENCRYPTED_FLAG = 0x800, 0x1
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\\:]")
+
+
+class ArchiveLimits(NamedTuple):
+    """What an archive may be. Ratios of small entries are not looked at: there a few bytes are nothing."""
+
+    entries: int = 200_000
+    total_bytes: int = 256 * 2**30
+    ratio: int = 400
+    ratio_from_bytes: int = 8 * 2**20
+
+
+class ArchivedTable(NamedTuple):
+    """A table of an archive; `uniform` says that integer literals are int64."""
+
+    name: str
+    path: str
+    uniform: bool
+    size: int
+
+
+class ArchivedFile(NamedTuple):
+    """A stored file of an archive: its bytes, and the line of `_storage/documents.jsonl` that tells of it."""
+
+    document: dict[str, Any]
+    path: str
+    size: int
+
+
+class Archive:
+    """An opened, checked archive. Iterate tables, then read one at a time.
+
+    Raises:
+        SnapshotError: no zip, damaged, or made to harm (`SnapshotRefused`).
+    """
+
+    def __init__(self, path: Path, limits: ArchiveLimits | None = None) -> None:
+        with _as_snapshot_errors(path.name):
+            self._zip = zipfile.ZipFile(path)
+        try:
+            infos = self._zip.infolist()
+            _check(infos, path.stat().st_size, limits or ArchiveLimits())
+            self._entries = {info.filename: info for info in infos if not info.is_dir()}
+            self.tables = self._find_tables()
+            self.numbers = self._read_numbers()
+        except BaseException:
+            self._zip.close()
+            raise
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._zip.close()
+
+    @contextlib.contextmanager
+    def open(self, path: str) -> Generator[BinaryIO]:
+        """Open an entry; reading past what it declares, or to a wrong checksum, is a SnapshotError."""
+        info = self._entries[path]
+        with _as_snapshot_errors(path), self._zip.open(info) as entry:
+            yield cast(BinaryIO, io.BufferedReader(cast(Any, _Exact(cast(BinaryIO, entry), info))))
+
+    def has(self, path: str) -> bool:
+        """Say whether there is an entry of this name."""
+        return path in self._entries
+
+    def _find_tables(self) -> list[ArchivedTable]:
+        found: list[ArchivedTable] = []
+        for path, info in self._entries.items():
+            name, slash, rest = path.partition("/")
+            if name == "_components":
+                raise SnapshotError(f"{path}: components are not supported", hint="export without components")
+            if rest != "documents.jsonl" or not slash or name in (TABLES, STORAGE, *IGNORED_TABLES):
+                continue
+            if name.startswith("_") or not _NAME.fullmatch(name):
+                raise SnapshotError(f"{path}: {name!r} is no name of a table")
+            found.append(ArchivedTable(name, path, self._is_uniform(name), info.file_size))
+        return sorted(found)
+
+    def _is_uniform(self, table: str) -> bool:
+        path = f"{table}/generated_schema.jsonl"
+        if path not in self._entries:
+            return False
+        with self.open(path) as stream:
+            return stream.read(64).strip() == b'"uniform"'
+
+    def _read_numbers(self) -> dict[str, int]:
+        path = f"{TABLES}/documents.jsonl"
+        numbers: dict[str, int] = {}
+        for place, document in self._documents(path):
+            name, number = document.get("name"), document.get("id")
+            if not isinstance(name, str) or not isinstance(number, int) or not 0 < number < TABLE_NUMBER_MAX:
+                raise SnapshotError(f"{path}:{place}: a line has the name of a table and its number as id")
+            if name in numbers or (number in numbers.values() and not name.startswith("_")):
+                raise SnapshotError(f"{path}:{place}: the table {name!r} or its number is there twice")
+            numbers[name] = number
+        return {name: number for name, number in numbers.items() if not name.startswith("_")}
+
+    def _documents(self, path: str, *, uniform: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
+        if path not in self._entries:
+            return
+        with self.open(path) as stream:
+            for line, document in read_json_lines(stream, path, uniform=uniform):
+                if isinstance(document, Fault):
+                    raise SnapshotError(str(document))
+                yield line, document
+
+    def files(self) -> Iterator[ArchivedFile]:
+        """Yield the stored files in the order of `_storage/documents.jsonl`; one without bytes is a SnapshotError."""
+        by_id: dict[str, str] = {}
+        for path in self._entries:
+            folder, _, name = path.partition("/")
+            if folder == STORAGE and "/" not in name and not name.endswith(".jsonl"):
+                by_id[name.partition(".")[0]] = path
+        documents = f"{STORAGE}/documents.jsonl"
+        seen: set[str] = set()
+        for line, document in self._documents(documents, uniform=self._is_uniform(STORAGE)):
+            id = document.get("_id")
+            if not isinstance(id, str) or id in seen or id not in by_id:
+                raise SnapshotError(f"{documents}:{line}: no file, or a second one, for the id {id!r}")
+            seen.add(id)
+            yield ArchivedFile(document, by_id[id], self._entries[by_id[id]].file_size)
+
+    @property
+    def has_files(self) -> bool:
+        """Whether stored files are part of the archive, if only none."""
+        return f"{STORAGE}/documents.jsonl" in self._entries
+
+
+class _Exact(io.RawIOBase):
+    """An entry that must have exactly the size that it declares."""
+
+    def __init__(self, entry: BinaryIO, info: zipfile.ZipInfo) -> None:
+        self._entry = entry
+        self._left = info.file_size
+        self._name = info.filename
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        with _as_snapshot_errors(self._name):
+            data = self._entry.read(min(len(buffer), READ_BYTES))
+        self._left -= len(data)
+        if self._left < 0 or (not data and self._left):
+            raise SnapshotError(
+                f"{self._name} does not have the size that it declares", code="SnapshotRefused"
+            )
+        buffer[: len(data)] = data
+        return len(data)
+
+
+@contextlib.contextmanager
+def _as_snapshot_errors(name: str) -> Generator[None]:
+    try:
+        yield
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise SnapshotError(f"{name}: not a zip that can be read: {error}") from None
+    except (ValueError, RuntimeError, OverflowError, UnicodeError) as error:
+        raise SnapshotError(f"{name}: not a zip that can be read: {error}") from None
+
+
+def _check(infos: list[zipfile.ZipInfo], file_size: int, limits: ArchiveLimits) -> None:
+    """Refuse what no honest tool makes, entry by entry and as a whole."""
+    if len(infos) > limits.entries:
+        raise _refused(f"more than {limits.entries} entries")
+    names: set[str] = set()
+    total = 0
+    for info in infos:
+        problem = _problem(info, limits)
+        if problem is None and info.filename in names:
+            problem = "is there twice"
+        if problem is not None:
+            raise _refused(f"{info.filename[:200]!r} {problem}")
+        names.add(info.filename)
+        total += info.file_size
+    if total > limits.total_bytes:
+        raise _refused(f"unpacked it has more than {limits.total_bytes} bytes")
+    end = 0
+    for info in sorted(infos, key=lambda info: info.header_offset):
+        if info.header_offset < end:
+            raise _refused(f"{info.filename[:200]!r} shares its bytes with another entry")
+        end = info.header_offset + info.compress_size
+    if end > file_size:
+        raise _refused("its entries are larger than the file")
+
+
+def _problem(info: zipfile.ZipInfo, limits: ArchiveLimits) -> str | None:
+    name = info.filename
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    parts = name.removesuffix("/").split("/")
+    problem = None
+    if (
+        name.startswith("/")
+        or _CONTROL.search(info.orig_filename)
+        or any(p in ("", ".", "..") for p in parts)
+    ):
+        problem = "is no plain path inside of the archive"
+    elif not info.flag_bits & _UTF8_FLAG and not name.isascii():
+        problem = "has a name that is not UTF-8"
+    elif len(parts) > 8 or len(name) > 1024:
+        problem = "is too deep, or its name too long"
+    elif kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        problem = "is a link or a special file"
+    elif info.flag_bits & _ENCRYPTED_FLAG:
+        problem = "is encrypted"
+    elif info.compress_type not in _KNOWN_COMPRESSIONS:
+        problem = f"is compressed in an unknown way ({info.compress_type})"
+    elif info.file_size > limits.ratio_from_bytes and info.file_size > limits.ratio * info.compress_size:
+        problem = f"would become more than {limits.ratio} times as large"
+    return problem
+
+
+def _refused(text: str) -> SnapshotError:
+    return SnapshotError(f"the zip is refused: {text}", code="SnapshotRefused")
