@@ -80,7 +80,7 @@ def prepared(
     functions = client.functions()["functions"]
     if function is None:
         function = _choose(run, functions)
-    path = call_arguments.normal_path(function, run.project.config.functions)
+    path = call_arguments.normal_path(function, run.functions_folder)
     if path.startswith("_system/"):
         described: Mapping[str, Any] = {"path": path, "kind": "query", "args": {"type": "any"}}
     else:

@@ -44,11 +44,33 @@ class Invocation:
             self.output.warn(warning)
         return project
 
-    def target(self) -> Target:
+    @property
+    def project_or_none(self) -> Project | None:
+        """The project around the current folder, or None: a deployment can be named without one.
+
+        Raises:
+            ProjectError: its configuration is wrong.
+        """
+        from convexpy.errors import ProjectError
+
+        try:
+            return self.project
+        except ProjectError as error:
+            if error.code != "ProjectNotFound":
+                raise
+            return None
+
+    @property
+    def functions_folder(self) -> str:
+        """What the functions folder is called: that of the project, else the usual name."""
+        project = self.project_or_none
+        return "convex" if project is None else project.config.functions
+
+    def target(self, *, deploying: bool = False) -> Target:
         """Return the deployment that this command is about, by flags, variables, files and configuration."""
         from convexpy_cli.targets import choose
 
-        return choose(self)
+        return choose(self, deploying=deploying)
 
     def client(self, target: Target) -> AdminClient:
         """Return a client of `target`; its key is masked in all output from now on."""

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 START_DEADLINE_S = 30.0
 
 
-def choose(run: Invocation) -> Target:
-    """Return the target that flags, environment and files choose; its notes are printed."""
+def choose(run: Invocation, *, deploying: bool = False) -> Target:
+    """Return the target that flags, environment and files choose; its notes are printed.
+
+    A project is needed only where nothing else says which deployment is meant, and for the local one.
+    """
     settings = run.settings
     key = settings.admin_key
     if key == "-":
@@ -38,8 +41,12 @@ def choose(run: Invocation) -> Target:
         admin_key=key,
         env_file=Path(settings.env_file) if settings.env_file else None,
         environment=os.environ,
+        deploying=deploying,
     )
-    target = resolve_target(run.project, request)
+    project = run.project_or_none
+    target = resolve_target(project, request)
+    if project is None and target.kind == "local":
+        _ = run.project  # raises and says where it was looked for
     for note in target.notes:
         run.output.note(note)
     return target
@@ -47,14 +54,14 @@ def choose(run: Invocation) -> Target:
 
 @contextmanager
 def connected(
-    run: Invocation, command: str, *, writes: bool = False
+    run: Invocation, command: str, *, writes: bool = False, target: Target | None = None
 ) -> Generator[tuple[Target, AdminClient], None, None]:
     """Yield the target and a client of it.
 
     A local deployment that does not run is started, and stopped again at the end. With `writes` the target is named
-    first, and a protected one has to be consented to.
+    first, and a protected one has to be consented to. `target` is one that is chosen already.
     """
-    target = run.target()
+    target = target or run.target()
     if writes:
         _announce(run, target)
     if target.kind == "remote":

@@ -20,7 +20,13 @@ from support.sockets import SyncSocket
 StartServer = Callable[..., ServerProcess]
 
 APP = """
+import os
+
 from convexpy import mutation, query
+
+@query
+def setting(ctx):
+    return os.environ.get("LIVE")
 
 @query
 def version(ctx) -> str:
@@ -445,6 +451,7 @@ def test_variables_changed_during_pushes_never_bring_an_older_version_back(pushe
 
 MOMENTS = [
     "push.loaded=kill",
+    "push.checked=kill",
     "push.begun=kill",
     "walk.before_enter=kill",
     "walk.before_enter=kill@2",
@@ -467,7 +474,7 @@ def test_kill_9_at_any_moment_of_a_push_leaves_the_old_or_the_new_version_whole(
 ) -> None:
     """Each start checks what the push before left, then pushes a version with another index and is killed in it."""
     server = start_server()
-    server.push_ok(app("v0", schema=INDEXED, index="by_v0"))
+    _push_numbered(server, 0)
     for start in range(0, 1500, 500):
         server.call("mutation", "fn:fill", start=start, count=500)
     everything = server.call("query", "fn:everything")
@@ -481,9 +488,11 @@ def test_kill_9_at_any_moment_of_a_push_leaves_the_old_or_the_new_version_whole(
             assert live <= version < number, moment
             assert server.call("query", "fn:by_index") == everything, moment
             assert _names(server) == {f"by_v{version}"}, moment
+            assert server.call("query", "fn:setting") == f"v{version}", moment
+            assert _newest(server)["message"] == f"v{version}", moment
             seen.append((moment, version == number - 1))
             live = version
-            server.push_ok(app(f"v{number}", schema=INDEXED, index=f"by_v{number}"))
+            _push_numbered(server, number)
             assert not moment, f"{moment} did not come"
         if moment:
             wait_for(lambda: server.process.poll() is not None, what=f"the end of the server at {moment}")
@@ -491,6 +500,25 @@ def test_kill_9_at_any_moment_of_a_push_leaves_the_old_or_the_new_version_whole(
     assert len(seen) > len(MOMENTS) // 2
     assert {new for _, new in seen} == {True, False}
     assert server.call("query", "fn:by_index") == everything
+
+
+def _push_numbered(server: ServerProcess, number: int) -> None:
+    """Push a version with an index, a variable and a message of its own."""
+    server.push_ok(
+        app(f"v{number}", schema=INDEXED, index=f"by_v{number}"),
+        environment=[{"name": "LIVE", "value": f"v{number}"}],
+        note={"message": f"v{number}"},
+        allow=["index-drop"],
+        largeTableDocuments=0,
+    )
+
+
+def _newest(server: ServerProcess) -> dict[str, Any]:
+    """Return the newest entry of the history."""
+    newest: dict[str, Any] = server.request("GET", "/api/convexpy/history?limit=1", admin=True)[1]["pushes"][
+        0
+    ]
+    return newest
 
 
 def _names(server: ServerProcess) -> set[str]:

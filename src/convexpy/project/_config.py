@@ -76,6 +76,11 @@ class Config:
     watch_extra: tuple[str, ...] = ()
     poll: str | bool = "auto"
     start: str = ""
+    deploy_cmd: str = ""
+    deploy_cmd_url_env_var: str = ""
+    deploy_typecheck: str = "enable"
+    large_table_documents: int = 100_000
+    require_clean_git: bool = False
     codegen_python: bool = True
     codegen_typescript: str | bool = "auto"
     checker: str = "auto"
@@ -229,6 +234,7 @@ def _unknown(source: _Source, path: tuple[str, ...], known: list[str]) -> str:
 
 def _built(source: _Source, document: dict[str, Any], warnings: tuple[str, ...]) -> Config:
     project, dev = document.get("project", {}), document.get("dev", {})
+    deploy = document.get("deploy", {})
     deployments = {
         name: NamedDeployment(
             name,
@@ -254,6 +260,11 @@ def _built(source: _Source, document: dict[str, Any], warnings: tuple[str, ...])
         watch_extra=tuple(dev.get("watch-extra", ())),
         poll=dev.get("poll", defaults.poll),
         start=dev.get("start", defaults.start),
+        deploy_cmd=deploy.get("cmd", defaults.deploy_cmd),
+        deploy_cmd_url_env_var=deploy.get("cmd-url-env-var", defaults.deploy_cmd_url_env_var),
+        deploy_typecheck=deploy.get("typecheck", defaults.deploy_typecheck),
+        large_table_documents=deploy.get("large-table-documents", defaults.large_table_documents),
+        require_clean_git=deploy.get("require-clean-git", defaults.require_clean_git),
         codegen_python=document.get("codegen", {}).get("python", defaults.codegen_python),
         codegen_typescript=document.get("codegen", {}).get("typescript", defaults.codegen_typescript),
         checker=document.get("typecheck", {}).get("checker", defaults.checker),

@@ -1,7 +1,8 @@
 """Choosing the deployment that a command is about.
 
 The first source that names one wins: flags, `--env-file`, the environment, `.env.local`, `.env`, the
-configuration, `local`. A URL and its key always come from the same source, so that a key is never sent to
+configuration, `local`. A deploy does not look at what was chosen for development: after the environment comes the
+deployment that is marked production. Without a project there are flags, the environment and the user's own files. A URL and its key always come from the same source, so that a key is never sent to
 somebody else's URL; a URL without a key may use the one remembered for exactly its origin.
 """
 
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from convexpy.errors import ProjectError
-from convexpy.project._config import NamedDeployment
+from convexpy.project._config import Config, NamedDeployment
 from convexpy.project._credentials import stored_key, user_folder, user_remotes
 from convexpy.project._env_file import read_env_file
 from convexpy.project._locate import Project
@@ -41,6 +42,8 @@ class Target:
     site_url: str | None = None
     production: bool = False
     protected: bool = False
+    named: bool = False
+    """Whether a configuration knows it, and so whether it is production."""
     url_source: str = ""
     key_source: str = ""
     notes: tuple[str, ...] = field(default=())
@@ -56,10 +59,12 @@ class TargetRequest:
     env_file: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     user_folder: Path | None = None
+    deploying: bool = False
+    """Ignore what was selected for development: go to production unless something explicit says otherwise."""
 
 
-def resolve_target(project: Project, request: TargetRequest) -> Target:
-    """Return the deployment that `request` means in `project`.
+def resolve_target(project: Project | None, request: TargetRequest) -> Target:
+    """Return the deployment that `request` means in `project`, or without one.
 
     Raises:
         ProjectError: `TargetIncomplete` (half a pair), `TargetUnknown` (no such name), `ConfigInvalid`.
@@ -68,8 +73,9 @@ def resolve_target(project: Project, request: TargetRequest) -> Target:
 
 
 class _Resolver:
-    def __init__(self, project: Project, request: TargetRequest) -> None:
+    def __init__(self, project: Project | None, request: TargetRequest) -> None:
         self._project = project
+        self._config = Config() if project is None else project.config
         self._request = request
         self._notes: list[str] = []
 
@@ -83,12 +89,25 @@ class _Resolver:
                 if found is not None:
                     break
         if found is None:
-            config = self._project.config
-            source = (
-                config.file.name if config.file and config.default_deployment != LOCAL else "built-in default"
-            )
-            found = self._named(config.default_deployment, source)
+            found = self._production_target() if self._request.deploying else self._default()
         return replace(found, notes=tuple(self._notes))
+
+    def _default(self) -> Target:
+        config = self._config
+        source = (
+            config.file.name if config.file and config.default_deployment != LOCAL else "built-in default"
+        )
+        return self._named(config.default_deployment, source)
+
+    def _production_target(self) -> Target:
+        deployment = self._production()
+        if deployment is not None:
+            return self._named(deployment.name, "production = true")
+        raise ProjectError(
+            "nothing says where to deploy to: no deployment is marked production",
+            code="TargetIncomplete",
+            hint="CONVEXPY_URL and CONVEXPY_DEPLOY_KEY, or convexpy deployment add prod --url URL --production",
+        )
 
     def _from_flags(self) -> Target | None:
         request = self._request
@@ -109,6 +128,8 @@ class _Resolver:
                 raise ProjectError(f"--env-file {self._request.env_file}: no such file", code="ConfigInvalid")
             yield str(self._request.env_file), read_env_file(self._request.env_file)
         yield "environment", self._request.environment
+        if self._project is None or self._request.deploying:
+            return
         for file in self._project.env_files():
             yield file.name, read_env_file(file)
 
@@ -146,11 +167,12 @@ class _Resolver:
             key, key_source = stored_key(url, self._request.user_folder), "credentials file"
         if not key:
             raise _incomplete(f"the URL is set ({url_source}), its key is missing there", key_name)
-        known = next((d for d in self._project.config.deployments.values() if d.url == url), None)
+        known = next((d for d in self._deployments().values() if d.url == url), None)
         production, protected = (known.production, known.protected) if known else (False, False)
         return Target(
             name=known.name if known else url,
             kind="remote",
+            named=known is not None,
             url=url,
             admin_key=key,
             site_url=known.site_url if known else None,
@@ -174,6 +196,7 @@ class _Resolver:
         return Target(
             name=deployment.name,
             kind="remote",
+            named=True,
             url=url,
             admin_key=stored_key(url, self._request.user_folder),
             site_url=deployment.site_url,
@@ -185,8 +208,17 @@ class _Resolver:
 
     def _deployments(self) -> dict[str, NamedDeployment]:
         remotes = user_remotes(self._request.user_folder)
-        own = {name: NamedDeployment(name, str(entry["url"]).rstrip("/")) for name, entry in remotes.items()}
-        return {**own, **self._project.config.deployments}
+        own = {
+            name: NamedDeployment(
+                name,
+                str(entry["url"]).rstrip("/"),
+                entry.get("site-url"),
+                entry.get("production") is True,
+                entry.get("protected") is True,
+            )
+            for name, entry in remotes.items()
+        }
+        return {**own, **self._config.deployments}
 
     def _production(self) -> NamedDeployment | None:
         return next((found for found in self._deployments().values() if found.production), None)
