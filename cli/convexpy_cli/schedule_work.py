@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from convexpy_cli import failure
 from convexpy_cli.invocation import Invocation
+from convexpy_cli.readable import local_time
 
 if TYPE_CHECKING:
     from convexpy.client import AdminClient
@@ -49,7 +50,7 @@ def described(job: dict[str, Any]) -> dict[str, Any]:
 def job_cells(job: dict[str, Any]) -> list[str]:
     """Return a job's line of the list."""
     return [
-        job["function"], _state(job), _local(job["scheduledTime"]), _local(job.get("completedTime")), job["_id"],
+        job["function"], _state(job), local_time(job["scheduledTime"]), local_time(job.get("completedTime")), job["_id"],
     ]  # fmt: skip
 
 
@@ -59,8 +60,8 @@ def job_text(job: dict[str, Any]) -> str:
         "function": job["function"],
         "state": _state(job),
         "error": job["state"].get("error"),
-        "planned for": _local(job["scheduledTime"]),
-        "ended": _local(job.get("completedTime")),
+        "planned for": local_time(job["scheduledTime"]),
+        "ended": local_time(job.get("completedTime")),
         "arguments": json.dumps(job["args"][0], ensure_ascii=False),
     }
     return "\n".join(f"{name:<12} {value}" for name, value in lines.items() if value is not None)
@@ -137,7 +138,7 @@ def described_cron(cron: dict[str, Any]) -> dict[str, Any]:
 def cron_cells(cron: dict[str, Any]) -> list[str]:
     """Return a cron job's line of the list."""
     last = cron["lastRun"]
-    ended = "-" if last is None else f"{last['status']['kind']} {_local(last['ts'])}"
+    ended = "-" if last is None else f"{last['status']['kind']} {local_time(last['ts'])}"
     following = datetime.fromtimestamp(cron["nextRun"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
     return [
         cron["name"], schedule_words(cron["cronSpec"]), cron["function"], following, ended,
@@ -153,8 +154,4 @@ def run_cells(run: dict[str, Any]) -> list[str]:
         outcome = f"{status['count']:g} skipped"
     elif outcome == "failed":
         outcome = f"failed: {status['error'].splitlines()[0]}"
-    return [_local(run["ts"]), outcome, f"{run.get('ms', 0):g}", run.get("requestId") or "-"]
-
-
-def _local(ms: float | None) -> str:
-    return "-" if ms is None else datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return [local_time(run["ts"]), outcome, f"{run.get('ms', 0):g}", run.get("requestId") or "-"]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from convexpy.client import FileClient, FileInfo, Unreachable
 from convexpy_cli import failure
+from convexpy_cli.readable import size_text
 from convexpy_cli.transfer_bar import TransferBar, transfer_bar
 
 if TYPE_CHECKING:
@@ -41,16 +42,6 @@ def listed(client: AdminClient, limit: int, sort: str, type_: str | None) -> lis
     if sort == "size":
         found = iter(sorted(found, key=lambda file: -file.size))
     return list(islice(found, limit) if limit else found)
-
-
-def size_text(size: int) -> str:
-    """Return a size as people read it."""
-    amount = float(size)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if amount < 1024:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1024
-    return f"{amount:.1f} TiB"
 
 
 def _moment(ms: float) -> str:

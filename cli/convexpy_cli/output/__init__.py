@@ -17,7 +17,7 @@ def choose_output(settings: Settings) -> Output:
         from convexpy_cli.output.json import JsonOutput
 
         return JsonOutput(settings)
-    if settings.format == "human" and sys.stdout.isatty():
+    if settings.format in ("table", "pretty") or (settings.format == "human" and sys.stdout.isatty()):
         from convexpy_cli.output.rich import RichOutput
 
         return RichOutput(settings)

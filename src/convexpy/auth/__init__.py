@@ -8,6 +8,7 @@ from convexpy.auth._access import (
     KeyKind,
     Operation,
     OperationNotPermitted,
+    is_system_write,
 )
 from convexpy.auth._keys import (
     AdminKeys,
@@ -15,6 +16,7 @@ from convexpy.auth._keys import (
     KeyRecord,
     ParsedKey,
     complete_identity,
+    create_hashed_key,
     create_instance_secret,
     shown_prefix,
 )
@@ -37,6 +39,8 @@ __all__ = [
     "TokenVerifier",
     "Verified",
     "complete_identity",
+    "create_hashed_key",
     "create_instance_secret",
+    "is_system_write",
     "shown_prefix",
 ]

@@ -23,7 +23,7 @@ _ALLOWED: dict[str, frozenset[str]] = {
     "read-only": frozenset({"data:view", "logs:view", "functions:view"}),
     "run": frozenset(),
 }
-_SYSTEM_WRITES = re.compile(r"_system/frontend/(addDocument|clearTablePage)")
+_SYSTEM_WRITES = re.compile(r"_system/(frontend/(addDocument|clearTablePage)|data:(insert|patch|delete))")
 _SYSTEM_ENVIRONMENT = re.compile(r"_system/cli/queryEnvironmentVariables")
 _SYSTEM_ABOUT = re.compile(r"_system/(cli/(modules|convexUrl)|frontend/(getSchemas|listCronJobs))")
 
@@ -65,6 +65,11 @@ class Access(msgspec.Struct, frozen=True):
         if self.kind == "read-only" and operation == "functions:run" and kind == "query":
             return None
         return None if self.allows(operation) else operation
+
+
+def is_system_write(path: str) -> bool:
+    """Say whether a system function that is open to holders of keys writes documents."""
+    return _SYSTEM_WRITES.match(path) is not None
 
 
 def _operation(kind: str, path: str) -> Operation:

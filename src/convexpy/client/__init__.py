@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from convexpy.client._admin import AdminClient, FunctionResult, LogPage, PushFile, PushResult
+from convexpy.client._data import DataClient, DocumentQuery
 from convexpy.client._errors import DeploymentError, FunctionFailed, Unreachable
 from convexpy.client._files import FileClient, FileInfo
 from convexpy.client._watch import watch_query
 
 __all__ = [
     "AdminClient",
+    "DataClient",
     "DeploymentError",
+    "DocumentQuery",
     "FileClient",
     "FileInfo",
     "FunctionFailed",

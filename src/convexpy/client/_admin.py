@@ -34,6 +34,8 @@ class PushResult:
     counts: dict[str, int]
     ms: float
     warnings: list[str] = field(default_factory=list[str])
+    answer: dict[str, Any] = field(default_factory=dict[str, Any])
+    """All that the deployment said; for a dry run `plan`, `from` and `description`, too."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,10 @@ class AdminClient:
         answer: dict[str, Any] = self._transport.request("GET", "/api/convexpy/functions")
         return answer
 
+    def tables(self) -> list[dict[str, Any]]:
+        """Return `name documents sizeBytes indexes` of every table."""
+        return list(self._transport.request("GET", "/api/convexpy/tables", timeout_s=LOG_WAIT_S)["tables"])
+
     # Pushes
 
     def push(
@@ -118,10 +124,12 @@ class AdminClient:
         *,
         dry_run: bool = False,
         everything: bool = False,
+        options: Mapping[str, Any] | None = None,
+        timeout_s: float = PUSH_TIMEOUT_S,
     ) -> PushResult:
         """Make these files the live version. Only contents that the server may not know are sent.
 
-        `everything` sends all contents. After the first push nothing needs to be asked: what was sent is known.
+        `everything` sends all contents, `options` are more fields of the request, as a deploy has them. After the first push nothing needs to be asked: what was sent is known.
         """
         if everything:
             self._sent.clear()
@@ -132,22 +140,29 @@ class AdminClient:
             )
             self._sent |= {file.sha256 for path, file in files.items() if path not in missing}
         try:
-            return self._push(files, config, dry_run)
+            return self._push(files, config, dry_run, options or {}, timeout_s)
         except DeploymentError as error:
             if error.code != "MissingModules":
                 raise
             # The server has forgotten what it knew, for instance since its folder was replaced.
             self._sent.clear()
-            return self._push(files, config, dry_run)
+            return self._push(files, config, dry_run, options or {}, timeout_s)
 
-    def _push(self, files: Mapping[str, PushFile], config: Mapping[str, Any], dry_run: bool) -> PushResult:
+    def _push(
+        self,
+        files: Mapping[str, PushFile],
+        config: Mapping[str, Any],
+        dry_run: bool,
+        options: Mapping[str, Any],
+        timeout_s: float,
+    ) -> PushResult:
         modules: dict[str, dict[str, str]] = {}
         for path, file in files.items():
             modules[path] = {"sha256": file.sha256}
             if file.sha256 not in self._sent:
                 modules[path]["source"] = base64.b64encode(file.content).decode()
-        body = {"modules": modules, "config": dict(config), "dryRun": dry_run}
-        answer = self._transport.request("POST", "/api/convexpy/push", body, timeout_s=PUSH_TIMEOUT_S)
+        body = {"modules": modules, "config": dict(config), "dryRun": dry_run, **options}
+        answer = self._transport.request("POST", "/api/convexpy/push", body, timeout_s=timeout_s)
         self._sent |= {file.sha256 for file in files.values()}
         return PushResult(
             int(answer["version"]),
@@ -156,6 +171,7 @@ class AdminClient:
             answer.get("counts", {}),
             float(answer.get("ms", 0)),
             answer.get("warnings", []),
+            answer,
         )
 
     # Environment variables and logs
@@ -239,6 +255,20 @@ class AdminClient:
     def admin_request(self, path: str, body: Mapping[str, Any]) -> Any:
         """POST to a route for holders of an admin key; return its answer."""
         return self._transport.request("POST", path, body, repeatable=False)
+
+    def function_statistics(self, *, hourly: bool = False) -> list[dict[str, Any]]:
+        """Return `path kind calls errors averageMs p50Ms p95Ms longestMs` of the functions called in 24 hours."""
+        path = "/api/convexpy/functions/stats" + ("?hourly=1" if hourly else "")
+        return list(self._transport.request("GET", path)["functions"])
+
+    def history(self, limit: int = 50) -> list[dict[str, Any]]:
+        """Return the pushes, the newest first: `version state pushedAt message actor commit branch`."""
+        return list(self._transport.request("GET", f"/api/convexpy/history?limit={limit}")["pushes"])
+
+    def status(self) -> dict[str, Any]:
+        """Return what is live, what is being built, who is connected and how it fares."""
+        answer: dict[str, Any] = self._transport.request("GET", "/api/convexpy/status", timeout_s=10.0)
+        return answer
 
     def version(self) -> str:
         """Return what the server says about its version."""

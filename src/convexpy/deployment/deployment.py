@@ -27,6 +27,7 @@ from convexpy.deployment.sources import SourceStore
 from convexpy.deployment.state import ActiveVersion, StartState
 from convexpy.deployment.statistics import StatisticsKeeper
 from convexpy.deployment.storage import Storage
+from convexpy.deployment.tables import Tables
 from convexpy.deployment.timeline import LogTimeline, TailRow
 from convexpy.deployment.variables import Variables
 from convexpy.deployment.versions import LiveVersion
@@ -56,6 +57,7 @@ class DeploymentSettings:
     admin_key: str = ""
     literal_keys: tuple[str, ...] = ()
     secret_key: bytes | None = None
+    install_packages: bool = False
 
 
 class FatalHandler(Protocol):
@@ -115,6 +117,7 @@ class Deployment:
         self.functions = FunctionRunner(self, self.log, Presenter(redact=settings.redact), self.identities)
         self.http_actions = HttpActions(self)
         self.files = FileService(self, storage.blobs)
+        self.tables = Tables(self)
         self.scheduling = SchedulingService(self)
         self.hub = Hub(self.timeline, self.functions)
         need = self.live.need

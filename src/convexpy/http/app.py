@@ -13,6 +13,7 @@ from convexpy._version import __version__
 from convexpy.deployment import Deployment
 from convexpy.errors import Error, RequestError
 from convexpy.http.admin_api import AdminApi
+from convexpy.http.data_api import DATA_PATH, DataApi
 from convexpy.http.deployment_api import DeploymentApi
 from convexpy.http.file_api import FILES_PATH, FileApi, FileResponse
 from convexpy.http.function_api import FunctionApi
@@ -27,6 +28,7 @@ from convexpy.http.messages import (
     preflight,
     text_response,
 )
+from convexpy.http.probes import Probes
 from convexpy.http.schedule_api import ScheduleApi
 from convexpy.http.site import SiteApp
 from convexpy.http.socket import Sockets
@@ -48,8 +50,10 @@ class ApiApp:
         self._deployment = deployment
         self._body_max = deployment.settings.knobs.request_body_bytes
         self.sockets = Sockets(deployment)
+        self.probes = Probes(deployment, self.sockets)
         self._site = SiteApp(deployment, prefix="/http")
         self._files = FileApi(deployment)
+        self._data = DataApi(deployment)
         functions, admin = FunctionApi(deployment), AdminApi(deployment)
         schedule = ScheduleApi(deployment)
         about = DeploymentApi(deployment, self.sockets)
@@ -69,6 +73,7 @@ class ApiApp:
             ("GET", "/api/convexpy/functions/stats"): about.statistics,
             ("GET", "/api/convexpy/history"): about.history,
             ("GET", "/api/convexpy/status"): about.status,
+            ("GET", "/api/convexpy/tables"): self._data.tables,
             ("GET", "/api/convexpy/logs"): admin.logs,
             ("GET", "/api/stream_function_logs"): admin.logs,
             ("GET", "/api/app_metrics/stream_function_logs"): admin.logs,
@@ -90,7 +95,7 @@ class ApiApp:
             ("GET", "/version"): self._version,
             ("GET", "/instance_version"): self._version,
             ("GET", "/instance_name"): self._name,
-            ("GET", "/health"): self._health,
+            **self.probes.routes(),
             ("GET", "/"): self._hello,
             ("POST", "/echo"): self._echo,
         }
@@ -149,6 +154,8 @@ class ApiApp:
             return await handler(request)
         if path.startswith(FILES_PATH):
             return await self._files.respond(request, path)
+        if path.startswith(DATA_PATH) and method == "POST":
+            return await self._data.call(path.removeprefix(DATA_PATH), request)
         if path.startswith("/api/run/") and method == "POST":
             return await self._functions.run_path(path.removeprefix("/api/run/"), request)
         if path.startswith(UNSUPPORTED):
@@ -173,9 +180,6 @@ class ApiApp:
             f"This is the convexpy deployment {self._deployment.settings.name!r}. "
             "Connect to it with a Convex client.\n"
         )
-
-    async def _health(self, request: HttpRequest) -> Response:
-        return text_response("ok")
 
     async def _nothing(self, request: HttpRequest) -> Response:
         return Response(200)

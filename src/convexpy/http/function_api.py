@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from convexpy.auth import Caller, OperationNotPermitted
+from convexpy.auth import ANONYMOUS, Caller, OperationNotPermitted, is_system_write
 from convexpy.deployment import Deployment
-from convexpy.deployment.outcome import Outcome, new_request_id
+from convexpy.deployment.outcome import Outcome, Presenter, new_request_id
 from convexpy.deployment.registry import canonical_path
 from convexpy.errors import RequestError
 from convexpy.http.identify import caller_of
@@ -46,6 +46,7 @@ class _RunBody(msgspec.Struct):
     format: str | None = None
 
 
+_OPEN = Presenter(redact=False)
 _call_decoder = msgspec.json.Decoder(FunctionCall)
 
 
@@ -93,9 +94,10 @@ class FunctionApi:
         self._deployment = deployment
         self._functions = deployment.functions
 
-    def answer(self, outcome: Outcome, request_id: str, format: str) -> bytes:
-        """Return the JSON of an outcome."""
-        presenter = self._functions.presenter
+    def answer(self, outcome: Outcome, request_id: str, format: str, caller: Caller = ANONYMOUS) -> bytes:
+        """Return the JSON of an outcome. Who may read the logs is told what went wrong, in production too."""
+        reads_logs = caller.access is not None and caller.access.allows("logs:view")
+        presenter = _OPEN if reads_logs else self._functions.presenter
         logs = presenter.log_lines(outcome.logs)
         if outcome.failure is None:
             return b'{"status":"success","value":%s,"logLines":%s}' % (in_format(outcome.value, format), logs)
@@ -118,7 +120,7 @@ class FunctionApi:
             client_address=request.client_address,
             user_agent=request.header(b"user-agent"),
         )
-        return self.answer(outcome, request_id, format)
+        return self.answer(outcome, request_id, format, caller)
 
     async def call(self, kind: Kind, request: HttpRequest) -> Response:
         """POST /api/query, /api/mutation, /api/action."""
@@ -146,10 +148,7 @@ class FunctionApi:
 
     def _kind(self, path: str) -> Kind:
         if path.startswith("_system/"):
-            writes = ("addDocument", "clearTablePage")
-            return (
-                "system" if any(path.removesuffix(":default").endswith(name) for name in writes) else "query"
-            )
+            return "mutation" if is_system_write(path) else "query"
         function = self._deployment.live.registry.get(canonical_path(path))
         kind: Kind = "query" if function is None else function["kind"]
         return kind

@@ -252,6 +252,10 @@ class CheckpointReader(Protocol):
         """Return the number of documents; linear in it."""
         ...
 
+    def measure(self, tablet: int) -> tuple[int, int]:
+        """Return the number of documents and their bytes as stored; reads them all."""
+        ...
+
     def replay(self, session: str, request: int) -> ReplayRecord | None:
         """Return what a session's mutation answered, if it is known."""
         ...

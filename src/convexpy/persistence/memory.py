@@ -319,6 +319,12 @@ class MemoryCheckpointReader:
         documents = self._version.tablets.get(tablet)
         return len(documents.by_id) if documents is not None else 0
 
+    def measure(self, tablet: int) -> tuple[int, int]:
+        """Return the number of documents and their bytes as stored."""
+        documents = self._version.tablets.get(tablet)
+        stored = [] if documents is None else documents.by_id.values()
+        return len(stored), sum(len(document) for _, document in stored)
+
     def replay(self, session: str, request: int) -> ReplayRecord | None:
         """Return what a session's mutation answered."""
         found = self._version.replay.get((session, request))

@@ -327,6 +327,14 @@ class SqliteCheckpointReader:
         (count,) = self._run(f"SELECT count(*) FROM _t{tablet}").fetchone()
         return int(count)
 
+    def measure(self, tablet: int) -> tuple[int, int]:
+        """Return the number of documents and their bytes as stored."""
+        if tablet not in self._tablets:
+            return 0, 0
+        query = f"SELECT count(*), coalesce(sum(length(CAST(document AS BLOB))), 0) FROM _t{tablet}"
+        count, size = self._run(query).fetchone()
+        return int(count), int(size)
+
     def replay(self, session: str, request: int) -> ReplayRecord | None:
         """Return what a session's mutation answered."""
         row = self._run(

@@ -9,9 +9,19 @@ from typing import Any
 
 from convexpy.errors import FunctionNotFound
 from convexpy.execution.host import CallContext
-from convexpy.execution.system import environment, inspection, keys, push, scheduling, storage, tables
+from convexpy.execution.system import (
+    browsing,
+    environment,
+    inspection,
+    keys,
+    push,
+    scheduling,
+    storage,
+    tables,
+)
 
 FUNCTIONS = {
+    **browsing.FUNCTIONS,
     **environment.FUNCTIONS,
     **inspection.FUNCTIONS,
     **keys.FUNCTIONS,

@@ -1,0 +1,111 @@
+"""Documents of a deployment from outside: tables, pages through an index or under a condition, single changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from convexpy.client._admin import AdminClient
+
+__all__ = ["DataClient", "DocumentQuery"]
+
+PAGE = 1000
+
+
+@dataclass(frozen=True)
+class DocumentQuery:
+    """Which documents of a table: through an index from `lower` to `upper`, and where a condition holds.
+
+    Bounds are `(field, value, inclusive)`; values are Convex's JSON encoding.
+    """
+
+    table: str
+    order: str = "desc"
+    index: str | None = None
+    equal: Sequence[tuple[str, Any]] = field(default=())
+    lower: tuple[str, Any, bool] | None = None
+    upper: tuple[str, Any, bool] | None = None
+    where: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as the deployment takes it."""
+        described: dict[str, Any] = {
+            "table": self.table,
+            "order": self.order,
+            "index": self.index,
+            "equal": [list(pair) for pair in self.equal],
+            "where": self.where,
+        }
+        for name, bound in (("lower", self.lower), ("upper", self.upper)):
+            if bound is not None:
+                described[name] = dict(zip(("field", "value", "inclusive"), bound, strict=True))
+        return described
+
+
+class DataClient:
+    """Works through an `AdminClient`. Documents are Convex's JSON encoding.
+
+    Every method raises `Unreachable` if nothing answers and `DeploymentError` if the deployment refuses.
+    """
+
+    def __init__(self, client: AdminClient) -> None:
+        self._client = client
+
+    def _call(self, function: str, args: Mapping[str, Any], *, decode: bool = False) -> Any:
+        answer = self._client.admin_request(
+            f"/api/convexpy/data/{function}", {"args": args, "decode": decode}
+        )
+        return answer["value"]
+
+    def tables(self) -> list[dict[str, Any]]:
+        """Return `name documents sizeBytes indexes` of every table."""
+        return self._client.tables()
+
+    def page(
+        self, query: DocumentQuery, count: int, cursor: str | None, *, decode: bool = False
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """Return at most `count` documents and the cursor of what follows, None at the end.
+
+        A page under a condition may hold fewer, even none, before the end.
+        """
+        opts = {"numItems": count, "cursor": cursor}
+        found = self._call("page", {**query.to_json(), "paginationOpts": opts}, decode=decode)
+        return found["page"], None if found["isDone"] else found["continueCursor"]
+
+    def documents(self, query: DocumentQuery, *, decode: bool = False) -> Iterator[dict[str, Any]]:
+        """Yield all documents, page by page."""
+        cursor: str | None = None
+        while True:
+            page, cursor = self.page(query, PAGE, cursor, decode=decode)
+            yield from page
+            if cursor is None:
+                return
+
+    def get(self, id: str, *, decode: bool = False) -> dict[str, Any] | None:
+        """Return `{table, document}`, or None if there is no such document."""
+        found: dict[str, Any] | None = self._call("get", {"id": id}, decode=decode)
+        return found
+
+    def insert(self, table: str, documents: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Insert documents, all of them or none; return their ids."""
+        return list(self._call("insert", {"table": table, "documents": list(documents)}))
+
+    def patch(self, id: str, changes: Mapping[str, Any], unset: Sequence[str] = ()) -> None:
+        """Set fields of a document, and remove those of `unset`."""
+        self._call("patch", {"id": id, "set": dict(changes), "unset": list(unset)})
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Delete documents, all of them or none; return how many."""
+        return int(self._call("delete", {"ids": list(ids)})["deleted"])
+
+    def delete_where(self, query: DocumentQuery) -> Iterator[int]:
+        """Delete what the query finds, in several transactions; yield how many each deleted."""
+        cursor: str | None = None
+        while True:
+            done = self._call("delete", {**query.to_json(), "cursor": cursor})
+            yield int(done["deleted"])
+            if done["isDone"]:
+                return
+            cursor = done["continueCursor"]
