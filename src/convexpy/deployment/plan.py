@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from convexpy.database import Catalog, IndexInfo
 from convexpy.deployment.changes import tables_to_check
-from convexpy.deployment.shapes import in_words, shape_changes, shape_lines
 from convexpy.errors import PushRejected
+from convexpy.schema.shapes import in_words, shape_changes, shape_lines
 
 if TYPE_CHECKING:
     from convexpy.deployment.deployment import Deployment
