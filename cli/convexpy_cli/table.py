@@ -66,6 +66,7 @@ class Command:
 COMMANDS: dict[str, Command] = {
     "init": Command("init", "init", "create a project, or adopt a folder", "Start"),
     "dev": Command("dev", "dev", "watch the functions folder, push every save, show logs", "Start"),
+    "serve": Command("serve", "serve", "run a production server", "Start"),
     "run": Command("run", "run", "call a function", "Use"),
     "logs": Command("logs", "logs", "read and follow logs", "Use"),
     "data": Command("data", "data", "show tables and documents", "Use"),

@@ -1,8 +1,13 @@
 """Admin keys: `<deployment name>|<hex>`.
 
-Format of the hex part: one version byte, an 8-byte key id, then HMAC-SHA256(instance secret, version + key id). So no
-secret of a key is stored anywhere; what a key may do and until when is in its record, found by the id. The first key of
-a deployment has no record: it opens everything and lasts. Comparison takes constant time.
+Format of the hex part: one version byte, an 8-byte key id, then the secret part.
+
+- Version 2: 24 random bytes. The record of the key holds the SHA-256 of all of it: who reads the data, the instance secret
+  included, can make no key from it.
+- Version 1: HMAC-SHA256(instance secret, version + key id). The first key of a development server, which has no record,
+  opens everything and lasts; and keys made before version 2.
+
+What a key may do and until when is in its record, found by the id. Comparison takes constant time.
 """
 
 from __future__ import annotations
@@ -13,7 +18,7 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +28,9 @@ from convexpy.auth._access import FULL_ACCESS, Access, KeyKind
 from convexpy.errors import RequestError
 
 VERSION = 1
+HASHED_VERSION = 2
 KEY_ID_BYTES = 8
+KEY_RANDOM_BYTES = 24
 SECRET_BYTES = 32
 PREFIX_LENGTH = 2 + 6
 """Hex digits of a key that lists may show: the version and three bytes of the id."""
@@ -42,9 +49,10 @@ class InvalidKey(RequestError):
 
 
 class KeyRecord(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
-    """What is kept of a key: never the key. Times are milliseconds since the epoch."""
+    """What is kept of a key: never the key. Times are milliseconds since the epoch; `digest` is SHA-256 in hex."""
 
     key_id: str
+    digest: str = ""
     name: str
     kind: KeyKind
     functions: tuple[str, ...] = ()
@@ -58,9 +66,17 @@ def create_instance_secret() -> str:
     return os.urandom(SECRET_BYTES).hex()
 
 
-def shown_prefix(name: str, key_id: str) -> str:
+def create_hashed_key(name: str) -> tuple[str, str, str]:
+    """Return a new key of the deployment `name`, its id, and the digest by which it is known."""
+    key_id = os.urandom(KEY_ID_BYTES)
+    raw = bytes([HASHED_VERSION]) + key_id + os.urandom(KEY_RANDOM_BYTES)
+    return f"{name}|{raw.hex()}", key_id.hex(), hashlib.sha256(raw).hexdigest()
+
+
+def shown_prefix(name: str, key_id: str, *, hashed: bool = False) -> str:
     """Return as much of a key as tells it from others."""
-    return f"{name}|{bytes([VERSION]).hex()}{key_id}"[: len(name) + 1 + PREFIX_LENGTH]
+    version = HASHED_VERSION if hashed else VERSION
+    return f"{name}|{bytes([version]).hex()}{key_id}"[: len(name) + 1 + PREFIX_LENGTH]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +105,7 @@ class AdminKeys:
     ) -> None:
         self.name = name
         self.records: dict[str, KeyRecord] = {}
+        self.find_unknown: Callable[[str], KeyRecord | None] = lambda key_id: None
         self._secret = bytes.fromhex(instance_secret)
         self._literal = [_digest(key) for key in literal_keys]
         self.first_id = first_key.partition("|")[2][2 : 2 + 2 * KEY_ID_BYTES]
@@ -97,7 +114,7 @@ class AdminKeys:
         return hmac.new(self._secret, b"admin-key" + bytes([VERSION]) + key_id, hashlib.sha256).digest()
 
     def create(self) -> str:
-        """Return a new key; it is of use once its record is there."""
+        """Return a new key of version 1."""
         key_id = os.urandom(KEY_ID_BYTES)
         return f"{self.name}|{(bytes([VERSION]) + key_id + self._signature(key_id)).hex()}"
 
@@ -118,11 +135,11 @@ class AdminKeys:
             raw = bytes.fromhex(secret) if bar else b""
         except ValueError:
             raw = b""
-        key_id, signature = raw[1 : 1 + KEY_ID_BYTES], raw[1 + KEY_ID_BYTES :]
-        genuine = hmac.compare_digest(signature, self._signature(key_id))
-        if left != self.name or raw[:1] != bytes([VERSION]) or not genuine:
+        if left != self.name:
             raise InvalidKey(self.name)
-        record = self._record(key_id.hex(), now_ms)
+        record = (
+            self._hashed(raw, now_ms) if raw[:1] == bytes([HASHED_VERSION]) else self._signed(raw, now_ms)
+        )
         access = FULL_ACCESS if record is None else Access(record.kind, record.functions)
         return ParsedKey(access, _acting_as(acting), record)
 
@@ -132,11 +149,31 @@ class AdminKeys:
         secret, _, acting = secret.partition(":")
         return left + bar + secret, acting
 
-    def _record(self, key_id: str, now_ms: float) -> KeyRecord | None:
-        if key_id == self.first_id:
+    def _signed(self, raw: bytes, now_ms: float) -> KeyRecord | None:
+        """Check a key of version 1; its record, or None for the first key."""
+        key_id, signature = raw[1 : 1 + KEY_ID_BYTES], raw[1 + KEY_ID_BYTES :]
+        genuine = hmac.compare_digest(signature, self._signature(key_id))
+        if raw[:1] != bytes([VERSION]) or not genuine:
+            raise InvalidKey(self.name)
+        if key_id.hex() == self.first_id:
             return None
-        record = self.records.get(key_id)
-        if record is None or (record.expires_at is not None and record.expires_at <= now_ms):
+        record = self.records.get(key_id.hex())
+        # A record with a digest is of a key of version 2: the instance secret must not be enough to act for it.
+        if record is None or record.digest:
+            raise InvalidKey(self.name)
+        return self._unexpired(record, now_ms)
+
+    def _hashed(self, raw: bytes, now_ms: float) -> KeyRecord:
+        """Check a key of version 2."""
+        key_id = raw[1 : 1 + KEY_ID_BYTES].hex()
+        record = self.records.get(key_id) or self.find_unknown(key_id)
+        if record is None or not hmac.compare_digest(hashlib.sha256(raw).hexdigest(), record.digest):
+            raise InvalidKey(self.name)
+        self.records[key_id] = record
+        return self._unexpired(record, now_ms)
+
+    def _unexpired(self, record: KeyRecord, now_ms: float) -> KeyRecord:
+        if record.expires_at is not None and record.expires_at <= now_ms:
             raise InvalidKey(self.name)
         return record
 

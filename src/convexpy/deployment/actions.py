@@ -72,6 +72,7 @@ class ActionDispatcher:
         self._on_progress = on_progress
         self._slots: list[_Slot] = []
         self._waiting: list[_Action] = []
+        self.executors_lost = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     def submit(self, call: Call, done: OnActionDone, timeout_s: float | None = None) -> None:
@@ -108,6 +109,11 @@ class ActionDispatcher:
         )
 
     # Executors
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that run actions."""
+        return [slot.connection.pid for slot in self._slots]
 
     def attach(self, connection: ExecutorConnection) -> None:
         """Add an executor that has said `Ready`."""
@@ -175,6 +181,7 @@ class ActionDispatcher:
         self._close_if_done(slot)
 
     def _lost(self, slot: _Slot, reason: str) -> None:
+        self.executors_lost += 1
         if slot in self._slots:
             self._slots.remove(slot)
             self._need_executor()

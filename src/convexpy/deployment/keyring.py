@@ -6,8 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from convexpy.auth import FULL_ACCESS, AdminKeys, KeyKind, KeyRecord, ParsedKey, shown_prefix
-from convexpy.errors import RequestError
+from convexpy.auth import (
+    FULL_ACCESS,
+    AdminKeys,
+    KeyKind,
+    KeyRecord,
+    ParsedKey,
+    create_hashed_key,
+    shown_prefix,
+)
+from convexpy.deployment.new_keys import NewKeys
+from convexpy.errors import Error, RequestError
 from convexpy.values import encode_wire
 
 if TYPE_CHECKING:
@@ -23,20 +32,51 @@ class Keyring:
     def __init__(self, deployment: Deployment, keys: AdminKeys, records: list[KeyRecord]) -> None:
         self._deployment = deployment
         self._keys = keys
+        self._new = NewKeys(deployment.storage.folder)
         keys.records = {record.key_id: record for record in records}
+        keys.find_unknown = self._new.find
 
     def verify(self, key: str) -> ParsedKey:
         """Return what a key says, or raise InvalidKey; the use is noted."""
         now_ms = self._deployment.clock.now_ns() / 1e6
         parsed = self._keys.verify(key, now_ms)
         record = parsed.record
-        if record is not None and now_ms - (record.last_used_at or 0.0) >= USE_NOTED_EVERY_MS:
+        if record is not None and self._new.is_new(record.key_id):
+            self._deployment.in_background(self._keep(record))
+        elif record is not None and now_ms - (record.last_used_at or 0.0) >= USE_NOTED_EVERY_MS:
             self._keys.records[record.key_id] = msgspec.structs.replace(record, last_used_at=now_ms)
             used = {"keyId": record.key_id, "at": now_ms}
             self._deployment.in_background(
                 self._deployment.run_system("_system/keys:used", encode_wire(used))
             )
         return parsed
+
+    async def take_new(self) -> None:
+        """Take the keys that were made beside the server, with access to its data folder only."""
+        for record in self._new.all():
+            if record.key_id in self._keys.records:
+                self._new.remove(record.key_id)  # the server ended between keeping and removing it
+                continue
+            self._keys.records[record.key_id] = record
+            await self._keep(record)
+
+    async def _keep(self, record: KeyRecord) -> None:
+        """Move the record of such a key into the data; a name that is taken gets the beginning of its id."""
+        self._new.seen(record.key_id)
+        try:
+            await self._store(record)
+        except Error as error:
+            if error.code != "KeyNameTaken":
+                raise
+            record = msgspec.structs.replace(record, name=f"{record.name}-{record.key_id[:6]}")
+            self._keys.records[record.key_id] = record
+            await self._store(record)
+        self._new.remove(record.key_id)
+
+    async def _store(self, record: KeyRecord) -> None:
+        fields = msgspec.to_builtins(record)
+        document = {field: value for field, value in fields.items() if value not in (None, "")}
+        await self._deployment.run_system("_system/keys:create", encode_wire(document))
 
     async def create(
         self, name: str, kind: KeyKind, functions: tuple[str, ...] = (), expires_at: float | None = None
@@ -56,18 +96,17 @@ class Keyring:
             )
         if expires_at is not None and expires_at <= now_ms:
             raise RequestError("the key would have expired already", code="BadKeyExpiry")
-        key = self._keys.create()
-        key_id = key.partition("|")[2][2:18]
+        key, key_id, digest = create_hashed_key(self._keys.name)
         record = KeyRecord(
             key_id=key_id,
+            digest=digest,
             name=name,
             kind=kind,
             functions=functions,
             created_at=now_ms,
             expires_at=expires_at,
         )
-        document = {field: value for field, value in msgspec.to_builtins(record).items() if value is not None}
-        await self._deployment.run_system("_system/keys:create", encode_wire(document))
+        await self._store(record)
         self._keys.records[key_id] = record
         return key, self._described(record)
 
@@ -80,7 +119,7 @@ class Keyring:
         matching = [
             record
             for record in self._keys.records.values()
-            if which in (record.name, record.key_id) or which == shown_prefix(self._keys.name, record.key_id)
+            if which in (record.name, record.key_id) or which == self._prefix(record)
         ]
         if which and which == shown_prefix(self._keys.name, self._keys.first_id):
             raise RequestError(
@@ -114,8 +153,11 @@ class Keyring:
             "name": record.name,
             "kind": record.kind,
             "functions": list(record.functions),
-            "prefix": shown_prefix(self._keys.name, record.key_id),
+            "prefix": self._prefix(record),
             "createdAt": record.created_at,
             "lastUsedAt": record.last_used_at,
             "expiresAt": record.expires_at,
         }
+
+    def _prefix(self, record: KeyRecord) -> str:
+        return shown_prefix(self._keys.name, record.key_id, hashed=bool(record.digest))

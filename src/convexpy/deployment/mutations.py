@@ -81,8 +81,14 @@ class MutationPipeline:
         self._gate_closed = False
         self._on_idle: list[Callable[[], None]] = []
         self.offenders = Offenders()
+        self.executors_lost = 0
 
     # Calls
+
+    @property
+    def pids(self) -> list[int]:
+        """The process that runs mutations, or none while it is replaced."""
+        return [] if self._slot is None or not self._slot.ready else [self._slot.connection.pid]
 
     def submit(self, call: Call, done: OnDone, *, first: bool = False) -> None:
         """Run a mutation; `done` is called once, when its outcome is final. `first` passes those that wait."""
@@ -149,6 +155,7 @@ class MutationPipeline:
         if slot is not self._slot:
             return
         self._slot = None
+        self.executors_lost += 1
         if blamed is not None:
             self.offenders.killed(blamed.path, reason)
             text = reason if blamed.path in reason else f"{blamed.path} ended its executor: {reason}"

@@ -42,11 +42,17 @@ class QueryDispatcher:
         self._queries: dict[int, _Query] = {}
         self._waiting: deque[_Query] = deque()
         self.offenders = Offenders()
+        self.executors_lost = 0
 
     @property
     def executors(self) -> int:
         """How many executors can take queries now."""
         return len(self._slots)
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that run queries."""
+        return [slot.connection.pid for slot in self._slots]
 
     def submit(self, call: Call, done: OnQueryDone) -> int:
         """Run a query; `done` gets the outcome and whether a later row has already touched what it read.
@@ -144,6 +150,7 @@ class QueryDispatcher:
         query.done(outcome, stale)
 
     def _lost(self, slot: TransactionSlot, reason: str, blamed: Call | None, innocent: list[Call]) -> None:
+        self.executors_lost += 1
         if slot in self._slots:
             self._slots.remove(slot)
             self._need_executor()

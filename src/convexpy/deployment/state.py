@@ -79,11 +79,16 @@ KEYS_FILE = "keys.json"
 
 
 class Keys(msgspec.Struct, rename="camel"):
-    """A deployment's name, secret and first admin key; kept in a file that only its owner can read."""
+    """A deployment's name and secret; kept in a file that only its owner can read.
+
+    A development server keeps its first admin key there too. In production none is stored: `first_key_due` is set until
+    the first one was made and shown, and the secret is empty when it comes from elsewhere.
+    """
 
     name: str
     instance_secret: str
-    admin_key: str
+    admin_key: str = ""
+    first_key_due: bool = False
 
 
 def load_keys(folder: Path) -> Keys | None:

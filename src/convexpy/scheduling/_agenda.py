@@ -65,6 +65,24 @@ class Agenda:
         self.next_ms: float | None = None
         self.stale = True
 
+    # For who looks on
+
+    @property
+    def running(self) -> int:
+        """How many jobs run now."""
+        return len(self._running)
+
+    @property
+    def waiting(self) -> int:
+        """How many due jobs were fetched and wait for their turn."""
+        return len(self._known) - len(self._running)
+
+    def late_ms(self, now_ms: float) -> float:
+        """Return for how long the first of the jobs that wait, fetched or not, has been due; 0 if none is."""
+        due = [job.due_ms for job in self._known.values() if job.id not in self._running]
+        due += [] if self.next_ms is None else [self.next_ms]
+        return max(0.0, now_ms - min(due, default=now_ms))
+
     # What is in the data
 
     def heard(self, id: str, due_ms: float) -> None:

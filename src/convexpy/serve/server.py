@@ -1,8 +1,8 @@
 """Starting and stopping a deployment server.
 
-Start: ports, keys, data folder, executors, then listen; only then the ready line. So a port in use or a folder in use
-leaves nothing behind. Stop (SIGTERM, SIGINT, end of the watchdog): close sockets with 1001, finish or cut calls, last
-group, full checkpoint, children, lock.
+Start: checks of files, ports, keys, data folder, executors, a push if there is one, then listen; only then the ready line.
+So a port in use or a folder in use leaves nothing behind. Stop (SIGTERM, SIGINT, end of the watchdog): close sockets with
+1001, finish or cut calls, last group, full checkpoint, children, lock. A second signal ends everything at once.
 """
 
 from __future__ import annotations
@@ -10,41 +10,44 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import json
 import logging
 import os
-import secrets
 import signal
 import socket
 import sys
-from pathlib import Path
+from collections.abc import Coroutine
+from typing import Any
 
 import msgspec
-import uvicorn
 
-from convexpy.auth import AdminKeys, create_instance_secret
 from convexpy.deployment import (
     Deployment,
     DeploymentSettings,
     FolderStorage,
     Keys,
+    PushRequest,
     holds_sealed,
-    load_keys,
     load_secret_key,
-    save_keys,
 )
 from convexpy.errors import Error
 from convexpy.execution.spares import SpawnStarter
 from convexpy.execution.starter import ForkStarter, Starter
 from convexpy.files import open_blob_store
 from convexpy.http import ApiApp, SiteApp
+from convexpy.http.access_log import AccessLog
+from convexpy.http.origins import AllowedOrigins
 from convexpy.limits import Knobs
 from convexpy.runtime import SystemClock
-from convexpy.serve.direct_socket import DirectSocketProtocol
-from convexpy.serve.one_write import OneWriteProtocol
+from convexpy.serve import announce, first_start, function_log, log_output
+from convexpy.serve.limits_file import read_limits
+from convexpy.serve.listening import AsgiApp, Server, bind, is_local, origin_of, server_of
+from convexpy.serve.log_output import LogOutput, now_text
+from convexpy.serve.notify import notify
 from convexpy.serve.options import ServeOptions, parse
+from convexpy.serve.tls import check_tls
 
 EXIT_UNKNOWN_OUTCOME = 75
+FORCED = {signal.SIGTERM: 143, signal.SIGINT: 130}
 LITERAL_KEYS = "CONVEXPY_EXTRA_ADMIN_KEYS"
 """Keys to accept as they stand, for tools that have one built in. Not an option: other users see command lines."""
 GC_ALLOCATIONS = 20_000
@@ -52,61 +55,19 @@ GC_ALLOCATIONS = 20_000
 logger = logging.getLogger("convexpy.serve")
 
 
-class PortInUse(Error):
-    """A port can't be bound."""
+class BuiltInKey(Error):
+    """Keys that everybody may know are set on a server that everybody can reach."""
 
-    default_code = "PortInUse"
-
-
-class _Server(uvicorn.Server):
-    """A uvicorn server whose process handles signals itself."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self._ended = asyncio.Event()
-
-    @contextlib.contextmanager
-    def capture_signals(self):  # type: ignore[no-untyped-def]  # overrides uvicorn's generator
-        yield
-
-    async def main_loop(self) -> None:
-        """Wait for the end, where uvicorn looks ten times a second: an idle server sleeps."""
-        await self.on_tick(0)
-        await self._ended.wait()
-
-    def end(self) -> None:
-        """Stop listening and close connections as their responses end."""
-        self.should_exit = True
-        self._ended.set()
+    default_code = "ConsentRequired"
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Return a listening socket.
-
-    Raises:
-        PortInUse: another process listens there, or the address can't be used.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((host, port))
-        sock.listen(2048)
-    except OSError as error:
-        sock.close()
-        raise PortInUse(f"cannot listen on {host}:{port}: {error.strerror}", data={"port": port}) from error
-    sock.setblocking(False)
-    return sock
-
-
-def ensure_keys(folder: Path, name: str | None) -> Keys:
-    """Return the keys of a data folder, made at its first start."""
-    keys = load_keys(folder)
-    if keys is None:
-        secret = create_instance_secret()
-        chosen = name or f"local-{secrets.token_hex(4)}"
-        keys = Keys(chosen, secret, AdminKeys(chosen, secret).create())
-        save_keys(folder, keys)
+def _literal_keys(options: ServeOptions) -> tuple[str, ...]:
+    keys = tuple(key for key in os.environ.get(LITERAL_KEYS, "").split(",") if key)
+    if keys and options.production and not is_local(options.host):
+        raise BuiltInKey(
+            f"{LITERAL_KEYS} is set and {options.host} can be reached from other machines",
+            hint=f"unset {LITERAL_KEYS}, or --host 127.0.0.1",
+        )
     return keys
 
 
@@ -120,7 +81,7 @@ def _knobs(options: ServeOptions) -> Knobs:
         "file_bytes": None if options.file_mib is None else options.file_mib * 2**20,
     }
     return msgspec.structs.replace(
-        Knobs(), **{name: value for name, value in given.items() if value is not None}
+        read_limits(options.config), **{name: value for name, value in given.items() if value is not None}
     )
 
 
@@ -129,31 +90,192 @@ def _starter(options: ServeOptions) -> Starter:
     return ForkStarter() if fork else SpawnStarter()
 
 
-def _origin(host: str, sock: socket.socket) -> str:
-    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
-    return f"http://{f'[{shown}]' if ':' in shown else shown}:{sock.getsockname()[1]}"
+class _Process:
+    """A server from the first check to the exit status."""
+
+    def __init__(self, options: ServeOptions, output: LogOutput | None) -> None:
+        self._options = options
+        self._output = output
+        self._stop = asyncio.Event()
+        self._status = 0
+        self._servers: list[tuple[Server, socket.socket]] = []
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._deployment: Deployment
+        self._api: ApiApp
+
+    async def run(self) -> int:
+        """Serve until told to stop; return the exit status."""
+        options = self._options
+        check_tls(options.tls_cert, options.tls_key)
+        knobs = _knobs(options)
+        literal_keys = _literal_keys(options)
+        push = _read_push(options.push_fd)
+        ports = self._bind()
+        self._keys, settings = self._open(knobs, ports, literal_keys)
+        self._api = ApiApp(self._deployment)
+        for number in FORCED:
+            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+        await self._deployment.start()
+        try:
+            key = await self._before_listening(push)
+        except BaseException:
+            await self._deployment.close()
+            raise
+        gc.freeze()
+        gc.set_threshold(GC_ALLOCATIONS, 20, 50)
+        self._listen(knobs, ports)
+        ready = {
+            "ready": True,
+            "pid": os.getpid(),
+            "url": settings.cloud_url,
+            "siteUrl": settings.site_url,
+            "name": settings.name,
+        }
+        if options.metrics_port is not None:
+            ready["metricsUrl"] = f"{origin_of('http', options.metrics_host, ports[-1])}/metrics"
+        announce.ready_line(options, ready, key)
+        notify("READY=1", f"STATUS=serving {settings.cloud_url}")
+        await self._stop.wait()
+        await self._end()
+        return self._status
+
+    # Start
+
+    def _bind(self) -> list[socket.socket]:
+        """Return the listening sockets: of the API, of HTTP actions unless they share it, of the metrics if asked for."""
+        options = self._options
+        ports = [bind(options.host, options.port)]
+        if not options.single_port:
+            ports.append(bind(options.host, options.site_port))
+        if options.metrics_port is not None:
+            ports.append(bind(options.metrics_host, options.metrics_port))
+        return ports
+
+    def _open(
+        self, knobs: Knobs, ports: list[socket.socket], literal_keys: tuple[str, ...]
+    ) -> tuple[Keys, DeploymentSettings]:
+        options = self._options
+        options.data.mkdir(mode=0o700 if options.production else 0o777, parents=True, exist_ok=True)
+        clock = SystemClock()
+        storage = FolderStorage(
+            options.data,
+            clock,
+            allow_network_file_system=options.allow_network_file_system,
+            blobs=open_blob_store(options.storage, options.data),
+        )
+        keys = first_start.ensure_keys(options)
+        scheme = "http" if options.tls_cert is None else "https"
+        cloud_url = (options.origin or "").rstrip("/") or origin_of(scheme, options.host, ports[0])
+        if options.single_port:
+            site_url = (options.site_origin or "").rstrip("/") or f"{cloud_url}/http"
+        else:
+            site_url = (options.site_origin or "").rstrip("/") or origin_of(scheme, options.host, ports[1])
+        settings = DeploymentSettings(
+            name=keys.name,
+            instance_secret=keys.instance_secret,
+            cloud_url=cloud_url,
+            site_url=site_url,
+            knobs=knobs,
+            redact=options.redact,
+            label=options.label,
+            admin_key=keys.admin_key,
+            secret_key=load_secret_key(
+                options.data, create=not holds_sealed(storage.start_state.environment)
+            ),
+            literal_keys=literal_keys,
+            install_packages=options.production,
+        )
+        self._deployment = Deployment(
+            storage, settings, on_fatal=self._fatal, starter=_starter(options), clock=clock
+        )
+        return keys, settings
+
+    def _fatal(self, error: BaseException) -> None:
+        self._status = EXIT_UNKNOWN_OUTCOME
+        self._api.sockets.close_all(1011, "InternalServerError")
+        # Nothing may be answered any more: the next start decides what is in the log.
+        asyncio.get_running_loop().call_later(0.2, os._exit, EXIT_UNKNOWN_OUTCOME)
+
+    async def _before_listening(self, push: PushRequest | None) -> str | None:
+        """Make keys and the version live that the server was given; return the first admin key if it was made now."""
+        options = self._options
+        if push is not None:
+            result = await self._deployment.pusher.push(push)
+            logger.info("version %s is live", result["version"])
+        if not options.production:
+            return None
+        self._api.probes.metrics  # noqa: B018 - counting begins here
+        await self._deployment.keyring.take_new()
+        announce.warn_of_exposure(options)
+        first_start.warn_of_plain_keys(options, self._keys)
+        return await first_start.make_first_key(self._deployment, options.data, self._keys)
+
+    def _listen(self, knobs: Knobs, ports: list[socket.socket]) -> None:
+        options = self._options
+        cert, key = options.tls_cert, options.tls_key
+        waiting = list(ports)
+        api: AsgiApp = self._api
+        if options.allow_origin:
+            api = AllowedOrigins(api, options.allow_origin)
+        self._serve(server_of(self._wrapped(api), knobs, cert=cert, key=key), waiting.pop(0))
+        if not options.single_port:
+            site = self._wrapped(SiteApp(self._deployment))
+            self._serve(server_of(site, knobs, cert=cert, key=key), waiting.pop(0))
+        if options.metrics_port is not None:
+            self._serve(server_of(self._api.probes.without_key, knobs), waiting.pop(0))
+        if options.watchdog_fd is not None:
+            self._in_background(_watch(options.watchdog_fd, self._stop))
+        if self._output is not None and options.function_log:
+            self._in_background(function_log.follow(self._deployment.log, self._output.write))
+
+    def _wrapped(self, app: AsgiApp) -> AsgiApp:
+        """Return the application with what was asked for around it."""
+        output = self._output
+        if output is not None and self._options.access_log:
+            write = output.write
+            app = AccessLog(
+                app, lambda record: write({"ts": now_text(), "level": "INFO", "type": "access", **record})
+            )
+        if self._options.trusted_proxy:
+            from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+            # Outermost, so that everything below sees the client's own address.
+            return ProxyHeadersMiddleware(app, trusted_hosts=self._options.trusted_proxy)  # type: ignore[arg-type,return-value]
+        return app
+
+    def _serve(self, server: Server, sock: socket.socket) -> None:
+        self._servers.append((server, sock))
+        self._in_background(server.serve(sockets=[sock]))
+
+    def _in_background(self, work: Coroutine[Any, Any, Any]) -> None:
+        self._tasks.append(asyncio.get_running_loop().create_task(work))
+
+    # Stop
+
+    async def _end(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number, status in FORCED.items():
+            loop.add_signal_handler(number, os._exit, status)
+        notify("STOPPING=1", "STATUS=finishing running calls")
+        self._api.probes.stopping = True
+        self._api.sockets.close_all(1001, "GoingAway")
+        for server, _ in self._servers:
+            server.end()
+        await self._deployment.close()
+        for server, _ in self._servers:
+            server.force_exit = True
+        for task in self._tasks[len(self._servers) :]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-def _uvicorn(app: object) -> _Server:
-    config = uvicorn.Config(
-        app,  # type: ignore[arg-type]  # bare ASGI callables
-        loop="none",
-        http=OneWriteProtocol,
-        ws=DirectSocketProtocol,
-        ws_max_size=Knobs().socket_message_bytes,
-        ws_ping_interval=20.0,
-        ws_ping_timeout=120.0,
-        ws_per_message_deflate=False,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-        timeout_graceful_shutdown=2,
-        backlog=2048,
-    )
-    return _Server(config)
+def _read_push(descriptor: int | None) -> PushRequest | None:
+    """Return the push in an inherited file: so it is on no command line, and no admin key is needed for it."""
+    if descriptor is None:
+        return None
+    with os.fdopen(descriptor, "rb") as stream:
+        stream.seek(0)
+        return msgspec.json.decode(stream.read(), type=PushRequest)
 
 
 async def _watch(descriptor: int, stop: asyncio.Event) -> None:
@@ -173,85 +295,35 @@ async def _watch(descriptor: int, stop: asyncio.Event) -> None:
     stop.set()
 
 
-async def serve(options: ServeOptions) -> int:
-    """Run a deployment server; return the exit status."""
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    status = 0
-    api_socket = bind(options.host, options.port)
-    site_socket = bind(options.host, options.site_port)
-    options.data.mkdir(parents=True, exist_ok=True)
-    clock = SystemClock()
-    storage = FolderStorage(
-        options.data,
-        clock,
-        allow_network_file_system=options.allow_network_file_system,
-        blobs=open_blob_store(options.storage, options.data),
-    )
-    keys = ensure_keys(options.data, options.name)
-    settings = DeploymentSettings(
-        name=keys.name,
-        instance_secret=keys.instance_secret,
-        cloud_url=options.origin or _origin(options.host, api_socket),
-        site_url=options.site_origin or _origin(options.host, site_socket),
-        knobs=_knobs(options),
-        redact=options.redact,
-        label=options.label,
-        admin_key=keys.admin_key,
-        secret_key=load_secret_key(options.data, create=not holds_sealed(storage.start_state.environment)),
-        literal_keys=tuple(key for key in os.environ.get(LITERAL_KEYS, "").split(",") if key),
-    )
-
-    def fatal(error: BaseException) -> None:
-        nonlocal status
-        status = EXIT_UNKNOWN_OUTCOME
-        api.sockets.close_all(1011, "InternalServerError")
-        # Nothing may be answered any more: the next start decides what is in the log.
-        loop.call_later(0.2, os._exit, EXIT_UNKNOWN_OUTCOME)
-
-    deployment = Deployment(storage, settings, on_fatal=fatal, starter=_starter(options), clock=clock)
-    api, site = ApiApp(deployment), SiteApp(deployment)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await deployment.start()
-    gc.freeze()
-    gc.set_threshold(GC_ALLOCATIONS, 20, 50)
-    servers = [(_uvicorn(api), api_socket), (_uvicorn(site), site_socket)]
-    tasks = [loop.create_task(server.serve(sockets=[sock])) for server, sock in servers]
-    if options.watchdog_fd is not None:
-        tasks.append(loop.create_task(_watch(options.watchdog_fd, stop)))
-    ready = {
-        "ready": True, "pid": os.getpid(), "url": settings.cloud_url, "siteUrl": settings.site_url, "name": keys.name,
-    }  # fmt: skip
-    sys.stdout.write(json.dumps(ready) + "\n")
-    sys.stdout.flush()
-    await stop.wait()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, os._exit, 130)
-    api.sockets.close_all(1001, "GoingAway")
-    for server, _ in servers:
-        server.end()
-    await deployment.close()
-    for server, _ in servers:
-        server.force_exit = True
-    tasks[-1].cancel() if options.watchdog_fd is not None else None
-    await asyncio.gather(*tasks, return_exceptions=True)
-    return status
+def _log_output(options: ServeOptions) -> LogOutput | None:
+    """Return where records go; None for a development server, which logs as it ever did."""
+    if not (options.production or options.access_log or options.function_log or options.log_sink):
+        log_output.plain_logging()
+        return None
+    output = LogOutput(options.log_format, options.log_sink)
+    log_output.use_for_logging(output)
+    return output
 
 
 def main(arguments: list[str]) -> int:
-    """Entry point; a failed start prints one JSON error as the last line on stderr."""
+    """Entry point; a failed start tells why in the last lines on stderr, and by its exit status."""
     options = parse(arguments)
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    output: LogOutput | None = None
     try:
-        if sys.platform != "win32":
-            import uvloop
-
-            return uvloop.run(serve(options))
-        return asyncio.run(serve(options))
+        output = _log_output(options)
+        return _run(options, output)
     except Error as error:
-        sys.stderr.write(json.dumps({"error": error.to_json()}) + "\n")
-        return 10 if error.code in ("PortInUse", "DataFolderInUse") else 1
+        if output is not None:
+            output.close()
+        return announce.report_failure(options, error)
+    finally:
+        if output is not None:
+            output.close()
+
+
+def _run(options: ServeOptions, output: LogOutput | None) -> int:
+    if sys.platform != "win32":
+        import uvloop
+
+        return uvloop.run(_Process(options, output).run())
+    return asyncio.run(_Process(options, output).run())

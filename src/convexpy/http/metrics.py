@@ -1,0 +1,196 @@
+"""Metrics in the text format of Prometheus.
+
+Nothing is measured for them: calls are counted from the function log, when somebody asks and when entries leave it, and
+the rest is read off the running deployment.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+)
+from prometheus_client.registry import Collector
+
+from convexpy._version import __version__
+from convexpy.deployment import Deployment
+from convexpy.http.socket import Sockets
+from convexpy.logs import Completion, FunctionLog, LogEntry
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+BUCKETS_S = (
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0,
+)  # fmt: skip
+KINDS = {"Query": "query", "Mutation": "mutation", "Action": "action", "HttpAction": "http_action"}
+
+
+class _Dispatcher(Protocol):
+    """What is read of the three dispatchers."""
+
+    executors_lost: int
+
+    @property
+    def pids(self) -> list[int]: ...
+
+
+class _Calls:
+    """What is counted of the calls of one kind."""
+
+    def __init__(self) -> None:
+        self.errors = 0
+        self.seconds = 0.0
+        self.buckets = [0] * (len(BUCKETS_S) + 1)
+
+    def add(self, seconds: float, *, failed: bool) -> None:
+        self.errors += failed
+        self.seconds += seconds
+        self.buckets[bisect_left(BUCKETS_S, seconds)] += 1
+
+    @property
+    def calls(self) -> int:
+        return sum(self.buckets)
+
+    def cumulative(self) -> list[tuple[str, float]]:
+        """Return the buckets as a histogram has them: each with all below it."""
+        borders = [*(f"{border:g}" for border in BUCKETS_S), "+Inf"]
+        total, rows = 0, list[tuple[str, float]]()
+        for border, count in zip(borders, self.buckets, strict=True):
+            total += count
+            rows.append((border, total))
+        return rows
+
+
+class CallTally:
+    """Counts calls by kind from the function log, from construction on."""
+
+    def __init__(self, log: FunctionLog) -> None:
+        self._log = log
+        self._counted = 0.0
+        self.kinds = {kind: _Calls() for kind in KINDS.values()}
+        log.on_leaving = self._leaving
+
+    def _leaving(self, entry: LogEntry) -> None:
+        if entry.cursor > self._counted:
+            self._count(entry)
+
+    def _count(self, entry: LogEntry) -> None:
+        self._counted = entry.cursor
+        completion = entry.content
+        if isinstance(completion, Completion) and completion.kind in KINDS:
+            failed = completion.error is not None
+            self.kinds[KINDS[completion.kind]].add(completion.seconds, failed=failed)
+
+    def catch_up(self) -> None:
+        """Count what is in the log and was not counted yet."""
+        for entry in self._log.after(self._counted):
+            self._count(entry)
+
+
+class Metrics(Collector):
+    """The metrics of one deployment; counting begins with construction."""
+
+    def __init__(self, deployment: Deployment, sockets: Sockets) -> None:
+        self._deployment = deployment
+        self._sockets = sockets
+        self._tally = CallTally(deployment.log)
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def render(self) -> bytes:
+        """Return all metrics as text."""
+        return generate_latest(self._registry)
+
+    def describe(self) -> Iterable[Any]:
+        """Return nothing ahead (asked by the registry)."""
+        return []
+
+    def collect(self) -> Iterator[Any]:
+        """Yield all families (called by the registry)."""
+        info = InfoMetricFamily("convexpy", "The server and the deployment")
+        info.add_metric([], {"version": __version__, "deployment": self._deployment.settings.name})
+        yield info
+        yield from self._functions()
+        yield from self._clients()
+        yield from self._storage()
+        yield from self._scheduler()
+        yield from self._executors()
+
+    def _functions(self) -> Iterator[Any]:
+        self._tally.catch_up()
+        calls = CounterMetricFamily("convexpy_function_calls", "Calls that ended", labels=["kind"])
+        errors = CounterMetricFamily("convexpy_function_errors", "Calls that failed", labels=["kind"])
+        seconds = HistogramMetricFamily(
+            "convexpy_function_seconds", "How long calls took", labels=["kind"], unit=""
+        )
+        for kind, counted in self._tally.kinds.items():
+            calls.add_metric([kind], counted.calls)
+            errors.add_metric([kind], counted.errors)
+            seconds.add_metric([kind], counted.cumulative(), counted.seconds)
+        yield from (calls, errors, seconds)
+
+    def _clients(self) -> Iterator[Any]:
+        yield _gauge("convexpy_open_sockets", "Clients that are connected", len(self._sockets))
+        hub = self._deployment.hub
+        yield _gauge("convexpy_subscribed_queries", "Distinct queries with subscribers", hub.subscriptions)
+
+    def _storage(self) -> Iterator[Any]:
+        timeline = self._deployment.timeline
+        commits = CounterMetricFamily(
+            "convexpy_commits", "Groups of mutations that became durable, since ever"
+        )
+        commits.add_metric([], timeline.row)
+        yield commits
+        rows, size = len(timeline.tail), timeline.tail_bytes
+        yield _gauge("convexpy_checkpoint_waiting_rows", "Log rows that no checkpoint covers yet", rows)
+        yield _gauge("convexpy_checkpoint_waiting_bytes", "Their size", size)
+        version = self._deployment.active.version
+        yield _gauge("convexpy_active_version", "The number of the version of the app that is live", version)
+
+    def _scheduler(self) -> Iterator[Any]:
+        agenda = self._deployment.scheduling.agenda
+        now_ms = self._deployment.clock.now_ns() / 1e6
+        yield _gauge("convexpy_scheduled_running", "Scheduled jobs that run now", agenda.running)
+        yield _gauge("convexpy_scheduled_waiting", "Due jobs, fetched ahead, that wait", agenda.waiting)
+        yield _gauge(
+            "convexpy_scheduled_late_seconds", "How late the first due job is", agenda.late_ms(now_ms) / 1000
+        )
+
+    def _executors(self) -> Iterator[Any]:
+        live = self._deployment.live
+        lost = CounterMetricFamily("convexpy_executors_lost", "Executors that died", labels=["role"])
+        count = GaugeMetricFamily("convexpy_executors", "Executors that run", labels=["role"])
+        memory = GaugeMetricFamily("convexpy_executor_memory_bytes", "Their resident memory", labels=["role"])
+        dispatchers: dict[str, _Dispatcher] = {
+            "mutations": live.mutations,
+            "queries": live.queries,
+            "actions": live.actions,
+        }
+        for role, dispatcher in dispatchers.items():
+            lost.add_metric([role], dispatcher.executors_lost)
+            count.add_metric([role], len(dispatcher.pids))
+            memory.add_metric([role], sum(map(_resident_bytes, dispatcher.pids)))
+        yield from (lost, count, memory)
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text)
+    family.add_metric([], value)
+    return family
+
+
+def _resident_bytes(pid: int) -> int:
+    """Return the resident memory of a process; 0 where the system does not tell."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0

@@ -1,0 +1,73 @@
+"""What watches over a server ask it: is it there, may it get requests, how is it doing?"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from convexpy.deployment import Deployment
+from convexpy.http.identify import admin_for
+from convexpy.http.messages import HttpRequest, Receive, Response, Scope, Send, text_response
+from convexpy.http.socket import Sockets
+
+if TYPE_CHECKING:
+    from convexpy.http.metrics import Metrics
+
+
+class Probes:
+    """The routes of load balancers and monitoring."""
+
+    def __init__(self, deployment: Deployment, sockets: Sockets) -> None:
+        self._deployment = deployment
+        self._sockets = sockets
+        self.stopping = False
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """The metrics; calls are counted from the first look on."""
+        from convexpy.http.metrics import Metrics
+
+        return Metrics(self._deployment, self._sockets)
+
+    def routes(self) -> dict[tuple[str, str], Any]:
+        """Return the handlers by method and path."""
+        return {
+            ("GET", "/health"): self._health,
+            ("GET", "/healthz"): self._health,
+            ("GET", "/readyz"): self._ready,
+            ("GET", "/metrics"): self._metrics_with_key,
+        }
+
+    async def _health(self, request: HttpRequest) -> Response:
+        """GET /health, /healthz: 200 while the process answers at all."""
+        return text_response("ok")
+
+    async def _ready(self, request: HttpRequest) -> Response:
+        """GET /readyz: 503 while calls would have to wait: at the stop, or without an executor."""
+        if self.stopping:
+            return text_response("stopping", 503)
+        if not self._deployment.live.mutations.pids:
+            return text_response("no executor for mutations", 503)
+        return text_response("ok")
+
+    async def _metrics_with_key(self, request: HttpRequest) -> Response:
+        """GET /metrics: only with an admin key that may read logs. How busy a service is, is nobody else's business."""
+        await admin_for(self._deployment.identities, request, "logs:view")
+        return self._text()
+
+    def _text(self) -> Response:
+        from convexpy.http.metrics import CONTENT_TYPE
+
+        return Response(200, self.metrics.render(), [(b"content-type", CONTENT_TYPE.encode())])
+
+    async def without_key(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve `/metrics` and nothing else, to anybody: the application of a port of its own."""
+        if scope["type"] != "http":
+            return
+        found = scope["path"] == "/metrics" and scope["method"] in ("GET", "HEAD")
+        response = self._text() if found else text_response("only GET /metrics is here\n", 404)
+        headers = [*response.headers, (b"content-length", b"%d" % len(response.body))]
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send(
+            {"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else response.body}
+        )

@@ -1,0 +1,179 @@
+"""Where a server's log goes: stderr, and a copy as JSON lines in a file.
+
+Everything becomes a record: a dict with `ts`, `level`, `type` (`server`, `access`, `function` or `gap`) and fields of its
+type. A thread writes them, so that a slow disk or a reader that stands still never holds a request up; what does not fit
+into the queue is dropped and counted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import logging
+import os
+import sys
+import threading
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from convexpy.errors import Error
+from convexpy.serve.options import Report
+
+RECORDS_WAITING_MAX = 20_000
+CLOSE_WITHIN_S = 2.0
+_encode = msgspec.json.Encoder().encode
+Record = dict[str, Any]
+
+
+class LogSinkError(Error):
+    """The file of `--log-sink` can't be opened."""
+
+    default_code = "ConfigInvalid"
+
+
+class LogOutput:
+    """Takes records and writes them, from construction until `close`. `form` is that of stderr.
+
+    Raises:
+        LogSinkError: the file can't be opened.
+    """
+
+    def __init__(self, form: Report, sink: Path | None) -> None:
+        self._human = form == "human"
+        self._sink = _open(sink)
+        self._waiting: deque[Record] = deque()
+        self._arrived = threading.Event()
+        self._closing = False
+        self._dropped = 0
+        self._thread = threading.Thread(target=self._run, name="convexpy-log", daemon=True)
+        self._thread.start()
+
+    def write(self, record: Record) -> None:
+        """Queue a record; never waits."""
+        if len(self._waiting) >= RECORDS_WAITING_MAX:
+            self._dropped += 1
+            return
+        self._waiting.append(record)
+        if not self._arrived.is_set():
+            self._arrived.set()
+
+    def close(self) -> None:
+        """Write what is queued; give up on a reader that stands still."""
+        self._closing = True
+        self._arrived.set()
+        self._thread.join(CLOSE_WITHIN_S)
+
+    def _run(self) -> None:
+        while True:
+            self._arrived.wait()
+            self._arrived.clear()
+            closing = self._closing
+            while self._waiting:
+                self._write_some()
+            if closing:
+                if self._sink is not None:
+                    os.close(self._sink)
+                return
+
+    def _write_some(self) -> None:
+        records: list[Record] = []
+        with contextlib.suppress(IndexError):
+            while len(records) < 256:
+                records.append(self._waiting.popleft())
+        if self._dropped:
+            lost, self._dropped = self._dropped, 0
+            records.append({"ts": now_text(), "level": "WARN", "type": "gap", "lost": lost})
+        as_json = b""
+        if self._sink is not None or not self._human:
+            as_json = b"".join(_encode(record) + b"\n" for record in records)
+        if self._sink is not None:
+            _write_all(self._sink, as_json)
+        shown = "".join(human(record) + "\n" for record in records).encode(errors="replace")
+        _write_all(2, shown if self._human else as_json)
+
+
+def _open(file: Path | None) -> int | None:
+    if file is None:
+        return None
+    try:
+        return os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+    except OSError as error:
+        raise LogSinkError(f"--log-sink {file}: {error.strerror}") from error
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    with contextlib.suppress(OSError):  # nobody reads, or the disk is full: the service goes on
+        while data:
+            data = data[os.write(descriptor, data) :]
+
+
+def now_text() -> str:
+    """Return the time as logs show it: UTC, in milliseconds."""
+    return moment_text(datetime.datetime.now(datetime.UTC).timestamp())
+
+
+def moment_text(seconds: float) -> str:
+    """Return a time since the epoch as logs show it."""
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def human(record: Record) -> str:
+    """Return a record as a line for people, and its log lines below."""
+    start = f"{record['ts']} {record['level']:<5} "
+    match record["type"]:
+        case "access":
+            size = f" {record['bytes']} B" if record["bytes"] is not None else ""
+            return (
+                f"{start}{record['method']} {record['path']} {record['status']} {record['ms']:g} ms{size}"
+                f" {record['client'] or '-'}"
+            )
+        case "function":
+            lines = [f"    [{line['level']}] {line['text']}" for line in record["lines"]]
+            error = [f"    {line}" for line in (record["error"] or "").splitlines()]
+            head = f"{start}{record['kind']} {record['function']} {record['status']} {record['ms']:g} ms"
+            return "\n".join([f"{head} {record['requestId']}", *lines, *error])
+        case "gap":
+            return (
+                f"{start}{record['lost']} log records were lost: they came faster than they could be written"
+            )
+        case _:
+            detail = f"\n{record['traceback']}" if record.get("traceback") else ""
+            return f"{start}{record['logger']}: {record['message']}{detail}"
+
+
+class RecordHandler(logging.Handler):
+    """Hands what Python code logs to a `LogOutput`."""
+
+    def __init__(self, output: LogOutput) -> None:
+        super().__init__()
+        self._output = output
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queue a record (called by `logging`)."""
+        fields: Record = {
+            "ts": moment_text(record.created),
+            "level": "WARN" if record.levelname == "WARNING" else record.levelname,
+            "type": "server",
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            fields["traceback"] = logging.Formatter().formatException(record.exc_info)
+        self._output.write(fields)
+
+
+def use_for_logging(output: LogOutput) -> None:
+    """Make `output` what Python code logs to."""
+    logging.basicConfig(level=logging.INFO, handlers=[RecordHandler(output)], force=True)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+
+
+def plain_logging() -> None:
+    """Log to stderr directly, as a development server does: its log is read when it fails."""
+    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, stream=sys.stderr)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
