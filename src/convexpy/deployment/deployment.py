@@ -13,6 +13,7 @@ from convexpy.database import GroupCommitter
 from convexpy.deployment.actions import ActionDispatcher
 from convexpy.deployment.backend import FunctionRunner
 from convexpy.deployment.checkpoints import CheckpointService
+from convexpy.deployment.exports import Exports
 from convexpy.deployment.files import FileService
 from convexpy.deployment.http_actions import HttpActions
 from convexpy.deployment.identities import Identities
@@ -117,6 +118,7 @@ class Deployment:
         self.functions = FunctionRunner(self, self.log, Presenter(redact=settings.redact), self.identities)
         self.http_actions = HttpActions(self)
         self.files = FileService(self, storage.blobs)
+        self.exports = Exports(self)
         self.tables = Tables(self)
         self.scheduling = SchedulingService(self)
         self.hub = Hub(self.timeline, self.functions)
@@ -195,11 +197,13 @@ class Deployment:
             await self.run_system("_system/environment:update", self.variables.sealed_again())
         await self.builds.resume(handle.description["schema"])
         await self.files.start()
+        await self.exports.start()
         await self.scheduling.start(runs=loads)
 
     async def close(self) -> None:
         """Stop: finish or cut calls, write the last group, make a full checkpoint, end the children."""
         await self.scheduling.close()
+        await self.exports.close()
         idle = asyncio.Event()
         self.live.mutations.close_gate(idle.set)
         try:

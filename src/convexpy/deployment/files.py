@@ -233,6 +233,12 @@ class FileService:
                 logger.warning("files could not be swept: %s", error)
             await asyncio.sleep(STORAGE_SWEEP_EVERY_S)
 
+    @contextlib.asynccontextmanager
+    async def keeping(self) -> AsyncGenerator[None]:
+        """Remove no bytes inside of the block: a reader of an older moment may still want them."""
+        async with self._sweeping:
+            yield
+
     async def sweep(self) -> None:
         """Remove the bytes of files that were deleted long enough ago, and bytes that never became a file."""
         async with self._sweeping:

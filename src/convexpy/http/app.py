@@ -32,6 +32,7 @@ from convexpy.http.probes import Probes
 from convexpy.http.schedule_api import ScheduleApi
 from convexpy.http.site import SiteApp
 from convexpy.http.socket import Sockets
+from convexpy.http.transfer_api import TransferApi
 
 logger = logging.getLogger("convexpy.http")
 Handler = Callable[[HttpRequest], Awaitable[Response]]
@@ -99,6 +100,8 @@ class ApiApp:
             ("GET", "/"): self._hello,
             ("POST", "/echo"): self._echo,
         }
+        self._transfers = TransferApi(deployment)
+        self._routes |= self._transfers.routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or socket (called by the ASGI server)."""
@@ -156,6 +159,8 @@ class ApiApp:
             return await self._files.respond(request, path)
         if path.startswith(DATA_PATH) and method == "POST":
             return await self._data.call(path.removeprefix(DATA_PATH), request)
+        if path.startswith("/api/export/"):
+            return await self._transfers.respond(request, path)
         if path.startswith("/api/run/") and method == "POST":
             return await self._functions.run_path(path.removeprefix("/api/run/"), request)
         if path.startswith(UNSUPPORTED):

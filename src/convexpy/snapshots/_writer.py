@@ -6,6 +6,7 @@ import json
 import time
 import zipfile
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import BinaryIO
 
 __all__ = ["SnapshotWriter"]
@@ -29,6 +30,14 @@ class SnapshotWriter:
         self._zip = zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL)
         self._now = time.gmtime()[:6]
         self._text("README.md", README.encode())
+
+    @classmethod
+    def reopen(cls, path: Path) -> SnapshotWriter:
+        """Go on with an archive that was closed; it is not one again before `close`."""
+        writer = cls.__new__(cls)
+        writer._zip = zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED, compresslevel=LEVEL)
+        writer._now = time.gmtime()[:6]
+        return writer
 
     def _entry(self, path: str, *, compressed: bool = True) -> zipfile.ZipInfo:
         info = zipfile.ZipInfo(path, self._now)

@@ -12,6 +12,7 @@ from convexpy.execution.host import CallContext
 from convexpy.execution.system import (
     browsing,
     environment,
+    exports,
     inspection,
     keys,
     push,
@@ -23,6 +24,7 @@ from convexpy.execution.system import (
 FUNCTIONS = {
     **browsing.FUNCTIONS,
     **environment.FUNCTIONS,
+    **exports.FUNCTIONS,
     **inspection.FUNCTIONS,
     **keys.FUNCTIONS,
     **push.FUNCTIONS,

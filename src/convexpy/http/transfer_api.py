@@ -1,0 +1,138 @@
+"""Exports and imports over HTTP: the routes of the official command line, and a few of our own beside them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from convexpy.deployment import Deployment
+from convexpy.errors import RequestError
+from convexpy.http.file_api import CACHE, FileResponse, Range, parse_range
+from convexpy.http.identify import admin_for
+from convexpy.http.messages import Headers, HttpRequest, Response, decode_body, json_response
+
+__all__ = ["TransferApi"]
+
+ZIP_PATH = "/api/export/zip/"
+CANCEL_PATH = "/api/export/cancel/"
+EXPIRE_PATH = "/api/export/set_expiration/"
+PIECE_BYTES = 256 * 1024
+
+
+class _Expiration(msgspec.Struct, rename="camel"):
+    expiration_ts_ns: int | None = None
+    expiration_ts: int | None = None
+
+
+class _Which(msgspec.Struct):
+    id: str
+
+
+class ExportApi:
+    """The routes below `/api/export/`."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._identities = deployment.identities
+
+    async def request(self, request: HttpRequest) -> Response:
+        """POST /api/export/request/zip: start an export; `tables` and `backup` are our own parameters."""
+        await admin_for(self._identities, request, "data:view")
+        if request.query("component"):
+            raise RequestError("components are not supported", code="UnsupportedByConvexpy")
+        tables = request.query("tables")
+        id = await self._deployment.exports.request(
+            include_storage=request.query("includeStorage") == "true",
+            tables=None if tables is None else [name for name in tables.split(",") if name],
+            backup=request.query("backup") == "true",
+        )
+        return json_response({"id": id})
+
+    async def delete(self, request: HttpRequest) -> Response:
+        """POST /api/convexpy/exports/delete."""
+        await admin_for(self._identities, request, "data:write")
+        which: _Which = decode_body(await request.json_body(), _Which)
+        await self._deployment.exports.delete(which.id)
+        return json_response({"deleted": which.id})
+
+    async def respond(self, request: HttpRequest, path: str) -> Response:
+        """Serve a path that names an export."""
+        if path.startswith(ZIP_PATH) and request.method in ("GET", "HEAD"):
+            return await self._download(request, path.removeprefix(ZIP_PATH))
+        if path.startswith(CANCEL_PATH) and request.method == "POST":
+            await admin_for(self._identities, request, "data:view")
+            await self._deployment.exports.cancel(path.removeprefix(CANCEL_PATH))
+            return Response(200)
+        if path.startswith(EXPIRE_PATH) and request.method == "POST":
+            await admin_for(self._identities, request, "data:write")
+            body: _Expiration = decode_body(await request.json_body(), _Expiration)
+            moment = body.expiration_ts_ns if body.expiration_ts_ns is not None else body.expiration_ts
+            if moment is None:
+                raise RequestError("`expirationTsNs` is missing", code="BadJsonBody")
+            await self._deployment.exports.set_expiration(path.removeprefix(EXPIRE_PATH), moment)
+            return Response(200)
+        raise RequestError("no such route below /api/export", code="UnsupportedByConvexpy")
+
+    async def _download(self, request: HttpRequest, which: str) -> Response:
+        await admin_for(self._identities, request, "data:view")
+        found, path = await self._deployment.exports.find(which)
+        size = path.stat().st_size
+        name = f"snapshot_{self._deployment.settings.name}_{int(found['start_ts'])}.zip"
+        headers: Headers = [
+            (b"content-type", b"application/zip"),
+            (b"content-disposition", f"attachment; filename={name}".encode()),
+            (b"accept-ranges", b"bytes"),
+            CACHE,
+        ]
+        asked = request.header(b"range")
+        part, status = Range(0, size), 200
+        if asked is not None:
+            try:
+                wanted = parse_range(asked, size)
+            except RequestError as error:
+                return Response(error.status, b"", [(b"content-range", b"bytes */%d" % size)])
+            if wanted is not None:
+                part, status = wanted, 206
+                shown = b"bytes %d-%d/%d" % (part.start, part.end - 1, size)
+                headers.append((b"content-range", shown))
+        chunks = _pieces(path, part) if request.method == "GET" and part.end > part.start else None
+        return FileResponse(status, headers, part.end - part.start, chunks)
+
+
+async def _pieces(path: Path, part: Range) -> AsyncGenerator[bytes, None]:
+    file = await asyncio.to_thread(path.open, "rb")
+    try:
+        await asyncio.to_thread(file.seek, part.start)
+        left = part.end - part.start
+        while left:
+            piece = await asyncio.to_thread(file.read, min(PIECE_BYTES, left))
+            if not piece:
+                return
+            left -= len(piece)
+            yield piece
+    finally:
+        file.close()
+
+
+class TransferApi:
+    """All routes of exports and imports."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._exports = ExportApi(deployment)
+
+    @property
+    def routes(self) -> dict[tuple[str, str], Any]:
+        """Handlers by method and path."""
+        exports = self._exports
+        return {
+            ("POST", "/api/export/request/zip"): exports.request,
+            ("POST", "/api/convexpy/exports/delete"): exports.delete,
+        }
+
+    async def respond(self, request: HttpRequest, path: str) -> Response:
+        """Serve a path below `/api/export/` that has a part of its own."""
+        return await self._exports.respond(request, path)
