@@ -67,7 +67,9 @@ COMMANDS: dict[str, Command] = {
     "init": Command("init", "init", "create a project, or adopt a folder", "Start"),
     "dev": Command("dev", "dev", "watch the functions folder, push every save, show logs", "Start"),
     "serve": Command("serve", "serve", "run a production server", "Start"),
+    "deploy": Command("deploy", "deploy", "push to a shared deployment, in one moment", "Start"),
     "run": Command("run", "run", "call a function", "Use"),
+
     "logs": Command("logs", "logs", "read and follow logs", "Use"),
     "data": Command("data", "data", "show tables and documents", "Use"),
     "data get": Command("data", "data_get", "show a document", "Use"),

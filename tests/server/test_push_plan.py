@@ -141,7 +141,7 @@ def test_schema_crons_and_modules(shared: ServerProcess) -> None:
     assert {"crons.py", "data/words.txt", "schema.py"} == {name for _, name in changes(found, "modules")}
     assert found["data"] == "ok"
     gone = plan(shared, {"notes.py": FUNCTIONS, "schema.py": schema.replace('"notes": ', '"other": ')})
-    assert changes(gone, "schema")["removed", "notes"]["detail"] == "table · its 13 documents stay"
+    assert changes(gone, "schema")["removed", "notes"]["detail"] == "table · 13 documents kept"
 
 
 def test_documents_that_do_not_fit_are_counted_and_named(shared: ServerProcess) -> None:

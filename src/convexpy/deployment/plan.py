@@ -84,8 +84,9 @@ async def check_data(deployment: Deployment, schema: dict[str, Any] | None, plan
     plan.data = "failed" if misfits else "ok"
     if misfits:
         first = misfits[0]
-        count = f"{first['count']:,} document{'s' if first['count'] > 1 else ''}"
-        message = f'{count} in "{first["table"]}" do not fit the new schema: {first["documents"][0]}'
+        text = first["documents"][0].partition("\n")[0]
+        verb = "does" if first["count"] == 1 else "do"
+        message = f'{counted(first["count"], "document")} in "{first["table"]}" {verb} not fit the new schema: {text}'
         plan.blocked.insert(
             0,
             {
@@ -100,6 +101,11 @@ async def check_data(deployment: Deployment, schema: dict[str, Any] | None, plan
                 },
             },
         )
+
+
+def counted(number: int, what: str) -> str:
+    """Return `1 document` or `1,204 documents`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _change(area: str, kind: str, name: str, detail: str, consent: str | None = None, **more: Any) -> Change:
@@ -124,7 +130,7 @@ def _functions(
         harm = request.production and was_public and calls > 0
         consent = f"function-removal:{path}" if harm else None
         if path not in new:
-            detail = f"{old[path]['visibility']} · {calls:,} calls in 24 h"
+            detail = f"{old[path]['visibility']} · {counted(calls, 'call')} in 24 h"
             yield _change("functions", "removed", path, detail, consent, calls=calls)
             continue
         differences = _function_differences(old[path], new[path])
@@ -189,11 +195,11 @@ def _tables(
     for name in sorted(old.keys() | new.keys()):
         stored = documents.get(name, 0)
         if name not in old:
-            holds = f" · {stored:,} documents" if stored else ""
+            holds = f" · {counted(stored, 'document')}" if stored else ""
             yield _change("schema", "added", name, f"table{holds}", documents=stored)
         elif name not in new:
             yield _change(
-                "schema", "removed", name, f"table · its {stored:,} documents stay", documents=stored
+                "schema", "removed", name, f"table · {counted(stored, 'document')} kept", documents=stored
             )
         else:
             for where, text in shape_changes(old[name]["validator"], new[name]["validator"]):
@@ -232,7 +238,7 @@ def _indexes(
         again = {name for name, _ in wanted.keys() - have.keys()}
         for key in sorted(wanted.keys() - have.keys()):
             staged = " · in the background, staged" if wanted[key]["staged"] else ""
-            build = f"build over ~{stored:,} documents" if stored else "nothing to build"
+            build = f"build over ~{counted(stored, 'document')}" if stored else "nothing to build"
             fields: dict[str, Any] = {
                 "fields": list(key[1]), "documents": stored, "staged": bool(wanted[key]["staged"]),
             }  # fmt: skip
@@ -243,7 +249,8 @@ def _indexes(
             if bool(wanted[key]["staged"]) != have[key].staged:
                 building = " when it is built" if have[key].state == "building" else ""
                 text = "staged: not to be queried" if wanted[key]["staged"] else f"no longer staged{building}"
-                yield _change("indexes", "changed", f"{table}.{key[0]}", text, documents=stored)
+                more = {"documents": stored, "building": have[key].state == "building"}
+                yield _change("indexes", "changed", f"{table}.{key[0]}", text, **more)
 
 
 def _dropped(table: str, index: IndexInfo, stored: int, request: PushRequest, *, rebuilt: bool) -> Change:
@@ -257,7 +264,7 @@ def _dropped(table: str, index: IndexInfo, stored: int, request: PushRequest, *,
     fields: dict[str, Any] = {
         "fields": list(index.fields), "documents": stored, "staged": index.staged,
     }  # fmt: skip
-    return _change("indexes", "removed", name, f"{stored:,} documents · {what}", consent, **fields)
+    return _change("indexes", "removed", name, f"{counted(stored, 'document')} · {what}", consent, **fields)
 
 
 # The rest

@@ -14,6 +14,7 @@ __all__ = ["EXIT_CODES", "exit_code", "exit_code_of"]
 
 EXIT_CODES: dict[str, int] = {
     "FunctionFailed": 1,
+    "BuildFailed": 1,
     "LimitExceeded": 1,
     "UsageError": 2,
     "FunctionNotFound": 2,
@@ -57,6 +58,9 @@ EXIT_CODES: dict[str, int] = {
     "SchemaViolation": 8,
     "ConsentRequired": 9,
     "DeploymentProtected": 9,
+    "BuildEnvironmentMismatch": 9,
+    "GitNotClean": 9,
+    "Declined": 9,
     "PushSuperseded": 10,
     "PushInProgress": 10,
     "PortInUse": 10,
@@ -68,6 +72,8 @@ EXIT_CODES: dict[str, int] = {
     "CliTooOld": 11,
     "NotSupported": 12,
     "PreviewsUnsupported": 12,
+    "RollbackUnsupported": 12,
+
     "InternalError": 70,
 }
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from convexpy.project._analysis import analyze
 from convexpy.project._client_env import client_variables, write_client_env
 from convexpy.project._config import CONFIG_FILE, Config, NamedDeployment, read_config
-from convexpy.project._credentials import origin_of, stored_key, user_folder
+from convexpy.project._credentials import (
+    forget_key,
+    origin_of,
+    store_key,
+    stored_entries,
+    stored_key,
+    user_folder,
+    user_remotes,
+)
 from convexpy.project._env_file import edit_env, parse_env, quote_value, read_env_file, update_env_file
 from convexpy.project._local import (
     DEFAULT_PORTS,
@@ -18,6 +26,7 @@ from convexpy.project._local import (
 )
 from convexpy.project._locate import Project, find_project, open_project
 from convexpy.project._modules import FunctionsFolder, SourceFile, has_typescript_functions, is_pushed
+from convexpy.project._profiles import Profiles, check_name
 from convexpy.project._scaffold import (
     PlannedFile,
     Scaffold,
@@ -44,6 +53,7 @@ __all__ = [
     "LockHolder",
     "NamedDeployment",
     "PlannedFile",
+    "Profiles",
     "Project",
     "Scaffold",
     "SignIn",
@@ -53,10 +63,12 @@ __all__ = [
     "TargetRequest",
     "analyze",
     "as_new",
+    "check_name",
     "client_variables",
     "edit_env",
     "find_checker",
     "find_project",
+    "forget_key",
     "free_pairs",
     "has_typescript_functions",
     "is_pushed",
@@ -75,9 +87,12 @@ __all__ = [
     "render_scaffold",
     "resolve_target",
     "run_checker",
+    "store_key",
+    "stored_entries",
     "stored_key",
     "update_env_file",
     "user_folder",
+    "user_remotes",
     "write_client_env",
     "write_planned",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 import tomli
 
 from convexpy.errors import ProjectError, SourceLocation
+from convexpy.project._toml_edit import add_table, checked_edit, remove_table, replace_file
 
 
 def user_folder() -> Path:
@@ -48,6 +50,42 @@ def stored_key(url: str, folder: Path | None = None) -> str | None:
     entry = entries.get(origin_of(url))
     key = entry.get("key") if isinstance(entry, dict) else None
     return key if isinstance(key, str) and key else None
+
+
+def stored_entries(folder: Path | None = None) -> dict[str, dict[str, Any]]:
+    """Return what is remembered by origin: `key`, and `name` and `added` (milliseconds) where they are known."""
+    entries = _read((folder or user_folder()) / "credentials.toml")
+    return {
+        origin: entry
+        for origin, entry in entries.items()
+        if isinstance(entry, dict) and isinstance(entry.get("key"), str)
+    }
+
+
+def store_key(url: str, key: str, *, name: str | None, added_ms: int, folder: Path | None = None) -> None:
+    """Remember a key for the origin of `url`, in place of the one before. The file is for its owner's eyes only."""
+    origin = origin_of(url)
+    values: dict[str, Any] = {"key": key, **({"name": name} if name else {}), "added": added_ms}
+    _edit(folder, lambda text: add_table(remove_table(text, (origin,)), (origin,), values), {origin: values})
+
+
+def forget_key(url: str, folder: Path | None = None) -> bool:
+    """Forget the key for the origin of `url`; returns whether there was one."""
+    origin = origin_of(url)
+    if origin not in stored_entries(folder):
+        return False
+    _edit(folder, lambda text: remove_table(text, (origin,)), {origin: None})
+    return True
+
+
+def _edit(folder: Path | None, edit: Callable[[str], str], changes: dict[str, Any]) -> None:
+    file = (folder or user_folder()) / "credentials.toml"
+    meant = {**_read(file), **changes}
+    old = file.read_text(encoding="utf-8") if file.exists() else ""
+    new = checked_edit(
+        file, old, edit(old), {name: value for name, value in meant.items() if value is not None}
+    )
+    replace_file(file, new, mode=0o600)
 
 
 def user_remotes(folder: Path | None = None) -> dict[str, dict[str, Any]]:

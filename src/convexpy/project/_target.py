@@ -2,8 +2,9 @@
 
 The first source that names one wins: flags, `--env-file`, the environment, `.env.local`, `.env`, the
 configuration, `local`. A deploy does not look at what was chosen for development: after the environment comes the
-deployment that is marked production. Without a project there are flags, the environment and the user's own files. A URL and its key always come from the same source, so that a key is never sent to
-somebody else's URL; a URL without a key may use the one remembered for exactly its origin.
+deployment that is marked production. Without a project there are flags, the environment and the user's own files.
+A URL and its key always come from the same source, so that a key is never sent to somebody else's URL; a URL without a
+key may use the one remembered for exactly its origin.
 """
 
 from __future__ import annotations

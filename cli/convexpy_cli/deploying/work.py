@@ -1,0 +1,432 @@
+"""One deploy: check, plan, ask, build, push, run. Whatever goes wrong before the switch leaves the old version serving."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from convexpy.client import AdminClient, DeploymentError, PushFile, PushResult, Unreachable
+from convexpy.errors import Error
+from convexpy.errors.exit_codes import exit_code_of
+from convexpy.project import FunctionsFolder, Target, read_env_file
+from convexpy_cli import failure, targets
+from convexpy_cli.deploying import checks, github, plan_text
+from convexpy_cli.deploying.build import build_variables, run_build
+from convexpy_cli.deploying.surroundings import (
+    Commit,
+    current_actor,
+    current_commit,
+    preview_build,
+    variables_read,
+)
+from convexpy_cli.pushing import push_config, push_files
+from convexpy_cli.settings import flag_from_environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from convexpy_cli.invocation import Invocation
+
+RETRY_S = 60.0
+LONG_BUILD_TIMEOUT_S = 24 * 3600.0
+# What every system has: code that reads these needs nothing from the deployment.
+_OF_THE_SYSTEM = {"PATH", "HOME", "LANG", "TZ", "TMPDIR", "PYTHONPATH", "CONVEX_CLOUD_URL", "CONVEX_SITE_URL"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployOptions:
+    """What the command line says about a deploy."""
+
+    dry_run: bool = False
+    diff: bool = False
+    cmd: str | None = None
+    cmd_after: str | None = None
+    cmd_url_env_var: str | None = None
+    typecheck: str | None = None
+    codegen: str | None = None
+    message: str | None = None
+    actor: str | None = None
+    run: str | None = None
+    set_env: tuple[str, ...] = ()
+    set_env_file: Path | None = None
+    wait_indexes: bool = True
+    index_timeout_s: float | None = None
+    check_build_environment: bool = True
+    push_all: bool = False
+    allow: tuple[str, ...] = ()
+
+
+@dataclass
+class _Progress:
+    """How far a deploy has come, for the last line."""
+
+    target: str = ""
+    before: str = ""
+    sent: bool = False
+    live: str = ""
+    target_known: bool = field(default=False)
+
+    def last_line(self) -> str:
+        """Say what serves now."""
+        if self.live:
+            return f'"{self.target}" now serves {self.live}'
+        if self.sent:
+            return f'the state of "{self.target}" is unknown: `convexpy status` tells'
+        if self.before:
+            return f'nothing was changed: "{self.target}" still serves {self.before}'
+        return f'nothing was changed on "{self.target}"' if self.target else "nothing was changed"
+
+
+def deploy(run: Invocation, options: DeployOptions) -> int:
+    """Deploy; return the exit status. The last line always says what serves now."""
+    progress = _Progress()
+    try:
+        return _Deploy(run, options, progress).perform()
+    except (failure.Failure, Error) as error:
+        fields = failure.shown(error)
+        github.annotate(fields)
+        if run.settings.machine or run.settings.debug:
+            run.output.note(progress.last_line())
+            raise
+        run.output.error(fields)
+        run.output.note(progress.last_line())
+        return int(fields["exitCode"])
+
+
+class _Deploy:
+    def __init__(self, run: Invocation, options: DeployOptions, progress: _Progress) -> None:
+        self._run = run
+        self._options = options
+        self._progress = progress
+        self._commit = Commit()
+        self._environment: dict[str, str] = {}
+        self._allow = [*run.settings.allow, *options.allow]
+
+    def perform(self) -> int:
+        run = self._run
+        target = run.target(deploying=True)
+        self._progress.target = target.name
+        self._commit = current_commit(run.project.root)
+        self._environment = self._variables()
+        self._guard(target)
+        with targets.connected(run, "deploy", target=target) as (target, client):
+            return self._with(target, client)
+
+    # Before anything is asked
+
+    def _variables(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        if self._options.set_env_file is not None:
+            if not self._options.set_env_file.is_file():
+                raise failure.usage(f"--set-env-file {self._options.set_env_file}: no such file")
+            found |= read_env_file(self._options.set_env_file)
+        for text in self._options.set_env:
+            name, equals, value = text.partition("=")
+            if not equals:
+                raise failure.usage(f"--set-env {name}: no value", "--set-env NAME=VALUE")
+            found[name] = value
+        from convexpy_cli.output import masking
+
+        for value in found.values():
+            masking.register(value)
+        return found
+
+    def _guard(self, target: Target) -> None:
+        root = self._run.project.root
+        if (
+            self._run.project.config.require_clean_git
+            and not self._options.dry_run
+            and not self._commit.clean
+        ):
+            raise failure.Failure(
+                "GitNotClean",
+                "there are changes that are not committed"
+                if self._commit.clean is False
+                else f"{root} is no git checkout",
+                failure.REFUSED,
+                hint="commit them, or [deploy] require-clean-git = false",
+            )
+        variable = preview_build(os.environ)
+        if variable and self._options.check_build_environment and _is_production(target):
+            raise failure.Failure(
+                "BuildEnvironmentMismatch",
+                f'{variable} says that this is no build for production, but "{target.name}" is',
+                failure.REFUSED,
+                hint="a target of its own for such builds, or --check-build-environment disable",
+            )
+
+    # With the deployment
+
+    def _with(self, target: Target, client: AdminClient) -> int:
+        run = self._run
+        kind = "production" if _is_production(target) else target.kind
+        parts = [target.name, kind, target.url, client.version(), self._commit.short, self._commit.branch]
+        run.output.note(" · ".join(part for part in dict.fromkeys(parts) if part))
+        project = run.project
+        files = push_files(FunctionsFolder(project.functions, label=project.config.functions))
+        request = self._request(target, files)
+        planned = self._plan(client, files, request)
+        start = planned["from"]
+        self._progress.before = _version_text(start)
+        result_checks, blocked = self._checks(planned)
+        changes = _with_places(planned["plan"]["changes"], request["places"], target.name)
+        blocked += planned["plan"]["blocked"]
+        document = {
+            "target": {"name": target.name, "url": target.url, "production": _is_production(target)},
+            "from": {"version": start["version"], "commit": start.get("commit") or None},
+            "to": {"version": planned["version"], "commit": self._commit.sha or None},
+            "changes": changes,
+            "blocked": blocked,
+            "checks": {**result_checks, "data": planned["plan"]["data"]},
+            "applied": False,
+        }
+        self._show(target, changes, start)
+        blocked = self._ask(target, changes, blocked)
+        if self._options.dry_run:
+            return self._end_dry_run(target, document, blocked)
+        if blocked:
+            github.summarize(self._title(target), changes, blocked[0]["message"])
+            raise _failure_of(blocked[0], target)
+        return self._apply(target, client, files, request, document)
+
+    def _request(self, target: Target, files: Mapping[str, PushFile]) -> dict[str, Any]:
+        project = self._run.project
+        places = variables_read(files, project.config.functions)
+        options = self._options
+        note = {
+            "message": options.message if options.message is not None else self._commit.subject,
+            "actor": options.actor or current_actor(project.root),
+            "commit": self._commit.sha,
+            "branch": self._commit.branch,
+        }
+        return {
+            "places": places,
+            "fields": {
+                "note": note,
+                "environment": [{"name": name, "value": value} for name, value in self._environment.items()],
+                "required": list(project.config.required_env),
+                "reads": [name for name in places if name not in _OF_THE_SYSTEM],
+                "production": _is_production(target),
+                "largeTableDocuments": project.config.large_table_documents,
+                "allow": self._allow,
+            },
+        }
+
+    def _plan(
+        self, client: AdminClient, files: Mapping[str, PushFile], request: dict[str, Any]
+    ) -> dict[str, Any]:
+        result = client.push(
+            files,
+            push_config(self._run.project),
+            dry_run=True,
+            everything=self._options.push_all,
+            options=request["fields"],
+        )
+        if "plan" not in result.answer:
+            raise failure.Failure(
+                "ServerTooOld",
+                "the server cannot plan a push",
+                exit_code_of("ServerTooOld"),
+                hint="update it",
+            )
+        for text in result.warnings:
+            self._run.output.warn(text)
+        return result.answer
+
+    def _checks(self, planned: dict[str, Any]) -> tuple[dict[str, str], list[dict[str, Any]]]:
+        options, project = self._options, self._run.project
+        in_ci = flag_from_environment("CI")
+        mode = options.codegen or ("check" if in_ci else "enable")
+        if mode == "enable" and options.dry_run:
+            mode = "look"
+        blocked: list[dict[str, Any]] = []
+        codegen = checks.codegen(self._run, project, planned["description"], mode, blocked)
+        mode = options.typecheck or project.config.deploy_typecheck
+        return {"codegen": codegen, "typecheck": checks.typecheck(self._run, project, mode, blocked)}, blocked
+
+    def _show(self, target: Target, changes: Sequence[Mapping[str, Any]], start: Mapping[str, Any]) -> None:
+        if self._run.settings.machine or self._run.settings.quiet:
+            return
+        before = (start.get("commit") or "")[:7] or f"version {start['version']}"
+        after = self._commit.short or "this folder"
+        if self._commit.clean is False:
+            after += " with changes"
+        given = frozenset(
+            change["consent"] for change in changes if change["consent"] and self._covers(change["consent"])
+        )
+        lines = [plan_text.Line(plan_text.headline(target.name, target.url, before, after))]
+        lines += plan_text.plan_lines(changes, covered=given, diff=self._options.diff)
+        plan_text.show(self._run.settings, lines)
+
+    def _covers(self, consent: str) -> bool:
+        return consent in self._allow or consent.partition(":")[0] in self._allow
+
+    # Consent
+
+    def _ask(
+        self, target: Target, changes: Sequence[Mapping[str, Any]], blocked: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """Ask for what needs consent, on a terminal; return what still stands in the way."""
+        prompts = self._run.prompts
+        if self._options.dry_run or not prompts.allowed():
+            return blocked
+        others = [block for block in blocked if block["code"] != "ConsentRequired"]
+        if others:
+            return blocked
+        harmful = [change for change in changes if change["consent"]]
+        for change in harmful:
+            if self._covers(change["consent"]):
+                continue
+            question = f"{change['area'].removesuffix('s')} {change['name']} goes: {change['detail']}. Agree?"
+            if not self._confirm_harm(question):
+                return blocked
+            self._allow.append(change["consent"])
+        count = f"these {len(changes)} changes" if len(changes) != 1 else "this change"
+        asks = bool(changes) and (target.protected or _is_production(target))
+        if asks and not prompts.confirm(f"Deploy {count} to {target.name}?", default=not harmful):
+            raise failure.Failure("Declined", "not confirmed", failure.REFUSED)
+        return []
+
+    def _confirm_harm(self, question: str) -> bool:
+        from dataclasses import replace
+
+        from convexpy_cli.prompts import Prompts
+
+        return Prompts(replace(self._run.settings, yes=False)).confirm(question, default=False)
+
+    def _end_dry_run(self, target: Target, document: dict[str, Any], blocked: list[dict[str, Any]]) -> int:
+        outcome = blocked[0]["message"] if blocked else "It would be accepted as it is."
+        github.summarize(self._title(target), document["changes"], outcome)
+        self._run.output.result(document)
+        if blocked:
+            error = _failure_of(blocked[0], target)
+            github.annotate(failure.shown(error))
+            self._run.output.error(failure.shown(error))
+            return error.exit_code
+        if not self._run.settings.machine:
+            self._run.output.note(f"a dry run: {self._progress.last_line()}")
+        return failure.OK
+
+    def _title(self, target: Target) -> str:
+        return f"Deploy to {target.name}" + (f" · {self._commit.short}" if self._commit.sha else "")
+
+    # Doing it
+
+    def _apply(
+        self,
+        target: Target,
+        client: AdminClient,
+        files: Mapping[str, PushFile],
+        request: dict[str, Any],
+        document: dict[str, Any],
+    ) -> int:
+        run, project, options = self._run, self._run.project, self._options
+        command = options.cmd if options.cmd is not None else project.config.deploy_cmd
+        site_url = target.site_url or client.urls()[1]
+        name = options.cmd_url_env_var or project.config.deploy_cmd_url_env_var
+        variables = build_variables(project, target.url, site_url, name)
+        if command:
+            client.close()
+            run_build(project, command, variables, pushed=False)
+        result = self._push(client, files, request, document)
+        document |= {"applied": True, "unchanged": result.unchanged, "blocked": []}
+        document["to"]["version"] = result.version
+        live = {"version": result.version, **request["fields"]["note"]}
+        self._progress.live = _version_text(live)
+        github.summarize(
+            self._title(target), document["changes"], f"{target.name} serves {_version_text(live)}."
+        )
+        if options.cmd_after:
+            run_build(project, options.cmd_after, variables, pushed=True)
+        if options.run:
+            document["run"] = checks.run_function(run, client, options.run)
+        run.output.result({**document, "url": target.url}, target.url)
+        what = "nothing to change" if result.unchanged else "deployed"
+        run.output.step("ok", f"{what}: {self._progress.last_line()}", result.ms)
+        return failure.OK
+
+    def _push(
+        self,
+        client: AdminClient,
+        files: Mapping[str, PushFile],
+        request: dict[str, Any],
+        document: dict[str, Any],
+    ) -> PushResult:
+        config = push_config(self._run.project)
+        self._tell_builds(document["changes"], config)
+        fields = {**request["fields"], "expected": document["from"]["version"], "allow": self._allow}
+        timeout_s = self._options.index_timeout_s or LONG_BUILD_TIMEOUT_S
+        until, pause_s = time.monotonic() + RETRY_S, 0.2
+        while True:
+            try:
+                result = client.push(files, config, options=fields, timeout_s=timeout_s)
+            except DeploymentError as error:
+                self._progress.sent |= isinstance(error, Unreachable)
+                again = isinstance(error, Unreachable) or error.retry_on == "backoff"
+                if not again or time.monotonic() + pause_s > until:
+                    self._progress.sent &= again
+                    raise
+                self._run.output.detail(f"again in {pause_s:g} s: {error.message}")
+                time.sleep(pause_s)
+                pause_s = min(pause_s * 2, 5.0)
+            else:
+                return result
+
+    def _tell_builds(self, changes: Sequence[Mapping[str, Any]], config: dict[str, Any]) -> None:
+        long = [
+            change
+            for change in changes
+            if change["area"] == "indexes"
+            and change.get("documents")
+            and ((change["kind"] == "added" and not change["staged"]) or change.get("building"))
+        ]
+        if not long:
+            return
+        names = [change["name"] for change in long]
+        if self._options.wait_indexes:
+            documents = sum(change["documents"] for change in long)
+            self._run.output.note(f"building {', '.join(names)} over ~{documents:,} documents …")
+            return
+        config["stagedIndexes"] = names
+        self._run.output.note(
+            f"{', '.join(names)} will be built in the background and cannot be queried until the next deploy "
+            "without --no-wait-indexes"
+        )
+
+
+def _is_production(target: Target) -> bool:
+    """A remote deployment that no configuration calls something else counts as production."""
+    return target.production or (target.kind == "remote" and not target.named)
+
+
+def _version_text(live: Mapping[str, Any]) -> str:
+    commit = (live.get("commit") or "")[:7]
+    return f"version {live['version']}" + (f" ({commit})" if commit else "")
+
+
+def _with_places(
+    changes: Sequence[dict[str, Any]], places: Mapping[str, str], target: str
+) -> list[dict[str, Any]]:
+    """Say of variables that are not set where they are read."""
+    for change in changes:
+        if change["area"] == "env" and change["kind"] in ("missing", "unset"):
+            place = places.get(change["name"])
+            change["detail"] = f"used in {place}, not set on {target}" if place else f"not set on {target}"
+    return list(changes)
+
+
+def _failure_of(block: Mapping[str, Any], target: Target) -> failure.Failure:
+    message = block["message"]
+    if block["code"] == "ConsentRequired":
+        message += f'; nothing was changed on "{target.name}"'
+    return failure.Failure(
+        block["code"],
+        message,
+        exit_code_of(block["code"]),
+        hint=block.get("hint"),
+        location=block.get("location"),
+        data=block.get("data"),
+    )

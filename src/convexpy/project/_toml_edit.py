@@ -1,0 +1,147 @@
+"""Edits of TOML files that change single lines and keep every other byte: sections added, renamed, removed.
+
+Files are read as lines, not rewritten. What came of it is parsed and compared with what was meant: an edit that does not
+give exactly that is not made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli
+
+from convexpy.errors import ProjectError, SourceLocation
+
+_HEADER = re.compile(r"\s*\[(?!\[)\s*(?P<name>.+?)\s*\]\s*(?:#.*)?$")
+_PART = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*(\.|$)""")
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+Table = tuple[str, ...]
+
+
+def add_table(text: str, table: Table, values: Mapping[str, Any]) -> str:
+    """Return `text` with a section at its end."""
+    newline = "\r\n" if "\r\n" in text else "\n"
+    lines = [_header(table), *(f"{key} = {_value(value)}" for key, value in values.items())]
+    gap = "" if not text else newline if text.endswith("\n") else newline * 2
+    return text + gap + newline.join(lines) + newline
+
+
+def remove_table(text: str, table: Table) -> str:
+    """Return `text` without a section and what is below it; the comments before the next section stay."""
+    lines = text.splitlines(keepends=True)
+    start = _find(lines, table)
+    if start is None:
+        return text
+    end = start + 1
+    while end < len(lines) and _table_of(lines[end]) is None:
+        end += 1
+    while end > start + 1 and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")):
+        end -= 1
+    before, after = lines[:start], lines[end:]
+    if before and not before[-1].strip() and (not after or not after[0].strip()):
+        before.pop()
+    return "".join(before + after)
+
+
+def rename_table(text: str, table: Table, new: Table) -> str:
+    """Return `text` with the header of a section changed."""
+    lines = text.splitlines(keepends=True)
+    start = _find(lines, table)
+    if start is None:
+        return text
+    header = lines[start]
+    opening, closing = header.index("["), header.rindex("]", 0, _comment(header))
+    lines[start] = header[:opening] + _header(new) + header[closing + 1 :]
+    return "".join(lines)
+
+
+def set_value(text: str, table: Table, key: str, value: Any) -> str:
+    """Return `text` with the value of a key that is there changed; as it is if the key is not there."""
+    lines = text.splitlines(keepends=True)
+    start = _find(lines, table)
+    if start is None:
+        return text
+    for number in range(start + 1, len(lines)):
+        if _table_of(lines[number]) is not None:
+            break
+        found = re.match(rf"(\s*{re.escape(key)}\s*=\s*)(\"[^\"]*\"|'[^']*'|[^\s#]+)", lines[number])
+        if found:
+            lines[number] = found[1] + _value(value) + lines[number][found.end() :]
+            break
+    return "".join(lines)
+
+
+def checked_edit(file: Path, old: str, new: str, meant: Mapping[str, Any]) -> str:
+    """Return `new`, which must say exactly what is meant.
+
+    Raises:
+        ProjectError: `ConfigInvalid`: the file is written in a way that cannot be edited line by line.
+    """
+    try:
+        found = tomli.loads(new)
+    except tomli.TOMLDecodeError:
+        found = None
+    if found != meant:
+        raise ProjectError(
+            f"{file.name} cannot be edited without touching other lines",
+            code="ConfigInvalid",
+            location=SourceLocation(file.name),
+            hint="edit it by hand",
+        )
+    return new
+
+
+def replace_file(file: Path, text: str, mode: int | None = None) -> None:
+    """Write a file in one step, so that nobody ever reads half of it; `mode` are its permissions from the start."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f"{file.name}.{os.getpid()}.new")
+    before = file.stat().st_mode & 0o777 if file.exists() else None
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666 if mode is None else mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as target:
+        target.write(text)
+    kept = before if mode is None else mode
+    if kept is not None:
+        temporary.chmod(kept)
+    temporary.replace(file)
+
+
+def _comment(header: str) -> int:
+    mark = header.find("#")
+    return len(header) if mark < 0 else mark
+
+
+def _find(lines: list[str], table: Table) -> int | None:
+    return next((number for number, line in enumerate(lines) if _table_of(line) == table), None)
+
+
+def _table_of(line: str) -> Table | None:
+    """Return the table that a line opens; an empty one for a header that is not understood, None for other lines."""
+    if not line.lstrip().startswith("["):
+        return None
+    header = _HEADER.match(line.rstrip("\r\n"))
+    if header is None:
+        return () if line.startswith("[") else None
+    parts: list[str] = []
+    position, name = 0, header["name"]
+    while position < len(name):
+        part = _PART.match(name, position)
+        if part is None:
+            return ()
+        parts.append(part[1] if part[1] is not None else part[2] if part[2] is not None else part[3])
+        position = part.end()
+    return tuple(parts)
+
+
+def _header(table: Table) -> str:
+    return "[" + ".".join(part if _BARE.fullmatch(part) else _value(part) for part in table) + "]"
+
+
+def _value(value: Any) -> str:
+    # A JSON string is a TOML string, but for the two characters that TOML does not escape like that.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
