@@ -69,7 +69,6 @@ COMMANDS: dict[str, Command] = {
     "serve": Command("serve", "serve", "run a production server", "Start"),
     "deploy": Command("deploy", "deploy", "push to a shared deployment, in one moment", "Start"),
     "run": Command("run", "run", "call a function", "Use"),
-
     "logs": Command("logs", "logs", "read and follow logs", "Use"),
     "data": Command("data", "data", "show tables and documents", "Use"),
     "data get": Command("data", "data_get", "show a document", "Use"),
@@ -86,6 +85,16 @@ COMMANDS: dict[str, Command] = {
     "storage url": Command("storage", "storage_url", "the public address of a file", "Use"),
     "storage info": Command("storage", "storage_info", "size, type and checksum of a file", "Use"),
     "storage delete": Command("storage", "storage_delete", "delete files", "Use", aliases=("storage rm",)),
+    "functions list": Command("functions", "functions_list", "functions with their arguments", "Inspect"),
+    "functions show": Command("functions", "functions_show", "one function, and how to call it", "Inspect"),
+    "functions spec": Command(
+        "functions",
+        "functions_spec",
+        "the official function specification",
+        "Inspect",
+        aliases=("function-spec",),
+    ),
+    "functions openapi": Command("functions", "functions_openapi", "an OpenAPI document", "Inspect"),
     "schedule list": Command("schedule", "schedule_list", "scheduled functions and their states", "Inspect"),
     "schedule show": Command("schedule", "schedule_show", "one scheduled function", "Inspect"),
     "schedule cancel": Command("schedule", "schedule_cancel", "cancel scheduled functions", "Inspect"),
@@ -105,6 +114,7 @@ COMMANDS: dict[str, Command] = {
 FAMILIES = {
     "env": "the deployment's variables",
     "storage": "the deployment's files",
+    "functions": "the functions of a deployment, or of the local code",
     "schedule": "scheduled functions",
     "crons": "cron jobs",
     "deployment": "the deployments of this project",

@@ -186,7 +186,7 @@ class FunctionDefinition:
         return self.finish(self.run(ctx, **self.prepare(args, tables)), tables)
 
     def describe(self) -> dict[str, Any]:
-        """Return `path kind visibility args returns file line isAsync params timeoutS`, JSON-able."""
+        """Return `path kind visibility args returns file line isAsync params timeoutS doc`, JSON-able."""
         signature = self._resolved()
         any_args = self._args is None or signature.takes_any
         return {
@@ -200,6 +200,7 @@ class FunctionDefinition:
             "isAsync": self.is_async,
             "params": [{"name": each.wire_name, "required": each.required} for each in signature.params],
             "timeoutS": self.timeout_s,
+            "doc": inspect.getdoc(self.handler),
         }
 
     def _rest_checked(self, args: dict[str, Any], tables: TableNumbers | None) -> dict[str, Any]:

@@ -1,0 +1,148 @@
+"""Descriptions of functions for tools: the official function specification, and OpenAPI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# What descriptions hold beyond the official form of validators.
+_OURS = ("int", "name", "module", "default")
+
+
+def official_spec(described: Mapping[str, Any], url: str) -> dict[str, Any]:
+    """Return `{url, functions}` as `npx convex function-spec` prints it: the input of third-party generators."""
+    functions: list[dict[str, Any]] = [
+        {
+            "identifier": each["path"].replace(":", ".js:"),
+            "functionType": each["kind"].capitalize(),
+            "visibility": {"kind": each["visibility"]},
+            "args": official_validator(each["args"] or {"type": "any"}),
+            "returns": official_validator(each["returns"] or {"type": "any"}),
+        }
+        for each in sorted(described["functions"], key=lambda each: each["path"])
+    ]
+    for route in described["http"]:
+        path = route["path"] if route.get("path") else f"{route['pathPrefix']}*"
+        functions.append({"functionType": "HttpAction", "method": route["method"], "path": path})
+    return {"url": url, "functions": functions}
+
+
+def official_validator(described: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a validator without what only convexpy says of it."""
+    kind, value = described["type"], described.get("value")
+    plain = {name: item for name, item in described.items() if name not in _OURS}
+    if kind == "object":
+        plain["value"] = {name: _field(field) for name, field in described["value"].items()}
+    elif kind == "array":
+        plain["value"] = official_validator(described["value"])
+    elif kind == "union" and isinstance(value, list):
+        plain["value"] = [official_validator(member) for member in described["value"]]
+    elif kind == "record":
+        plain["keys"] = official_validator(described["keys"])
+        plain["values"] = _field(described["values"])
+    return plain
+
+
+def _field(described: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "fieldType": official_validator(described["fieldType"]),
+        "optional": bool(described.get("optional")),
+    }
+
+
+# OpenAPI
+
+
+def openapi(described: Mapping[str, Any], url: str, title: str) -> dict[str, Any]:
+    """Return an OpenAPI 3.1 document of the public functions, each called by `POST /api/run/{module}/{function}`."""
+    public = [each for each in described["functions"] if each["visibility"] == "public"]
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": str(described.get("version", 0))},
+        "servers": [{"url": url}],
+        "paths": {
+            f"/api/run/{each['path'].replace(':', '/')}": {"post": _operation(each)} for each in public
+        },
+        "components": {
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            "schemas": {"Failure": _FAILURE},
+        },
+        "security": [{}, {"bearer": []}],
+    }
+
+
+_FAILURE: dict[str, Any] = {
+    "type": "object",
+    "required": ["status", "errorMessage"],
+    "properties": {
+        "status": {"const": "error"},
+        "errorMessage": {"type": "string"},
+        "errorData": {},
+        "logLines": {"type": "array"},
+    },
+}
+
+
+def _operation(each: Mapping[str, Any]) -> dict[str, Any]:
+    success = {
+        "type": "object",
+        "required": ["status", "value"],
+        "properties": {
+            "status": {"const": "success"},
+            "value": json_schema(each["returns"] or {"type": "any"}),
+            "logLines": {"type": "array"},
+        },
+    }
+    body = {
+        "type": "object",
+        "required": ["args"],
+        "properties": {"args": json_schema(each["args"] or {"type": "any"}), "format": {"const": "json"}},
+    }
+    answer = {"oneOf": [success, {"$ref": "#/components/schemas/Failure"}]}
+    return {
+        "operationId": each["path"].replace("/", ".").replace(":", "."),
+        "summary": each.get("doc") or f"{each['kind']} {each['path']}",
+        "tags": [each["kind"]],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "responses": {
+            "200": {"description": "what it returned", "content": {"application/json": {"schema": answer}}}
+        },
+    }
+
+
+_PLAIN: dict[str, dict[str, Any]] = {
+    "string": {"type": "string"},
+    "boolean": {"type": "boolean"},
+    "null": {"type": "null"},
+    "number": {"type": "number"},
+    "bigint": {"type": "string", "description": "a 64-bit integer in decimal digits"},
+    "bytes": {"type": "string", "contentEncoding": "base64"},
+}
+
+
+def json_schema(described: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON Schema of a validator, for values in the format `json`."""
+    kind: str = described["type"]
+    if kind == "number" and described.get("int"):
+        return {"type": "integer"}
+    if kind in _PLAIN:
+        return dict(_PLAIN[kind])
+    if kind == "id":
+        return {"type": "string", "description": f"id of a document in {described['tableName']}"}
+    if kind == "literal":
+        return {"const": described["value"]}
+    if kind == "array":
+        return {"type": "array", "items": json_schema(described["value"])}
+    if kind == "union":
+        return {"anyOf": [json_schema(member) for member in described["value"]]}
+    if kind == "record":
+        return {"type": "object", "additionalProperties": json_schema(described["values"]["fieldType"])}
+    if kind == "object":
+        fields = described["value"]
+        return {
+            "type": "object",
+            "properties": {name: json_schema(field["fieldType"]) for name, field in fields.items()},
+            "required": [name for name, field in fields.items() if not field.get("optional")],
+            "additionalProperties": False,
+        }
+    return {}
