@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from convexpy.auth import AdminKeys, TokenVerifier
@@ -14,6 +15,7 @@ from convexpy.deployment.actions import ActionDispatcher
 from convexpy.deployment.backend import FunctionRunner
 from convexpy.deployment.checkpoints import CheckpointService
 from convexpy.deployment.exports import Exports
+from convexpy.deployment.dependencies import Dependencies
 from convexpy.deployment.files import FileService
 from convexpy.deployment.http_actions import HttpActions
 from convexpy.deployment.identities import Identities
@@ -96,6 +98,7 @@ class Deployment:
         recovered = storage.recovered
         self.timeline = LogTimeline(recovered.rows, recovered.checkpoint_seq, recovered.seq, recovered.ts)
         self.sources = SourceStore(storage.folder / "versions")
+        self.dependencies = Dependencies(storage.folder / "env", install=settings.install_packages)
         start: StartState = storage.start_state
         self.active: ActiveVersion = start.active
         self.variables = Variables(settings.secret_key, storage.deployment_id, start.environment)
@@ -175,7 +178,9 @@ class Deployment:
         settings = self.executor_settings(number, str(folder), self.active.config)
         loads = True
         try:
-            handle = await self.starter.start_version(settings, self.functions_environment())
+            environment = await self.version_environment(modules, folder)
+            handle = await self.starter.start_version(settings, environment)
+            self.dependencies.activated(modules, folder)
         except Error as error:
             loads = False
             # The data is fine and a push can repair the code: serve an empty app until then.
@@ -183,7 +188,8 @@ class Deployment:
             empty = await asyncio.to_thread(self.sources.materialise, 0, {})
             settings = self.executor_settings(0, str(empty), PushConfig())
             self.active.config = PushConfig(label="")
-            handle = await self.starter.start_version(settings, self.functions_environment())
+            environment = await self.version_environment({}, empty)
+            handle = await self.starter.start_version(settings, environment)
 
         async def nothing() -> None:
             """Activate nothing: the version is active in the data already."""
@@ -257,6 +263,10 @@ class Deployment:
         built_in = {"CONVEX_CLOUD_URL": self.settings.cloud_url, "CONVEX_SITE_URL": self.settings.site_url}
         return {**self.variables.values, **built_in}
 
+    async def version_environment(self, modules: dict[str, str], folder: Path) -> dict[str, str]:
+        """Return the environment of the processes of a version; its packages are installed when this returns."""
+        return {**self.functions_environment(), **await self.dependencies.prepare(modules, folder)}
+
     def executor_settings(self, version: int, folder: str, config: PushConfig) -> ExecutorSettings:
         """Return what executors of a version are told."""
         return ExecutorSettings(
@@ -311,6 +321,7 @@ class Deployment:
         old = self.active.version
         self.active = ActiveVersion(version, modules, config, pushed)
         self._trust(self.live.registry.description["auth"])
+        self.dependencies.activated(modules, self.sources.folder_of(version))
         self.hub.invalidate_all()
         self.scheduling.resume()
         self.in_background(self.sweep())
@@ -341,7 +352,8 @@ class Deployment:
     async def _restart_version(self) -> None:
         folder = self.sources.folder_of(self.active.version)
         settings = self.executor_settings(self.active.version, str(folder), self.active.config)
-        handle = await self.starter.start_version(settings, self.functions_environment())
+        environment = await self.version_environment(self.active.modules, folder)
+        handle = await self.starter.start_version(settings, environment)
 
         async def nothing() -> None:
             """Activate nothing: only the variables have changed."""

@@ -177,9 +177,8 @@ class Pusher:
         folder = await asyncio.to_thread(deployment.sources.materialise, version, modules)
         settings = deployment.executor_settings(version, str(folder), request.config)
         set_now = {change.name: change.value for change in request.environment}
-        handle = await deployment.starter.start_version(
-            settings, {**deployment.functions_environment(), **set_now}
-        )
+        environment = await deployment.version_environment(modules, folder)
+        handle = await deployment.starter.start_version(settings, {**environment, **set_now})
         stage_indexes(handle.description, request.config)
         pauses.reach("push.loaded")
         try:

@@ -14,6 +14,7 @@ from typing import Any
 from convexpy.errors import Error
 from convexpy.execution import capture, guards
 from convexpy.execution.loader import AppLoader, LoadedApp, third_party_modules
+from convexpy.execution.packages import use_packages
 
 
 def describe_app(app: LoadedApp) -> dict[str, Any]:
@@ -49,6 +50,7 @@ def main(arguments: list[str]) -> int:
     labels = [each.removeprefix("--label=") for each in arguments if each.startswith("--label=")]
     label = labels[0] if labels else folder.name
     output = sys.stdout
+    use_packages()
     try:
         result = analyze(folder, label=label, camel="--camel" in arguments)
     except Error as error:

@@ -229,6 +229,7 @@ def main() -> None:
     # What every executor needs, imported once for all of them.
     importlib.import_module("convexpy.execution.worker")
     importlib.import_module("convexpy.execution.analyze")
+    importlib.import_module("convexpy.execution.packages").use_packages()
     gc.collect()
     gc.freeze()
     ForkServer(socket.socket(fileno=int(sys.argv[1]))).run()

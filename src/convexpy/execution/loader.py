@@ -27,6 +27,7 @@ from typing import Any
 import convexpy
 from convexpy.errors import Error, ProjectError, SourceLocation
 from convexpy.execution import guards, tracebacks
+from convexpy.execution.packages import missing_package_hint
 from convexpy.functions import Crons, FunctionDefinition, collect, importing
 from convexpy.schema import Schema
 
@@ -275,7 +276,7 @@ class AppLoader:
         elif (
             isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith(self.package)
         ):
-            hint = f"install the package that provides {error.name!r} in the environment that runs convexpy"
+            hint = missing_package_hint(error.name, self.label)
         elif isinstance(error, Error):
             text, hint = error.message, error.hint
         # Python names the file where the version was materialised; the developer knows it by another name.

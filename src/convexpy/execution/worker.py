@@ -26,6 +26,7 @@ from convexpy.execution import capture, guards
 from convexpy.execution.action_worker import ActionWorker
 from convexpy.execution.executor import Executor
 from convexpy.execution.loader import AppLoader, LoadedApp
+from convexpy.execution.packages import use_packages
 from convexpy.execution.settings import ExecutorSettings
 from convexpy.execution.word import Word
 from convexpy.persistence import open_checkpoint_reader
@@ -150,6 +151,7 @@ def main(arguments: list[str]) -> None:
     It imports the packages, then waits for its role and settings on standard input; end-of-file without them ends it.
     """
     stream_fd, word_fd, *packages = arguments
+    use_packages()
     for package in packages:
         with contextlib.suppress(Exception):
             importlib.import_module(package)

@@ -40,6 +40,8 @@ def report_failure(options: ServeOptions, error: Error) -> int:
 def ready_line(options: ServeOptions, ready: dict[str, Any], key: str | None) -> None:
     """Write the ready line on stdout, and the first admin key where it is asked for or a person looks on."""
     printed = key is not None and options.print_admin_key
+    if key is not None and not printed:
+        _show(options.data, key)
     if options.report == "json":
         sys.stdout.write(json.dumps({**ready, **({"adminKey": key} if printed else {})}) + "\n")
     else:
@@ -48,8 +50,6 @@ def ready_line(options: ServeOptions, ready: dict[str, Any], key: str | None) ->
             f"{shown}{ready['name']} is ready: {ready['url']} (HTTP actions: {ready['siteUrl']})\n"
         )
     sys.stdout.flush()
-    if key is not None and not printed:
-        _show(options.data, key)
     if key is not None:
         first_key_was_shown(options.data)
 
