@@ -2,6 +2,7 @@
 
 from convexpy.database._cursors import InvalidCursor
 from convexpy.database._entries import (
+    WHOLE_INDEX,
     Entry,
     Replay,
     TransactionRecord,
@@ -23,6 +24,7 @@ from convexpy.database.store import Store
 from convexpy.database.transaction import DocumentSchema, Misfit, Transaction
 
 __all__ = [
+    "WHOLE_INDEX",
     "Catalog",
     "Checkpointer",
     "CommitOutcomes",

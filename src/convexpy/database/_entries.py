@@ -18,6 +18,8 @@ from convexpy.errors import InvariantViolation
 
 __all__ = [
     "ENTRY_FORMAT",
+    "FILLING",
+    "WHOLE_INDEX",
     "Entry",
     "IndexKeys",
     "Keys",
@@ -34,6 +36,13 @@ __all__ = [
 ]
 
 ENTRY_FORMAT = 1
+FILLING = "_system/imports:fill"
+"""The function whose transactions only write into hidden tablets."""
+_FILLING = FILLING.encode()
+_HEAD_BYTES = 256
+CATALOG_TABLETS = 2
+WHOLE_INDEX = b""
+"""In the place of a written key: every key of the index. No key is empty."""
 IndexKeys = tuple[int, bytes | None, bytes | None]
 """`(index, old key, new key)`."""
 Keys = Sequence[IndexKeys]
@@ -105,6 +114,22 @@ class WriteSet(msgspec.Struct, frozen=True, gc=False):
     max_creation_time: float
 
 
+class _Head(msgspec.Struct, array_like=True, frozen=True):
+    """A transaction, its writes undecoded."""
+
+    operation_id: str
+    function: str
+    writes: msgspec.Raw
+
+
+class _CatalogFields(msgspec.Struct):
+    """What documents of `_tables` and `_index` have in common."""
+
+    state: str
+    tablet: int
+    number: int
+
+
 class _Stamp(msgspec.Struct, rename={"creation_time": "_creationTime"}):
     creation_time: float
 
@@ -113,6 +138,8 @@ _encoder = msgspec.msgpack.Encoder()
 _decode_entry = msgspec.msgpack.Decoder(Entry).decode
 _decode_header = msgspec.msgpack.Decoder(_RawEntry).decode
 _decode_keys = msgspec.msgpack.Decoder(_KeysOfTransaction).decode
+_decode_head = msgspec.msgpack.Decoder(_Head).decode
+_decode_catalog = msgspec.json.Decoder(_CatalogFields).decode
 _decode_stamp = msgspec.json.Decoder(_Stamp).decode
 
 
@@ -152,18 +179,36 @@ def highest_creation_time(entry: bytes) -> float:
 def written_keys(transaction: bytes) -> list[tuple[int, bytes]]:
     """Return every `(index, key)` that a transaction touched: old and new, changed or not, and by id.
 
+    `(index, WHOLE_INDEX)` stands for all keys of an index: it is given up, and whoever read in it must look again.
+    What goes into a hidden tablet touches nobody.
+
     Raises:
         msgspec.MsgspecError: the bytes are no transaction.
     """
+    if _FILLING in transaction[:_HEAD_BYTES] and _decode_head(transaction).function == FILLING:
+        return []
     found: list[tuple[int, bytes]] = []
     for write in _decode_keys(transaction).writes:
         found.append((-write.tablet, write.id.encode()))
+        if write.tablet <= CATALOG_TABLETS:
+            found += _given_up(write)
         for index, old, new in write.keys:
             if old is not None:
                 found.append((index, old))
             if new is not None and new != old:
                 found.append((index, new))
     return found
+
+
+def _given_up(write: _KeysOfWrite) -> list[tuple[int, bytes]]:
+    """Return the index, or for a table that by id, which a write to the catalog gives up."""
+    stored = msgspec.msgpack.decode(write.document, type=bytes | None)
+    if stored is None or b'"deleting"' not in stored:
+        return []
+    fields = _decode_catalog(stored)
+    if fields.state != "deleting":
+        return []
+    return [(-fields.tablet if write.tablet == 1 else fields.number, WHOLE_INDEX)]
 
 
 def creation_time(document: bytes) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from convexpy.database._entries import WHOLE_INDEX
 from convexpy.database._intervals import Interval, IntervalSet
 from convexpy.errors import InvariantViolation
 from convexpy.values import key_boundaries, prefix_successor
@@ -101,9 +102,19 @@ class ReadSetIndex:
         found: set[int] = set()
         for index, key in keys:
             depths = self._depths.get(index)
-            if depths is not None:
+            if depths is None:
+                continue
+            if key == WHOLE_INDEX:
+                found |= self._readers(index)
+            else:
                 self._look_up(index, key, depths, found)
         return found
+
+    def _readers(self, index: int) -> set[int]:
+        """Return the tokens with any range of an index; rare, so all are looked at."""
+        return {
+            token for token, held in self._tokens.items() if any(place[0] == index for place, _, _ in held)
+        }
 
     def _look_up(self, index: int, key: bytes, depths: dict[int, int], found: set[int]) -> None:
         ends = [len(key)] if index < 0 else key_boundaries(key)

@@ -25,6 +25,7 @@ from convexpy.values import (
     canonical_number,
     check_document_limits,
     decode_document,
+    decode_id,
     encode_document,
     encode_id,
     new_internal_id,
@@ -156,6 +157,39 @@ class Transaction(Reading):
     def system_delete(self, table: str, id: str) -> None:
         """Remove a document of a system table."""
         self._delete(self._system_table(table), id)
+
+    # Imports
+
+    def restore(self, table: str, document: dict[str, Any]) -> None:
+        """Add a document with the id and the creation time that it comes with; its table must exist.
+
+        Raises:
+            ArgumentError: there is a document of this id, or it is not of this table.
+            SchemaViolation: it does not fit the schema.
+        """
+        self._check_writable()
+        info, id = self.catalog.by_name[table], document["_id"]
+        decoded = decode_id(id)
+        if decoded is None or decoded[0] != info.number:
+            raise ArgumentError(f"{id} is no id of the table {table!r}", code="InvalidId")
+        if self._read(info.tablet, id) is not None:
+            raise ArgumentError(f"there is a document {id} in {table!r} already", code="DocumentExists")
+        self._put(info, id, document, before=None, current=None, keys=info.keys(document))
+
+    def fill(self, tablet: int, rows: Iterable[tuple[str, bytes, list[bytes]]]) -> None:
+        """Lay `(id, stored document, keys)` into a hidden tablet; keys in the order of its indexes.
+
+        Nobody reads it yet, and who prepared the rows has checked them, so this does neither.
+        """
+        self._check_writable()
+        info = self.catalog.by_tablet.get(tablet)
+        if info is None or info.state != "hidden":
+            raise ArgumentError(f"there is no hidden tablet {tablet}", code="ImportLost")
+        documents = self._own.documents.setdefault(tablet, {})
+        numbers = info.index_numbers
+        for id, document, keys in rows:
+            own = [(number, key, key) for number, key in zip(numbers, keys, strict=True)]
+            documents[id] = OwnDocument(document, None, own)
 
     # Sub-transactions
 

@@ -14,11 +14,12 @@ from convexpy.database import GroupCommitter
 from convexpy.deployment.actions import ActionDispatcher
 from convexpy.deployment.backend import FunctionRunner
 from convexpy.deployment.checkpoints import CheckpointService
-from convexpy.deployment.exports import Exports
 from convexpy.deployment.dependencies import Dependencies
+from convexpy.deployment.exports import Exports
 from convexpy.deployment.files import FileService
 from convexpy.deployment.http_actions import HttpActions
 from convexpy.deployment.identities import Identities
+from convexpy.deployment.imports import Imports
 from convexpy.deployment.index_builds import IndexBuilds
 from convexpy.deployment.keyring import Keyring
 from convexpy.deployment.mutations import MutationPipeline
@@ -122,6 +123,7 @@ class Deployment:
         self.http_actions = HttpActions(self)
         self.files = FileService(self, storage.blobs)
         self.exports = Exports(self)
+        self.imports = Imports(self)
         self.tables = Tables(self)
         self.scheduling = SchedulingService(self)
         self.hub = Hub(self.timeline, self.functions)
@@ -204,12 +206,14 @@ class Deployment:
         await self.builds.resume(handle.description["schema"])
         await self.files.start()
         await self.exports.start()
+        await self.imports.start()
         await self.scheduling.start(runs=loads)
 
     async def close(self) -> None:
         """Stop: finish or cut calls, write the last group, make a full checkpoint, end the children."""
         await self.scheduling.close()
         await self.exports.close()
+        await self.imports.close()
         idle = asyncio.Event()
         self.live.mutations.close_gate(idle.set)
         try:

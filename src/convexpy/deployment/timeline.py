@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from convexpy.database import written_keys
+from convexpy.database import WHOLE_INDEX, written_keys
 from convexpy.persistence import LogRow
 from convexpy.protocol.frames import Row, encode_frame
 
 RECENT_ROWS = 4096
 """How many rows' keys are kept for queries at an older timestamp."""
+RECENT_KEYS = 200_000
+"""And how many keys: rows of an import have thousands each."""
 WrittenKeys = list[tuple[int, bytes]]
 ReadRanges = Iterable[tuple[int, bytes, bytes | None]]
 
@@ -50,6 +52,7 @@ class LogTimeline:
         self.tail: deque[TailRow] = deque(TailRow(tail_row, []) for tail_row in rows)
         self.tail_bytes = sum(tail_row.size for tail_row in self.tail)
         self._recent: deque[RecentRow] = deque()
+        self._recent_keys = 0
 
     def append(self, row: LogRow, blobs: Iterable[bytes]) -> TailRow:
         """Add a row that has just become durable."""
@@ -59,6 +62,7 @@ class LogTimeline:
         tail_row = TailRow(row, keys)
         self.tail.append(tail_row)
         self._recent.append(RecentRow(row.seq, row.ts, keys))
+        self._recent_keys += len(keys)
         self.tail_bytes += tail_row.size
         self.row, self.ts = row.seq, row.ts
         return tail_row
@@ -72,12 +76,15 @@ class LogTimeline:
     @property
     def crowded(self) -> bool:
         """Whether it is time to forget keys: more than twice as many rows are remembered as need be."""
-        return len(self._recent) > 2 * RECENT_ROWS
+        return len(self._recent) > 2 * RECENT_ROWS or self._recent_keys > 2 * RECENT_KEYS
 
     def forget_before(self, seq: int) -> None:
         """Drop the keys of rows that no call in flight can be older than, but for a bounded number of the newest."""
-        while len(self._recent) > RECENT_ROWS and self._recent[0].seq <= seq:
-            self._recent.popleft()
+        recent = self._recent
+        while recent and recent[0].seq <= seq:
+            if len(recent) <= RECENT_ROWS and self._recent_keys <= RECENT_KEYS:
+                break
+            self._recent_keys -= len(recent.popleft().keys)
 
     def touched_since(self, seq: int, reads: ReadRanges) -> bool:
         """Say whether a row after `seq` wrote a key inside one of these ranges."""
@@ -95,7 +102,7 @@ class LogTimeline:
         for index, lower, upper in reads:
             by_index.setdefault(index, []).append((lower, upper))
         return any(
-            lower <= key and (upper is None or key < upper)
+            key == WHOLE_INDEX or (lower <= key and (upper is None or key < upper))
             for row in rows
             for index, key in row.keys
             for lower, upper in by_index.get(index, ())

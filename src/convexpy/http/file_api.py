@@ -30,7 +30,7 @@ from convexpy.http.messages import (
 from convexpy.limits import STORAGE_UPLOAD_STALL_S
 from convexpy.protocol.upload_tokens import UPLOAD_PATH
 
-__all__ = ["FILES_PATH", "FileApi", "FileResponse"]
+__all__ = ["FILES_PATH", "FileApi", "FileResponse", "Range", "body_chunks", "parse_range"]
 
 logger = logging.getLogger("convexpy.http")
 FILES_PATH = "/api/storage/"
@@ -135,7 +135,7 @@ class FileApi:
         if announced is not None and announced.isdecimal() and int(announced) > self._size_max:
             return _closing(self._size_max)
         try:
-            async with contextlib.aclosing(_chunks(request)) as chunks:
+            async with contextlib.aclosing(body_chunks(request)) as chunks:
                 id = await self._files.store(chunks, content_type, expected)
         except RequestError as error:
             if error.status == 413:
@@ -181,7 +181,7 @@ class FileApi:
         return FileResponse(status, headers, part.end - part.start, chunks)
 
 
-async def _chunks(request: HttpRequest) -> AsyncGenerator[bytes, None]:
+async def body_chunks(request: HttpRequest) -> AsyncGenerator[bytes, None]:
     """Yield the body as it comes; reading it lets the client send more.
 
     Raises:

@@ -10,10 +10,12 @@ from typing import Any
 import msgspec
 
 from convexpy.deployment import Deployment
+from convexpy.deployment.imports import ImportRequest
 from convexpy.errors import RequestError
-from convexpy.http.file_api import CACHE, FileResponse, Range, parse_range
+from convexpy.http.file_api import CACHE, FileResponse, Range, body_chunks, parse_range
 from convexpy.http.identify import admin_for
 from convexpy.http.messages import Headers, HttpRequest, Response, decode_body, json_response
+from convexpy.limits import UPLOAD_PART_BYTES_MAX
 
 __all__ = ["TransferApi"]
 
@@ -118,17 +120,97 @@ async def _pieces(path: Path, part: Range) -> AsyncGenerator[bytes, None]:
         file.close()
 
 
+class _Finish(msgspec.Struct, rename="camel"):
+    import_: ImportRequest = msgspec.field(name="import")
+    upload_token: str
+    part_tokens: list[str]
+
+
+class _WhichImport(msgspec.Struct, rename="camel"):
+    import_id: str
+
+
+class ImportApi:
+    """The routes of imports. Upload tokens are secrets of their own; a key is wanted all the same."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._identities = deployment.identities
+
+    async def start_upload(self, request: HttpRequest) -> Response:
+        """POST /api/import/start_upload."""
+        await admin_for(self._identities, request, "data:write")
+        return json_response({"uploadToken": await asyncio.to_thread(self._deployment.imports.uploads.start)})
+
+    async def upload_part(self, request: HttpRequest) -> Response:
+        """POST /api/import/upload_part?uploadToken=…&partNumber=…: the bytes of one part."""
+        await admin_for(self._identities, request, "data:write")
+        request.body_max = UPLOAD_PART_BYTES_MAX
+        number = request.query("partNumber") or ""
+        if not number.isdecimal() or len(number) > 9:
+            raise RequestError("`partNumber` must be a number", code="BadPartNumber")
+        data, uploads = await request.body(), self._deployment.imports.uploads
+        token = request.query("uploadToken") or ""
+        return json_response(await asyncio.to_thread(uploads.add, token, int(number), data))
+
+    async def parts(self, request: HttpRequest) -> Response:
+        """GET /api/convexpy/import/parts?uploadToken=…: what has arrived, to go on with an upload."""
+        await admin_for(self._identities, request, "data:write")
+        parts = self._deployment.imports.uploads.parts(request.query("uploadToken") or "")
+        return json_response({"parts": {str(number): digest for number, digest in parts.items()}})
+
+    async def finish_upload(self, request: HttpRequest) -> Response:
+        """POST /api/import/finish_upload."""
+        await admin_for(self._identities, request, "data:write")
+        body: _Finish = decode_body(await request.json_body(), _Finish)
+        id = await self._deployment.imports.finish(body.import_, body.upload_token, body.part_tokens)
+        return json_response({"importId": id})
+
+    async def perform(self, request: HttpRequest) -> Response:
+        """POST /api/perform_import."""
+        await admin_for(self._identities, request, "data:write")
+        body: _WhichImport = decode_body(await request.json_body(), _WhichImport)
+        await self._deployment.imports.perform(body.import_id)
+        return json_response({})
+
+    async def cancel(self, request: HttpRequest) -> Response:
+        """POST /api/cancel_import."""
+        await admin_for(self._identities, request, "data:write")
+        body: _WhichImport = decode_body(await request.json_body(), _WhichImport)
+        await self._deployment.imports.cancel(body.import_id)
+        return json_response({})
+
+    async def at_once(self, request: HttpRequest) -> Response:
+        """POST /api/import?tableName=&format=&mode=: the whole file as the body."""
+        await admin_for(self._identities, request, "data:write")
+        wanted = ImportRequest(
+            format=request.query("format") or "",
+            mode=request.query("mode") or "requireEmpty",
+            table_name=request.query("tableName"),
+        )
+        written = await self._deployment.imports.run_at_once(wanted, body_chunks(request))
+        return json_response({"numWritten": written})
+
+
 class TransferApi:
     """All routes of exports and imports."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._exports = ExportApi(deployment)
+        self._imports = ImportApi(deployment)
 
     @property
     def routes(self) -> dict[tuple[str, str], Any]:
         """Handlers by method and path."""
-        exports = self._exports
+        exports, imports = self._exports, self._imports
         return {
+            ("POST", "/api/import"): imports.at_once,
+            ("POST", "/api/import/start_upload"): imports.start_upload,
+            ("POST", "/api/import/upload_part"): imports.upload_part,
+            ("POST", "/api/import/finish_upload"): imports.finish_upload,
+            ("POST", "/api/perform_import"): imports.perform,
+            ("POST", "/api/cancel_import"): imports.cancel,
+            ("GET", "/api/convexpy/import/parts"): imports.parts,
             ("POST", "/api/export/request/zip"): exports.request,
             ("POST", "/api/convexpy/exports/delete"): exports.delete,
         }

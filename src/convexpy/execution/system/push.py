@@ -187,10 +187,11 @@ def abort(context: CallContext, args: dict[str, Any]) -> None:
 
 
 def forget_deleted(context: CallContext, args: dict[str, Any]) -> None:
-    """Remove the documents of indexes whose keys are gone."""
-    for index in context.transaction.stream(QueryPlan("_index", system=True)):
-        if index["state"] == "deleting":
-            context.transaction.system_delete("_index", index["_id"])
+    """Remove the documents of indexes whose keys are gone, and of tables whose documents are."""
+    for table in ("_index", "_tables"):
+        for document in list(context.transaction.stream(QueryPlan(table, system=True))):
+            if document["state"] == "deleting":
+                context.transaction.system_delete(table, document["_id"])
 
 
 FUNCTIONS = {
