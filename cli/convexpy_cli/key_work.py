@@ -22,6 +22,7 @@ def create(
     functions: tuple[str, ...],
     expires: str | None,
     save_env: str | None,
+    data: Path | None = None,
 ) -> None:
     """Make a key; print it, or write it into a file of variables."""
     if kind not in KINDS:
@@ -29,8 +30,13 @@ def create(
     if (kind == "run") != bool(functions):
         raise failure.usage("--kind run and --functions go together", "--kind run --functions 'reports:*'")
     expires_at = None if expires is None else (time.time() + span_s(expires)) * 1000
-    with targets.connected(run, "keys create", writes=True) as (_, client):
-        made = client.create_key(name, kind, functions, expires_at)
+    if data is not None:
+        from convexpy_cli import key_drop
+
+        made = key_drop.create(data, name, kind, functions, expires_at)
+    else:
+        with targets.connected(run, "keys create", writes=True) as (_, client):
+            made = client.create_key(name, kind, functions, expires_at)
     if save_env is None:
         run.output.result(made, made["key"])
         run.output.note(f"{name}: this is the only time that the key is shown")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option
@@ -15,6 +16,7 @@ from convexpy_cli.options import leaf_command
     examples=(
         "convexpy keys create ci --kind deploy --expires 90d",
         "convexpy keys create reports --kind run --functions 'reports:*'",
+        "convexpy keys create way-back-in --kind admin --data /var/lib/convexpy/data",
     )
 )
 def keys_create(
@@ -28,15 +30,21 @@ def keys_create(
     save_env: Annotated[
         str | None, Option("--save-env", metavar="FILE", help="write it there as CONVEXPY_DEPLOY_KEY instead")
     ] = None,
+    data: Annotated[
+        Path | None,
+        Option("--data", metavar="DIR", help="on the server's machine: its data folder, in place of a key"),
+    ] = None,
 ) -> None:
     """Make an admin key and print it, once, alone on stdout. It is kept nowhere.
 
     Kinds: admin opens everything; deploy pushes, runs, reads logs and sets variables; read-only runs queries and reads
-    data and logs; run calls the functions named. Exit codes: 0 done, 2 bad kind or time, 5 the key in use may not.
+    data and logs; run calls the functions named. With --data no key is needed, whether the server runs or not: who may
+    write into the data folder owns the deployment. Exit codes: 0 done, 2 bad kind or time, 3 no data folder, 5 the key in
+    use may not.
     """
     from convexpy_cli import key_work
 
-    key_work.create(run, name, kind, tuple(functions or ()), expires, save_env)
+    key_work.create(run, name, kind, tuple(functions or ()), expires, save_env, data)
 
 
 @leaf_command(formats=("human", "plain", "json"), examples=("convexpy keys list",))

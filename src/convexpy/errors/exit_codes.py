@@ -25,6 +25,7 @@ EXIT_CODES: dict[str, int] = {
     "TlsInvalid": 3,
     "TargetIncomplete": 3,
     "TargetUnknown": 3,
+    "DataFolderUnusable": 3,
     "EnvMissing": 3,
     "KeyNotFound": 2,
     "CronNotFound": 2,

@@ -1,0 +1,83 @@
+"""Making an admin key with nothing but the server's data folder: the way back in when every key is lost.
+
+The record of the key, with its digest, is put where the server takes it: when the key is used first, or at the next start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from convexpy.auth import KeyRecord, create_hashed_key, shown_prefix
+from convexpy_cli import failure
+
+NAME_LENGTH_MAX = 64
+FOLDER = "new-keys"
+
+
+class _Known(msgspec.Struct):
+    name: str
+
+
+def create(
+    data: Path, name: str, kind: str, functions: tuple[str, ...], expires_at: float | None
+) -> dict[str, Any]:
+    """Return a new key and its line of the list, in the shape that a server answers with.
+
+    Raises:
+        Failure: it is no data folder, it can't be written to, or the name is none.
+    """
+    if not 0 < len(name) <= NAME_LENGTH_MAX or not name.isprintable():
+        raise failure.Failure(
+            "BadKeyName", f"the name of a key has 1 to {NAME_LENGTH_MAX} characters", failure.USAGE
+        )
+    owner, deployment = _opened(data)
+    key, key_id, digest = create_hashed_key(deployment)
+    fields = {
+        "keyId": key_id, "digest": digest, "name": name, "kind": kind, "functions": list(functions),
+        "createdAt": time.time() * 1000, "expiresAt": expires_at,
+    }  # fmt: skip
+    record = msgspec.convert(fields, KeyRecord)
+    try:
+        _put(data / FOLDER, f"{key_id}.json", msgspec.json.encode(record), owner)
+    except OSError as error:
+        raise _unusable(data, f"cannot write into it: {error.strerror}") from error
+    prefix = shown_prefix(deployment, key_id, hashed=True)
+    described = {name: value for name, value in fields.items() if name not in ("keyId", "digest")}
+    return {"key": key, **described, "prefix": prefix, "lastUsedAt": None}
+
+
+def _opened(data: Path) -> tuple[os.stat_result, str]:
+    """Return whose data folder it is, and the deployment's name."""
+    file = data / "keys.json"
+    try:
+        return file.stat(), msgspec.json.decode(file.read_bytes(), type=_Known).name
+    except FileNotFoundError as error:
+        raise _unusable(data, "it holds no deployment: a server makes it at its first start") from error
+    except OSError as error:
+        raise _unusable(data, f"cannot read keys.json: {error.strerror}") from error
+    except msgspec.MsgspecError as error:
+        raise _unusable(data, "its keys.json is damaged") from error
+
+
+def _unusable(data: Path, reason: str) -> failure.Failure:
+    hint = "run it as the user of the server, with the folder that `convexpy serve --data` has"
+    return failure.Failure("DataFolderUnusable", f"--data {data}: {reason}", failure.CONFIGURATION, hint=hint)
+
+
+def _put(folder: Path, name: str, content: bytes, owner: os.stat_result) -> None:
+    """Write a file whole or not at all, for the owner of the data only, who may be another user than we are."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    temporary = folder / f".{name}.new"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+    with contextlib.suppress(AttributeError, PermissionError):
+        for path in (folder, temporary):
+            os.chown(path, owner.st_uid, owner.st_gid)
+    temporary.replace(folder / name)
