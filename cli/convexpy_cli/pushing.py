@@ -38,5 +38,7 @@ def push_once(run: Invocation, target: Target, client: AdminClient) -> PushResul
             "ConsentRequired", f'"{target.name}" is production: --push does not go there', failure.REFUSED
         )
     project = run.project
-    files = push_files(FunctionsFolder(project.functions, label=project.config.functions))
+    files = push_files(
+        FunctionsFolder(project.functions, label=project.config.functions, requirements=project.requirements)
+    )
     return client.push(files, push_config(project))

@@ -169,7 +169,9 @@ def _push_file(folder: Path, run: Invocation) -> int:
     project = find_project(folder)
     for warning in project.warnings:
         run.output.warn(warning)
-    files = push_files(FunctionsFolder(project.functions, label=project.config.functions))
+    files = push_files(
+        FunctionsFolder(project.functions, label=project.config.functions, requirements=project.requirements)
+    )
     if not files:
         raise failure.Failure(
             "ProjectNotFound",

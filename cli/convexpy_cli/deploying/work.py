@@ -166,7 +166,11 @@ class _Deploy:
         parts = [target.name, kind, target.url, client.version(), self._commit.short, self._commit.branch]
         run.output.note(" · ".join(part for part in dict.fromkeys(parts) if part))
         project = run.project
-        files = push_files(FunctionsFolder(project.functions, label=project.config.functions))
+        files = push_files(
+            FunctionsFolder(
+                project.functions, label=project.config.functions, requirements=project.requirements
+            )
+        )
         request = self._request(target, files)
         planned = self._plan(client, files, request)
         start = planned["from"]

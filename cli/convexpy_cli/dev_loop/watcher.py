@@ -31,7 +31,9 @@ class Watcher:
         self, project: Project, report: Callable[[FilesChanged | FilesBroken], None], *, poll: bool
     ) -> None:
         self._project = project
-        self._folder = FunctionsFolder(project.functions, label=project.config.functions)
+        self._folder = FunctionsFolder(
+            project.functions, label=project.config.functions, requirements=project.requirements
+        )
         self._report = report
         self._poll = poll
         self._stop = threading.Event()

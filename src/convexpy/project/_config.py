@@ -84,6 +84,7 @@ class Config:
     codegen_python: bool = True
     codegen_typescript: str | bool = "auto"
     checker: str = "auto"
+    requirements: str | None = None
     required_env: tuple[str, ...] = ()
     client_file: str = ".env.local"
     warnings: tuple[str, ...] = ()
@@ -268,6 +269,7 @@ def _built(source: _Source, document: dict[str, Any], warnings: tuple[str, ...])
         codegen_python=document.get("codegen", {}).get("python", defaults.codegen_python),
         codegen_typescript=document.get("codegen", {}).get("typescript", defaults.codegen_typescript),
         checker=document.get("typecheck", {}).get("checker", defaults.checker),
+        requirements=document.get("python", {}).get("requirements"),
         required_env=tuple(document.get("env", {}).get("required", ())),
         client_file=document.get("env", {}).get("client-file", defaults.client_file),
         warnings=warnings,

@@ -25,6 +25,11 @@ class Project:
         return self.root / self.config.functions
 
     @property
+    def requirements(self) -> Path | None:
+        """The configured file of the packages that functions need; None: `requirements.txt` in the functions folder."""
+        return None if self.config.requirements is None else self.root / self.config.requirements
+
+    @property
     def name(self) -> str:
         """The configured name, else that of the folder."""
         return self.config.name or self.root.name

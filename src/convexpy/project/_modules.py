@@ -45,11 +45,13 @@ class FunctionsFolder:
     """The files of one functions folder. A second look reads only what changed.
 
     Whether a file changed is told by size, time and inode; `scan(changed=…)` reads the named files in any
-    case, for two saves within one tick of the file system's clock look alike.
+    case, for two saves within one tick of the file system's clock look alike. `requirements` is pushed as the folder's
+    `requirements.txt`, in place of one that is there.
     """
 
-    def __init__(self, folder: Path, *, label: str | None = None) -> None:
+    def __init__(self, folder: Path, *, label: str | None = None, requirements: Path | None = None) -> None:
         self.folder = folder
+        self._requirements = requirements
         self.label = label or folder.name
         self._known: dict[str, tuple[tuple[int, int, int], SourceFile]] = {}
 
@@ -57,7 +59,8 @@ class FunctionsFolder:
         """Return every pushed file by its path below the folder, sorted.
 
         Raises:
-            ProjectError: `ModuleAndFolder`, when `sessions.py` stands beside `sessions/`.
+            ProjectError: `ModuleAndFolder`, when `sessions.py` stands beside `sessions/`; `ConfigInvalid`, when the file
+                of requirements can't be read.
         """
         suspects = {os.path.abspath(path) for path in changed}  # noqa: PTH100 - no Path objects on the hot path
         found: dict[str, tuple[tuple[int, int, int], SourceFile]] = {}
@@ -72,6 +75,9 @@ class FunctionsFolder:
             except FileNotFoundError:
                 continue
             found[relative] = (mark, SourceFile(hashlib.sha256(content).hexdigest(), content))
+        if self._requirements is not None:
+            found["requirements.txt"] = ((0, 0, 0), _read_requirements(self._requirements))
+            found = dict(sorted(found.items()))
         self._known = found
         self._check_twins(found)
         return {relative: file for relative, (_, file) in found.items()}
@@ -109,6 +115,16 @@ class FunctionsFolder:
                     location=SourceLocation(file, 1),
                     hint=f"move the functions of {file} to {file[:-3]}/__init__.py",
                 )
+
+
+def _read_requirements(file: Path) -> SourceFile:
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise ProjectError(
+            f"[python] requirements: cannot read {file.name}: {error.strerror}", code="ConfigInvalid"
+        ) from error
+    return SourceFile(hashlib.sha256(content).hexdigest(), content)
 
 
 def has_typescript_functions(folder: Path) -> bool:

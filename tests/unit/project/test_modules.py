@@ -90,3 +90,16 @@ def test_typescript_functions_are_recognised(tmp_path: Path) -> None:
     assert not has_typescript_functions(tmp_path)
     (tmp_path / "messages.ts").write_text("")
     assert has_typescript_functions(tmp_path)
+
+
+def test_requirements_from_elsewhere_are_pushed_as_the_folders_own(tmp_path: Path) -> None:
+    folder = tmp_path / "convex"
+    folder.mkdir()
+    (folder / "a.py").write_text("")
+    (folder / "requirements.txt").write_text("replaced")
+    (tmp_path / "server.txt").write_text("wanted")
+    files = FunctionsFolder(folder, requirements=tmp_path / "server.txt").scan()
+    assert list(files) == ["a.py", "requirements.txt"]
+    assert files["requirements.txt"].content == b"wanted"
+    with pytest.raises(ProjectError, match=r"gone\.txt"):
+        FunctionsFolder(folder, requirements=tmp_path / "gone.txt").scan()
