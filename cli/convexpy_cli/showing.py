@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 from convexpy.client import DeploymentError
-from convexpy.project import LocalDeployment, Target, quote_value
+from convexpy.project import (
+    LocalDeployment,
+    LockHolder,
+    Target,
+    TargetRequest,
+    quote_value,
+    resolve_target,
+)
 from convexpy_cli import failure
 from convexpy_cli.about import PROTOCOL_VERSION
 from convexpy_cli.invocation import Invocation
@@ -16,21 +24,34 @@ def protocol() -> str:
     return PROTOCOL_VERSION
 
 
-def current(run: Invocation) -> tuple[Target, str | None]:
-    """Return the target and the version of its server; None if that does not answer."""
-    target = run.target()
+def current(run: Invocation, ref: str | None = None) -> tuple[Target, str | None]:
+    """Return the target, or the one that `ref` names, and the version of its server; None if that does not answer."""
+    target = run.target() if ref is None else named(run, ref)
     if target.kind == "local":
         local = LocalDeployment(run.project)
         holder = local.holder()
         if holder is None or not holder.port:
             return target, None
-        urls = (f"http://127.0.0.1:{port}" for port in (holder.port, holder.sitePort))
-        url, site_url = urls
-        target = replace(target, url=url, site_url=site_url, admin_key=local.admin_key())
+        target = with_local_urls(target, local, holder)
     try:
         return target, run.client(target).version()
     except DeploymentError:
         return target, None
+
+
+def named(run: Invocation, ref: str) -> Target:
+    """Return the deployment of a name or URL.
+
+    Raises:
+        ProjectError: there is none.
+    """
+    return resolve_target(run.project_or_none, TargetRequest(deployment=ref, environment=os.environ))
+
+
+def with_local_urls(target: Target, local: LocalDeployment, holder: LockHolder) -> Target:
+    """Return the local target as its server listens."""
+    url, site_url = (f"http://127.0.0.1:{port}" for port in (holder.port, holder.sitePort))
+    return replace(target, url=url, site_url=site_url, admin_key=local.admin_key())
 
 
 def write_env(run: Invocation, target: Target) -> None:

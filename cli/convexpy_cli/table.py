@@ -69,6 +69,7 @@ COMMANDS: dict[str, Command] = {
     "serve": Command("serve", "serve", "run a production server", "Start"),
     "deploy": Command("deploy", "deploy", "push to a shared deployment, in one moment", "Start"),
     "run": Command("run", "run", "call a function", "Use"),
+    "shell": Command("shell", "shell", "a Python prompt on the deployment", "Use"),
     "logs": Command("logs", "logs", "read and follow logs", "Use"),
     "data": Command("data", "data", "show tables and documents", "Use"),
     "data get": Command("data", "data_get", "show a document", "Use"),
@@ -101,10 +102,25 @@ COMMANDS: dict[str, Command] = {
     "crons list": Command("crons", "crons_list", "cron jobs with their last and next runs", "Inspect"),
     "crons history": Command("crons", "crons_history", "the latest runs of a cron job", "Inspect"),
     "crons run": Command("crons", "crons_run", "run a cron job now, as an extra run", "Inspect"),
+    "status": Command("status", "status", "how the deployment is, on one screen", "Inspect"),
+    "deployment list": Command(
+        "deployment", "list_", "deployments that have a name", "Manage", aliases=("deployments",)
+    ),
     "deployment show": Command("deployment", "show", "which deployment commands use, and why", "Manage"),
+    "deployment select": Command("deployment", "select", "choose one for development", "Manage"),
+    "deployment add": Command("deployment", "add", "name a server", "Manage"),
+    "deployment rename": Command("deployment", "rename", "give one another name", "Manage"),
+    "deployment remove": Command(
+        "deployment", "remove", "forget a name", "Manage", aliases=("deployment rm",)
+    ),
+    "deployment history": Command("deployment", "history", "what was pushed, when and by whom", "Manage"),
+    "deployment reset": Command("deployment", "reset", "delete all local data", "Manage"),
     "keys create": Command("keys", "keys_create", "make an admin key", "Manage"),
     "keys list": Command("keys", "keys_list", "the deployment's admin keys", "Manage"),
     "keys revoke": Command("keys", "keys_revoke", "make an admin key worthless", "Manage"),
+    "login": Command("login", "login", "remember the key of a server", "Manage"),
+    "login status": Command("login", "login_status", "servers whose keys are remembered", "Manage"),
+    "logout": Command("login", "logout", "forget the key of a server", "Manage"),
     "codegen": Command("codegen", "codegen", "write _generated/ from local code, offline", "Tools"),
     "typecheck": Command("typecheck", "typecheck", "run the project's type checker", "Tools"),
     "version": Command("version", "version", "this version, Python and platform", "Tools"),

@@ -65,7 +65,7 @@ def connected(
     if writes:
         _announce(run, target)
     if target.kind == "remote":
-        _require_key(target)
+        require_key(target)
         yield target, run.client(target)
         return
     local = LocalDeployment(run.project)
@@ -117,11 +117,12 @@ def _announce(run: Invocation, target: Target) -> None:
         )
 
 
-def _require_key(target: Target) -> None:
+def require_key(target: Target) -> None:
+    """Raise if no key is known for a remote target."""
     if not target.admin_key:
         raise failure.Failure(
             "TargetIncomplete",
             f"no key is known for {target.url} ({target.url_source})",
             failure.CONFIGURATION,
-            hint="CONVEXPY_URL and CONVEXPY_DEPLOY_KEY, or an entry in credentials.toml",
+            hint=f"convexpy login {target.url}, or CONVEXPY_URL and CONVEXPY_DEPLOY_KEY",
         )

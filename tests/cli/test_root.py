@@ -193,7 +193,7 @@ def test_a_reader_that_stops_reading_is_no_error(project: Path) -> None:
 def test_a_time_limit_ends_a_command(run: Any, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import threading
 
-    monkeypatch.setattr("convexpy_cli.showing.current", lambda _: threading.Event().wait(30))
+    monkeypatch.setattr("convexpy_cli.showing.current", lambda *_: threading.Event().wait(30))
     assert "TimedOut" in run("deployment", "show", "--timeout", "0.1", expect=124).stderr
 
 

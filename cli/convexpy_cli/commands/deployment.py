@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from typer import Option
+from typer import Argument, Option
 
+from convexpy_cli import failure
 from convexpy_cli.invocation import Invocation
 from convexpy_cli.options import leaf_command
 
@@ -15,6 +16,7 @@ from convexpy_cli.options import leaf_command
 )
 def show(
     run: Invocation,
+    ref: Annotated[str | None, Argument(help="a name or URL [the one that commands use]")] = None,
     explain: Annotated[bool, Option("--explain", help="where URL and key were found")] = False,
     as_env: Annotated[bool, Option("--as-env", help="variables for the official command line")] = False,
 ) -> None:
@@ -24,7 +26,7 @@ def show(
     """
     from convexpy_cli import showing
 
-    target, running = showing.current(run)
+    target, running = showing.current(run, ref)
     if as_env:
         showing.write_env(run, target)
         return
@@ -50,3 +52,130 @@ def show(
     if explain:
         lines += [f"url from    {target.url_source}", f"key from    {target.key_source}"]
     run.output.result(shown, "\n".join(lines))
+
+
+@leaf_command(formats=("human", "plain", "json"), examples=("convexpy deployment list",))
+def list_(run: Invocation) -> None:
+    """List the deployments that have a name: in this project, and in the user's own files.
+
+    Exit codes: 0 done, 3 the configuration is wrong.
+    """
+    from convexpy_cli import deployments
+
+    rows = deployments.listed(run)
+    run.output.table(["name", "type", "url", "key", ""], [deployments.cells(row) for row in rows], rows)
+
+
+@leaf_command(examples=("convexpy deployment select staging",))
+def select(run: Invocation, ref: Annotated[str, Argument(help="local, a configured name, or a URL")]) -> None:
+    """Choose the deployment for development: writes its name and URLs into .env.local.
+
+    Exit codes: 0 done, 3 no such deployment, 9 it is production.
+    """
+    from convexpy_cli import deployments
+
+    selected = deployments.select(run, ref)
+    run.output.result(selected, selected["name"])
+
+
+@leaf_command(
+    examples=(
+        "convexpy deployment add prod --url https://api.example.com --production --key - < key.txt",
+        "convexpy deployment add lab --url http://10.0.0.7:3210 --global",
+    )
+)
+def add(
+    run: Invocation,
+    name: Annotated[str, Argument(help="what to call it")],
+    site_url: Annotated[
+        str | None, Option("--site-url", help="where its HTTP actions are, if not told by it")
+    ] = None,
+    production: Annotated[bool, Option("--production", help="what `deploy` and --prod mean")] = False,
+    protected: Annotated[bool, Option("--protected", help="every write asks, or needs --yes")] = False,
+    for_user: Annotated[bool, Option("--global", help="for all projects of this user")] = False,
+    key: Annotated[str | None, Option("--key", help="its key; `-` reads it from stdin [asked for]")] = None,
+) -> None:
+    """Name a deployment, with --url, in convexpy.toml; its key is checked and remembered outside of the project.
+
+    Exit codes: 0 done, 2 the name is taken, 4 nobody to ask for the key, 5 key not accepted, 6 nothing answers.
+    """
+    from convexpy_cli import deployments
+
+    if not run.settings.url:
+        raise failure.usage("where is it?", f"convexpy deployment add {name} --url https://…")
+    added = deployments.add(
+        run,
+        name,
+        run.settings.url,
+        key if key is not None else run.settings.admin_key,
+        site_url=site_url,
+        production=production,
+        protected=protected,
+        for_user=for_user,
+    )
+    run.output.result(added, added["name"])
+
+
+@leaf_command(examples=("convexpy deployment rename staging qa",))
+def rename(
+    run: Invocation,
+    name: Annotated[str, Argument(help="its name")],
+    new: Annotated[str, Argument(help="the new one")],
+) -> None:
+    """Give a deployment another name.
+
+    Exit codes: 0 done, 2 not a name, 3 no such deployment, or the name is taken.
+    """
+    from convexpy_cli import deployments
+
+    renamed = deployments.rename(run, name, new)
+    run.output.result(renamed, renamed["name"])
+
+
+@leaf_command(examples=("convexpy deployment remove staging",))
+def remove(run: Invocation, name: Annotated[str, Argument(help="its name")]) -> None:
+    """Forget the name of a deployment. The server itself is not touched.
+
+    Exit codes: 0 done, 3 no such deployment.
+    """
+    from convexpy_cli import deployments
+
+    removed = deployments.remove(run, name)
+    run.output.result(removed, removed["name"])
+
+
+@leaf_command(formats=("human", "plain", "json"), examples=("convexpy deployment history -d prod",))
+def history(
+    run: Invocation, limit: Annotated[int, Option("--limit", help="how many, the newest first")] = 20
+) -> None:
+    """List what was pushed: version, when, by whom, from which commit, why.
+
+    Exit codes: 0 done, 5 key, 6 unreachable.
+    """
+    from convexpy_cli import deployments, targets
+
+    if limit < 1:
+        raise failure.usage("--limit is at least 1")
+    with targets.connected(run, "deployment history") as (_, client):
+        pushes = client.history(limit)
+    columns = ["version", "pushed", "by", "commit", "message"]
+    run.output.table(columns, [deployments.history_cells(each) for each in pushes], pushes)
+
+
+@leaf_command(examples=("convexpy deployment reset local --allow=data-delete",))
+def reset(
+    run: Invocation,
+    ref: Annotated[str, Argument(help="local: no other can be reset")],
+    confirm: Annotated[
+        str | None, Option("--confirm", metavar="NAME", help="its name, where nobody can type it")
+    ] = None,
+) -> None:
+    """Delete all data of the local deployment. Its key and its ports stay.
+
+    Exit codes: 0 done, 2 it is not local, 9 consent missing, 10 its server runs.
+    """
+    from convexpy_cli import deployments
+
+    if ref != "local":
+        raise failure.usage("only the local deployment can be reset", "convexpy deployment reset local")
+    run.output.result(deployments.reset_local(run, confirm), "local")
