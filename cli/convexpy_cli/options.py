@@ -134,6 +134,7 @@ class Leaf:
         return parse
 
     def _settings(self, flags: dict[str, Any]) -> Settings:
+        flags.setdefault("format", None)  # `import` and `export` have a --format of their own: that of the file
         chosen = (
             flags["format"]
             or ("json" if flags["json"] else None)
