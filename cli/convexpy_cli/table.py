@@ -80,6 +80,8 @@ COMMANDS: dict[str, Command] = {
     "env get": Command("env", "env_get", "print one variable", "Use"),
     "env set": Command("env", "env_set", "set variables", "Use"),
     "env remove": Command("env", "env_remove", "remove variables", "Use", aliases=("env rm", "env unset")),
+    "import": Command("import_", "import_", "import a snapshot, JSON or CSV", "Use"),
+    "export": Command("export", "export", "export all tables at one moment", "Use"),
     "storage list": Command("storage", "storage_list", "the deployment's files", "Use"),
     "storage put": Command("storage", "storage_put", "store files", "Use"),
     "storage get": Command("storage", "storage_get", "fetch a file", "Use"),

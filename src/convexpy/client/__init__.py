@@ -5,7 +5,9 @@ from __future__ import annotations
 from convexpy.client._admin import AdminClient, FunctionResult, LogPage, PushFile, PushResult
 from convexpy.client._data import DataClient, DocumentQuery
 from convexpy.client._errors import DeploymentError, FunctionFailed, Unreachable
+from convexpy.client._evaluation import Evaluated, Evaluator
 from convexpy.client._files import FileClient, FileInfo
+from convexpy.client._transfers import Download, TransferClient
 from convexpy.client._watch import watch_query
 
 __all__ = [
@@ -13,6 +15,9 @@ __all__ = [
     "DataClient",
     "DeploymentError",
     "DocumentQuery",
+    "Download",
+    "Evaluated",
+    "Evaluator",
     "FileClient",
     "FileInfo",
     "FunctionFailed",
@@ -20,6 +25,7 @@ __all__ = [
     "LogPage",
     "PushFile",
     "PushResult",
+    "TransferClient",
     "Unreachable",
     "watch_query",
 ]

@@ -14,6 +14,8 @@ __all__ = ["EXIT_CODES", "exit_code", "exit_code_of"]
 
 EXIT_CODES: dict[str, int] = {
     "FunctionFailed": 1,
+    "SourceError": 1,
+    "ChangedMeanwhile": 10,
     "BuildFailed": 1,
     "LimitExceeded": 1,
     "UsageError": 2,
@@ -68,13 +70,21 @@ EXIT_CODES: dict[str, int] = {
     "DevAlreadyRunning": 10,
     "DataFolderInUse": 10,
     "JobAlreadyRunning": 10,
+    "ExportInProgress": 10,
+    "TableNumberConflict": 10,
+    "SchemaChanged": 10,
+    "ImportRowsInvalid": 8,
+    "TableNotEmpty": 9,
+    "SnapshotRefused": 9,
+    "ImportNotFound": 2,
+    "ExportNotFound": 2,
+    "UploadNotFound": 2,
     "NewerFormat": 11,
     "ServerTooOld": 11,
     "CliTooOld": 11,
     "NotSupported": 12,
     "PreviewsUnsupported": 12,
     "RollbackUnsupported": 12,
-
     "InternalError": 70,
 }
 
