@@ -35,6 +35,16 @@ class ServerProcess:
         self.site_url = ""
         self.start()
 
+    @staticmethod
+    def command(data: Path, *arguments: str) -> list[str]:
+        """Return the command line of a server."""
+        return [sys.executable, "-m", "convexpy.serve", "--data", str(data), *arguments]
+
+    @staticmethod
+    def environment(additions: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the environment of a server."""
+        return {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'cli'}", **(additions or {})}
+
     def start(self, env: Mapping[str, str] | None = None) -> None:
         """Start, or start again on the same data and port; returns when the server is ready.
 
@@ -44,22 +54,20 @@ class ServerProcess:
             self._env = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'cli'}", **env}
         self._errors = self.log_path.open("ab")
         self.process = subprocess.Popen(
-            [
-                sys.executable, "-m", "convexpy.serve", "--data", str(self.data), "--port", str(self.port),
-                "--site-port", "0", *self._arguments,
-            ],
+            self.command(self.data, "--port", str(self.port), "--site-port", "0", *self._arguments),
             stdout=subprocess.PIPE,
             stderr=self._errors,
             stdin=subprocess.DEVNULL,
             env=self._env,
             start_new_session=True,
-        )  # fmt: skip
+        )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
             self.process.wait()
             raise AssertionError(f"the server did not start:\n{self.errors()}")
-        ready = json.loads(line)
+        self.ready: dict[str, Any] = json.loads(line)
+        ready = self.ready
         self.url, self.site_url = ready["url"], ready["siteUrl"]
         self.port = urlsplit(self.url).port or 0
 

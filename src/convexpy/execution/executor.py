@@ -21,6 +21,7 @@ from convexpy.execution import capture, guards, jobs, system, tracebacks
 from convexpy.execution.host import CallContext, error_detail, find_function, run_function
 from convexpy.execution.loader import LoadedApp
 from convexpy.execution.settings import ExecutorSettings
+from convexpy.limits import TransactionBudget
 from convexpy.protocol.frames import (
     Accepted,
     Call,
@@ -37,6 +38,8 @@ from convexpy.schema import Schema
 from convexpy.values import decode_wire, encode_wire, normalize
 
 Send = Callable[[FromExecutor], None]
+SYSTEM_BUDGET = TransactionBudget()
+"""What system functions may use, whatever the deployment grants its app."""
 
 
 class Executor:
@@ -98,9 +101,10 @@ class Executor:
 
     def _begin(self, call: Call) -> Transaction:
         writable = call.kind in ("mutation", "system")
-        transaction = self.store.begin(
-            writable=writable, now_ms=call.now_ms, budget=self._settings.knobs.transaction, random=self._ids
-        )
+        budget = self._settings.knobs.transaction
+        if call.kind == "system" or call.path.startswith("_system/"):
+            budget = SYSTEM_BUDGET  # a deployment with narrow limits must still take a push
+        transaction = self.store.begin(writable=writable, now_ms=call.now_ms, budget=budget, random=self._ids)
         transaction.schema = self.app.schema
         transaction.pending_schema = self._pending_schema
         transaction.journal_in = call.journal

@@ -96,6 +96,7 @@ def server_of(app: AsgiApp, knobs: Knobs, *, cert: Path | None = None, key: Path
         ws_ping_timeout=120.0,
         ws_per_message_deflate=False,
         lifespan="off",
+        interface="asgi3",
         log_config=None,
         access_log=False,
         proxy_headers=False,
