@@ -109,6 +109,13 @@ class _Deploy:
         run = self._run
         target = run.target(deploying=True)
         self._progress.target = target.name
+        if not run.project.functions.is_dir():
+            raise failure.Failure(
+                "ProjectNotFound",
+                f"there is no functions folder {run.project.config.functions}/",
+                failure.CONFIGURATION,
+                hint="[project] functions in convexpy.toml",
+            )
         self._commit = current_commit(run.project.root)
         self._environment = self._variables()
         self._guard(target)
@@ -369,6 +376,13 @@ class _Deploy:
                 result = client.push(files, config, options=fields, timeout_s=timeout_s)
             except DeploymentError as error:
                 self._progress.sent |= isinstance(error, Unreachable)
+                if isinstance(error.__cause__, TimeoutError):
+                    raise failure.Failure(
+                        "IndexTimeout",
+                        f"no answer after {timeout_s:g} s: the server goes on building, and then switches",
+                        failure.UNREACHABLE,
+                        hint="convexpy status",
+                    ) from error
                 again = isinstance(error, Unreachable) or error.retry_on == "backoff"
                 if not again or time.monotonic() + pause_s > until:
                     self._progress.sent &= again

@@ -17,8 +17,6 @@ import tomli
 
 from convexpy.errors import ProjectError, SourceLocation
 
-_HEADER = re.compile(r"\s*\[(?!\[)\s*(?P<name>.+?)\s*\]\s*(?:#.*)?$")
-_PART = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*(\.|$)""")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 Table = tuple[str, ...]
@@ -55,9 +53,7 @@ def rename_table(text: str, table: Table, new: Table) -> str:
     start = _find(lines, table)
     if start is None:
         return text
-    header = lines[start]
-    opening, closing = header.index("["), header.rindex("]", 0, _comment(header))
-    lines[start] = header[:opening] + _header(new) + header[closing + 1 :]
+    lines[start] = _with_header(lines[start], table, new)
     return "".join(lines)
 
 
@@ -111,9 +107,13 @@ def replace_file(file: Path, text: str, mode: int | None = None) -> None:
     temporary.replace(file)
 
 
-def _comment(header: str) -> int:
-    mark = header.find("#")
-    return len(header) if mark < 0 else mark
+def _with_header(line: str, table: Table, new: Table) -> str:
+    """Return a header line with another name; its comment stays."""
+    opening = line.index("[")
+    for closing in (number for number, letter in enumerate(line) if letter == "]"):
+        if _table_of(line[: closing + 1]) == table:
+            return line[:opening] + _header(new) + line[closing + 1 :]
+    return line
 
 
 def _find(lines: list[str], table: Table) -> int | None:
@@ -121,21 +121,18 @@ def _find(lines: list[str], table: Table) -> int | None:
 
 
 def _table_of(line: str) -> Table | None:
-    """Return the table that a line opens; an empty one for a header that is not understood, None for other lines."""
+    """Return the table that a line opens; an empty one for an element of a list of tables, None for other lines."""
     if not line.lstrip().startswith("["):
         return None
-    header = _HEADER.match(line.rstrip("\r\n"))
-    if header is None:
-        return () if line.startswith("[") else None
+    try:
+        inner: Any = tomli.loads(line.strip())
+    except tomli.TOMLDecodeError:
+        return None
     parts: list[str] = []
-    position, name = 0, header["name"]
-    while position < len(name):
-        part = _PART.match(name, position)
-        if part is None:
-            return ()
-        parts.append(part[1] if part[1] is not None else part[2] if part[2] is not None else part[3])
-        position = part.end()
-    return tuple(parts)
+    while isinstance(inner, dict) and inner:
+        name, inner = next(iter(inner.items()))
+        parts.append(name)
+    return () if isinstance(inner, list) else tuple(parts)
 
 
 def _header(table: Table) -> str:
