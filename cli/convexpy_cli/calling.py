@@ -69,6 +69,23 @@ def call(
     run.output.result(result.value, shown(result.value))
 
 
+def inline(run: Invocation, client: AdminClient, code: str, *, decode: bool) -> None:
+    """Evaluate Python as a query, with `ctx` and `db`, and print the value of its last expression.
+
+    Raises:
+        FunctionFailed: it is no Python, or it raised (exit 1).
+    """
+    from convexpy.client import Evaluator, FunctionFailed
+
+    try:
+        found = Evaluator(client).evaluate(code, decode=decode)
+    except FunctionFailed as error:
+        _show_logs(run, error.log_lines)
+        raise
+    _show_logs(run, found.log_lines)
+    run.output.result(found.value, shown(found.value))
+
+
 def prepared(
     run: Invocation, client: AdminClient, function: str | None, words: Sequence[str]
 ) -> tuple[Mapping[str, Any], dict[str, Any]]:

@@ -19,7 +19,6 @@ _ANYWHERE = {
     "--typecheck-components": "there are no components",
     "--live-component-sources": "there are no components",
     "--component": "there are no components",
-    "--inline-query": "use a query function",
 }
 
 

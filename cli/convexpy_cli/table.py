@@ -82,6 +82,12 @@ COMMANDS: dict[str, Command] = {
     "env remove": Command("env", "env_remove", "remove variables", "Use", aliases=("env rm", "env unset")),
     "import": Command("import_", "import_", "import a snapshot, JSON or CSV", "Use"),
     "export": Command("export", "export", "export all tables at one moment", "Use"),
+    "backup create": Command("backup", "backup_create", "back up everything at one moment", "Use"),
+    "backup list": Command("backup", "backup_list", "the deployment's backups", "Use"),
+    "backup download": Command("backup", "backup_download", "fetch a backup", "Use"),
+    "backup restore": Command("backup", "backup_restore", "replace everything by a backup", "Use"),
+    "backup delete": Command("backup", "backup_delete", "delete a backup", "Use", aliases=("backup rm",)),
+    "backup verify": Command("backup", "backup_verify", "read a backup completely, offline", "Use"),
     "storage list": Command("storage", "storage_list", "the deployment's files", "Use"),
     "storage put": Command("storage", "storage_put", "store files", "Use"),
     "storage get": Command("storage", "storage_get", "fetch a file", "Use"),
@@ -131,6 +137,7 @@ COMMANDS: dict[str, Command] = {
 
 FAMILIES = {
     "env": "the deployment's variables",
+    "backup": "backups of the deployment",
     "storage": "the deployment's files",
     "functions": "the functions of a deployment, or of the local code",
     "schedule": "scheduled functions",

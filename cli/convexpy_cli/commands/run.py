@@ -6,13 +6,19 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from convexpy_cli import failure
 from convexpy_cli.invocation import Invocation
 from convexpy_cli.options import leaf_command
 
 
 @leaf_command(
     formats=("human", "json", "jsonl"),
-    examples=("convexpy run messages:list limit=5", 'convexpy run messages:send \'{"body": "hi"}\''),
+    examples=(
+        "convexpy run messages:list limit=5",
+        'convexpy run messages:send \'{"body": "hi"}\'',
+        "convexpy run messages:list --watch --format jsonl",
+        "convexpy run --inline 'ctx.db.query(\"messages\").take(5)'",
+    ),
 )
 def run(
     run: Invocation,
@@ -26,6 +32,12 @@ def run(
     ] = False,
     push: Annotated[bool, Option("--push", help="push the functions first (not to production)")] = False,
     identity: Annotated[str | None, Option("--identity", help="act as this user: JSON or @file")] = None,
+    inline: Annotated[
+        str | None,
+        Option(
+            "--inline", "--inline-query", metavar="CODE", help="evaluate Python in a query, in place of FN"
+        ),
+    ] = None,
     decode: Annotated[
         bool, Option("--decode", help="plain numbers and base64 in place of $integer, $bytes")
     ] = False,
@@ -36,8 +48,13 @@ def run(
     """
     from convexpy_cli import calling, pushing, targets
 
+    if inline is not None and (function is not None or watch or push or identity is not None):
+        raise failure.usage("--inline goes with none of FN, --watch, --push and --identity")
     acting = calling.identity_of(identity)
     with targets.connected(run, "run") as (target, client):
+        if inline is not None:
+            calling.inline(run, client, inline, decode=decode)
+            return
         if push:
             pushing.push_once(run, target, client)
         calling.call(

@@ -14,7 +14,7 @@ KeyKind = Literal["admin", "deploy", "read-only", "run"]
 
 Operation = Literal[
     "deploy", "env:view", "env:write", "logs:view", "data:view", "data:write", "functions:view", "functions:run",
-    "keys:manage", "actAsUser",
+    "keys:manage", "actAsUser", "code:run",
 ]  # fmt: skip
 
 _ALLOWED: dict[str, frozenset[str]] = {
@@ -75,6 +75,8 @@ def is_system_write(path: str) -> bool:
 def _operation(kind: str, path: str) -> Operation:
     if not path.startswith("_system/"):
         return "functions:run"
+    if path.startswith("_system/shell:"):
+        return "code:run"
     if _SYSTEM_WRITES.match(path) or kind not in ("query", "system"):
         return "data:write"
     if _SYSTEM_ENVIRONMENT.match(path):

@@ -222,6 +222,19 @@ class Transaction(Reading):
         charges.functions_scheduled, charges.scheduled_function_args_bytes = scheduled
         del self.misfits[misfits:]
 
+    def changes(self) -> list[dict[str, Any]]:
+        """Return what was written so far, for people: `{table, id, kind, document}`; kinds are insert, change and delete."""
+        found: list[dict[str, Any]] = []
+        for tablet, documents in self._own.documents.items():
+            name = self.catalog.by_tablet[tablet].name
+            for id, own in documents.items():
+                if own.before is None and own.document is None:
+                    continue
+                kind = "insert" if own.before is None else "delete" if own.document is None else "change"
+                document = None if own.document is None else decode_document(own.document)
+                found.append({"table": name, "id": id, "kind": kind, "document": document})
+        return [change for change in found if not self.catalog.by_name[change["table"]].is_system]
+
     # The end
 
     def write_set(self, operation_id: str, function: str, replay: Replay | None = None) -> WriteSet | None:

@@ -75,6 +75,7 @@ class ApiApp:
             ("GET", "/api/convexpy/history"): about.history,
             ("GET", "/api/convexpy/status"): about.status,
             ("GET", "/api/convexpy/tables"): self._data.tables,
+            ("POST", "/api/convexpy/evaluate"): self._data.evaluate,
             ("GET", "/api/convexpy/logs"): admin.logs,
             ("GET", "/api/stream_function_logs"): admin.logs,
             ("GET", "/api/app_metrics/stream_function_logs"): admin.logs,

@@ -6,17 +6,23 @@ import msgspec
 
 from convexpy.auth import Caller, is_system_write
 from convexpy.deployment import Deployment
+from convexpy.deployment.outcome import Outcome, Presenter
 from convexpy.errors import RequestError
 from convexpy.http.identify import admin_for
-from convexpy.http.messages import HttpRequest, Response, decode_body, json_response
+from convexpy.http.messages import JSON_TYPE, HttpRequest, Response, decode_body, encode_json, json_response
+from convexpy.protocol.frames import Kind
 from convexpy.values import decode_wire, encode_clean
 
 DATA_PATH = "/api/convexpy/data/"
 
 
+_open = Presenter(redact=False)
+
+
 class _Body(msgspec.Struct):
     args: msgspec.Raw
     decode: bool = False
+    writes: bool = False
 
 
 class DataApi:
@@ -41,14 +47,35 @@ class DataApi:
             self._deployment.identities, request, "data:write" if writes else "data:view"
         )
         body: _Body = decode_body(await request.json_body(), _Body)
-        outcome = await self._deployment.functions.run(
-            "mutation" if writes else "query", path, bytes(body.args), Caller(access=caller.access)
-        )
+        outcome = await self._run(path, body, caller, writes=writes)
         failure = outcome.failure
         if failure is not None:
             text = failure.detail.partition("\n    at ")[0].removeprefix("Uncaught ")
             for name in (failure.code, "ArgumentError"):
                 text = text.removeprefix(f"{name}: ")
             raise RequestError(text, code=failure.code)
-        value = encode_clean(decode_wire(outcome.value)) if body.decode else outcome.value
-        return Response(200, b'{"value":%s}' % value, [(b"content-type", b"application/json")])
+        return Response(200, b'{"value":%s}' % _value(outcome, body), [JSON_TYPE])
+
+    async def evaluate(self, request: HttpRequest) -> Response:
+        """POST /api/convexpy/evaluate: Python in one transaction → `{value}` or `{error: {code, message}}`, and `logLines`."""
+        caller = await admin_for(self._deployment.identities, request, "code:run")
+        body: _Body = decode_body(await request.json_body(), _Body)
+        path = f"_system/shell:{'write' if body.writes else 'evaluate'}"
+        outcome = await self._run(path, body, caller, writes=body.writes)
+        logs = _open.log_lines(outcome.logs)
+        failure = outcome.failure
+        if failure is None:
+            return Response(200, b'{"value":%s,"logLines":%s}' % (_value(outcome, body), logs), [JSON_TYPE])
+        text = failure.detail.partition("\n    at ")[0].removeprefix("Uncaught ")
+        error = encode_json({"code": failure.code, "message": text.removeprefix(f"{failure.code}: ")})
+        return Response(200, b'{"error":%s,"logLines":%s}' % (error, logs), [JSON_TYPE])
+
+    async def _run(self, path: str, body: _Body, caller: Caller, *, writes: bool) -> Outcome:
+        kind: Kind = "mutation" if writes else "query"
+        return await self._deployment.functions.run(
+            kind, path, bytes(body.args), Caller(access=caller.access)
+        )
+
+
+def _value(outcome: Outcome, body: _Body) -> bytes:
+    return encode_clean(decode_wire(outcome.value)) if body.decode else outcome.value

@@ -12,6 +12,7 @@ from convexpy.execution.host import CallContext
 from convexpy.execution.system import (
     browsing,
     environment,
+    evaluation,
     exports,
     imports,
     inspection,
@@ -25,6 +26,7 @@ from convexpy.execution.system import (
 FUNCTIONS = {
     **browsing.FUNCTIONS,
     **environment.FUNCTIONS,
+    **evaluation.FUNCTIONS,
     **exports.FUNCTIONS,
     **imports.FUNCTIONS,
     **inspection.FUNCTIONS,
