@@ -187,8 +187,9 @@ def test_at_a_terminal_inputs_share_variables(here: Any, server: ServerProcess) 
         terminal.until(">>> ")
         terminal.seen = ""
         terminal.process.send_signal(signal.SIGINT)  # drops the line, and ends nothing
+        terminal.type("\n")
         terminal.until(">>> ")
-        terminal.type("\x04")
+        terminal.type("exit\n")
         assert terminal.process.wait(20) == 0
     finally:
         terminal.process.kill()
