@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from support.processes import ServerProcess, wait_for
 from support.sockets import SyncSocket
+from support.terminal import Terminal
 
 pytestmark = pytest.mark.slow
 
@@ -297,6 +298,37 @@ def test_a_long_index_can_be_built_behind_the_scenes(remote: ServerProcess, run:
     assert "no longer staged" in second.stderr
 
 
+# At a terminal
+
+
+def test_at_a_terminal_each_harm_is_asked_for(remote: ServerProcess, project: Path) -> None:
+    remote.call("query", "notes:list")
+    edit(project, "notes.py", '@query(name="list")', '@query(name="all")')
+    declined = Terminal(project, *BARE, "--yes")
+    declined.wait_for("function notes:list goes: public")
+    declined.type("n")
+    assert declined.close() == (9, "")
+    assert remote.call("query", "notes:list") == []
+    agreed = Terminal(project, *BARE)
+    agreed.wait_for("needs --allow=function-removal:notes:list")
+    agreed.wait_for("Agree?")
+    agreed.type("y")
+    agreed.wait_for("Deploy these")
+    agreed.type("y")
+    agreed.wait_for("now serves version")
+    assert agreed.close() == (0, f"{remote.url}\n")
+    assert remote.call("query", "notes:all") == []
+
+
+def test_ctrl_c_at_the_question_changes_nothing(remote: ServerProcess, project: Path) -> None:
+    edit(project, "notes.py", "return [note", "return ['never'] + [note")
+    terminal = Terminal(project, *BARE)
+    terminal.wait_for("Deploy this change to")
+    terminal.type("\x03")
+    assert terminal.close() == (130, "")
+    assert remote.call("query", "notes:list") == []
+
+
 # Interruptions and races
 
 
@@ -341,6 +373,7 @@ def test_of_two_deploys_at_once_one_wins_and_the_other_says_so(remote: ServerPro
     assert remote.call("query", "notes:list") == [winner]
     error = texts[("left", "right").index(loser)][1]
     assert f"superseded: {winner} has pushed version" in error
+    assert "still serves version" in error.splitlines()[-1]
 
 
 @pytest.mark.parametrize("moment", ["planning", "building", "pushing"])
@@ -393,9 +426,9 @@ def test_a_server_that_is_killed_in_the_push_comes_back_and_the_deploy_is_whole(
 def test_a_server_that_stays_away_leaves_the_state_unknown(
     start_server: Callable[..., ServerProcess], run: Any, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from convexpy_cli.deploying import work
+    from convexpy_cli.deploying import switch
 
-    monkeypatch.setattr(work, "RETRY_S", 0.5)
+    monkeypatch.setattr(switch, "RETRY_S", 0.5)
     server = start_server(env={"CONVEXPY_PAUSE": "push.before_activate=kill"})
     target(server, monkeypatch)
     result = run(*BARE, expect=6)

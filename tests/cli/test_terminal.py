@@ -3,65 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
-import select
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.terminal import Terminal
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")]
-
-
-class Terminal:
-    """A command whose stdin and stderr are a terminal; its stdout is a pipe."""
-
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        import pty
-
-        self._ours, theirs = pty.openpty()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "convexpy_cli", *arguments],
-            cwd=folder,
-            stdin=theirs,
-            stderr=theirs,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "TERM": "xterm"},
-            start_new_session=True,
-        )
-        os.close(theirs)
-        self.shown = ""
-
-    def wait_for(self, text: str, deadline_s: float = 30.0) -> None:
-        until = time.monotonic() + deadline_s
-        while text not in self._plain():
-            left = until - time.monotonic()
-            assert left > 0, f"{text!r} did not come: {self._plain()!r}"
-            if select.select([self._ours], [], [], left)[0]:
-                part = os.read(self._ours, 65536).decode(errors="replace")
-                self.shown += part
-                if "\x1b[6n" in part:
-                    # A real terminal says where the cursor is.
-                    self.type("\x1b[1;1R")
-        self.shown = self.shown.partition(text)[2] or ""
-
-    def type(self, text: str) -> None:
-        os.write(self._ours, text.encode())
-
-    def close(self) -> tuple[int, str]:
-        try:
-            out, _ = self.process.communicate(timeout=30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            out, _ = self.process.communicate()
-        os.close(self._ours)
-        return self.process.returncode, out.decode()
-
-    def _plain(self) -> str:
-        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.shown)
 
 
 def test_the_wizard_takes_answers_and_keeps_stdout_clean(tmp_path: Path) -> None:

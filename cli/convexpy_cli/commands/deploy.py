@@ -82,7 +82,7 @@ def deploy(
     Exit codes: 0 done, 1 --cmd or --run failed, 3 no target or a variable missing, 5 key, 6 unreachable, 7 the code is
     not deployable, 8 stored documents do not fit, 9 consent missing, 10 another deploy was faster.
     """
-    from convexpy_cli.deploying.work import DeployOptions
+    from convexpy_cli.deploying.options import DeployOptions
     from convexpy_cli.deploying.work import deploy as perform
 
     _refuse_what_is_not_there(preview, rollback)

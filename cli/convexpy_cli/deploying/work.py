@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from convexpy.client import AdminClient, DeploymentError, PushFile, PushResult, Unreachable
+from convexpy.client import AdminClient, PushFile
 from convexpy.errors import Error
 from convexpy.errors.exit_codes import exit_code_of
 from convexpy.project import FunctionsFolder, Target, read_env_file
 from convexpy_cli import failure, targets
 from convexpy_cli.deploying import checks, github, plan_text
 from convexpy_cli.deploying.build import build_variables, run_build
+from convexpy_cli.deploying.options import DeployOptions, Progress, version_text
 from convexpy_cli.deploying.surroundings import (
     Commit,
     current_actor,
@@ -22,69 +21,25 @@ from convexpy_cli.deploying.surroundings import (
     preview_build,
     variables_read,
 )
+from convexpy_cli.deploying.switch import Switch
 from convexpy_cli.pushing import push_config, push_files
 from convexpy_cli.settings import flag_from_environment
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from convexpy_cli.invocation import Invocation
 
-RETRY_S = 60.0
-LONG_BUILD_TIMEOUT_S = 24 * 3600.0
 # What every system has: code that reads these needs nothing from the deployment.
 _OF_THE_SYSTEM = {"PATH", "HOME", "LANG", "TZ", "TMPDIR", "PYTHONPATH", "CONVEX_CLOUD_URL", "CONVEX_SITE_URL"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeployOptions:
-    """What the command line says about a deploy."""
-
-    dry_run: bool = False
-    diff: bool = False
-    cmd: str | None = None
-    cmd_after: str | None = None
-    cmd_url_env_var: str | None = None
-    typecheck: str | None = None
-    codegen: str | None = None
-    message: str | None = None
-    actor: str | None = None
-    run: str | None = None
-    set_env: tuple[str, ...] = ()
-    set_env_file: Path | None = None
-    wait_indexes: bool = True
-    index_timeout_s: float | None = None
-    check_build_environment: bool = True
-    push_all: bool = False
-    allow: tuple[str, ...] = ()
-
-
-@dataclass
-class _Progress:
-    """How far a deploy has come, for the last line."""
-
-    target: str = ""
-    before: str = ""
-    sent: bool = False
-    live: str = ""
-    target_known: bool = field(default=False)
-
-    def last_line(self) -> str:
-        """Say what serves now."""
-        if self.live:
-            return f'"{self.target}" now serves {self.live}'
-        if self.sent:
-            return f'the state of "{self.target}" is unknown: `convexpy status` tells'
-        if self.before:
-            return f'nothing was changed: "{self.target}" still serves {self.before}'
-        return f'nothing was changed on "{self.target}"' if self.target else "nothing was changed"
-
-
 def deploy(run: Invocation, options: DeployOptions) -> int:
     """Deploy; return the exit status. The last line always says what serves now."""
-    progress = _Progress()
+    progress = Progress()
     try:
         return _Deploy(run, options, progress).perform()
+    except KeyboardInterrupt:
+        run.output.note(progress.last_line())
+        raise
     except (failure.Failure, Error) as error:
         fields = failure.shown(error)
         github.annotate(fields)
@@ -97,7 +52,7 @@ def deploy(run: Invocation, options: DeployOptions) -> int:
 
 
 class _Deploy:
-    def __init__(self, run: Invocation, options: DeployOptions, progress: _Progress) -> None:
+    def __init__(self, run: Invocation, options: DeployOptions, progress: Progress) -> None:
         self._run = run
         self._options = options
         self._progress = progress
@@ -181,7 +136,7 @@ class _Deploy:
         request = self._request(target, files)
         planned = self._plan(client, files, request)
         start = planned["from"]
-        self._progress.before = _version_text(start)
+        self._progress.before = version_text(start)
         result_checks, blocked = self._checks(planned)
         changes = _with_places(planned["plan"]["changes"], request["places"], target.name)
         blocked += planned["plan"]["blocked"]
@@ -342,13 +297,14 @@ class _Deploy:
         if command:
             client.close()
             run_build(project, command, variables, pushed=False)
-        result = self._push(client, files, request, document)
+        fields = {**request["fields"], "expected": document["from"]["version"], "allow": self._allow}
+        result = Switch(run, options, self._progress).push(client, files, fields, document["changes"])
         document |= {"applied": True, "unchanged": result.unchanged, "blocked": []}
         document["to"]["version"] = result.version
         live = {"version": result.version, **request["fields"]["note"]}
-        self._progress.live = _version_text(live)
+        self._progress.live = version_text(live)
         github.summarize(
-            self._title(target), document["changes"], f"{target.name} serves {_version_text(live)}."
+            self._title(target), document["changes"], f"{target.name} serves {version_text(live)}."
         )
         if options.cmd_after:
             run_build(project, options.cmd_after, variables, pushed=True)
@@ -359,70 +315,10 @@ class _Deploy:
         run.output.step("ok", f"{what}: {self._progress.last_line()}", result.ms)
         return failure.OK
 
-    def _push(
-        self,
-        client: AdminClient,
-        files: Mapping[str, PushFile],
-        request: dict[str, Any],
-        document: dict[str, Any],
-    ) -> PushResult:
-        config = push_config(self._run.project)
-        self._tell_builds(document["changes"], config)
-        fields = {**request["fields"], "expected": document["from"]["version"], "allow": self._allow}
-        timeout_s = self._options.index_timeout_s or LONG_BUILD_TIMEOUT_S
-        until, pause_s = time.monotonic() + RETRY_S, 0.2
-        while True:
-            try:
-                result = client.push(files, config, options=fields, timeout_s=timeout_s)
-            except DeploymentError as error:
-                self._progress.sent |= isinstance(error, Unreachable)
-                if isinstance(error.__cause__, TimeoutError):
-                    raise failure.Failure(
-                        "IndexTimeout",
-                        f"no answer after {timeout_s:g} s: the server goes on building, and then switches",
-                        failure.UNREACHABLE,
-                        hint="convexpy status",
-                    ) from error
-                again = isinstance(error, Unreachable) or error.retry_on == "backoff"
-                if not again or time.monotonic() + pause_s > until:
-                    self._progress.sent &= again
-                    raise
-                self._run.output.detail(f"again in {pause_s:g} s: {error.message}")
-                time.sleep(pause_s)
-                pause_s = min(pause_s * 2, 5.0)
-            else:
-                return result
-
-    def _tell_builds(self, changes: Sequence[Mapping[str, Any]], config: dict[str, Any]) -> None:
-        long = [
-            change
-            for change in changes
-            if change["area"] == "indexes"
-            and change.get("documents")
-            and ((change["kind"] == "added" and not change["staged"]) or change.get("building"))
-        ]
-        if not long:
-            return
-        names = [change["name"] for change in long]
-        if self._options.wait_indexes:
-            documents = sum(change["documents"] for change in long)
-            self._run.output.note(f"building {', '.join(names)} over ~{documents:,} documents …")
-            return
-        config["stagedIndexes"] = names
-        self._run.output.note(
-            f"{', '.join(names)} will be built in the background and cannot be queried until the next deploy "
-            "without --no-wait-indexes"
-        )
-
 
 def _is_production(target: Target) -> bool:
     """A remote deployment that no configuration calls something else counts as production."""
     return target.production or (target.kind == "remote" and not target.named)
-
-
-def _version_text(live: Mapping[str, Any]) -> str:
-    commit = (live.get("commit") or "")[:7]
-    return f"version {live['version']}" + (f" ({commit})" if commit else "")
 
 
 def _with_places(

@@ -60,6 +60,8 @@ class CheckpointService:
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+        self.walking: tuple[str, int] | None = None
+        """The table that a walk goes through, and how many of its documents it has met."""
 
     async def start(self) -> None:
         """Open the checkpoint for writing."""
@@ -193,9 +195,13 @@ class CheckpointService:
             tablet, numbers, since=checkpointer.checkpoint_seq, check=check if schema is not None else None
         )
         done = False
-        while not done and not (stops and walk.misfits):
-            async with self._lock:
-                done = await self._run(walk.step)
+        try:
+            while not done and not (stops and walk.misfits):
+                async with self._lock:
+                    done = await self._run(walk.step)
+                self.walking = (table.name, walk.walked)
+        finally:
+            self.walking = None
         return walk
 
     async def sweep(self) -> None:

@@ -50,7 +50,7 @@ class DeploymentApi:
         deployment = self._deployment
         active, description = deployment.active, deployment.live.registry.description
         schema = description["schema"]
-        statistics = deployment.log.statistics
+        statistics, walking = deployment.log.statistics, deployment.checkpoints.walking
         return json_response(
             {
                 "name": deployment.settings.name,
@@ -67,6 +67,7 @@ class DeploymentApi:
                 "functions": len(description["functions"]),
                 "tables": len({} if schema is None else schema["tables"]),
                 "building": self._building(),
+                "walking": None if walking is None else {"table": walking[0], "documents": walking[1]},
                 "clients": len(self._sockets),
                 "errorRate1h": statistics.error_rate(1),
                 "crons": await self._read("_system/frontend/listCronJobs", {}),
