@@ -135,7 +135,8 @@ def write_csv(documents: Callable[[], Iterable[Mapping[str, Any]]], out: TextIO)
     names: dict[str, None] = {"_id": None, "_creationTime": None}
     for document in documents():
         names |= dict.fromkeys(document)
-    writer = csv.writer(out, lineterminator="\n")
+    # With `\n` alone, Python would leave a lone carriage return in a cell unquoted.
+    writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(names)
     count = 0
     for document in documents():

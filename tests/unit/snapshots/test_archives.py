@@ -1,0 +1,282 @@
+"""The zip of a snapshot: what is written is read again, and what is made to harm is refused before anything is used."""
+
+from __future__ import annotations
+
+import io
+import json
+import stat
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convexpy.snapshots import (
+    Archive,
+    ArchiveLimits,
+    Fault,
+    SnapshotError,
+    SnapshotWriter,
+    read_json_lines,
+)
+from convexpy.values import Int64, encode_export
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.text(max_size=20) | st.binary(max_size=20)
+    | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False)
+    | st.integers(-(2**63), 2**63 - 1).map(Int64),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.from_regex(r"[a-z]{1,6}", fullmatch=True), inner, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+DOCUMENTS = st.lists(
+    st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), VALUES, max_size=5), max_size=5
+)
+
+
+class Unseekable(io.RawIOBase):
+    """A target such as a pipe."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.data += bytes(data)
+        return len(data)
+
+
+def documents_of(archive: Archive) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for table in archive.tables:
+        with archive.open(table.path) as stream:
+            rows = read_json_lines(stream, table.path, uniform=table.uniform)
+            found[table.name] = [document for _, document in rows]
+    return found
+
+
+def in_order(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: in_order(value[name]) for name in sorted(value)}
+    return [in_order(item) for item in value] if isinstance(value, list) else value
+
+
+@given(st.dictionaries(st.sampled_from(["users", "messages", "x"]), DOCUMENTS))
+def test_what_is_written_to_a_stream_is_read_again(
+    tmp_path_factory: pytest.TempPathFactory, tables: dict[str, list[dict[str, Any]]]
+) -> None:
+    target = Unseekable()
+    writer = SnapshotWriter(target)  # type: ignore[arg-type]
+    numbers = {name: 10_001 + at for at, name in enumerate(tables)}
+    writer.numbers(numbers)
+    for name, documents in tables.items():
+        assert writer.table(name, map(encode_export, documents)) == len(documents)
+    writer.close()
+    path = tmp_path_factory.mktemp("zip") / "s.zip"
+    path.write_bytes(target.data)
+    with Archive(path) as archive:
+        assert archive.numbers == numbers
+        read = documents_of(archive)
+    assert repr(in_order(read)) == repr(in_order(tables))  # repr tells Int64 from int, and -0.0 from 0
+
+
+def test_stored_files_come_back_with_their_documents(tmp_path: Path) -> None:
+    path = tmp_path / "s.zip"
+    with path.open("wb") as target:
+        writer = SnapshotWriter(target)
+        line = json.dumps({"_id": "kg2abc", "sha256": None, "size": 3}) + "\n"
+        writer.extra("_storage/documents.jsonl", line.encode())
+        writer.close()
+    again = SnapshotWriter.reopen(path)
+    again.blob("_storage/kg2abc.txt", [b"a", b"bc"])
+    again.close()
+    with Archive(path) as archive:
+        (file,) = archive.files()
+        assert (file.path, file.size, file.document["size"]) == ("_storage/kg2abc.txt", 3, 3)
+        with archive.open(file.path) as stream:
+            assert stream.read() == b"abc"
+
+
+# Hostile archives
+
+Make = Callable[[zipfile.ZipFile], None]
+
+
+def entry(name: str, data: bytes = b"{}\n", **attributes: Any) -> Make:
+    def make(archive: zipfile.ZipFile) -> None:
+        info = zipfile.ZipInfo("placeholder")
+        for attribute, value in attributes.items():
+            setattr(info, attribute, value)
+        info.filename = info.orig_filename = name
+        archive.writestr(info, data)
+
+    return make
+
+
+def twice(archive: zipfile.ZipFile) -> None:
+    archive.writestr("t/documents.jsonl", "{}\n")
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("t/documents.jsonl", "{}\n")
+
+
+HOSTILE: dict[str, Make] = {
+    "traversal": entry("../../etc/cron.d/evil"),
+    "traversal inside": entry("t/../../documents.jsonl"),
+    "absolute": entry("/etc/passwd"),
+    "drive": entry("C:/windows/x"),
+    "backslash": entry("..\\x"),
+    "dot": entry("./t/documents.jsonl"),
+    "empty part": entry("t//documents.jsonl"),
+    "control character": entry("t\n/documents.jsonl"),
+    "deep": entry("/".join("a" * 20) + "/documents.jsonl"),
+    "link": entry("t/documents.jsonl", b"/etc/passwd", external_attr=(stat.S_IFLNK | 0o777) << 16),
+    "device": entry("t/documents.jsonl", b"", external_attr=(stat.S_IFCHR | 0o666) << 16),
+    "duplicate": twice,
+    "bomb": entry("t/documents.jsonl", b" " * (9 * 2**20), compress_type=zipfile.ZIP_DEFLATED),
+    "unknown compression": entry("t/documents.jsonl", b"{}" * 100, compress_type=zipfile.ZIP_LZMA),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_archive_is_refused_before_anything_is_used(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "evil.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        HOSTILE[kind](archive)
+    with pytest.raises(SnapshotError) as refused:
+        Archive(path)
+    assert refused.value.code == "SnapshotRefused"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def patched(path: Path, change: Callable[[bytearray, int, int], None]) -> None:
+    """Change the local and the central header of the one entry, as no zip tool would."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("t/documents.jsonl", b'{"a":1}\n' * 2000)
+    data = bytearray(path.read_bytes())
+    change(data, data.index(b"PK\x03\x04"), data.index(b"PK\x01\x02"))
+    path.write_bytes(data)
+
+
+def test_an_encrypted_entry_is_refused(tmp_path: Path) -> None:
+    def encrypt(data: bytearray, local: int, central: int) -> None:
+        data[local + 6] |= 1
+        data[central + 8] |= 1
+
+    patched(tmp_path / "e.zip", encrypt)
+    with pytest.raises(SnapshotError, match="encrypted"):
+        Archive(tmp_path / "e.zip")
+
+
+def read_all(path: Path) -> None:
+    with Archive(path) as archive, archive.open("t/documents.jsonl") as stream:
+        while stream.read(1000):
+            pass
+
+
+@pytest.mark.parametrize("declared", [10, 15_999, 16_001, 500_000])
+def test_an_entry_never_gives_more_or_less_than_it_declares(tmp_path: Path, declared: int) -> None:
+    def lie(data: bytearray, local: int, central: int) -> None:
+        struct.pack_into("<I", data, local + 22, declared)
+        struct.pack_into("<I", data, central + 24, declared)
+
+    path = tmp_path / "e.zip"
+    patched(path, lie)
+    with pytest.raises(SnapshotError):
+        read_all(path)
+
+
+def test_entries_that_share_their_bytes_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "overlap.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/documents.jsonl", b"{}\n" * 100)
+        archive.writestr("b/documents.jsonl", b"{}\n" * 100)
+    data = bytearray(path.read_bytes())
+    second = data.index(b"PK\x01\x02", data.index(b"PK\x01\x02") + 1)
+    struct.pack_into("<I", data, second + 42, 0)
+    path.write_bytes(data)
+    with pytest.raises(SnapshotError, match="shares its bytes"):
+        Archive(path)
+
+
+def test_bounds_hold_for_the_archive_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "many.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(10):
+            archive.writestr(f"t{number}/documents.jsonl", b"x" * 1000)
+    Archive(path).close()
+    for limits in (ArchiveLimits(entries=9), ArchiveLimits(total_bytes=9_999)):
+        with pytest.raises(SnapshotError) as refused:
+            Archive(path, limits)
+        assert refused.value.code == "SnapshotRefused"
+
+
+@pytest.mark.parametrize("data", [b"", b"PK", b"no zip at all", b"PK\x05\x06" + b"\xff" * 18])
+def test_what_is_no_zip_says_so(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "x.zip"
+    path.write_bytes(data)
+    with pytest.raises(SnapshotError):
+        Archive(path)
+
+
+@given(st.data())
+def test_a_damaged_archive_is_an_error_and_nothing_else(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    target = io.BytesIO()
+    writer = SnapshotWriter(target)
+    writer.numbers({"t": 10_001})
+    writer.table("t", [b'{"a":1}'] * 20)
+    writer.close()
+    content = bytearray(target.getvalue())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("zip") / "s.zip"
+    path.write_bytes(content[: data.draw(st.integers(len(content) // 2, len(content)))])
+    try:
+        with Archive(path) as archive:
+            documents_of(archive)
+            list(archive.files())
+    except SnapshotError:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("_tables", '{"name":"t","id":"x"}'),
+        ("_tables", '{"name":"t","id":1}\n{"name":"u","id":1}'),
+        ("_tables", "[]"),
+    ],
+)
+def test_numbers_of_tables_that_make_no_sense_are_refused(tmp_path: Path, name: str, line: str) -> None:
+    path = tmp_path / "n.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{name}/documents.jsonl", line)
+    with pytest.raises(SnapshotError):
+        Archive(path)
+
+
+def test_the_marker_decides_what_an_integer_is(tmp_path: Path) -> None:
+    path = tmp_path / "m.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for table in ("old", "new"):
+            archive.writestr(f"{table}/documents.jsonl", '{"n":1}\n')
+        archive.writestr("new/generated_schema.jsonl", '"uniform"\n')
+        archive.writestr("old/generated_schema.jsonl", '{"n":"int64"}\n')
+    with Archive(path) as archive:
+        found = documents_of(archive)
+    assert type(found["old"][0]["n"]) is int
+    assert type(found["new"][0]["n"]) is Int64
+
+
+def test_a_line_that_is_no_object_is_a_fault_with_its_place() -> None:
+    data = b'\xef\xbb\xbf{"a":1}\n\n[1]\n{"a":}\n{"b":2}'
+    rows = list(read_json_lines(io.BytesIO(data), "f.jsonl"))
+    assert [line for line, _ in rows] == [1, 3, 4, 5]
+    faults = [str(row.place) for _, row in rows if isinstance(row, Fault)]
+    assert faults == ["f.jsonl:3:1", "f.jsonl:4:6"]
