@@ -66,6 +66,8 @@ def start(run: Invocation, wanted: Wanted) -> int:
     Raises:
         Failure: an option makes no sense, or the folder to push can't be read.
     """
+    if run.settings.timeout_s is not None:
+        raise failure.usage("--timeout has no meaning here: a server runs until it is stopped")
     arguments = server_arguments(wanted, as_json=run.settings.machine, terminal=sys.stderr.isatty())
     descriptor = None
     if wanted.push is not None:

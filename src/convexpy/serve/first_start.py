@@ -61,7 +61,7 @@ def _read_secret(file: Path) -> str:
     return text
 
 
-async def make_first_key(deployment: Deployment, folder: Path, keys: Keys) -> str | None:
+async def make_first_key(deployment: Deployment, keys: Keys) -> str | None:
     """Return the first admin key of a production server when it is due, else None."""
     if not keys.first_key_due:
         return None

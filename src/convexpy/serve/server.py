@@ -55,6 +55,12 @@ GC_ALLOCATIONS = 20_000
 logger = logging.getLogger("convexpy.serve")
 
 
+class DataFolderUnusable(Error):
+    """The data folder can't be made or written to."""
+
+    default_code = "DataFolderUnusable"
+
+
 class BuiltInKey(Error):
     """Keys that everybody may know are set on a server that everybody can reach."""
 
@@ -155,7 +161,7 @@ class _Process:
         self, knobs: Knobs, ports: list[socket.socket], literal_keys: tuple[str, ...]
     ) -> tuple[Keys, DeploymentSettings]:
         options = self._options
-        options.data.mkdir(mode=0o700 if options.production else 0o777, parents=True, exist_ok=True)
+        _make_folder(options)
         clock = SystemClock()
         storage = FolderStorage(
             options.data,
@@ -208,7 +214,7 @@ class _Process:
         await self._deployment.keyring.take_new()
         announce.warn_of_exposure(options)
         first_start.warn_of_plain_keys(options, self._keys)
-        return await first_start.make_first_key(self._deployment, options.data, self._keys)
+        return await first_start.make_first_key(self._deployment, self._keys)
 
     def _listen(self, knobs: Knobs, ports: list[socket.socket]) -> None:
         options = self._options
@@ -267,6 +273,16 @@ class _Process:
         for task in self._tasks[len(self._servers) :]:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _make_folder(options: ServeOptions) -> None:
+    """Make the data folder: in production for its owner only."""
+    try:
+        options.data.mkdir(mode=0o700 if options.production else 0o777, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataFolderUnusable(f"cannot make {options.data}: {error.strerror}") from error
+    if not os.access(options.data, os.R_OK | os.W_OK | os.X_OK):
+        raise DataFolderUnusable(f"cannot write into {options.data}")
 
 
 def _read_push(descriptor: int | None) -> PushRequest | None:

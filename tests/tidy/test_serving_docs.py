@@ -1,0 +1,73 @@
+"""What docs/serving.md says is true: commands parse, flags and metrics exist, limits are limits."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from convexpy.serve.limits_file import read_limits
+from convexpy_cli.commands.keys import keys_create
+from convexpy_cli.commands.serve import serve
+from convexpy_cli.options import Call
+
+TEXT = (Path(__file__).parents[2] / "docs" / "serving.md").read_text()
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", TEXT, re.DOTALL)
+SHELL = [line for kind, block in BLOCKS if kind in ("sh", "ini") for line in block.splitlines()]
+SERVE = [line.partition("convexpy serve ")[2] for line in SHELL if "convexpy serve " in line]
+KEYS = [line.partition("keys create ")[2] for line in SHELL if "keys create " in line]
+
+
+def test_there_is_something_to_check() -> None:
+    assert len(SERVE) >= 3
+    assert len(KEYS) >= 3
+
+
+@pytest.mark.parametrize("line", SERVE)
+def test_commands_that_serve_are_understood(line: str) -> None:
+    assert isinstance(parsed(serve, line), Call)
+
+
+@pytest.mark.parametrize("line", KEYS)
+def test_commands_that_make_keys_are_understood(line: str) -> None:
+    assert isinstance(parsed(keys_create, line), Call)
+
+
+def parsed(leaf: object, line: str) -> object:
+    return leaf.application()(args=shlex.split(line), prog_name="convexpy", standalone_mode=False)  # type: ignore[attr-defined]
+
+
+def test_the_image_starts_what_exists() -> None:
+    (block,) = [block for kind, block in BLOCKS if kind == "dockerfile"]
+    words = re.findall(r'"([^"]+)"', block.partition("ENTRYPOINT")[2])
+    assert words[:2] == ["convexpy", "serve"]
+    assert isinstance(parsed(serve, shlex.join(words[2:])), Call)
+
+
+def test_flags_and_variables_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    parsed(serve, "--help")
+    text = capsys.readouterr().out
+    known = set(re.findall(r"--[a-z][a-z-]+", text)) | {"--kind", "--functions", "--expires"}
+    others = {"--name", "--stop-timeout", "--no-cache-dir", "--system", "--create-home", "--chown"}
+    used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT)) - others
+    assert used <= known, used - known
+    variables = set(re.findall(r"CONVEXPY_SERVE_\w+", TEXT))
+    flags = {"CONVEXPY_SERVE_" + flag.removeprefix("--").replace("-", "_").upper() for flag in known}
+    assert variables <= flags
+
+
+def test_limits_of_the_example_are_limits(tmp_path: Path) -> None:
+    (block,) = [block for kind, block in BLOCKS if kind == "toml" and "[limits]" in block]
+    (tmp_path / "limits.toml").write_text(block)
+    assert read_limits(tmp_path / "limits.toml").function_cpu_s == 2.0
+
+
+def test_metrics_of_the_table_exist() -> None:
+    from convexpy.http import metrics
+
+    source = Path(metrics.__file__).read_text()
+    named = set(re.findall(r"`(convexpy_\w+)`", TEXT))
+    assert len(named) > 10
+    assert {name.removesuffix("_total") for name in named} == {*re.findall(r'"(convexpy_\w+)"', source)}
