@@ -182,6 +182,9 @@ def test_refusals_have_their_codes(tmp_path: Path, serve: Callable[..., Served])
     assert refused(tmp_path, "--port", port)[0] == 10
     status, error = refused(tmp_path, "--data", "used")
     assert (status, error["code"]) == (10, "DataFolderInUse")
+    (tmp_path / "file").touch()
+    status, error = refused(tmp_path, "--data", "file")
+    assert (status, error["code"]) == (3, "DataFolderUnusable")
     (tmp_path / "limits.toml").write_text("[limits]\nfile-byte = 1\n")
     status, error = refused(tmp_path, "--config", "limits.toml")
     assert (status, error["code"]) == (3, "ConfigInvalid")
@@ -205,6 +208,7 @@ def test_refusals_have_their_codes(tmp_path: Path, serve: Callable[..., Served])
         (("--allow-origin", "*"), 2, "UsageError"),
         (("--trusted-proxy", "proxy.example"), 2, "UsageError"),
         (("--push", "none"), 3, "ProjectNotFound"),
+        (("--timeout", "5"), 2, "UsageError"),
     ],
 )
 def test_what_makes_no_sense_is_said_before_anything_starts(
