@@ -298,6 +298,43 @@ def test_a_long_index_can_be_built_behind_the_scenes(remote: ServerProcess, run:
     assert "no longer staged" in second.stderr
 
 
+def test_secrets_are_nowhere_to_be_seen(
+    remote: ServerProcess, run: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = remote.admin_key.partition("|")[2]
+    (project / ".env.production").write_text("SEALED_VALUE='value that nobody sees'\n")
+    everybody = "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' > cmdlines; true"
+    for options in (("--debug", "-v"), ("--json", "--debug")):
+        done = run(*BARE, "--set-env-file", ".env.production", "--cmd", everybody, *options)
+        shown = done.stdout + done.stderr + (project / "cmdlines").read_text()
+        assert secret not in shown
+        assert "nobody sees" not in shown
+    monkeypatch.setenv("CONVEXPY_DEPLOY_KEY", f"{remote.admin_key}0")
+    failed = run(*BARE, "--debug", expect=5)
+    assert secret not in failed.stderr
+    monkeypatch.setenv("CONVEXPY_DEPLOY_KEY", remote.admin_key)
+    named = run(*BARE, "--set-env", "BAD-NAME=value that nobody sees", "--json", expect=2)
+    assert "nobody sees" not in named.stderr
+    run("env", "remove", "SEALED_VALUE", "--yes")
+
+
+def test_keys_that_may_not_deploy(
+    remote: ServerProcess, run: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"name": "reader", "kind": "read-only"}
+    made = remote.request("POST", "/api/convexpy/keys", body, admin=True)[1]
+    monkeypatch.setenv("CONVEXPY_DEPLOY_KEY", made["key"])
+    assert run(*BARE, "--json", expect=5).error()["code"] == "KeyKindForbidden"
+    assert run("deployment", "history", "--json").json()
+    assert run("status", "--json").json()["reachable"]
+
+
+def test_a_project_without_functions_removes_nothing(remote: ServerProcess, run: Any, project: Path) -> None:
+    (project / "convex").rename(project / "functions")
+    assert run(*BARE, "--json", expect=3).error()["code"] == "ProjectNotFound"
+    assert remote.call("query", "notes:list") == []
+
+
 # At a terminal
 
 

@@ -37,7 +37,7 @@ def deploy(run: Invocation, options: DeployOptions) -> int:
     progress = Progress()
     try:
         return _Deploy(run, options, progress).perform()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, failure.TimeLimit):
         run.output.note(progress.last_line())
         raise
     except (failure.Failure, Error) as error:
