@@ -34,6 +34,7 @@ def error_lines(error: dict[str, Any]) -> list[str]:
         lines += [
             f"  {name:<26} {data[name]}" for name in ("found", "expected") if isinstance(data.get(name), str)
         ]
+        lines += [f"  | {line}" for line in data.get("output") or [] if isinstance(line, str)]
     if error.get("hint"):
         lines.append(f"  {'try':<26} {error['hint']}")
     if error.get("requestId"):

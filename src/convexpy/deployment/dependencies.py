@@ -198,10 +198,10 @@ def _failed(reason: str, output: str, *, hint: str | None = None) -> Dependencie
     masked = _USER_INFO.sub(r"\1…@", output)
     lines = [line.rstrip()[:LINE_LENGTH_MAX] for line in masked.splitlines() if line.strip()][-OUTPUT_LINES:]
     errors = [line for line in lines if re.search(r"error|because", line, re.IGNORECASE)]
-    reason = reason or (errors or lines or ["the installer failed"])[-1].strip()
+    reason = reason or (errors or lines or ["the installer failed"])[-1].strip().removeprefix("ERROR: ")
     return DependenciesFailed(
         f"the packages of {REQUIREMENTS} could not be installed: {reason}",
         location=SourceLocation(REQUIREMENTS),
-        hint=hint or "the version before goes on; see the installer's last lines",
+        hint=hint or "the version before goes on: correct the file and push again",
         data={"output": lines},
     )
