@@ -47,6 +47,7 @@ class Exports:
     async def start(self) -> None:
         """Fail what a crash has interrupted, remove what it left behind, and look for expired exports from now on."""
         known = await self._write("interrupted")
+        await self.sweep()
         await asyncio.to_thread(self._tidy, {_file_name(found) for found in known})
         self._deployment.in_background(self._sweep_regularly())
 

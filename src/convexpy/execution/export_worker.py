@@ -23,6 +23,7 @@ from convexpy.values import decode_document, encode_export, encode_key, prefix_s
 PAGE = 500
 ALL = b"\xff"
 TABLES, INDEX = 1, 2
+FILE_FIELDS = ("_id", "_creationTime", "sha256", "size", "contentType")
 
 
 def every(reader: CheckpointReader, tablet: int, index: int) -> Iterator[bytes]:
@@ -89,7 +90,8 @@ class _Export:
                     continue
                 kind = str(document.get("contentType") or "").partition(";")[0].strip()
                 suffix = mimetypes.guess_extension(kind) or ""
-                lines.append(msgspec.json.encode({**document, "internalId": uuid}) + b"\n")
+                fields = {name: document[name] for name in FILE_FIELDS if name in document}
+                lines.append(msgspec.json.encode({**fields, "internalId": uuid}) + b"\n")
                 wanted = {
                     "uuid": uuid,
                     "size": document["size"],

@@ -23,11 +23,11 @@ from convexpy.snapshots import (
     SnapshotWriter,
     read_json_lines,
 )
-from convexpy.values import Int64, encode_export
+from convexpy.values import Int64, canonical_number, encode_export
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.text(max_size=20) | st.binary(max_size=20)
-    | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False)
+    | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False).map(canonical_number)
     | st.integers(-(2**63), 2**63 - 1).map(Int64),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.from_regex(r"[a-z]{1,6}", fullmatch=True), inner, max_size=3),
     max_leaves=8,
