@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from datetime import datetime
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Any
 
 from convexpy_cli import failure, targets
 from convexpy_cli.invocation import Invocation
+from convexpy_cli.moments import span_s
 
 KINDS = ("admin", "deploy", "read-only", "run")
-_UNITS_S = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def create(
@@ -46,14 +45,6 @@ def create(
     update_env_file(Path(save_env), {"CONVEXPY_DEPLOY_KEY": made["key"]})
     run.output.result({**made, "key": None, "savedIn": save_env})
     run.output.step("ok", f"wrote CONVEXPY_DEPLOY_KEY to {save_env}")
-
-
-def span_s(text: str) -> float:
-    """Return the seconds of `90d`, `12h`, `30m` or `2w`."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([mhdw])", text)
-    if match is None or float(match[1]) <= 0:
-        raise failure.usage(f"{text!r} is no span of time", "90d, 12h, 30m or 2w")
-    return float(match[1]) * _UNITS_S[match[2]]
 
 
 def cells(key: dict[str, Any]) -> list[str]:

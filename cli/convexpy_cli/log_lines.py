@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import Any
 
 _KINDS = {"Query": "Q", "Mutation": "M", "Action": "A", "HttpAction": "H"}
-LEVELS = ("DEBUG", "INFO", "LOG", "WARN", "ERROR")
 
 
-def lines_of(entry: dict[str, Any], *, success: bool = False) -> Iterator[tuple[str, str]]:
+def lines_of(
+    entry: dict[str, Any], *, success: bool = False, detailed: bool = False
+) -> Iterator[tuple[str, str]]:
     """Yield (level, line) for an entry: one per thing that was logged, one for an error.
 
-    With `success` a call that logged nothing and went well has a line, too.
+    With `success` a call that logged nothing and went well has a line, too; `detailed` ones say what it read and wrote.
     """
     head = f"{_clock(entry.get('timestamp'))} [{_KINDS.get(entry.get('udfType', ''), '?')} {entry.get('identifier', '')}]"
     for logged in entry.get("logLines") or ():
@@ -23,11 +24,22 @@ def lines_of(entry: dict[str, Any], *, success: bool = False) -> Iterator[tuple[
     error = entry.get("error")
     if error:
         yield "ERROR", f"{head} error: {error}"
+        if detailed:
+            yield "INFO", f"{head} failed after {_ended(entry)}"
     elif success and entry.get("kind") == "Completion":
         status = entry.get("success") or {}
         detail = f" {status['status']}" if isinstance(status, dict) and "status" in status else ""
         cached = " (cached)" if entry.get("cachedResult") else ""
-        yield "INFO", f"{head} ok{detail} {entry.get('executionTime', 0) * 1000:.1f} ms{cached}"
+        text = _ended(entry) if detailed else f"{entry.get('executionTime', 0) * 1000:.1f} ms"
+        yield "INFO", f"{head} ok{detail} {text}{cached}"
+
+
+def _ended(entry: dict[str, Any]) -> str:
+    """Return time, reads and writes of a call, and who made it."""
+    usage = entry.get("usageStats") or {}
+    reads, writes = usage.get("databaseReadDocuments", 0), usage.get("databaseWriteDocuments", 0)
+    caller = f" · by {entry['caller']}" if entry.get("caller") else ""
+    return f"{entry.get('executionTime', 0) * 1000:.1f} ms · {reads} read, {writes} written{caller}"
 
 
 def text_of(logged: Any) -> str:

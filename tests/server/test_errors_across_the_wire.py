@@ -382,4 +382,4 @@ def test_the_id_in_the_clients_text_is_found_on_the_command_line(
         assert found.returncode == 0, found.stderr
         entries = [json.loads(line) for line in found.stdout.splitlines()]
         assert {entry["requestId"] for entry in entries} == {request_id}
-        assert any("a secret text" in (entry["error"] or "") for entry in entries)
+        assert any("a secret text" in json.dumps(entry["error"]) for entry in entries)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from convexpy.client._admin import AdminClient, FunctionResult, LogPage, PushFile, PushResult
+from convexpy.client._admin import AdminClient, FunctionResult, LogPage, LogPlace, PushFile, PushResult
 from convexpy.client._data import DataClient, DocumentQuery
 from convexpy.client._errors import DeploymentError, FunctionFailed, Unreachable
 from convexpy.client._evaluation import Evaluated, Evaluator
@@ -23,6 +23,7 @@ __all__ = [
     "FunctionFailed",
     "FunctionResult",
     "LogPage",
+    "LogPlace",
     "PushFile",
     "PushResult",
     "TransferClient",

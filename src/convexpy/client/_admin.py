@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from convexpy.client._errors import DeploymentError, FunctionFailed
 from convexpy.client._transport import Transport
@@ -47,11 +48,23 @@ class FunctionResult:
 
 
 @dataclass(frozen=True)
+class LogPlace:
+    """How far a reader has read: a cursor, how many entries there had been, and since when they are kept."""
+
+    cursor: float
+    position: int
+    started: float
+
+
+@dataclass(frozen=True)
 class LogPage:
-    """Log entries as the server keeps them, and where to go on."""
+    """Log entries as the server keeps them, and where to go on; `lost` entries were gone before they could be read."""
 
     entries: list[dict[str, Any]]
     cursor: float
+    place: LogPlace | None = None
+    lost: int = 0
+    restarted: bool = False
 
 
 class AdminClient:
@@ -192,6 +205,20 @@ class AdminClient:
             "GET", f"/api/stream_function_logs?cursor={cursor!r}", timeout_s=LOG_WAIT_S
         )
         return LogPage(answer["entries"], float(answer["newCursor"]))
+
+    def log_records(self, filters: Mapping[str, Any], after: LogPlace | None = None) -> LogPage:
+        """Return entries that fit: the newest at once, or those after a place, waiting up to a minute for one.
+
+        `filters` are the parameters of `GET /api/convexpy/logs`; a list stands for several of one kind.
+        """
+        given = {name: value for name, value in filters.items() if value not in (None, [], ())}
+        if after is not None:
+            given.pop("limit", None)
+            given |= {"cursor": after.cursor, "position": after.position, "started": after.started}
+        query = urlencode(given, doseq=True)
+        answer = self._transport.request("GET", f"/api/convexpy/logs?{query}", timeout_s=LOG_WAIT_S)
+        place = LogPlace(float(answer["newCursor"]), int(answer["position"]), float(answer["started"]))
+        return LogPage(answer["entries"], place.cursor, place, int(answer["lost"]), bool(answer["restarted"]))
 
     # Admin keys
 

@@ -158,7 +158,8 @@ class FunctionRunner:
 
     def progress(self, call: Call, lines: list[LogLine]) -> None:
         """Log lines of an action that is still running."""
-        self._log.progress(kind="Action", path=call.path, request_id=call.request_id, lines=lines)
+        kind = "HttpAction" if call.kind == "http" else "Action"
+        self._log.progress(kind=kind, path=call.path, request_id=call.request_id, lines=lines)
 
     async def serve_action(self, call: Call, request: Request) -> tuple[bytes, CallFailure | None]:
         """Answer what an action asks (the operations of `functions._host.ActionHost`), or an HTTP action's connection."""

@@ -14,7 +14,6 @@ from convexpy.errors import Error, ProjectError, PushRejected, RequestError
 from convexpy.http.identify import admin_for, caller_of
 from convexpy.http.messages import HttpRequest, Response, decode_body, error_response, json_response
 
-LOG_WAIT_S = 60.0
 PUSH_BODY_BYTES = 200 * 1024 * 1024
 
 
@@ -82,19 +81,6 @@ class AdminApi:
         except RequestError as error:
             retry_on = "never" if error.code == "PushSuperseded" else "backoff"
             return error_response(error, {"hint": error.hint, "data": error.data, "retryOn": retry_on})
-
-    async def logs(self, request: HttpRequest) -> Response:
-        """GET /api/stream_function_logs?cursor=…: entries after the cursor; waits for one."""
-        await admin_for(self._identities, request, "logs:view")
-        try:
-            cursor = float(request.query("cursor") or 0)
-        except ValueError as error:
-            raise RequestError("`cursor` must be a number", code="BadCursor") from error
-        entries, new_cursor = await self._deployment.log.read(cursor, LOG_WAIT_S)
-        wanted = request.query("requestId")
-        if wanted is not None:
-            entries = [entry for entry in entries if entry["requestId"] == wanted]
-        return json_response({"entries": entries, "newCursor": new_cursor})
 
     async def update_environment(self, request: HttpRequest) -> Response:
         """POST /api/update_environment_variables: all changes or none."""

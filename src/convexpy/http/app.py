@@ -17,6 +17,7 @@ from convexpy.http.data_api import DATA_PATH, DataApi
 from convexpy.http.deployment_api import DeploymentApi
 from convexpy.http.file_api import FILES_PATH, FileApi, FileResponse
 from convexpy.http.function_api import FunctionApi
+from convexpy.http.log_api import LogApi
 from convexpy.http.messages import (
     HttpRequest,
     Receive,
@@ -55,6 +56,7 @@ class ApiApp:
         self._site = SiteApp(deployment, prefix="/http")
         self._files = FileApi(deployment)
         self._data = DataApi(deployment)
+        logs = LogApi(deployment)
         functions, admin = FunctionApi(deployment), AdminApi(deployment)
         schedule = ScheduleApi(deployment)
         about = DeploymentApi(deployment, self.sockets)
@@ -76,9 +78,9 @@ class ApiApp:
             ("GET", "/api/convexpy/status"): about.status,
             ("GET", "/api/convexpy/tables"): self._data.tables,
             ("POST", "/api/convexpy/evaluate"): self._data.evaluate,
-            ("GET", "/api/convexpy/logs"): admin.logs,
-            ("GET", "/api/stream_function_logs"): admin.logs,
-            ("GET", "/api/app_metrics/stream_function_logs"): admin.logs,
+            ("GET", "/api/convexpy/logs"): logs.records,
+            ("GET", "/api/stream_function_logs"): logs.stream,
+            ("GET", "/api/app_metrics/stream_function_logs"): logs.stream,
             ("POST", "/api/update_environment_variables"): admin.update_environment,
             ("POST", "/api/v1/update_environment_variables"): admin.update_environment,
             ("GET", "/api/list_environment_variables"): admin.list_environment,

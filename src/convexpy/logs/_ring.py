@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from convexpy.logs._filters import LogFilter
 from convexpy.logs._statistics import FunctionStatistics
 from convexpy.protocol.frames import LogLine
 
@@ -101,6 +102,9 @@ class FunctionLog:
         self._last = 0.0
         self._arrived = asyncio.Event()
         self._closed = False
+        self.appended = 0
+        """How many entries there have been: what a reader needs to know how many it has missed."""
+        self.started_ms = time.time() * 1000
         self.statistics = FunctionStatistics()
         self.on_leaving: Callable[[LogEntry], None] | None = None
         """Gets entries that make room for newer ones: who counts entries now and then misses none."""
@@ -114,6 +118,7 @@ class FunctionLog:
         self._last = cursor
         self._entries.append(LogEntry(cursor, content, size))
         self._bytes += size
+        self.appended += 1
         while len(self._entries) > ENTRIES_MAX or self._bytes > ENTRIES_BYTES_MAX:
             oldest = self._entries.popleft()
             self._bytes -= oldest.size
@@ -156,6 +161,27 @@ class FunctionLog:
                         self._arrived.clear()
                         await self._arrived.wait()
         return [entry.data for entry in entries], entries[-1].cursor if entries else cursor
+
+    async def read_fitting(
+        self, cursor: float, wait_s: float, filter: LogFilter
+    ) -> tuple[list[dict[str, Any]], float]:
+        """Return the entries after `cursor` that a reader wants, and the new cursor; wait for one if there is none."""
+        deadline = time.monotonic() + wait_s
+        while True:
+            entries, cursor = await self.read(cursor, max(deadline - time.monotonic(), 0.0))
+            fitting = [found for entry in entries if (found := filter.applied(entry)) is not None]
+            if fitting or self._closed or time.monotonic() >= deadline:
+                return fitting, cursor
+
+    @property
+    def newest(self) -> float:
+        """The cursor behind all entries so far."""
+        return max(time.time() * 1000, self._last)
+
+    @property
+    def dropped(self) -> int:
+        """How many entries have made room for newer ones."""
+        return self.appended - len(self._entries)
 
     def after(self, cursor: float) -> list[LogEntry]:
         """Return the entries after `cursor`, the oldest first."""

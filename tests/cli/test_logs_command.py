@@ -1,0 +1,246 @@
+"""`convexpy logs`: what is kept, filters, following through a restart, and a gap that is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.processes import ServerProcess, wait_for
+
+pytestmark = pytest.mark.slow
+APP = {
+    "notes.py": """
+import logging
+from convexpy import ActionCtx, MutationCtx, QueryCtx, action, mutation, query
+from ._generated.api import api
+
+@query
+def quiet(ctx: QueryCtx) -> int:
+    return 1
+
+@query
+def say(ctx: QueryCtx, text: str, level: str = "info") -> None:
+    logging.getLogger().log(getattr(logging, level.upper()), text)
+
+@mutation
+def fail(ctx: MutationCtx) -> None:
+    print("about to fail")
+    raise ValueError("no good")
+
+@mutation
+def plan(ctx: MutationCtx) -> None:
+    ctx.scheduler.run_after(0, "notes:later", {})
+
+@mutation
+def later(ctx: MutationCtx) -> None:
+    print("ran later")
+
+@action
+async def nested(ctx: ActionCtx) -> None:
+    print("outside")
+    await ctx.run_query("notes:say", {"text": "inside"})
+""",
+    "http.py": """
+from convexpy import Response, http_router
+http = http_router()
+
+@http.route("/hook", method="GET")
+async def hook(ctx, request):
+    print("hooked")
+    return Response("ok")
+""",
+}
+
+
+@pytest.fixture
+def here(run: Any, project: Path, server: ServerProcess) -> Any:
+    """Run a command against the server."""
+    server.push_ok(APP)
+    return lambda *words, **expected: run(
+        "--url", server.url, "--admin-key", server.admin_key, *words, **expected
+    )
+
+
+def messages(result: Any) -> list[str]:
+    return [json.loads(line)["message"] for line in result.stdout.splitlines()]
+
+
+def test_records_have_what_programs_need(here: Any, server: ServerProcess) -> None:
+    server.call("query", "notes:say", text="hello", level="warning")
+    server.request("POST", "/api/mutation", {"path": "notes:fail", "args": {}})
+    said, about, failed = (json.loads(line) for line in here("logs", "--jsonl").stdout.splitlines())
+    assert (said["message"], said["level"], said["kind"], said["function"]) == (
+        "hello",
+        "warn",
+        "query",
+        "notes:say",
+    )
+    assert about["message"] == "about to fail"
+    assert (failed["level"], failed["status"], failed["error"]["type"]) == ("error", "error", "ValueError")
+    assert failed["error"]["message"] == "no good"
+    assert any("notes.py" in frame for frame in failed["error"]["frames"])
+    assert failed["ms"] > 0
+    raw = [json.loads(line) for line in here("logs", "--raw").stdout.splitlines()]
+    assert [entry["identifier"] for entry in raw] == ["notes:say", "notes:fail"]
+    assert "usageStats" in raw[0]
+
+
+@pytest.fixture
+def logged(here: Any, server: ServerProcess) -> Any:
+    """A server that has logged a little of everything."""
+    server.call("query", "notes:quiet")
+    for level in ("debug", "info", "warning", "error"):
+        server.call("query", "notes:say", text=f"as {level}", level=level)
+    server.request("POST", "/api/mutation", {"path": "notes:fail", "args": {}})
+    assert server.request("GET", "/http/hook")[0] == 200
+    server.call("mutation", "notes:plan")
+    wait_for(lambda: "ran later" in here("logs").stdout)
+    return here
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (("--level", "warn"), ["as warning", "as error", "ValueError: no good"]),
+        (("--level", "error"), ["as error", "ValueError: no good"]),
+        (("--kind", "http"), ["hooked"]),
+        (("--kind", "scheduled"), ["ran later"]),
+        (("--function", "http:/ho*"), ["hooked"]),
+        (
+            ("--function", "notes:fa*", "--function", "*:later"),
+            ["about to fail", "ValueError: no good", "ran later"],
+        ),
+        (("--status", "error"), ["about to fail", "ValueError: no good"]),
+        (("--grep", "as (info|error)"), ["as info", "as error"]),
+        (("--kind", "query", "--kind", "http", "--grep", "info|hook"), ["as info", "hooked"]),
+        (("--history", "1"), ["ran later"]),
+        (("--until", "1h"), []),
+        (("--function", "notes:quiet", "--success"), [""]),
+        (("--function", "notes:quiet"), []),
+    ],
+)
+def test_filters(logged: Any, flags: tuple[str, ...], expected: list[str]) -> None:
+    assert messages(logged("logs", "--jsonl", "--since", "10m", *flags)) == expected
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [("--level", "loud"), ("--kind", "x"), ("--status", "fine"), ("--grep", "("), ("--since", "soon"),
+     ("--columns", "ts,nothing"), ("--tail", "3", "--history", "4")],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused(here: Any, flags: tuple[str, ...]) -> None:
+    refused = here("logs", *flags, expect=2)
+    assert (refused.stdout, "error[UsageError]" in refused.stderr) == ("", True)
+
+
+def test_one_request_with_all_that_it_did(here: Any, server: ServerProcess) -> None:
+    server.call("action", "notes:nested")
+    inside = next(
+        json.loads(line) for line in here("logs", "--jsonl").stdout.splitlines() if "inside" in line
+    )
+    shown = here("logs", "--request", inside["requestId"]).stdout
+    assert ("outside" in shown, "inside" in shown, "by Action" in shown, " read, " in shown) == (True,) * 4
+    assert here("logs", "--request", "0000000000000000").stdout == ""
+
+
+def test_columns(logged: Any) -> None:
+    lines = logged("logs", "--columns", "level,function,message", "--kind", "http").stdout.splitlines()
+    assert lines == ["info\tGET /hook\thooked"] or lines == ["log\tGET /hook\thooked"]
+
+
+class Follower:
+    """`convexpy logs -f` in a process of its own."""
+
+    def __init__(self, server: ServerProcess, *flags: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "convexpy_cli", "logs", "-f", "--history", "0", *flags],
+            env={**os.environ, "CONVEXPY_URL": server.url, "CONVEXPY_DEPLOY_KEY": server.admin_key},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.out: list[str] = []
+        self.err: list[str] = []
+        for stream, lines in ((self.process.stdout, self.out), (self.process.stderr, self.err)):
+            threading.Thread(target=lambda s=stream, kept=lines: kept.extend(s), daemon=True).start()
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream is not None
+            stream.close()
+
+
+@pytest.fixture
+def follow() -> Iterator[Callable[..., Follower]]:
+    """Follow logs: `follow(server, "--level", "error")`."""
+    started: list[Follower] = []
+
+    def start(server: ServerProcess, *flags: str) -> Follower:
+        started.append(Follower(server, *flags))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()
+
+
+def test_following_goes_on_through_a_restart(
+    here: Any, server: ServerProcess, follow: Callable[..., Follower]
+) -> None:
+    follower = follow(server, "--jsonl", "--function", "notes:say")
+    seen = follower.out
+
+    def say(text: str) -> bool:
+        server.call("query", "notes:say", text=text)
+        return any(text in line for line in seen)
+
+    wait_for(lambda: say("first"))
+    server.kill()
+    wait_for(lambda: any("does not answer" in line for line in follower.err))
+    server.start()
+    wait_for(lambda: say("second"))
+    wait_for(lambda: any("was restarted" in line for line in follower.err))
+    texts = [json.loads(line)["message"] for line in seen]
+    assert texts == sorted(texts), "in order"
+    follower.process.send_signal(signal.SIGINT)
+    assert follower.process.wait(20) == 130
+    assert "Traceback" not in "".join(follower.err)
+
+
+def test_a_wrong_key_ends_following(here: Any, server: ServerProcess) -> None:
+    key = here("keys", "create", "tail", "--kind", "read-only").stdout.strip()
+    ended = subprocess.run(
+        [sys.executable, "-m", "convexpy_cli", "logs", "-f"],
+        env={**os.environ, "CONVEXPY_URL": server.url, "CONVEXPY_DEPLOY_KEY": key + "0"},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 5
+    assert key not in ended.stderr
+
+
+def test_what_was_lost_is_counted(here: Any, server: ServerProcess) -> None:
+    from convexpy.client import AdminClient, LogPlace
+
+    client = AdminClient(server.url, server.admin_key)
+    server.call("query", "notes:quiet")
+    place = client.log_records({}).place
+    assert place is not None
+    server.call("query", "notes:quiet")
+    page = client.log_records({}, place)
+    assert (len(page.entries), page.lost, page.restarted) == (1, 0, False)
+    # The ring holds 5,000: of 5,100 more, the reader has missed what did not fit.
+    batch = {"queries": [{"path": "notes:quiet", "args": {}}] * 1020}
+    for _ in range(5):
+        assert server.request("POST", "/api/query_batch", batch)[0] == 200
+    page = client.log_records({}, page.place)
+    assert (len(page.entries), page.lost) == (5000, 100)
+    assert client.log_records({}, LogPlace(0.0, 0, 1.0)).restarted
+    client.close()
