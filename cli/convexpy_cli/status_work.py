@@ -116,9 +116,16 @@ def _lines(target: Target, document: dict[str, Any]) -> list[str]:
         f"tables      {document['tables']}" + (f" · building {building}" if building else ""),
         f"clients     {document['clients']}",
         f"errors      {'no calls in the last hour' if rate is None else f'{rate:.1%} of calls in the last hour'}",
-        f"crons       {', '.join(cron['name'] for cron in document['crons'][:5]) or 'none'}",
+        f"crons       {_next_crons(document['crons'])}",
         f"disk        {_size(disk['databaseBytes'])} used · {_size(disk['freeBytes'])} free",
     ]
+
+
+def _next_crons(crons: list[dict[str, Any]]) -> str:
+    planned = sorted(
+        (cron for cron in crons if cron["nextRun"] is not None), key=lambda cron: cron["nextRun"]
+    )
+    return ", ".join(f"{cron['name']} at {_moment(cron['nextRun'])}" for cron in planned[:3]) or "none"
 
 
 def _moment(ms: float | None) -> str:

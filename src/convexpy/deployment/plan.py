@@ -249,7 +249,7 @@ def _indexes(
             if bool(wanted[key]["staged"]) != have[key].staged:
                 building = " when it is built" if have[key].state == "building" else ""
                 text = "staged: not to be queried" if wanted[key]["staged"] else f"no longer staged{building}"
-                more = {"documents": stored, "building": have[key].state == "building"}
+                more: dict[str, Any] = {"documents": stored, "building": have[key].state == "building"}
                 yield _change("indexes", "changed", f"{table}.{key[0]}", text, **more)
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 
 NOTE_LENGTH_MAX = 1000
+WAIT_FOR_OTHERS_S = 20.0
 
 
 class PushConfig(msgspec.Struct, rename="camel", frozen=True):
@@ -100,29 +101,44 @@ class Pusher:
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
         self._lock = asyncio.Lock()
-        self._pushing = False
+        self._pushing: PushNote | None = None
 
     async def push(self, request: PushRequest) -> dict[str, Any]:
         """Make the pushed version live; return what changed. A dry run only plans.
+
+        Plans, and pushes of a plan, wait a while for a push that is under way; others are refused at once.
 
         Raises:
             ProjectError: it does not import, or defines something that makes no sense.
             PushRejected: stored documents do not fit its schema, a variable or a consent is missing.
             RequestError: another push is under way or came in between, or contents are missing.
         """
-        if self._pushing and not request.dry_run and request.expected is None:
-            raise RequestError(
-                "another push is under way",
-                status=409,
-                code="PushInProgress",
-                hint="try again when it has ended",
-            )
-        async with self._lock, self._deployment.version_lock:
-            self._pushing = not request.dry_run
-            try:
+        waits = request.dry_run or request.expected is not None
+        if self._pushing is not None and not waits:
+            raise self._in_progress()
+        try:
+            async with asyncio.timeout(WAIT_FOR_OTHERS_S):
+                await self._lock.acquire()
+        except TimeoutError:
+            raise self._in_progress() from None
+        try:
+            async with self._deployment.version_lock:
+                self._pushing = None if request.dry_run else request.note
                 return await self._push(request)
-            finally:
-                self._pushing = False
+        finally:
+            self._pushing = None
+            self._lock.release()
+
+    def _in_progress(self) -> RequestError:
+        note = self._pushing or PushNote()
+        by = f", by {note.actor}" if note.actor else ""
+        return RequestError(
+            f"another push is under way{by}",
+            status=409,
+            code="PushInProgress",
+            hint="try again when it has ended",
+            data={"actor": note.actor, "commit": note.commit},
+        )
 
     async def _push(self, request: PushRequest) -> dict[str, Any]:
         started = time.perf_counter()

@@ -133,7 +133,7 @@ class SourceStore:
         return self._folder / str(version)
 
     def sweep(self, keep: int) -> None:
-        """Remove the folders of other versions than the live one."""
+        """Remove the folders of older versions than the live one; a newer one may be on its way already."""
         for folder in self._folder.iterdir():
-            if folder.name.isdecimal() and int(folder.name) != keep:
+            if folder.name.isdecimal() and int(folder.name) < keep:
                 shutil.rmtree(folder, ignore_errors=True)

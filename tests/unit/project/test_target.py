@@ -119,3 +119,32 @@ def test_credentials_that_others_can_read_are_refused(folder: Path) -> None:
     (folder.parent / "user" / "credentials.toml").chmod(0o644)
     with pytest.raises(ProjectError, match="read by others"):
         resolve(folder, deployment="live")
+
+
+def test_a_deploy_ignores_what_was_chosen_for_development(folder: Path) -> None:
+    (folder / ".env.local").write_text(
+        "CONVEXPY_DEPLOYMENT=staging\nCONVEXPY_URL=http://dev\nCONVEXPY_DEPLOY_KEY=d|1\n", encoding="utf-8"
+    )
+    found = resolve(folder, deploying=True)
+    assert (found.name, found.production, found.named) == ("live", True, True)
+    environment = {"CONVEXPY_URL": "http://process", "CONVEXPY_DEPLOY_KEY": "p|1"}
+    explicit = resolve(folder, deploying=True, environment=environment)
+    assert (explicit.url, explicit.named) == ("http://process", False)
+    assert resolve(folder, deploying=True, environment={"CONVEXPY_DEPLOYMENT": "staging"}).name == "staging"
+    assert resolve(folder, deploying=True, deployment="local").kind == "local"
+    (folder / "convexpy.toml").write_text("", encoding="utf-8")
+    with pytest.raises(ProjectError) as caught:
+        resolve(folder, deploying=True)
+    assert caught.value.code == "TargetIncomplete"
+    assert "CONVEXPY_DEPLOY_KEY" in str(caught.value.hint)
+
+
+def test_without_a_project_the_users_own_names_count(folder: Path) -> None:
+    user = folder.parent / "user"
+    (user / "config.toml").write_text(
+        '[deployments.mine]\nurl = "https://api.example.com"\nproduction = true\n', encoding="utf-8"
+    )
+    request = TargetRequest(deployment="mine", user_folder=user)
+    found = resolve_target(None, request)
+    assert (found.url, found.admin_key, found.production) == ("https://api.example.com", "live|abc", True)
+    assert resolve_target(None, TargetRequest(user_folder=user)).kind == "local"
