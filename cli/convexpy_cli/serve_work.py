@@ -96,10 +96,11 @@ def server_arguments(wanted: Wanted, *, as_json: bool, terminal: bool) -> list[s
         f"--host={wanted.host}",
         f"--port={wanted.port}",
         *([f"--site-port={wanted.site_port}"] if wanted.site_port else ["--single-port"]),
-        f"--query-executors={wanted.workers or _cores()}",
         f"--log-format={log_format}",
         f"--report={'json' if as_json else 'human'}",
     ]
+    if wanted.workers is not None:
+        arguments.append(f"--query-executors={wanted.workers}")
     if wanted.log_sink is not None:
         arguments.append(f"--log-sink={wanted.log_sink}")
     arguments += [f"{flag}={value}" for flag, value in wanted.values.items() if value is not None]
@@ -151,14 +152,6 @@ def _check_address(address: str) -> None:
         raise failure.usage(
             f"--trusted-proxy {address!r} is no address", "127.0.0.1, 10.0.0.0/8, or * for every peer"
         ) from error
-
-
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    try:
-        return max(1, len(os.sched_getaffinity(0)))
-    except AttributeError:
-        return os.cpu_count() or 1
 
 
 def _push_file(folder: Path, run: Invocation) -> int:

@@ -234,8 +234,9 @@ def test_the_server_gets_what_was_asked_for() -> None:
     )  # fmt: skip
     arguments = serve_work.server_arguments(wanted, as_json=True, terminal=False)
     assert arguments == [
-        "--production", "--data=/d", "--host=::1", "--port=1", "--single-port", "--query-executors=3",
-        "--log-format=json", "--report=json", "--origin=https://a.example", "--allow-origin=https://b.example",
+        "--production", "--data=/d", "--host=::1", "--port=1", "--single-port",
+        "--log-format=json", "--report=json", "--query-executors=3", "--origin=https://a.example",
+        "--allow-origin=https://b.example",
         "--trusted-proxy=10.0.0.0/8", "--redact-errors",
     ]  # fmt: skip
 

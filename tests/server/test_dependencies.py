@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import importlib.util
+import json
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.production import ProductionServer, build_wheel
+from support.processes import ServerProcess
+from support.production import FLAGS, ProductionServer, build_wheel
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -130,8 +136,6 @@ def test_fresh_interpreters_find_the_packages_too(tmp_path: Path, wheels: Path) 
 
 
 def test_a_development_server_installs_nothing(tmp_path: Path, wheels: Path) -> None:
-    from support.processes import ServerProcess
-
     server = ServerProcess(tmp_path / "data")
     try:
         server.push_ok({"fn.py": PLAIN, "requirements.txt": requirements(wheels, "tinypackage==1.0")})
@@ -149,3 +153,36 @@ def test_what_a_vendored_wheel_holds_decides(production: ProductionServer) -> No
     text = "--no-index\n./vendored.txt\n"
     status, answer = production.push({"fn.py": PLAIN, "requirements.txt": text, "vendored.txt": "no package"})
     assert (status, answer["code"]) == (400, "DependenciesFailed"), answer
+
+
+def test_a_server_that_installs_at_its_start_can_be_stopped(tmp_path: Path) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
+        index = f"--index-url http://127.0.0.1:{silent.getsockname()[1]}/simple\ntinypackage==1.0\n"
+        modules = {
+            path: {
+                "sha256": hashlib.sha256(text.encode()).hexdigest(),
+                "source": base64.b64encode(text.encode()).decode(),
+            }
+            for path, text in {"fn.py": APP, "requirements.txt": index}.items()
+        }
+        with tempfile.TemporaryFile() as push:
+            push.write(json.dumps({"modules": modules}).encode())
+            push.flush()
+            process = subprocess.Popen(
+                [*ServerProcess.command(tmp_path / "data", *FLAGS), "--port", "0", "--single-port", f"--push-fd={push.fileno()}"],
+                env=ServerProcess.environment(), pass_fds=[push.fileno()], stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            asked, _ = silent.accept()  # the installer asks for the package, and nobody answers
+        with asked:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(15) == 0
+            asked.settimeout(15)
+            while asked.recv(65536):  # its request, then the end: the installer is gone too
+                pass
+    assert not (tmp_path / "data" / "env").exists() or not [
+        path for path in (tmp_path / "data" / "env").iterdir() if path.name != "cache"
+    ]

@@ -433,7 +433,7 @@ def test_mistakes_in_limits_are_told(tmp_path: Path, text: str, said: str) -> No
 
 def test_limits_of_the_file_hold(start: Start, tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text(
-        "[limits.transaction]\ndocuments_written = 5\n[limits]\nargs-bytes = 1000000\n"
+        "[limits.transaction]\ndocuments_written = 5\n[limits]\nquery-executors = 3\n"
     )
     server = start("--single-port", "--config", str(tmp_path / "c.toml"))
     many = "\n@mutation\ndef many(ctx) -> None:\n    for n in range(10):\n        ctx.db.insert('items', {'n': n})\n"
@@ -441,6 +441,8 @@ def test_limits_of_the_file_hold(start: Start, tmp_path: Path) -> None:
     server.call("mutation", "fn:add", title="one is fine")
     server.failure("mutation", "fn:many")
     assert server.call("query", "fn:titles") == ["one is fine"]
+    seen = samples(server.request("GET", "/metrics", admin=True)[1].decode())
+    assert seen["convexpy_executors", "queries"] == 3
 
 
 # Stop

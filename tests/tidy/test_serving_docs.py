@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from convexpy.limits import Knobs
 from convexpy.serve.limits_file import read_limits
 from convexpy_cli.commands.keys import keys_create
 from convexpy_cli.commands.serve import serve
@@ -61,7 +62,7 @@ def test_flags_and_variables_exist(capsys: pytest.CaptureFixture[str]) -> None:
 def test_limits_of_the_example_are_limits(tmp_path: Path) -> None:
     (block,) = [block for kind, block in BLOCKS if kind == "toml" and "[limits]" in block]
     (tmp_path / "limits.toml").write_text(block)
-    assert read_limits(tmp_path / "limits.toml").function_cpu_s == 2.0
+    assert read_limits(tmp_path / "limits.toml", Knobs()).function_cpu_s == 2.0
 
 
 def test_metrics_of_the_table_exist() -> None:

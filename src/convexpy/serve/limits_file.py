@@ -14,7 +14,7 @@ import msgspec
 import tomli
 
 from convexpy.errors import Error
-from convexpy.limits import Knobs, TransactionBudget
+from convexpy.limits import Knobs
 
 T = TypeVar("T", bound=msgspec.Struct)
 _ZERO_ALLOWED = frozenset({"log_rows_kept", "scheduled_kept_s", "query_cache_bytes", "stop_grace_s"})
@@ -26,14 +26,14 @@ class LimitsInvalid(Error):
     default_code = "ConfigInvalid"
 
 
-def read_limits(file: Path | None) -> Knobs:
-    """Return the limits of a configuration file; the defaults without one.
+def read_limits(file: Path | None, defaults: Knobs) -> Knobs:
+    """Return the limits of a configuration file; what it leaves out is as in `defaults`.
 
     Raises:
         LimitsInvalid: no such file, not TOML, an unknown name, or a value that makes no sense.
     """
     if file is None:
-        return Knobs()
+        return defaults
     try:
         document = tomli.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -46,8 +46,8 @@ def read_limits(file: Path | None) -> Knobs:
     limits = _table(file, "limits", document.get("limits", {}))
     given = dict(limits)
     transaction = _table(file, "limits.transaction", given.pop("transaction", {}))
-    budget = _checked(file, "limits.transaction", transaction, TransactionBudget())
-    return msgspec.structs.replace(_checked(file, "limits", given, Knobs()), transaction=budget)
+    budget = _checked(file, "limits.transaction", transaction, defaults.transaction)
+    return msgspec.structs.replace(_checked(file, "limits", given, defaults), transaction=budget)
 
 
 def _table(file: Path, name: str, value: Any) -> dict[str, Any]:

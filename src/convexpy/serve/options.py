@@ -95,7 +95,11 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, help="file with [limits]")
-    parser.add_argument("--query-executors", type=int, help="processes that run queries; default 1")
+    parser.add_argument(
+        "--query-executors",
+        type=int,
+        help="processes that run queries; default 1, in production one for each core",
+    )
     parser.add_argument("--function-cpu-s", type=float, help="CPU seconds of one query or mutation")
     parser.add_argument("--memory-mib", type=int, help="memory of one executor for queries and mutations")
     parser.add_argument("--file-mib", type=int, help="largest file that can be uploaded; default 1 TiB")

@@ -18,8 +18,6 @@ import sys
 from collections.abc import Coroutine
 from typing import Any
 
-import msgspec
-
 from convexpy.deployment import (
     Deployment,
     DeploymentSettings,
@@ -30,70 +28,25 @@ from convexpy.deployment import (
     load_secret_key,
 )
 from convexpy.errors import Error
-from convexpy.execution.spares import SpawnStarter
-from convexpy.execution.starter import ForkStarter, Starter
 from convexpy.files import open_blob_store
 from convexpy.http import ApiApp, SiteApp
 from convexpy.http.access_log import AccessLog
 from convexpy.http.origins import AllowedOrigins
 from convexpy.limits import Knobs
 from convexpy.runtime import SystemClock
-from convexpy.serve import announce, first_start, function_log, log_output
-from convexpy.serve.limits_file import read_limits
-from convexpy.serve.listening import AsgiApp, Server, bind, is_local, origin_of, server_of
+from convexpy.serve import announce, first_start, function_log, given, log_output
+from convexpy.serve.listening import AsgiApp, Server, bind, origin_of, server_of
 from convexpy.serve.log_output import LogOutput, now_text
 from convexpy.serve.notify import notify
 from convexpy.serve.options import ServeOptions, parse
 from convexpy.serve.tls import check_tls
 
 EXIT_UNKNOWN_OUTCOME = 75
+CLOSE_AFTER_FAILURE_S = 20.0
 FORCED = {signal.SIGTERM: 143, signal.SIGINT: 130}
-LITERAL_KEYS = "CONVEXPY_EXTRA_ADMIN_KEYS"
-"""Keys to accept as they stand, for tools that have one built in. Not an option: other users see command lines."""
 GC_ALLOCATIONS = 20_000
 """Requests make few cycles, and what lives long is many subscriptions: Python's default of 700 is mostly for nothing."""
 logger = logging.getLogger("convexpy.serve")
-
-
-class DataFolderUnusable(Error):
-    """The data folder can't be made or written to."""
-
-    default_code = "DataFolderUnusable"
-
-
-class BuiltInKey(Error):
-    """Keys that everybody may know are set on a server that everybody can reach."""
-
-    default_code = "ConsentRequired"
-
-
-def _literal_keys(options: ServeOptions) -> tuple[str, ...]:
-    keys = tuple(key for key in os.environ.get(LITERAL_KEYS, "").split(",") if key)
-    if keys and options.production and not is_local(options.host):
-        raise BuiltInKey(
-            f"{LITERAL_KEYS} is set and {options.host} can be reached from other machines",
-            hint=f"unset {LITERAL_KEYS}, or --host 127.0.0.1",
-        )
-    return keys
-
-
-def _knobs(options: ServeOptions) -> Knobs:
-    memory_mib = options.memory_mib
-    given: dict[str, float | None] = {
-        "query_executors": options.query_executors,
-        "function_cpu_s": options.function_cpu_s,
-        "executor_memory_bytes": None if memory_mib is None else memory_mib * 2**20,
-        "ping_interval_s": options.ping_interval_s,
-        "file_bytes": None if options.file_mib is None else options.file_mib * 2**20,
-    }
-    return msgspec.structs.replace(
-        read_limits(options.config), **{name: value for name, value in given.items() if value is not None}
-    )
-
-
-def _starter(options: ServeOptions) -> Starter:
-    fork = options.starter == "fork" or (options.starter == "auto" and sys.platform == "linux")
-    return ForkStarter() if fork else SpawnStarter()
 
 
 class _Process:
@@ -113,20 +66,18 @@ class _Process:
         """Serve until told to stop; return the exit status."""
         options = self._options
         check_tls(options.tls_cert, options.tls_key)
-        knobs = _knobs(options)
-        literal_keys = _literal_keys(options)
-        push = _read_push(options.push_fd)
+        knobs = given.knobs(options)
+        literal_keys = given.literal_keys(options)
+        push = given.read_push(options.push_fd)
         ports = self._bind()
         self._keys, settings = self._open(knobs, ports, literal_keys)
         self._api = ApiApp(self._deployment)
         for number in FORCED:
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
-        await self._deployment.start()
-        try:
-            key = await self._before_listening(push)
-        except BaseException:
-            await self._deployment.close()
-            raise
+        starting = asyncio.get_running_loop().create_task(self._start(push))
+        if not await self._unless_stopped(starting):
+            return self._status
+        key = starting.result()
         gc.freeze()
         gc.set_threshold(GC_ALLOCATIONS, 20, 50)
         self._listen(knobs, ports)
@@ -161,7 +112,7 @@ class _Process:
         self, knobs: Knobs, ports: list[socket.socket], literal_keys: tuple[str, ...]
     ) -> tuple[Keys, DeploymentSettings]:
         options = self._options
-        _make_folder(options)
+        given.make_folder(options)
         clock = SystemClock()
         storage = FolderStorage(
             options.data,
@@ -192,7 +143,7 @@ class _Process:
             install_packages=options.production,
         )
         self._deployment = Deployment(
-            storage, settings, on_fatal=self._fatal, starter=_starter(options), clock=clock
+            storage, settings, on_fatal=self._fatal, starter=given.starter(options), clock=clock
         )
         return keys, settings
 
@@ -201,6 +152,28 @@ class _Process:
         self._api.sockets.close_all(1011, "InternalServerError")
         # Nothing may be answered any more: the next start decides what is in the log.
         asyncio.get_running_loop().call_later(0.2, os._exit, EXIT_UNKNOWN_OUTCOME)
+
+    async def _unless_stopped(self, starting: asyncio.Task[str | None]) -> bool:
+        """Wait for the start, which may install packages for minutes; say whether it ended before the server was stopped."""
+        stopped = asyncio.get_running_loop().create_task(self._stop.wait())
+        await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if starting.done():
+            return True
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        return False
+
+    async def _start(self, push: PushRequest | None) -> str | None:
+        """Start the deployment; return the first admin key if it was made now. What fails ends the deployment again."""
+        try:
+            await self._deployment.start()
+            return await self._before_listening(push)
+        except BaseException:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_AFTER_FAILURE_S):
+                    await self._deployment.close()
+            raise
 
     async def _before_listening(self, push: PushRequest | None) -> str | None:
         """Make keys and the version live that the server was given; return the first admin key if it was made now."""
@@ -273,25 +246,6 @@ class _Process:
         for task in self._tasks[len(self._servers) :]:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-def _make_folder(options: ServeOptions) -> None:
-    """Make the data folder: in production for its owner only."""
-    try:
-        options.data.mkdir(mode=0o700 if options.production else 0o777, parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataFolderUnusable(f"cannot make {options.data}: {error.strerror}") from error
-    if not os.access(options.data, os.R_OK | os.W_OK | os.X_OK):
-        raise DataFolderUnusable(f"cannot write into {options.data}")
-
-
-def _read_push(descriptor: int | None) -> PushRequest | None:
-    """Return the push in an inherited file: so it is on no command line, and no admin key is needed for it."""
-    if descriptor is None:
-        return None
-    with os.fdopen(descriptor, "rb") as stream:
-        stream.seek(0)
-        return msgspec.json.decode(stream.read(), type=PushRequest)
 
 
 async def _watch(descriptor: int, stop: asyncio.Event) -> None:

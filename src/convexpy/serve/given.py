@@ -1,0 +1,97 @@
+"""What a server is given before it starts: limits, keys that it accepts as they stand, its data folder, a push."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import msgspec
+
+from convexpy.deployment import PushRequest
+from convexpy.errors import Error
+from convexpy.execution.spares import SpawnStarter
+from convexpy.execution.starter import ForkStarter, Starter
+from convexpy.limits import Knobs
+from convexpy.serve.limits_file import read_limits
+from convexpy.serve.listening import is_local
+from convexpy.serve.options import ServeOptions
+
+LITERAL_KEYS = "CONVEXPY_EXTRA_ADMIN_KEYS"
+"""Keys to accept as they stand, for tools that have one built in. Not an option: other users see command lines."""
+
+
+class DataFolderUnusable(Error):
+    """The data folder can't be made or written to."""
+
+    default_code = "DataFolderUnusable"
+
+
+class BuiltInKey(Error):
+    """Keys that everybody may know are set on a server that everybody can reach."""
+
+    default_code = "ConsentRequired"
+
+
+def literal_keys(options: ServeOptions) -> tuple[str, ...]:
+    """Return the keys to accept as they stand.
+
+    Raises:
+        BuiltInKey: there are some, and everybody can reach the server.
+    """
+    keys = tuple(key for key in os.environ.get(LITERAL_KEYS, "").split(",") if key)
+    if keys and options.production and not is_local(options.host):
+        raise BuiltInKey(
+            f"{LITERAL_KEYS} is set and {options.host} can be reached from other machines",
+            hint=f"unset {LITERAL_KEYS}, or --host 127.0.0.1",
+        )
+    return keys
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    try:
+        return max(1, len(os.sched_getaffinity(0)))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def knobs(options: ServeOptions) -> Knobs:
+    """Return the limits: of the options, else of the file, else the defaults."""
+    memory_mib = options.memory_mib
+    defaults = Knobs(query_executors=_cores()) if options.production else Knobs()
+    given: dict[str, float | None] = {
+        "query_executors": options.query_executors,
+        "function_cpu_s": options.function_cpu_s,
+        "executor_memory_bytes": None if memory_mib is None else memory_mib * 2**20,
+        "ping_interval_s": options.ping_interval_s,
+        "file_bytes": None if options.file_mib is None else options.file_mib * 2**20,
+    }
+    return msgspec.structs.replace(
+        read_limits(options.config, defaults),
+        **{name: value for name, value in given.items() if value is not None},
+    )
+
+
+def starter(options: ServeOptions) -> Starter:
+    """Return the way to start executors on this system."""
+    fork = options.starter == "fork" or (options.starter == "auto" and sys.platform == "linux")
+    return ForkStarter() if fork else SpawnStarter()
+
+
+def make_folder(options: ServeOptions) -> None:
+    """Make the data folder: in production for its owner only."""
+    try:
+        options.data.mkdir(mode=0o700 if options.production else 0o777, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataFolderUnusable(f"cannot make {options.data}: {error.strerror}") from error
+    if not os.access(options.data, os.R_OK | os.W_OK | os.X_OK):
+        raise DataFolderUnusable(f"cannot write into {options.data}")
+
+
+def read_push(descriptor: int | None) -> PushRequest | None:
+    """Return the push in an inherited file: so it is on no command line, and no admin key is needed for it."""
+    if descriptor is None:
+        return None
+    with os.fdopen(descriptor, "rb") as stream:
+        stream.seek(0)
+        return msgspec.json.decode(stream.read(), type=PushRequest)
