@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.processes import ServerProcess
+from support.terminal import Terminal
 
 from convexpy.project import LocalDeployment, open_project
 
@@ -171,6 +172,18 @@ def test_an_explicit_target_needs_no_project(
     monkeypatch.delenv("CONVEXPY_URL")
     monkeypatch.delenv("CONVEXPY_DEPLOY_KEY")
     assert "ProjectNotFound" in run(*command, expect=3).stderr
+
+
+def test_at_a_terminal_the_key_is_asked_for_and_not_shown(
+    server: ServerProcess, run: Any, tmp_path: Path
+) -> None:
+    terminal = Terminal(tmp_path, "login", server.url, "--name", "lab")
+    terminal.wait_for(f"Key for {server.url}")
+    terminal.type(server.admin_key + "\r")
+    terminal.wait_for("is remembered")
+    assert terminal.close() == (0, "lab\n")
+    assert server.admin_key.partition("|")[2] not in terminal.seen
+    assert run("run", "a:one", "-d", "lab").stdout == "1\n"
 
 
 def test_status(server: ServerProcess, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -261,6 +263,25 @@ def test_a_push_made_against_an_older_version_is_superseded(start_server: StartS
     assert [(each["version"], each["state"]) for each in pushes] == [(first + 1, "active"), (first, "past")]
     assert (pushes[0]["actor"], pushes[0]["message"], pushes[1]["actor"]) == ("Ada", "faster", "")
     assert get(server, "/api/convexpy/status")["live"]["commit"] == "9bd0e77aaaa"
+
+
+def test_a_plan_waits_for_a_push_that_is_under_way(start_server: StartServer, tmp_path: Path) -> None:
+    server = start_server()
+    first = server.push_ok(APP)["version"]
+    begun = tmp_path / "begun"
+    slow = {
+        **APP,
+        "slow.py": f"import threading\nopen({str(begun)!r}, 'w').close()\nthreading.Event().wait(1)",
+    }
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pushing = pool.submit(server.push_ok, slow, note={"actor": "Ada"})
+        wait_for(begun.exists, what="the push under way")
+        refused = server.push(APP)[1]
+        assert "by Ada" in refused["message"]
+        planned = server.push_ok({**APP, "other.py": "x = 1"}, dryRun=True)
+        version = pushing.result()["version"]
+    assert version > first
+    assert planned["from"]["version"] == version
 
 
 def test_variables_are_set_in_the_moment_of_the_switch(start_server: StartServer) -> None:

@@ -29,6 +29,7 @@ class Terminal:
         )
         os.close(theirs)
         self.shown = ""
+        self.seen = ""
 
     def wait_for(self, text: str, deadline_s: float = 30.0) -> None:
         """Wait until a text is shown, and go on behind it."""
@@ -39,6 +40,7 @@ class Terminal:
             if select.select([self._ours], [], [], left)[0]:
                 part = os.read(self._ours, 65536).decode(errors="replace")
                 self.shown += part
+                self.seen += part
                 if "\x1b[6n" in part:
                     # A real terminal says where the cursor is.
                     self.type("\x1b[1;1R")
