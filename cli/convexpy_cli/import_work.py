@@ -270,7 +270,7 @@ def _consent(run: Invocation, client: TransferClient, id: str, found: dict[str, 
     if not found["state"].get("require_manual_confirmation") or "data-replace" in run.settings.allow:
         return
     lost = ", ".join(
-        f'{int(table["before"]):,} documents in "{table["name"]}"'
+        f'{_counted(int(table["before"]))} in "{table["name"]}"'
         for table in found["tables"]
         if table["before"]
     )
@@ -292,6 +292,10 @@ def _consent(run: Invocation, client: TransferClient, id: str, found: dict[str, 
     except BaseException:
         client.cancel_import(id)
         raise
+
+
+def _counted(count: int) -> str:
+    return f"{count:,} document{'' if count == 1 else 's'}"
 
 
 def _perform(run: Invocation, client: TransferClient, id: str) -> None:

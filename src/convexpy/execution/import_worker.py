@@ -15,7 +15,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from math import inf, nextafter
 from pathlib import Path
-from random import SystemRandom
+from random import Random
 from typing import Any, BinaryIO
 
 import msgspec
@@ -83,7 +83,7 @@ class _Import:
         self._schema: Schema | None = None if job["schema"] is None else load_schema(job["schema"])
         self._faults: list[Fault] = []
         self._fault_count = 0
-        self._random = SystemRandom()
+        self._random = Random()
         self._now: float = job["nowMs"]
         self._numbers: dict[str, int] = {}
         self._rewrite: Callable[[Any], Any] | None = None
