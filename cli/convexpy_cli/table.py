@@ -94,6 +94,10 @@ COMMANDS: dict[str, Command] = {
     "storage url": Command("storage", "storage_url", "the public address of a file", "Use"),
     "storage info": Command("storage", "storage_info", "size, type and checksum of a file", "Use"),
     "storage delete": Command("storage", "storage_delete", "delete files", "Use", aliases=("storage rm",)),
+    "schema show": Command("schema", "schema_show", "tables, fields and indexes", "Inspect"),
+    "schema diff": Command("schema", "schema_diff", "how two schemas differ", "Inspect"),
+    "schema check": Command("schema", "schema_check", "documents that do not fit the local code", "Inspect"),
+    "schema infer": Command("schema", "schema_infer", "a schema from stored documents", "Inspect"),
     "functions list": Command("functions", "functions_list", "functions with their arguments", "Inspect"),
     "functions show": Command("functions", "functions_show", "one function, and how to call it", "Inspect"),
     "functions spec": Command(
@@ -139,6 +143,7 @@ FAMILIES = {
     "env": "the deployment's variables",
     "backup": "backups of the deployment",
     "storage": "the deployment's files",
+    "schema": "tables, fields and indexes",
     "functions": "the functions of a deployment, or of the local code",
     "schedule": "scheduled functions",
     "crons": "cron jobs",

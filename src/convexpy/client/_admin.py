@@ -125,7 +125,7 @@ class AdminClient:
         return answer
 
     def tables(self) -> list[dict[str, Any]]:
-        """Return `name documents sizeBytes indexes` of every table."""
+        """Return `name number documents sizeBytes indexes` of every table."""
         return list(self._transport.request("GET", "/api/convexpy/tables", timeout_s=LOG_WAIT_S)["tables"])
 
     # Pushes

@@ -60,7 +60,7 @@ class DataClient:
         return answer["value"]
 
     def tables(self) -> list[dict[str, Any]]:
-        """Return `name documents sizeBytes indexes` of every table."""
+        """Return `name number documents sizeBytes indexes` of every table."""
         return self._client.tables()
 
     def page(

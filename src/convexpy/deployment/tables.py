@@ -18,7 +18,7 @@ class Tables:
         self._deployment = deployment
 
     async def described(self) -> list[dict[str, Any]]:
-        """Return `name documents sizeBytes indexes` of every table, as of now."""
+        """Return `name number documents sizeBytes indexes` of every table, as of now."""
         outcome = await self._deployment.run_system("_system/data:tables", b"{}")
         tables: list[dict[str, Any]] = msgspec.json.decode(outcome.value)
         await self._deployment.checkpoint(at_least=self._deployment.timeline.row)

@@ -48,10 +48,11 @@ def _bound(described: dict[str, Any] | None) -> Bound | None:
 
 
 def tables(context: CallContext, args: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return `name tablet indexes` of every user table."""
+    """Return `name number tablet indexes` of every user table."""
     return [
         {
             "name": table.name,
+            "number": table.number,
             "tablet": table.tablet,
             "indexes": [
                 {"name": index.name, "fields": list(index.fields), "state": index.state}
