@@ -17,7 +17,6 @@ import logging
 import shutil
 from collections import deque
 from collections.abc import AsyncGenerator, Coroutine, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ import msgspec
 
 from convexpy.auth import FULL_ACCESS, Caller
 from convexpy.deployment.import_files import FileImport
+from convexpy.deployment.import_plan import ImportPlan, ImportRequest, PlannedTable, check_request
 from convexpy.deployment.import_uploads import ImportUploads
 from convexpy.deployment.transfer_worker import TransferWorker
 from convexpy.errors import Error, RequestError
@@ -42,49 +42,6 @@ PROGRESS_EVERY_S = 0.5
 CANCELED = "the import was canceled; nothing was imported"
 
 
-class ImportRequest(msgspec.Struct, rename="camel"):
-    """What is to be imported, and how. `types` and `dry_run` are our own additions to the official form."""
-
-    format: str
-    mode: str = "requireEmpty"
-    table_name: str | None = None
-    component_path: str | None = None
-    types: dict[str, str] = {}
-    dry_run: bool = False
-    file_name: str | None = None
-
-
-@dataclass
-class _Table:
-    """A table of an import, as it was prepared."""
-
-    name: str
-    tablet: int
-    insert: bool
-    file: str
-    documents: int
-    before: int = 0
-
-
-@dataclass
-class _Plan:
-    """What a checked import will do."""
-
-    request: ImportRequest
-    schema: str
-    tables: list[_Table] = field(default_factory=list)
-    cleared: dict[str, int] = field(default_factory=dict)
-    hidden: list[int] = field(default_factory=list)
-    files: int | None = None
-    files_before: int = 0
-    bytes: int = 0
-
-    @property
-    def documents(self) -> int:
-        """How many documents will be written."""
-        return sum(table.documents for table in self.tables)
-
-
 class Imports:
     """Runs imports: several may be checked one after another, one is written at a time."""
 
@@ -92,7 +49,7 @@ class Imports:
         self._deployment = deployment
         self.folder = deployment.storage.folder / "transfers" / "imports"
         self.uploads = ImportUploads(deployment.storage.folder / "transfers" / "uploads")
-        self._plans: dict[str, _Plan] = {}
+        self._plans: dict[str, ImportPlan] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._checking = asyncio.Semaphore(1)
         self._writing: str | None = None
@@ -238,26 +195,24 @@ class Imports:
             if plan is None:
                 return
             if request.dry_run:
-                await self._abort(
-                    id, None, state={"state": "validated"}, tables=_tables(plan), **_files(plan)
-                )
+                await self._abort(id, None, state={"state": "validated"}, **plan.described())
                 return
             self._plans[id] = plan
             state = {
                 "state": "waiting_for_confirmation",
-                "message_to_confirm": _message(plan),
-                "require_manual_confirmation": _deletes(plan),
+                "message_to_confirm": plan.message(),
+                "require_manual_confirmation": plan.deletes,
             }
-            if not await self._set(id, ["uploaded"], state=state, tables=_tables(plan), **_files(plan)):
+            if not await self._set(id, ["uploaded"], state=state, **plan.described()):
                 self._plans.pop(id, None)
         except (Error, OSError) as error:
             await self._abort(id, _text(error), code=getattr(error, "code", "StorageFull"))
 
-    async def _prepare(self, id: str, request: ImportRequest) -> _Plan | None:
+    async def _prepare(self, id: str, request: ImportRequest) -> ImportPlan | None:
         """Have the file read; None if rows are wrong, which the state says then."""
         deployment = self._deployment
         schema = deployment.live.registry.description["schema"]
-        plan = _Plan(request, "" if schema is None else msgspec.json.encode(schema).decode())
+        plan = ImportPlan(request, "" if schema is None else msgspec.json.encode(schema).decode())
         folder = self.folder / id
         plan.bytes = (folder / "upload").stat().st_size
         job = {
@@ -297,11 +252,11 @@ class Imports:
         text = f"{place}: {first['message']}{more}; nothing was imported"
         await self._abort(id, text, code="ImportRowsInvalid", faults=faults, faultCount=count)
 
-    async def _complete(self, plan: _Plan, id: str, room: dict[str, Any], done: dict[str, Any]) -> None:
+    async def _complete(self, plan: ImportPlan, id: str, room: dict[str, Any], done: dict[str, Any]) -> None:
         for name, prepared in done["tables"].items():
             place = room["tables"][name]
             plan.tables.append(
-                _Table(
+                PlannedTable(
                     name, int(place["tablet"]), place["insert"],
                     f"{id}/{prepared['file']}", prepared["documents"],
                 )
@@ -336,7 +291,7 @@ class Imports:
 
     # Writing
 
-    async def _perform(self, id: str, plan: _Plan) -> None:
+    async def _perform(self, id: str, plan: ImportPlan) -> None:
         files = FileImport(self._deployment, self.folder / id)
         try:
             await self._fill(id, plan)
@@ -360,7 +315,7 @@ class Imports:
         finally:
             self._writing = None
 
-    async def _fill(self, id: str, plan: _Plan) -> None:
+    async def _fill(self, id: str, plan: ImportPlan) -> None:
         written, total = 0, plan.documents
         loop = asyncio.get_running_loop()
         said = loop.time()
@@ -387,7 +342,7 @@ class Imports:
                 await asyncio.gather(*under_way, return_exceptions=True)
             finished.append(f"{table.name}: {table.documents:,} documents written")
 
-    async def _write_batch(self, table: _Table, offset: int, length: int) -> None:
+    async def _write_batch(self, table: PlannedTable, offset: int, length: int) -> None:
         place: dict[str, Any] = {"file": table.file, "offset": offset, "length": length}
         if table.insert:
             await self._write("insert", table=table.name, **place)
@@ -407,7 +362,7 @@ class Imports:
         shown = {"phase": "write", "text": text, "documents": documents}
         await self._set(id, ["in_progress"], state=state, progress=shown)
 
-    async def _swap(self, id: str, plan: _Plan) -> None:
+    async def _swap(self, id: str, plan: ImportPlan) -> None:
         await self._write(
             "swap",
             id=id,
@@ -446,19 +401,6 @@ async def _not_halfway(work: Coroutine[Any, Any, None]) -> None:
         task.result()
 
 
-def check_request(request: ImportRequest) -> None:
-    """Refuse a request that makes no sense (RequestError)."""
-    if request.component_path:
-        raise RequestError("components are not supported", code="UnsupportedByConvexpy")
-    if request.format not in ("csv", "jsonLines", "jsonArray", "zip"):
-        raise RequestError(f"unknown format {request.format!r}", code="BadImportFormat")
-    if request.mode not in ("append", "replace", "replaceAll", "requireEmpty"):
-        raise RequestError(f"unknown mode {request.mode!r}", code="BadImportMode")
-    if (request.format == "zip") == (request.table_name is not None):
-        what = "a zip names its tables itself" if request.format == "zip" else "`tableName` is missing"
-        raise RequestError(what, code="BadImportTable")
-
-
 def _batches(path: Path) -> Iterator[tuple[int, int]]:
     """Yield offset and length of each batch of a prepared file."""
     with path.open("rb") as file:
@@ -468,45 +410,6 @@ def _batches(path: Path) -> Iterator[tuple[int, int]]:
             yield offset + 4, length
             offset += 4 + length
             file.seek(offset)
-
-
-def _after(plan: _Plan, table: _Table) -> int:
-    return table.documents + (table.before if plan.request.mode == "append" else 0)
-
-
-def _tables(plan: _Plan) -> list[dict[str, Any]]:
-    shown = [{"name": t.name, "before": t.before, "after": _after(plan, t)} for t in plan.tables]
-    return shown + [{"name": name, "before": count, "after": 0} for name, count in plan.cleared.items()]
-
-
-def _files(plan: _Plan) -> dict[str, Any]:
-    return {"files": plan.files, "bytes": plan.bytes}
-
-
-def _deletes(plan: _Plan) -> bool:
-    """Say whether documents or files that are there will not be afterwards."""
-    if plan.request.mode not in ("replace", "replaceAll"):
-        return False
-    files = plan.files is not None and plan.files_before > 0
-    return files or any(row["before"] for row in _tables(plan))
-
-
-def _message(plan: _Plan) -> str:
-    rows = [("table", "create", "delete")]
-    replaced = plan.request.mode in ("replace", "replaceAll")
-    for table in plan.tables:
-        deleted = f"{table.before:,} of {table.before:,}" if replaced and table.before else ""
-        rows.append((table.name, f"{table.documents:,}", deleted))
-    rows += [(name, "", f"{count:,} of {count:,}") for name, count in plan.cleared.items()]
-    if plan.files is not None:
-        deleted = f"up to {plan.files_before:,}" if replaced and plan.files_before else ""
-        rows.append(("_storage", f"{plan.files:,}", deleted))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = [
-        " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    return "\n".join([lines[0], "-" * sum((*widths, 6)), *lines[1:]])
 
 
 def _text(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from convexpy.deployment import Deployment
-from convexpy.deployment.imports import ImportRequest
+from convexpy.deployment.import_plan import ImportRequest
 from convexpy.errors import RequestError
 from convexpy.http.file_api import CACHE, FileResponse, Range, body_chunks, parse_range
 from convexpy.http.identify import admin_for
