@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codeop
+import contextlib
+import importlib
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -127,11 +129,9 @@ def _turn(run: Invocation, evaluator: Evaluator, name: str) -> bool:
 
 
 def _edit_lines() -> None:
-    """Have arrows and history where the platform has them."""
-    try:
-        import readline  # noqa: F401 - importing it changes `input`
-    except ImportError:
-        return
+    """Have arrows and history where the platform has them: importing the module changes `input`."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module("readline")
 
 
 def _read_input(name: str) -> str:
