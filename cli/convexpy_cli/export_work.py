@@ -179,7 +179,14 @@ def deliver(
     format: str,
     tables: Sequence[str] | None,
 ) -> dict[str, Any]:
-    """Bring a completed export to where it is wanted; return the result."""
+    """Bring a completed export to where it is wanted; return the result.
+
+    Raises:
+        Failure: a table that was asked for does not exist, or something is in the way.
+    """
+    missing = [name for name in tables or () if name not in found["tables"]]
+    if missing:
+        raise failure.Failure("TableNotFound", f"there is no table {missing[0]!r}", failure.FAILED)
     if format == "zip" and path != STDOUT:
         target = Path(path or ".")
         if target.is_dir():
@@ -206,9 +213,6 @@ def _convert(archive: Path, path: str | None, format: str, tables: Sequence[str]
 
     with Archive(archive) as opened:
         names = [table.name for table in opened.tables]
-        missing = [name for name in tables or () if name not in names]
-        if missing:
-            raise failure.Failure("TableNotFound", f"there is no table {missing[0]!r}", failure.FAILED)
         if path == STDOUT:
             _write_table(opened, names[0], format, sys.stdout.buffer)
             sys.stdout.buffer.flush()

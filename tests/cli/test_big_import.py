@@ -15,7 +15,7 @@ from support.processes import ServerProcess, wait_for
 from support.transfers import system
 
 ROWS = int(os.environ.get("CONVEXPY_TEST_ROWS", "1000000"))
-SERVER_MIB, EXECUTOR_MIB, CHILD_MIB, COMMAND_MIB = 450, 450, 250, 120
+SERVER_MIB, EXECUTOR_MIB, CHILD_MIB, COMMAND_MIB = 300, 250, 150, 80
 SCHEMA = """
 from convexpy import define_schema, define_table, v
 

@@ -140,9 +140,11 @@ class Imports:
             )
         plan = self._plans.get(id)
         state = {"state": "in_progress", "progress_message": "writing", "checkpoint_messages": []}
+        first = self._writing is None
         self._writing = id
         if plan is None or not await self._set(id, ["waiting_for_confirmation"], state=state):
-            self._writing = None
+            if first:
+                self._writing = None
             found = await self.find(id)
             raise RequestError(
                 f"the import {id} does not wait for confirmation: its state is {found['state']['state']}",

@@ -10,11 +10,12 @@ Invariant:  every transaction leaves the file equal to one row of the log, the o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import groupby
 from pathlib import Path
 
 from convexpy.errors import InvariantViolation
 from convexpy.persistence._connection import open_reading, open_writing, raising_outcomes, transaction
-from convexpy.persistence.interface import CheckpointBatch, ReplayRecord, WalkedDocument
+from convexpy.persistence.interface import CheckpointBatch, KeyChange, ReplayRecord, WalkedDocument
 from convexpy.persistence.sqlite import FORMAT, check_format
 from convexpy.runtime import pauses
 
@@ -111,9 +112,11 @@ class SqliteCheckpointWriter:
                 self._indexes.add(index)
 
     def _remove_keys(self, batch: CheckpointBatch) -> None:
-        for index, key, _, id in batch.keys:
-            if id is None:
-                self._connection.execute(f"DELETE FROM _i{index} WHERE key = ?", (key,))
+        gone = [change for change in batch.keys if change.id is None]
+        for index, changes in groupby(gone, key=_index_of):
+            self._connection.executemany(
+                f"DELETE FROM _i{index} WHERE key = ?", ((change.key,) for change in changes)
+            )
 
     def _write_documents(self, batch: CheckpointBatch) -> dict[tuple[int, str], int]:
         """Write the documents; return the `n` of those that stay."""
@@ -128,14 +131,17 @@ class SqliteCheckpointWriter:
         return numbers
 
     def _add_keys(self, batch: CheckpointBatch, numbers: Mapping[tuple[int, str], int]) -> None:
-        for index, key, tablet, id in batch.keys:
-            if id is not None:
-                n = numbers.get((tablet, id))
+        added = [change for change in batch.keys if change.id is not None]
+        for index, changes in groupby(added, key=_index_of):
+            rows: list[tuple[bytes, int]] = []
+            for _, key, tablet, id in changes:
+                n = numbers.get((tablet, str(id)))
                 if n is None:
                     raise InvariantViolation(
                         f"index {index}: a key was added for {id}, which is not in the batch"
                     )
-                self._connection.execute(f"INSERT OR REPLACE INTO _i{index} VALUES(?, ?)", (key, n))
+                rows.append((key, n))
+            self._connection.executemany(f"INSERT OR REPLACE INTO _i{index} VALUES(?, ?)", rows)
 
     def _write_replay(self, batch: CheckpointBatch) -> None:
         self._connection.executemany(
@@ -230,6 +236,10 @@ class SqliteCheckpointWriter:
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+
+def _index_of(change: KeyChange) -> int:
+    return change.index_number
 
 
 _TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table'"

@@ -22,7 +22,7 @@ Row = tuple[int, dict[str, Any] | Fault]
 """The line, and the document or what is wrong with it."""
 LINE_BYTES_MAX = 8 * 1024 * 1024
 """A document has at most 1 MiB, its JSON a few times that."""
-PIECE_BYTES = 256 * 1024
+PIECE_BYTES = 32 * 1024
 BOM = codecs.BOM_UTF8
 _AT_BYTE = re.compile(r"\(byte (\d+)\)")
 _SPACE = " \t\r\n"
@@ -79,7 +79,8 @@ class _Text:
 
     def more(self) -> None:
         """Read a piece."""
-        piece = self._stream.read(PIECE_BYTES)
+        # What is there already is one incomplete element, or nothing: as much again keeps long ones cheap.
+        piece = self._stream.read(max(PIECE_BYTES, len(self.buffer)))
         self.ended = not piece
         try:
             self.buffer += self._decoder.decode(piece, final=self.ended)

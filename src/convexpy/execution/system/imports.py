@@ -213,12 +213,16 @@ def tablets(context: CallContext, args: dict[str, Any]) -> list[list[Any]]:
 # Filling
 
 
-def _batch(context: CallContext, args: dict[str, Any]) -> list[tuple[str, bytes, list[bytes]]]:
-    """Read a prepared batch from the folder of imports."""
-    if not _NAME.fullmatch(args["file"]):
+def _prepared(context: CallContext, name: str) -> Path:
+    """Return a file in the folder of imports, and only there."""
+    if not _NAME.fullmatch(name):
         raise Error("no file of an import", code="ImportInvalid")
-    path = Path(context.settings.data_path) / "transfers" / "imports" / args["file"]
-    with path.open("rb") as file:
+    return Path(context.settings.data_path) / "transfers" / "imports" / name
+
+
+def _batch(context: CallContext, args: dict[str, Any]) -> list[tuple[str, bytes, list[bytes]]]:
+    """Read a prepared batch."""
+    with _prepared(context, args["file"]).open("rb") as file:
         file.seek(int(args["offset"]))
         data = file.read(int(args["length"]))
     return msgspec.msgpack.decode(data, type=list[tuple[str, bytes, list[bytes]]])
@@ -302,8 +306,7 @@ def _give_way(context: CallContext, old: TableInfo, new: TableInfo, *, must_be_e
 def _settle_files(context: CallContext, name: str, mode: str) -> None:
     """Make the documents of imported files; what else there was goes when tables are replaced."""
     transaction = context.transaction
-    path = Path(context.settings.data_path) / "transfers" / "imports" / name
-    wanted = [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
+    wanted = [msgspec.json.decode(line) for line in _prepared(context, name).read_bytes().splitlines()]
     known = list(transaction.stream(QueryPlan(files.FILES, system=True), limit=FILES_AT_ONCE + 1))
     if len(known) + len(wanted) > FILES_AT_ONCE:
         raise Error(f"more than {FILES_AT_ONCE} files can't be exchanged at once", code="LimitExceeded")
