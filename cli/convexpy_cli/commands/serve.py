@@ -31,7 +31,7 @@ def serve(
         "convexpy-data"
     ),
     storage: Annotated[
-        str | None, _option("--storage", "where files are: DIR or s3://BUCKET/PREFIX [DATA/storage]")
+        str | None, _option("--storage", "where files are: DIR or s3://BUCKET/PREFIX (default: DATA/storage)")
     ] = None,
     host: Annotated[str, _option("--host", "address to listen at")] = "0.0.0.0",
     port: Annotated[int, _option("--port", "port of the API; 0: any free one")] = 3210,
@@ -45,12 +45,15 @@ def serve(
         str | None, _option("--site-origin", "public URL of HTTP actions", metavar="URL")
     ] = None,
     workers: Annotated[
-        int | None, _option("--workers", "processes that run queries [one for each core]", metavar="N")
+        int | None,
+        _option("--workers", "processes that run queries (default: one for each core)", metavar="N"),
     ] = None,
-    name: Annotated[str | None, _option("--name", "name of a new deployment [generated]")] = None,
+    name: Annotated[str | None, _option("--name", "name of a new deployment (default: generated)")] = None,
     secret_file: Annotated[
         Path | None,
-        _option("--secret-file", "signing secret: 64 hex digits or more [generated]", metavar="FILE"),
+        _option(
+            "--secret-file", "signing secret: 64 hex digits or more (default: generated)", metavar="FILE"
+        ),
     ] = None,
     tls_cert: Annotated[Path | None, _option("--tls-cert", "certificate chain, PEM", metavar="FILE")] = None,
     tls_key: Annotated[Path | None, _option("--tls-key", "its private key, PEM", metavar="FILE")] = None,
@@ -59,7 +62,9 @@ def serve(
     ] = True,
     allow_origin: Annotated[
         list[str] | None,
-        _option("--allow-origin", "web origin that may call the API; repeatable [any]", metavar="URL"),
+        _option(
+            "--allow-origin", "web origin that may call the API; repeatable (default: any)", metavar="URL"
+        ),
     ] = None,
     trusted_proxy: Annotated[
         list[str] | None,
@@ -69,7 +74,9 @@ def serve(
             metavar="ADDRESS",
         ),
     ] = None,
-    config: Annotated[Path | None, _option("--config", "file with [limits]", metavar="FILE")] = None,
+    config: Annotated[
+        Path | None, _option("--config", "TOML file with a table of limits", metavar="FILE")
+    ] = None,
     push: Annotated[
         Path | None, _option("--push", "make this functions folder live at the start", metavar="DIR")
     ] = None,
@@ -77,7 +84,7 @@ def serve(
         bool, _option("--print-admin-key", "print the key that the first start makes, on stdout")
     ] = False,
     log_format: Annotated[
-        str | None, _option("--log-format", "human or json [human on a terminal, else json]")
+        str | None, _option("--log-format", "human or json (default: human on a terminal)")
     ] = None,
     log_sink: Annotated[
         str | None, _option("--log-sink", "file that gets a copy of the log, as JSON lines", metavar="FILE")
@@ -89,7 +96,8 @@ def serve(
         bool, _option("--function-log/--no-function-log", "a log line for each call of a function")
     ] = True,
     metrics_port: Annotated[
-        int | None, _option("--metrics-port", "port for /metrics without a key; 0: any free one [none]")
+        int | None,
+        _option("--metrics-port", "port for /metrics without a key; 0: any free one (default: no such port)"),
     ] = None,
     metrics_host: Annotated[str, _option("--metrics-host", "address of that port")] = "127.0.0.1",
     db: Annotated[str, _option("--db", "sqlite; postgres is not supported by this server")] = "sqlite",
@@ -102,9 +110,11 @@ def serve(
 ) -> int:
     """Run a production deployment server in the foreground, until SIGTERM or Ctrl-C.
 
-    Logs go to stderr, the ready line to stdout. The first start makes name, secret and one admin key, shown once: on the
-    terminal, with --print-admin-key, or in a file that the log names. Exit codes: 0 stopped, 3 bad configuration, 7 or 8
-    --push was refused, 9 unsafe, 10 port or data folder in use, 11 data of a newer version, 12 not supported.
+    Logs go to stderr, the ready line to stdout. The first start makes name, secret and one admin key, shown once:
+    on the terminal, with --print-admin-key, or in a file that the log names. Docs: docs/serving.md.
+
+    Exit codes: 0 stopped, 3 bad configuration, 7 or 8 --push was refused, 9 unsafe, 10 port or data folder in use,
+    11 data of a newer version, 12 not supported, 143 or 130 ended by a second signal.
     """
     from convexpy_cli import serve_work
 
