@@ -113,17 +113,15 @@ def run_import(run: Invocation, client: TransferClient, order: ImportOrder) -> d
         Failure: rows are wrong (8), consent is missing (9), or it failed.
     """
     started = time.monotonic()
-    with phases(run) as shown:
-        id = _upload(run, client, order, shown)
-        found = _watch(run, client, id, shown, until=("waiting_for_confirmation",))
+    id = _upload(run, client, order)
+    found = _checked(run, client, id)
     state = found["state"]["state"]
     if state == "waiting_for_confirmation":
         _show_changes(run, found)
         _consent(run, client, id, found)
         _perform(run, client, id)
         if order.wait:
-            with phases(run) as shown:
-                found = {**found, **_watch(run, client, id, shown)}
+            found = {**found, **_written(run, client, id)}
             state = found["state"]["state"]
         else:
             state = "in_progress"
@@ -189,25 +187,31 @@ def _read(file: BinaryIO, size: int) -> Iterator[bytes]:
         first = False
 
 
-def _upload(run: Invocation, client: TransferClient, order: ImportOrder, shown: Phases) -> str:
+def _upload(run: Invocation, client: TransferClient, order: ImportOrder) -> str:
     token = order.resume or client.start_upload()
-    there = client.uploaded_parts(token) if order.resume else {}
-    total = None if order.file == STDIN else Path(order.file).stat().st_size
-    sent, tokens = 0, list[str]()
     try:
-        for number, part in enumerate(_parts(order), 1):
-            digest = hashlib.sha256(part).hexdigest()
-            if there.get(number) == digest:
-                tokens.append(f"{number}-{digest}")
-            else:
-                tokens.append(_send(client, token, number, part))
-            sent += len(part)
-            of = "" if total is None else f" of {size_text(total)}"
-            shown.show("uploading", sent, total, f"{size_text(sent)}{of}")
-        return client.finish_upload(token, tokens, order.to_json())
+        with phases(run) as shown:
+            return client.finish_upload(token, _sent(client, order, token, shown), order.to_json())
     except (KeyboardInterrupt, Unreachable):
         run.output.note(f"the upload is kept for a day: convexpy import {order.file} … --resume {token}")
         raise
+
+
+def _sent(client: TransferClient, order: ImportOrder, token: str, shown: Phases) -> list[str]:
+    """Send the parts that are not there yet; return the tokens of all."""
+    there = client.uploaded_parts(token) if order.resume else {}
+    total = None if order.file == STDIN else Path(order.file).stat().st_size
+    sent, tokens = 0, list[str]()
+    for number, part in enumerate(_parts(order), 1):
+        digest = hashlib.sha256(part).hexdigest()
+        if there.get(number) == digest:
+            tokens.append(f"{number}-{digest}")
+        else:
+            tokens.append(_send(client, token, number, part))
+        sent += len(part)
+        of = "" if total is None else f" of {size_text(total)}"
+        shown.show("uploading", sent, total, f"{size_text(sent)}{of}")
+    return tokens
 
 
 def _send(client: TransferClient, token: str, number: int, part: bytes) -> str:
@@ -222,25 +226,40 @@ def _send(client: TransferClient, token: str, number: int, part: bytes) -> str:
 # Watching
 
 
-def _watch(
-    run: Invocation, client: TransferClient, id: str, shown: Phases, *, until: tuple[str, ...] = ()
-) -> dict[str, Any]:
-    """Follow an import to one of these states, or to its end."""
-    pause = POLL_FIRST_S
+def _checked(run: Invocation, client: TransferClient, id: str) -> dict[str, Any]:
+    """Wait until the server has read everything. Nobody would confirm an import whose command was interrupted."""
     try:
-        while True:
-            found = client.find_import(id)
-            if found is None:
-                raise missing(id)
-            state = found["state"]["state"]
-            if state in ENDED or state in until:
-                return found
-            _show(shown, found)
-            time.sleep(pause)
-            pause = min(pause * 1.3, POLL_MAX_S)
+        with phases(run) as shown:
+            return _watch(client, id, shown, until=("waiting_for_confirmation",))
+    except KeyboardInterrupt:
+        client.cancel_import(id)
+        run.output.note("the import was canceled; nothing was written")
+        raise
+
+
+def _written(run: Invocation, client: TransferClient, id: str) -> dict[str, Any]:
+    """Wait until the import has ended."""
+    try:
+        with phases(run) as shown:
+            return _watch(client, id, shown)
     except KeyboardInterrupt:
         run.output.note(f"the server goes on: convexpy import --status {id}, or --cancel {id}")
         raise
+
+
+def _watch(client: TransferClient, id: str, shown: Phases, *, until: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Follow an import to one of these states, or to its end."""
+    pause = POLL_FIRST_S
+    while True:
+        found = client.find_import(id)
+        if found is None:
+            raise missing(id)
+        state = found["state"]["state"]
+        if state in ENDED or state in until:
+            return found
+        _show(shown, found)
+        time.sleep(pause)
+        pause = min(pause * 1.3, POLL_MAX_S)
 
 
 def _show(shown: Phases, found: dict[str, Any]) -> None:

@@ -31,8 +31,9 @@ def export(
 ) -> None:
     """Export all tables as they are at one moment, while the deployment goes on.
 
-    Nothing is overwritten. A download that broke off goes on where it ended. Exit codes: 0 done, 1 failed, 2 usage, 9 the
-    file is there already, 10 another export is under way (--no-wait).
+    Nothing is overwritten. A download that broke off goes on where it ended.
+
+    Exit codes: 0 done, 1 failed, 2 usage, 9 the file is there already, 10 another export is under way (--no-wait).
     """
     from convexpy.client import TransferClient
     from convexpy_cli import export_work, targets

@@ -46,8 +46,10 @@ def import_(
     """Import tables, and files of a zip: all of it or nothing (with --append, in pieces).
 
     Every row is checked against the schema first; bad ones are named as file:line:column. Replacing asks, with the
-    counts before and after. Exit codes: 0 done, 1 failed, 2 usage, 8 rows do not fit, 9 no consent or a table is not
-    empty, 10 another import is being written, 12 components, 130 interrupted.
+    counts before and after.
+
+    Exit codes: 0 done, 1 failed, 2 usage, 8 rows do not fit, 9 no consent or a table is not empty, 10 another import is
+    being written, 12 components, 130 interrupted.
     """
     from convexpy.client import TransferClient
     from convexpy_cli import import_work, targets
