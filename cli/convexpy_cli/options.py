@@ -25,7 +25,7 @@ def _flag(*names: str, help: str, metavar: str | None = None) -> Any:
     return Option(*names, help=help, rich_help_panel=_PANEL, show_default=False, metavar=metavar)
 
 
-_GLOBALS: dict[str, tuple[Any, Any]] = {
+GLOBALS: dict[str, tuple[Any, Any]] = {
     "project": (
         Annotated[str | None, _flag("-C", "--project", metavar="DIR", help="act as if started there")],
         None,
@@ -117,15 +117,13 @@ class Leaf:
         own = list(inspect.signature(self.function).parameters.values())[1:]
         parameters = [parameter.replace(annotation=hints[parameter.name]) for parameter in own]
         taken = {parameter.name for parameter in own}
-        for name, (annotation, default) in _GLOBALS.items():
+        for name, (annotation, default) in GLOBALS.items():
             if name not in taken:
                 kind = inspect.Parameter.KEYWORD_ONLY
                 parameters.append(inspect.Parameter(name, kind, default=default, annotation=annotation))
 
         def parse(**values: Any) -> Call:
-            flags = {
-                name: values.pop(name) for name in list(values) if name in _GLOBALS and name not in taken
-            }
+            flags = {name: values.pop(name) for name in list(values) if name in GLOBALS and name not in taken}
             return Call(self.function, self._settings(flags), values)
 
         keyword = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
@@ -134,7 +132,9 @@ class Leaf:
         return parse
 
     def _settings(self, flags: dict[str, Any]) -> Settings:
-        flags.setdefault("format", None)  # `import` and `export` have a --format of their own: that of the file
+        flags.setdefault(
+            "format", None
+        )  # `import` and `export` have a --format of their own: that of the file
         chosen = (
             flags["format"]
             or ("json" if flags["json"] else None)

@@ -135,6 +135,13 @@ COMMANDS: dict[str, Command] = {
     "logout": Command("login", "logout", "forget the key of a server", "Manage"),
     "codegen": Command("codegen", "codegen", "write _generated/ from local code, offline", "Tools"),
     "typecheck": Command("typecheck", "typecheck", "run the project's type checker", "Tools"),
+    "docs": Command("docs", "docs", "the documentation of this version, offline", "Tools"),
+    "completion show": Command("completion", "completion_show", "print a completion script", "Tools"),
+    "completion install": Command(
+        "completion", "completion_install", "have a shell complete convexpy", "Tools"
+    ),
+    "completion uninstall": Command("completion", "completion_uninstall", "take that back", "Tools"),
+    "update": Command("update", "update", "how to update this copy", "Tools"),
     "version": Command("version", "version", "this version, Python and platform", "Tools"),
 }
 """Every command by its full name."""
@@ -149,6 +156,7 @@ FAMILIES = {
     "crons": "cron jobs",
     "deployment": "the deployments of this project",
     "keys": "the deployment's admin keys",
+    "completion": "completion for bash, zsh, fish and PowerShell",
 }
 """Words that are followed by a second one."""
 

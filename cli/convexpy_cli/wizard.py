@@ -31,7 +31,7 @@ from convexpy_cli.init_steps import (
     install_packages,
     next_steps,
 )
-from convexpy_cli.scaffolds import scaffolds_folder
+from convexpy_cli.shipped import scaffolds_folder
 from convexpy_cli.table import nearest
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from convexpy.project import list_scaffolds
-from convexpy_cli.scaffolds import scaffolds_folder
+from convexpy_cli.shipped import scaffolds_folder
 from convexpy_cli.waiting import wait_for
 
 pytestmark = pytest.mark.slow

@@ -54,16 +54,16 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return next(out.glob("*.whl")), next(out.glob("*.tar.gz"))
 
 
-def test_the_wheel_holds_both_packages_and_every_scaffold_file(built: tuple[Path, Path]) -> None:
+def test_the_wheel_holds_both_packages_every_scaffold_file_and_the_docs(built: tuple[Path, Path]) -> None:
     names = set(zipfile.ZipFile(built[0]).namelist())
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"convexpy", "convexpy_cli"}
     assert {"convexpy/py.typed", "convexpy_cli/py.typed"} <= names
     known = subprocess.run(
-        ["git", "ls-files", "scaffolds"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "scaffolds", "docs"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     for name in known.stdout.split():
-        assert f"convexpy_cli/_scaffolds/{name.removeprefix('scaffolds/')}" in names
+        assert f"convexpy_cli/_{name}" in names
 
 
 def test_the_sdist_can_be_built_from(built: tuple[Path, Path]) -> None:

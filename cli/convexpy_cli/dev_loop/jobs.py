@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from convexpy.client import AdminClient
 from convexpy.project import Project, analyze, run_checker
 from convexpy.project.codegen import GENERATED_FOLDER, render_for, write_files
-from convexpy_cli import calling, failure
+from convexpy_cli import calling, completion_cache, failure
 from convexpy_cli.output.json import dumps
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ def generate(project: Project, client: AdminClient) -> list[str]:
 
     The server has imported the app already, so its description is asked for and nothing is imported again.
     """
-    written = write_files(project.functions, render_for(project, client.functions()))
+    described = client.functions()
+    completion_cache.write(project, described)
+    written = write_files(project.functions, render_for(project, described))
     return [f"{project.config.functions}/{GENERATED_FOLDER}/{name}" for name in written]
 
 
