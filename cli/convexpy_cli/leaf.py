@@ -5,12 +5,11 @@ from __future__ import annotations
 import importlib
 import os
 import signal
-import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from convexpy_cli import failure
+from convexpy_cli import failure, streams
 from convexpy_cli.invocation import Invocation
 from convexpy_cli.options import Call, Leaf
 from convexpy_cli.output import choose_output, masking
@@ -23,9 +22,7 @@ def execute(full: str, command: Command, arguments: list[str]) -> int:
     """Run the command `full` with these arguments and return its exit status. Never raises."""
     leaf: Leaf = getattr(importlib.import_module(command.module), command.attribute)
     wants_json = "json" in leaf.formats or "jsonl" in leaf.formats
-    asked_json = wants_json and (
-        "--json" in arguments or any(a.startswith("--format=json") for a in arguments)
-    )
+    asked_json = wants_json and _asks_for_json(leaf, arguments)
     try:
         call = _parse(full, leaf, arguments)
     except failure.Failure as error:
@@ -36,11 +33,24 @@ def execute(full: str, command: Command, arguments: list[str]) -> int:
     return _run(call)
 
 
+def _asks_for_json(leaf: Leaf, arguments: list[str]) -> bool:
+    """Return whether these ask for JSON, as far as can be told before they are understood."""
+    if "--json" in arguments or leaf.has_own("format"):
+        return "--json" in arguments
+    return any(
+        word.startswith("--format=json") or (word == "--format" and "".join(after[:1]).startswith("json"))
+        for word, *after in (arguments[place:] for place in range(len(arguments)))
+    )
+
+
 def _parse(full: str, leaf: Leaf, arguments: list[str]) -> Call | int:
     try:
         result = leaf.application()(args=arguments, prog_name=f"convexpy {full}", standalone_mode=False)
-    except failure.Failure:
+    except (failure.Failure, BrokenPipeError):
         raise
+    except SystemExit:
+        # Parsing never ends the process but for one reason: the reader of the help has gone.
+        return failure.OK
     except Exception as error:
         raise _usage_failure(error, full, arguments) from error
     if isinstance(result, Call):
@@ -71,10 +81,8 @@ def _run(call: Call) -> int:
             _enter(call.settings.project)
         with _TimeLimit(call.settings.timeout_s):
             return call.function(invocation, **call.arguments) or failure.OK
-    except BrokenPipeError:
-        # The reader has seen enough; what Python would still flush at exit goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return failure.OK
+    except BrokenPipeError as error:
+        return failure.OK if streams.reader_has_gone() else _report(error, output, call.settings)
     except KeyboardInterrupt:
         return failure.INTERRUPTED
     except failure.TimeLimit:

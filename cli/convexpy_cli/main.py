@@ -17,7 +17,23 @@ USAGE = "Usage: convexpy [global flags] COMMAND [arguments]"
 
 def main() -> None:
     """Entry point of the `convexpy` script."""
-    sys.exit(run(sys.argv[1:]))
+    try:
+        if None in (sys.stdin, sys.stdout, sys.stderr):
+            from convexpy_cli import streams
+
+            streams.open_missing()
+        status = run(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        from convexpy_cli import streams
+
+        if not streams.reader_has_gone():
+            raise
+        status = 0
+    except KeyboardInterrupt:
+        # Before the command itself has begun; later it has its own way.
+        status = 130
+    sys.exit(status)
 
 
 def run(arguments: list[str]) -> int:

@@ -102,6 +102,10 @@ class Leaf:
         self.formats = formats
         self.examples = examples
 
+    def has_own(self, name: str) -> bool:
+        """Return whether the command has a parameter of its own in place of the global flag `name`."""
+        return name in inspect.signature(self.function).parameters
+
     def application(self, *, passthrough: bool = False) -> Typer:
         """Return a typer application of this one command; running it returns a `Call`."""
         app = Typer(add_completion=False, pretty_exceptions_show_locals=False, pretty_exceptions_enable=False)

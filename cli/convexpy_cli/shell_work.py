@@ -86,8 +86,8 @@ def _counted(changes: Sequence[dict[str, Any]]) -> str:
 
 
 def _show(run: Invocation, found: Evaluated) -> None:
-    if found.text:
-        run.output.text(found.text)
+    value = {"value": found.value, "text": found.text, "changes": found.changes}
+    run.output.result(value, found.text or None)
     if found.lost:
         run.output.note(f"not kept, since these are no Convex values: {', '.join(found.lost)}")
 

@@ -11,7 +11,7 @@ from convexpy_cli.options import leaf_command
 
 
 @leaf_command(
-    formats=("human", "plain"),
+    formats=("human", "plain", "json"),
     examples=(
         "convexpy shell",
         "convexpy shell --write",
@@ -29,7 +29,7 @@ def shell(
 
     Inputs are evaluated by the deployment, with the limits of queries and mutations. Variables are kept between inputs as
     long as they are Convex values; imports and functions are kept, too. An admin key is needed. Without a terminal, stdin
-    is one input.
+    is one input. With --json the result is the value, its text and what was written.
 
     Exit codes: 0 done, 1 the input raised, 4 nothing on stdin, 5 key, 9 writes without consent (--yes).
     """

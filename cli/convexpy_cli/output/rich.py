@@ -17,6 +17,14 @@ from convexpy_cli.output.plain import PlainOutput, error_lines
 from convexpy_cli.settings import Settings
 
 _STYLES: dict[Mark, str] = {"ok": "green", "fail": "bold red", "warn": "yellow", "work": "dim"}
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave the end of a command whose reader has gone to the one place that knows it."""
+        raise BrokenPipeError
+
+
 _LEVELS = {"ERROR": "red", "WARN": "yellow", "DEBUG": "dim"}
 
 
@@ -25,8 +33,8 @@ class RichOutput(PlainOutput):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self._out = Console(file=sys.stdout, **_color(settings, sys.stdout.isatty()), highlight=False)
-        self._err = Console(file=sys.stderr, **_color(settings, sys.stderr.isatty()), highlight=False)
+        self._out = _Console(file=sys.stdout, **_color(settings, sys.stdout.isatty()), highlight=False)
+        self._err = _Console(file=sys.stderr, **_color(settings, sys.stderr.isatty()), highlight=False)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], value: Any) -> None:
         """See `Output.table`."""
