@@ -1,4 +1,4 @@
-"""A CSV file with a million rows: into a deployment and out of it, in memory that does not grow with it."""
+"""A CSV file with many rows: into a deployment and out of it, in memory that does not grow with it (a million: CONVEXPY_TEST_ROWS)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from support.processes import ServerProcess, wait_for
 from support.transfers import system
 
-ROWS = int(os.environ.get("CONVEXPY_TEST_ROWS", "1000000"))
+ROWS = int(os.environ.get("CONVEXPY_TEST_ROWS", "200000"))
 SERVER_MIB, EXECUTOR_MIB, CHILD_MIB, COMMAND_MIB = 300, 250, 150, 80
 SCHEMA = """
 from convexpy import define_schema, define_table, v
