@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from support.processes import ServerProcess
+from support.static_pages import static_pages
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -39,6 +40,16 @@ client = ConvexClient(sys.argv[1])
 for value in client.subscribe("notes:list"):
     print(json.dumps(value), flush=True)
 """
+
+
+PAGE = """<!doctype html><meta charset="utf-8"><script>
+window.opened = 0;
+const Original = WebSocket;
+window.WebSocket = class extends Original { constructor(...given) { super(...given); window.opened += 1; } };
+</script><script src="/browser.bundle.js"></script><script>
+const client = new convex.ConvexClient(new URLSearchParams(location.search).get("server"));
+client.onUpdate(convex.anyApi.notes.list, {}, (value) => { document.body.dataset.value = JSON.stringify(value); });
+</script><body></body>"""
 
 
 def cli(folder: Path, *arguments: str, key: str = "", url: str = "") -> str:
@@ -96,7 +107,31 @@ def watching(url: str) -> Iterator[Callable[[Any], None]]:
         output.close()
 
 
-def test_a_client_stays_through_a_deploy_and_a_restart(tmp_path: Path) -> None:
+@contextlib.contextmanager
+def opened(browser: Any, node_clients: Path, folder: Path, server_url: str) -> Iterator[Any]:
+    """A page with the official browser client, which shows what it is subscribed to."""
+    folder.mkdir()
+    bundle = node_clients / "node_modules" / "convex" / "dist" / "browser.bundle.js"
+    (folder / "browser.bundle.js").write_bytes(bundle.read_bytes())
+    (folder / "index.html").write_text(PAGE)
+    with static_pages(folder) as url:
+        page = browser.new_page()
+        page.goto(f"{url}/index.html?server={server_url}")
+        yield page
+        page.close()
+
+
+def shows(page: Any, value: list[str]) -> int:
+    """Wait until the page shows this; return how many sockets it has opened."""
+    wanted = json.dumps(json.dumps(value, separators=(",", ":")))
+    page.wait_for_function(f"document.body.dataset.value === {wanted}", timeout=60_000)
+    count: int = page.evaluate("window.opened")
+    return count
+
+
+def test_clients_stay_through_a_deploy_and_a_restart(
+    tmp_path: Path, browser: Any, node_clients: Path
+) -> None:
     server, project = tmp_path / "server", tmp_path / "project"
     server.mkdir()
     (project / "convex").mkdir(parents=True)
@@ -114,13 +149,17 @@ def test_a_client_stays_through_a_deploy_and_a_restart(tmp_path: Path) -> None:
             cli(project, "deploy", "--yes", key=deploy_key, url=url)
             until = watch.enter_context(watching(url))
             until(["one"])
+            page = watch.enter_context(opened(browser, node_clients, tmp_path / "page", url))
+            sockets = shows(page, ["one"])
             notes.write_text(NOTES.replace("VERSION", "two"))
             cli(project, "deploy", "--yes", key=deploy_key, url=url)
             until(["two"])
+            assert shows(page, ["two"]) == sockets, "the deploy closed no socket"
         with served(server, port) as ready:
             assert "adminKey" not in ready
             cli(project, "run", "notes:add", "text=after", key=deploy_key, url=url)
             until(["two", "after"])
+            assert shows(page, ["two", "after"]) > sockets, "it came back by itself, without a reload"
     log = (server / "log").read_text()
     assert deploy_key not in log
     assert admin not in log
