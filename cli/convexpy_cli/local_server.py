@@ -45,10 +45,12 @@ class LocalServer:
         port: int | None = None,
         site_port: int | None = None,
         host: str = "127.0.0.1",
+        debugger: str = "",
     ) -> LocalServer:
         """Start the server of `local` and wait until it listens. The lock must be ours.
 
-        Ports that are given are required; without, those of the last time are used, else the next free pair.
+        Ports that are given are required; without, those of the last time are used, else the next free pair. `debugger` is
+        the address of a terminal for `breakpoint()`.
 
         Raises:
             Failure: `PortInUse`, or `ServerStartFailed` with the end of the server's log.
@@ -56,7 +58,7 @@ class LocalServer:
         local.prepare()
         for pair in _candidates(local, port, site_port, host):
             try:
-                server = _launch(local, pair, host)
+                server = _launch(local, pair, host, debugger)
             except failure.Failure as error:
                 if error.code != "PortInUse" or port is not None:
                     raise
@@ -127,7 +129,7 @@ def _port_in_use(port: int) -> failure.Failure:
     )
 
 
-def _launch(local: LocalDeployment, ports: tuple[int, int], host: str) -> LocalServer:
+def _launch(local: LocalDeployment, ports: tuple[int, int], host: str, debugger: str) -> LocalServer:
     command = [sys.executable, "-m", "convexpy.serve", "--data", str(local.folder), "--host", host]
     command += [
         "--port",
@@ -151,6 +153,7 @@ def _launch(local: LocalDeployment, ports: tuple[int, int], host: str) -> LocalS
             stdout=subprocess.PIPE,
             stderr=log,
             cwd=local.project.root,
+            env=_environment(debugger),
             # A group of its own: Ctrl-C at the terminal is for us, and we stop the server in order.
             start_new_session=posix,
             pass_fds=() if theirs is None else (theirs,),
@@ -169,6 +172,11 @@ def _launch(local: LocalDeployment, ports: tuple[int, int], host: str) -> LocalS
         raise _start_failed(local, start, ports[0])
     threading.Thread(target=_drain, args=(process.stdout,), daemon=True, name="server stdout").start()
     return LocalServer(process, ours, ready)
+
+
+def _environment(debugger: str) -> dict[str, str]:
+    variables = {name: value for name, value in os.environ.items() if name != "CONVEXPY_DEBUGGER"}
+    return {**variables, "CONVEXPY_DEBUGGER": debugger} if debugger else variables
 
 
 def _first_line(stream: IO[bytes], deadline_s: float) -> bytes:

@@ -12,10 +12,15 @@ from pathlib import Path
 
 
 class Terminal:
-    """A command whose stdin and stderr are a terminal; its stdout is a pipe."""
+    """A command whose stdin and stderr are a terminal; its stdout is a pipe.
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    With `controlling`, Ctrl-C is a signal, as it is in a window.
+    """
+
+    def __init__(self, folder: Path, *arguments: str, controlling: bool = False) -> None:
+        import fcntl
         import pty
+        import termios
 
         self._ours, theirs = pty.openpty()
         self.process = subprocess.Popen(
@@ -26,6 +31,7 @@ class Terminal:
             stdout=subprocess.PIPE,
             env={**os.environ, "TERM": "xterm"},
             start_new_session=True,
+            preexec_fn=(lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) if controlling else None,
         )
         os.close(theirs)
         self.shown = ""

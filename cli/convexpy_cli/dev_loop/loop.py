@@ -98,6 +98,10 @@ class Loop:
         if self._companion is not None:
             self._companion.kill()
 
+    def terminal_taken(self, taken: bool) -> None:
+        """Hold the log back while a debugger has the terminal."""
+        (self._tail.hold if taken else self._tail.release)("debugger")
+
     def _begin(self) -> None:
         try:
             first = self._watcher.snapshot("start")
@@ -125,6 +129,7 @@ class Loop:
             self._companion.stop()
         if self._settings.tail_logs != "disable":
             self._tail.push_ends()
+            self._tail.release("debugger")
             self._tail.stop()
         self._client.abort()
 

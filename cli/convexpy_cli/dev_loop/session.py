@@ -22,6 +22,7 @@ from convexpy.project import (
 )
 from convexpy_cli import failure, targets
 from convexpy_cli.dev_loop import states
+from convexpy_cli.dev_loop.debugger import DebuggerTerminal
 from convexpy_cli.dev_loop.loop import Loop, LoopSettings
 from convexpy_cli.local_server import LocalServer
 from convexpy_cli.waiting import wait_for
@@ -44,6 +45,7 @@ class Session:
         self._loop: Loop | None = None
         self._local: LocalDeployment | None = None
         self._interrupts = 0
+        self._debugger: DebuggerTerminal | None = None
 
     def local(
         self, *, port: int | None, site_port: int | None, host: str, no_server: bool, env_from: Path | None
@@ -62,7 +64,11 @@ class Session:
         self._handle_signals()
         try:
             is_new = local.admin_key() is None
-            server = self._server = LocalServer.start(local, port=port, site_port=site_port, host=host)
+            self._debugger = DebuggerTerminal.if_somebody_is_there(self._run)
+            debugger = self._debugger.listen(local.folder) if self._debugger is not None else ""
+            server = self._server = LocalServer.start(
+                local, port=port, site_port=site_port, host=host, debugger=debugger
+            )
             target = replace(target, url=server.url, site_url=server.site_url, admin_key=local.admin_key())
             self._write_env(target)
             if env_from is not None and is_new:
@@ -70,6 +76,8 @@ class Session:
             threading.Thread(target=self._watch_server, args=(server,), daemon=True, name="server").start()
             return self._follow(target, server)
         finally:
+            if self._debugger is not None:
+                self._debugger.close()  # what is paused goes on, or the server would wait for it
             if self._server is not None:
                 self._server.stop()
             local.release()
@@ -94,6 +102,8 @@ class Session:
 
     def _follow(self, target: Target, server: LocalServer | None) -> int:
         self._loop = Loop(self._run, target, self._settings)
+        if self._debugger is not None:
+            self._debugger.taken = self._loop.terminal_taken
         kind = "Local" if target.kind == "local" else "Remote"
         name = self._run.project.name if target.kind == "local" else target.name
         self._loop.screen.server(

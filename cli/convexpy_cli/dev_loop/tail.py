@@ -21,7 +21,8 @@ class LogTail:
         self._hold_during_push = mode == "pause-on-deploy"
         self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._held: list[dict[str, Any]] | None = None
+        self._held: list[dict[str, Any]] = []
+        self._reasons: set[str] = set()
         self._thread = threading.Thread(target=self._follow, daemon=True, name="follow logs")
 
     def start(self) -> None:
@@ -37,14 +38,25 @@ class LogTail:
 
     def push_begins(self) -> None:
         """Hold lines back until `push_ends`."""
-        with self._lock:
-            if self._hold_during_push and self._held is None:
-                self._held = []
+        if self._hold_during_push:
+            self.hold("push")
 
     def push_ends(self) -> None:
         """Show what was held back, in order."""
+        self.release("push")
+
+    def hold(self, reason: str) -> None:
+        """Hold lines back until there is no reason any more."""
         with self._lock:
-            held, self._held = self._held or [], None
+            self._reasons.add(reason)
+
+    def release(self, reason: str) -> None:
+        """Show what was held back, unless there is another reason to hold it."""
+        with self._lock:
+            self._reasons.discard(reason)
+            if self._reasons:
+                return
+            held, self._held = self._held, []
             for entry in held:
                 self._show(entry)
 
@@ -64,7 +76,7 @@ class LogTail:
 
     def _take(self, entry: dict[str, Any]) -> None:
         with self._lock:
-            if self._held is not None:
+            if self._reasons:
                 self._held.append(entry)
             else:
                 self._show(entry)

@@ -21,6 +21,7 @@ from convexpy.protocol.frames import (
     CancelCall,
     FromExecutor,
     LogLine,
+    Paused,
     Progress,
     Ready,
     Request,
@@ -43,11 +44,19 @@ class _Action:
     logs: list[LogLine] = field(default_factory=list)
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
     cancelled: bool = False
+    ends_at: float = 0.0
+    left_s: float | None = None
 
     def stop_timers(self) -> None:
         for timer in self.timers:
             timer.cancel()
         self.timers.clear()
+
+    def stand_still(self, now: float) -> None:
+        """Stop the clock of an action that a debugger holds; the end of one that was cancelled is not put off."""
+        if not self.cancelled and self.left_s is None:
+            self.stop_timers()
+            self.left_s = max(0.0, self.ends_at - now)
 
 
 class _Slot:
@@ -58,6 +67,7 @@ class _Slot:
         self.actions: dict[int, _Action] = {}
         self.stalled = False
         self.retiring = False
+        self.paused: dict[int, bool] = {}
 
 
 class ActionDispatcher:
@@ -87,6 +97,7 @@ class ActionDispatcher:
             return
         loop = asyncio.get_running_loop()
         slot.actions[action.call.id] = action
+        action.ends_at = loop.time() + action.timeout_s
         action.timers = [
             loop.call_later(BEGIN_WITHIN_S, self._check_begun, slot, action),
             loop.call_later(action.timeout_s, self._timeout, slot, action),
@@ -149,8 +160,26 @@ class ActionDispatcher:
                 self._request(slot, frame)
             case Result():
                 self._result(slot, frame)
+            case Paused():
+                self._paused(slot, frame)
             case Ready():
                 pass
+
+    def _paused(self, slot: _Slot, frame: Paused) -> None:
+        """An action stands in a debugger or goes on: the clocks of all that stand still with it stop meanwhile."""
+        loop = asyncio.get_running_loop()
+        if frame.paused:
+            slot.paused[frame.call] = frame.blocking
+        else:
+            slot.paused.pop(frame.call, None)
+        slot.stalled = blocked = any(slot.paused.values())
+        for action in slot.actions.values():
+            if blocked or action.call.id in slot.paused:
+                if action.begun:  # one that has not is revoked soon, and sent to another executor
+                    action.stand_still(loop.time())
+            elif action.left_s is not None:
+                action.ends_at, left_s, action.left_s = loop.time() + action.left_s, action.left_s, None
+                action.timers = [loop.call_later(left_s, self._timeout, slot, action)]
 
     def _request(self, slot: _Slot, frame: Request) -> None:
         action = slot.actions.get(frame.call)

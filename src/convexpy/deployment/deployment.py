@@ -62,6 +62,7 @@ class DeploymentSettings:
     literal_keys: tuple[str, ...] = ()
     secret_key: bytes | None = None
     install_packages: bool = False
+    debugger: str = ""
 
 
 class FatalHandler(Protocol):
@@ -285,6 +286,7 @@ class Deployment:
             secret=self.settings.instance_secret,
             name=self.settings.name,
             spool=str(self.storage.blobs.spool),
+            debugger=self.settings.debugger,
             knobs=self.settings.knobs,
         )
 

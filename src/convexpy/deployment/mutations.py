@@ -23,6 +23,7 @@ import msgspec
 
 from convexpy.database import Group, GroupCommitter
 from convexpy.deployment.outcome import Outcome, failed
+from convexpy.deployment.paused import PausedMutations
 from convexpy.deployment.slots import Offenders, TransactionSlot, limit_name
 from convexpy.deployment.timeline import LogTimeline, TailRow
 from convexpy.execution.connection import ExecutorConnection
@@ -80,6 +81,7 @@ class MutationPipeline:
         self._epoch = 0
         self._gate_closed = False
         self._on_idle: list[Callable[[], None]] = []
+        self._paused = PausedMutations()
         self.offenders = Offenders()
         self.executors_lost = 0
 
@@ -104,6 +106,8 @@ class MutationPipeline:
             done(failed("CommitterFullError", text, function=call.path, limit="tail_bytes_max"))
             return
         self._done[call.id] = done
+        if self._paused.holds(call):
+            return
         if first:
             self._waiting.appendleft(call)
         else:
@@ -127,13 +131,19 @@ class MutationPipeline:
         """Drop a call that has not been sent yet: who asked for it has gone."""
         self._done.pop(call_id, None)
         self._waiting = deque(call for call in self._waiting if call.id != call_id)
+        self._paused.forget(call_id)
 
     # The executor
 
     def attach(self, connection: ExecutorConnection) -> None:
         """Give the role to this executor, which has said `Ready`: rows, then accepted writes, then the calls."""
         slot = TransactionSlot(
-            connection, self._knobs, on_ready=lambda _: None, on_result=self._result, on_lost=self._lost
+            connection,
+            self._knobs,
+            on_ready=lambda _: None,
+            on_result=self._result,
+            on_lost=self._lost,
+            on_paused=self._pause,
         )
         slot.ready = True
         for row in self._timeline.tail:
@@ -164,6 +174,38 @@ class MutationPipeline:
         # Nothing of them had left the process, so sending them again is exactly once.
         self._waiting.extendleft(reversed(innocent))
         self._need_executor()
+
+    # Debugging
+
+    def _pause(self, slot: TransactionSlot, call: Call) -> None:
+        """A mutation stands in a debugger: a spare takes the role, and goes on from what is accepted."""
+        behind = slot.set_apart(call, self._went_on, self._ended_paused)
+        self._paused.add(call)
+        if slot is self._slot:
+            self._slot = None
+            self._need_executor()
+        self._waiting = deque(each for each in [*behind, *self._waiting] if not self._paused.holds(each))
+        self._check_idle()
+
+    def _went_on(self, slot: TransactionSlot, call: Call, result: Result) -> None:
+        """A paused mutation has ended. Others may have overtaken it, so it is run again, and that counts."""
+        slot.close()
+        again, failure = self._paused.ended(call, result)
+        if failure is not None:
+            self._hold(_Held(call, _failed_result(call, self._epoch, Outcome(failure=failure)), wrote=False))
+        self._waiting.extendleft(reversed(again))
+        self._pump()
+
+    def _ended_paused(
+        self, slot: TransactionSlot, reason: str, blamed: Call | None, others: list[Call]
+    ) -> None:
+        self.executors_lost += 1
+        for call in [*([] if blamed is None else [blamed]), *others]:
+            text = f"{call.path} ended its executor while it was debugged: {reason}"
+            outcome = failed("ExecutorLost", text, function=call.path, lost=True)
+            self._hold(_Held(call, _failed_result(call, self._epoch, outcome), wrote=False))
+            self._waiting.extendleft(reversed(self._paused.remove(call)))
+        self._pump()
 
     # Results and commits
 
@@ -301,7 +343,7 @@ class MutationPipeline:
     def abandon(self, outcome: Outcome) -> None:
         """Answer everything that waits: the server is stopping."""
         waiting, self._waiting = self._waiting, deque()
-        for call in waiting:
+        for call in [*waiting, *self._paused.drain()]:
             self._finish(call, replace_failure(outcome, call.path))
 
 

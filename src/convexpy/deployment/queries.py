@@ -29,6 +29,7 @@ class _Query:
     row: int = 0
     ts: int = 0
     attempts: int = 0
+    paused: bool = False
 
 
 class QueryDispatcher:
@@ -82,7 +83,7 @@ class QueryDispatcher:
             self._waiting.append(query)
             return
         slot = min(self._slots, key=lambda candidate: len(candidate.sent))
-        query.row, query.ts = self._timeline.row, self._timeline.ts
+        query.row, query.ts, query.paused = self._timeline.row, self._timeline.ts, False
         slot.call(query.call)
 
     # Executors
@@ -90,7 +91,12 @@ class QueryDispatcher:
     def attach(self, connection: ExecutorConnection) -> None:
         """Add an executor that has said `Ready`."""
         slot = TransactionSlot(
-            connection, self._knobs, on_ready=lambda _: None, on_result=self._result, on_lost=self._lost
+            connection,
+            self._knobs,
+            on_ready=lambda _: None,
+            on_result=self._result,
+            on_lost=self._lost,
+            on_paused=self._paused,
         )
         slot.ready = True
         for row in self._timeline.tail:
@@ -127,8 +133,11 @@ class QueryDispatcher:
 
     @property
     def oldest_row(self) -> int:
-        """The row of the oldest query without an answer, or the newest row."""
-        rows = [query.row for query in self._queries.values() if query.row]
+        """The row of the oldest query without an answer, or the newest row.
+
+        One that stands in a debugger holds nothing up: it has said so with its read transaction open.
+        """
+        rows = [query.row for query in self._queries.values() if query.row and not query.paused]
         return min(rows, default=self._timeline.row)
 
     def _result(self, slot: TransactionSlot, call: Call, result: Result) -> None:
@@ -137,7 +146,10 @@ class QueryDispatcher:
             slot.close()
         if query is None:
             return
-        stale = self._timeline.touched_since(query.row, result.reads)
+        if query.paused:
+            stale = not self._timeline.unchanged_since(query.ts, result.reads)
+        else:
+            stale = self._timeline.touched_since(query.row, result.reads)
         self._finish(
             query,
             Outcome(result.value, result.failure, result.logs, query.ts, query.row, result, result.seconds),
@@ -179,6 +191,26 @@ class QueryDispatcher:
                 self._finish(query, outcome, stale=False)
             else:
                 self._send(query)
+
+    # Debugging
+
+    def _paused(self, slot: TransactionSlot, call: Call) -> None:
+        """A query stands in a debugger: a spare takes its executor's place."""
+        query = self._queries.get(call.id)
+        if query is not None:
+            query.paused = True
+        for innocent in self._without(slot, call):
+            waiting = self._queries.get(innocent.id)
+            if waiting is not None:
+                self._send(waiting)
+
+    def _without(self, slot: TransactionSlot, call: Call) -> list[Call]:
+        """Take a slot out of the role, all but its paused call; return the calls behind that."""
+        slot.retiring = True
+        if slot in self._slots:
+            self._slots.remove(slot)
+            self._need_executor()
+        return slot.set_apart(call, self._result, self._lost)
 
     def _attempts(self, call: Call) -> int:
         query = self._queries.get(call.id)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from convexpy.execution.connection import ExecutorConnection
 from convexpy.limits import Knobs
-from convexpy.protocol.frames import Call, FromExecutor, Ready, Result, ToExecutor
+from convexpy.protocol.frames import Call, FromExecutor, Paused, Ready, Result, ToExecutor
 
 WATCH_INTERVAL_S = 0.1
 
@@ -29,6 +29,7 @@ class TransactionSlot:
         on_ready: Callable[[TransactionSlot], None],
         on_result: Callable[[TransactionSlot, Call, Result], None],
         on_lost: Callable[[TransactionSlot, str, Call | None, list[Call]], None],
+        on_paused: Callable[[TransactionSlot, Call], None],
     ) -> None:
         self.connection = connection
         self.sent: dict[int, Call] = {}
@@ -39,6 +40,8 @@ class TransactionSlot:
         self._on_ready = on_ready
         self._on_result = on_result
         self._on_lost = on_lost
+        self._on_paused = on_paused
+        self._apart = False
         self._watch: asyncio.TimerHandle | None = None
         connection.on_frame = self._frame
         connection.on_lost = self._gone
@@ -65,6 +68,9 @@ class TransactionSlot:
         elif isinstance(frame, Ready):
             self.ready = True
             self._on_ready(self)
+        elif isinstance(frame, Paused):
+            if frame.paused and not self._apart and frame.call in self.sent:
+                self._on_paused(self, self.sent[frame.call])
         else:
             self.connection.kill(f"it sent a {type(frame).__name__}, which only actions may")
 
@@ -77,6 +83,25 @@ class TransactionSlot:
         innocent = list(self.sent.values())
         self.sent.clear()
         self._on_lost(self, reason, blamed, innocent)
+
+    def set_apart(
+        self,
+        call: Call,
+        on_result: Callable[[TransactionSlot, Call, Result], None],
+        on_lost: Callable[[TransactionSlot, str, Call | None, list[Call]], None],
+    ) -> list[Call]:
+        """Leave the executor to this call, which stands in a debugger, for as long as it takes.
+
+        Returns the calls behind it, which are for another executor; the paused one ends by itself after this call.
+        """
+        self._apart = True
+        self._on_result, self._on_lost = on_result, on_lost
+        behind = [each for each in self.sent.values() if each is not call]
+        self.sent = {call.id: call}
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        return behind
 
     def close(self) -> None:
         """End the executor; nothing may be under way any more."""

@@ -29,7 +29,7 @@ from convexpy.errors import (
     FunctionNotFound,
     LimitExceeded,
 )
-from convexpy.execution import capture, http_actions
+from convexpy.execution import capture, debugging, http_actions
 from convexpy.execution.executor import arguments, failure_of
 from convexpy.execution.files import StorageIdNotFound
 from convexpy.execution.host import find_function
@@ -98,6 +98,8 @@ class _RunningAction:
         self.task: asyncio.Task[Any] | None = None
         self.thread: int | None = None
         self.requests: dict[int, asyncio.Future[bytes]] = {}
+        debugger = executor.settings.debugger
+        self.debugged = debugging.DebuggedCall(call, debugger, executor.send) if debugger else None
         self.sink = capture.LogSink(
             executor.settings.knobs.log_bytes_per_call, self._progress, function=call.path
         )
@@ -235,6 +237,7 @@ class ActionExecutor:
         self._running[call.id] = action
         context = contextvars.copy_context()
         context.run(capture.current_sink.set, action.sink)
+        context.run(debugging.current.set, action.debugged)
         action.task = self.loop.create_task(self._run(action), context=context)
 
     def _cancel(self, frame: CancelCall) -> None:
@@ -262,10 +265,12 @@ class ActionExecutor:
                 )
         except asyncio.CancelledError as error:
             failure = self._failure(action, error)
-        except Exception as error:  # noqa: BLE001 - the edge of an action: whatever it raised is its outcome
+        except (Exception, debugging.DebuggerQuit) as error:  # noqa: BLE001 - the edge of an action: this is its outcome
             failure = self._failure(action, error)
         finally:
             del self._running[call.id]
+            if action.debugged is not None:
+                action.debugged.end()
         action.sink.finish()
         self.send(ended_action(call.id, value, failure, time.perf_counter() - started))
 
@@ -309,7 +314,8 @@ class ActionExecutor:
             if error is None:
                 future.set_result(result)
             else:
-                future.set_exception(error if isinstance(error, Exception) else RuntimeError(repr(error)))
+                known = isinstance(error, Exception | debugging.DebuggerQuit)
+                future.set_exception(error if known else RuntimeError(repr(error)))
 
         def work() -> None:
             action.thread = threading.get_ident()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from convexpy.errors import Error
-from convexpy.execution import capture, guards
+from convexpy.execution import capture, debugging, guards
 from convexpy.execution.loader import AppLoader, LoadedApp, third_party_modules
 from convexpy.execution.packages import use_packages
 
@@ -38,6 +38,7 @@ def analyze(folder: Path, *, label: str, camel: bool = False) -> dict[str, Any]:
     """
     capture.install()
     guards.install()
+    debugging.install("")
     return describe_app(AppLoader(folder, label=label).load(camel=camel))
 
 

@@ -56,6 +56,10 @@ class LogSink:
         self._spend(len(text))
         self._append(level, text)
 
+    def note(self, level: str, text: str) -> None:
+        """Add a line of the engine's own, which is not the function's expense."""
+        self._append(level, text)
+
     def finish(self) -> list[LogLine]:
         """Return all lines, a last unfinished one included."""
         for level, text in self._partial.items():

@@ -18,6 +18,7 @@ import msgspec
 from convexpy.database import Replay, Store, Transaction, TransactionRecord, WriteSet
 from convexpy.errors import ArgumentError, ConvexError, Error, InvariantViolation, LimitExceeded
 from convexpy.execution import capture, guards, jobs, system, tracebacks
+from convexpy.execution.debugging import DebuggerQuit
 from convexpy.execution.host import CallContext, error_detail, find_function, run_function
 from convexpy.execution.loader import LoadedApp
 from convexpy.execution.settings import ExecutorSettings
@@ -94,7 +95,7 @@ class Executor:
             # What is half-built inside this process can't be trusted: answer, then let the server replace it.
             self._fail(call, transaction, _memory_error(call, self._settings, error), sink, started)
             raise SystemExit(70) from error
-        except Exception as error:  # noqa: BLE001 - the edge of a function call: whatever it raised is its outcome
+        except (Exception, DebuggerQuit) as error:  # noqa: BLE001 - the edge of a function call: this is its outcome
             self._fail(call, transaction, error, sink, started)
         finally:
             capture.current_sink.reset(token)
@@ -129,7 +130,7 @@ class Executor:
             transaction.merge()
         except MemoryError:
             raise
-        except Exception as error:  # noqa: BLE001 - the edge of a function call: whatever it raised is its outcome
+        except (Exception, DebuggerQuit) as error:  # noqa: BLE001 - the edge of a function call: this is its outcome
             transaction.drop()
             failure = failure_of(error, run.path, self.app.marker)
         skipped = run.finish(

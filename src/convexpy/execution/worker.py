@@ -22,7 +22,7 @@ from typing import Literal
 import msgspec
 
 from convexpy.database import Store
-from convexpy.execution import capture, guards
+from convexpy.execution import capture, debugging, guards
 from convexpy.execution.action_worker import ActionWorker
 from convexpy.execution.executor import Executor
 from convexpy.execution.loader import AppLoader, LoadedApp
@@ -30,7 +30,7 @@ from convexpy.execution.packages import use_packages
 from convexpy.execution.settings import ExecutorSettings
 from convexpy.execution.word import Word
 from convexpy.persistence import open_checkpoint_reader
-from convexpy.protocol.frames import Call, FromExecutor, Ready, Stop, encode_frame, reader_of_calls
+from convexpy.protocol.frames import Call, FromExecutor, Paused, Ready, Stop, encode_frame, reader_of_calls
 from convexpy.runtime import SystemClock
 
 Role = Literal["transactions", "actions"]
@@ -48,6 +48,7 @@ def load_app(settings: ExecutorSettings) -> LoadedApp:
     cache = Path(settings.code_cache) if settings.code_cache else None
     capture.install()
     guards.install()
+    debugging.install(settings.debugger)
     return AppLoader(Path(settings.folder), label=settings.label, cache=cache).load(camel=settings.camel)
 
 
@@ -92,13 +93,17 @@ class _TransactionWorker:
             clock=SystemClock(),
             cursor_key=settings.secret.encode(),
         )
-        self._executor = Executor(app, self._store, settings, self._reply)
+        executor = Executor(app, self._store, settings, self._reply)
+        self._handle = executor.handle
+        if settings.debugger:
+            debugged = debugging.TransactionsDebugged(executor.handle, settings.debugger, self._paused)
+            self._handle = debugged.handle
 
     def run(self) -> None:
         reader = reader_of_calls()
         self._reply(Ready(os.getpid()))
         self._flush()
-        stream, handle, word = self._stream, self._executor.handle, self._word
+        stream, handle, word = self._stream, self._handle, self._word
         poll = select.poll()
         poll.register(stream, select.POLLIN)
         busy = False
@@ -127,6 +132,14 @@ class _TransactionWorker:
                 else:
                     handle(frame)
             self._flush()
+
+    def _paused(self, frame: Paused) -> None:
+        if frame.paused:
+            _ = (
+                self._store.catalog
+            )  # opens the read transaction: from now on the checkpoint may move without us
+        self._reply(frame)
+        self._flush()
 
     def _reply(self, frame: FromExecutor) -> None:
         if not self._replies:

@@ -17,6 +17,7 @@ import msgspec
 FRAME_SIZE_BYTES_MAX = 256 * 1024 * 1024
 
 Kind = Literal["query", "mutation", "action", "http", "system"]
+Breakpoints = Literal["on", "off", "quit"]
 
 
 class LogLine(msgspec.Struct, array_like=True, frozen=True):
@@ -91,6 +92,7 @@ class Call(msgspec.Struct, array_like=True, tag=6, frozen=True):
     the token of an HTTP action's request is not valid: asking for the identity raises it. `job` is the id of the scheduled
     job, or of the cron job, that this call of a mutation is the run of: path and arguments are those of its document.
     `parent_job` is the id of the job on whose behalf the call is made: if that is canceled, nothing it schedules is run.
+    `breakpoints` says what `breakpoint()` does: where a debugger is had, it stops, is passed over or ends the call.
     """
 
     id: int
@@ -108,6 +110,7 @@ class Call(msgspec.Struct, array_like=True, tag=6, frozen=True):
     token_error: str = ""
     job: str = ""
     parent_job: str = ""
+    breakpoints: Breakpoints = "on"
 
 
 class Answer(msgspec.Struct, array_like=True, tag=7, frozen=True):
@@ -207,10 +210,18 @@ class Progress(msgspec.Struct, array_like=True, tag=23, frozen=True):
     logs: list[LogLine]
 
 
+class Paused(msgspec.Struct, array_like=True, tag=24, frozen=True):
+    """A call stands in a debugger, or goes on. With `blocking`, all other actions of the executor stand still with it."""
+
+    call: int
+    paused: bool
+    blocking: bool
+
+
 ToExecutor = (
     Row | RowIsYours | DropSpeculation | Accepted | CheckpointMoved | Call | Answer | CancelCall | Stop
 )
-FromExecutor = Ready | Result | Request | Progress
+FromExecutor = Ready | Result | Request | Progress | Paused
 F = TypeVar("F")
 
 _encoder = msgspec.msgpack.Encoder()

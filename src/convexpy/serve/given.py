@@ -18,6 +18,8 @@ from convexpy.serve.options import ServeOptions
 
 LITERAL_KEYS = "CONVEXPY_EXTRA_ADMIN_KEYS"
 """Keys to accept as they stand, for tools that have one built in. Not an option: other users see command lines."""
+DEBUGGER = "CONVEXPY_DEBUGGER"
+"""Where `breakpoint()` finds the terminal of `convexpy dev`. Not an option either: it may hold a token."""
 
 
 class DataFolderUnusable(Error):
@@ -45,6 +47,11 @@ def literal_keys(options: ServeOptions) -> tuple[str, ...]:
             hint=f"unset {LITERAL_KEYS}, or --host 127.0.0.1",
         )
     return keys
+
+
+def debugger(options: ServeOptions) -> str:
+    """Return the address of the terminal for `breakpoint()`; in production there is none."""
+    return "" if options.production else os.environ.get(DEBUGGER, "")
 
 
 def _cores() -> int:
