@@ -15,14 +15,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections import deque
-from collections.abc import AsyncGenerator, Coroutine, Iterator
-from pathlib import Path
+from collections.abc import AsyncGenerator, Coroutine
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from convexpy.auth import FULL_ACCESS, Caller
+from convexpy.deployment.import_batches import BatchFill
 from convexpy.deployment.import_files import FileImport
 from convexpy.deployment.import_plan import ImportPlan, ImportRequest, PlannedTable, check_request
 from convexpy.deployment.import_uploads import ImportUploads
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("convexpy.imports")
 _SYSTEM = Caller(b"", FULL_ACCESS)
 STORAGE_NUMBER = 519
-FILLS_AT_ONCE = 3
-PROGRESS_EVERY_S = 0.5
 CANCELED = "the import was canceled; nothing was imported"
 
 
@@ -296,7 +293,9 @@ class Imports:
     async def _perform(self, id: str, plan: ImportPlan) -> None:
         files = FileImport(self._deployment, self.folder / id)
         try:
-            await self._fill(id, plan)
+            await BatchFill(self._deployment, self.folder, self._write).run(
+                plan, lambda text, finished, written: self._progress(id, text, finished, documents=written)
+            )
             pauses.reach("imports.filled")
             if plan.files is not None:
                 await files.store(lambda done: self._progress(id, f"{done} of {plan.files} files"))
@@ -316,46 +315,6 @@ class Imports:
             self._deployment.in_background(self._deployment.sweep())
         finally:
             self._writing = None
-
-    async def _fill(self, id: str, plan: ImportPlan) -> None:
-        written, total = 0, plan.documents
-        loop = asyncio.get_running_loop()
-        said = loop.time()
-        finished: list[str] = []
-        for table in plan.tables:
-            under_way: deque[asyncio.Task[Any]] = deque()
-            try:
-                for offset, length in _batches(self.folder / table.file):
-                    await self._room_in_tail()
-                    under_way.append(loop.create_task(self._write_batch(table, offset, length)))
-                    if len(under_way) >= FILLS_AT_ONCE:
-                        await under_way.popleft()
-                    written = min(written + 1000, total)
-                    if loop.time() - said > PROGRESS_EVERY_S:
-                        said = loop.time()
-                        text = f"{table.name}: {written:,} of {total:,} documents"
-                        await self._progress(id, text, finished, documents=written)
-                    pauses.reach("imports.filling")
-                while under_way:
-                    await under_way.popleft()
-            finally:
-                for task in under_way:
-                    task.cancel()
-                await asyncio.gather(*under_way, return_exceptions=True)
-            finished.append(f"{table.name}: {table.documents:,} documents written")
-
-    async def _write_batch(self, table: PlannedTable, offset: int, length: int) -> None:
-        place: dict[str, Any] = {"file": table.file, "offset": offset, "length": length}
-        if table.insert:
-            await self._write("insert", table=table.name, **place)
-        else:
-            await self._write("fill", tablet=table.tablet, **place)
-
-    async def _room_in_tail(self) -> None:
-        """Let the checkpoint keep up: what it has not covered is in the memory of every executor."""
-        deployment = self._deployment
-        if deployment.timeline.tail_bytes > deployment.settings.knobs.tail_checkpoint_bytes:
-            await deployment.checkpoints.reach(deployment.timeline.row)
 
     async def _progress(
         self, id: str, text: str, finished: list[str] | None = None, *, documents: int | None = None
@@ -401,17 +360,6 @@ async def _not_halfway(work: Coroutine[Any, Any, None]) -> None:
     except asyncio.CancelledError:
         await asyncio.wait([task])
         task.result()
-
-
-def _batches(path: Path) -> Iterator[tuple[int, int]]:
-    """Yield offset and length of each batch of a prepared file."""
-    with path.open("rb") as file:
-        offset = 0
-        while header := file.read(4):
-            length = int.from_bytes(header, "little")
-            yield offset + 4, length
-            offset += 4 + length
-            file.seek(offset)
 
 
 def _text(error: BaseException) -> str:
