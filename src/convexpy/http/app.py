@@ -26,6 +26,7 @@ from convexpy.http.messages import (
     Send,
     cors_headers,
     error_response,
+    json_response,
     preflight,
     text_response,
 )
@@ -99,6 +100,7 @@ class ApiApp:
             ("GET", "/version"): self._version,
             ("GET", "/instance_version"): self._version,
             ("GET", "/instance_name"): self._name,
+            ("GET", "/api/v1/deployment_info"): self._info,
             **self.probes.routes(),
             ("GET", "/"): self._hello,
             ("POST", "/echo"): self._echo,
@@ -169,7 +171,7 @@ class ApiApp:
         if path.startswith(UNSUPPORTED):
             raise RequestError(
                 "this deployment runs Python functions: use `convexpy dev` or `convexpy deploy`",
-                code="UnsupportedByConvexpy",
+                code="PythonFunctionsOnly",
             )
         if any(known == path for _, known in self._routes):
             raise RequestError(f"{request.method} is not allowed here", status=405, code="MethodNotAllowed")
@@ -182,6 +184,9 @@ class ApiApp:
 
     async def _name(self, request: HttpRequest) -> Response:
         return text_response(self._deployment.settings.name)
+
+    async def _info(self, request: HttpRequest) -> Response:
+        return json_response({"kind": "selfHosted"})
 
     async def _hello(self, request: HttpRequest) -> Response:
         return text_response(
