@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,7 @@ from convexpy.project import (
     user_remotes,
 )
 from convexpy_cli import failure, showing
+from convexpy_cli.prompts import line_of_stdin
 
 if TYPE_CHECKING:
     from convexpy_cli.invocation import Invocation
@@ -219,7 +219,7 @@ def checked(run: Invocation, url: str, key: str | None, *, reuse: bool) -> tuple
         raise failure.usage(f"{url!r} is not an http(s) URL")
     url = url.rstrip("/")
     if key == "-":
-        key = sys.stdin.readline().strip()
+        key = line_of_stdin("--key")
     elif key is not None:
         run.output.warn("a key on the command line is visible to others and kept by shells: use --key -")
     client = AdminClient(url, None, source="the command line")

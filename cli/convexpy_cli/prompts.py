@@ -82,6 +82,20 @@ class Prompts:
         )
 
 
+def line_of_stdin(flag: str) -> str:
+    """Return the first line of standard input, for a `flag` whose value is `-`.
+
+    Raises:
+        Failure: there is none (exit 4).
+    """
+    line = sys.stdin.readline().strip()
+    if not line:
+        raise failure.Failure(
+            "InputRequired", f"{flag} -: there is nothing on standard input", failure.INPUT_REQUIRED
+        )
+    return line
+
+
 def _is_terminal(stream: Any) -> bool:
     try:
         return bool(stream.isatty())

@@ -8,7 +8,6 @@ import os
 import sys
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from convexpy.client import FileClient, FileInfo, Unreachable
 from convexpy_cli import failure
+from convexpy_cli.at_once import each_at_once
 from convexpy_cli.readable import size_text
 from convexpy_cli.transfer_bar import TransferBar, transfer_bar
 
@@ -78,12 +78,17 @@ def put(run: Invocation, client: AdminClient, files: Sequence[str], type_: str |
     known = [size for size in sizes if size is not None]
     total = sum(known) if len(known) == len(sizes) else None
 
-    with transfer_bar(run.settings, "storing", total) as bar, ThreadPoolExecutor(AT_ONCE) as threads:
-        work = [
-            threads.submit(_put_one, FileClient(client).clone(), name, size, type_, bar)
-            for name, size in zip(files, sizes, strict=True)
-        ]
-        return [each.result() for each in work]
+    with transfer_bar(run.settings, "storing", total) as bar:
+
+        def put_one(place: int) -> FileInfo:
+            return _put_one(FileClient(client).clone(), files[place], sizes[place], type_, bar)
+
+        if len(files) == 1:
+            return [put_one(0)]
+        # Standard input is read in the main thread: one that waits for it could not be left behind.
+        named = [place for place, name in enumerate(files) if name != STDIN]
+        stored = dict(zip(named, each_at_once(put_one, named, AT_ONCE), strict=True))
+        return [stored.get(place) or put_one(place) for place in range(len(files))]
 
 
 def _put_one(

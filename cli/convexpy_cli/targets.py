@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from convexpy.project import LocalDeployment, Target, TargetRequest, resolve_target
 from convexpy_cli import failure
+from convexpy_cli.prompts import line_of_stdin
 from convexpy_cli.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def choose(run: Invocation, *, deploying: bool = False) -> Target:
     settings = run.settings
     key = settings.admin_key
     if key == "-":
-        key = sys.stdin.readline().strip()
+        key = line_of_stdin("--admin-key")
     elif key is not None:
         run.output.warn(
             "a key on the command line is visible to others and kept by shells: use --admin-key -"
