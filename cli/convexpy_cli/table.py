@@ -135,6 +135,7 @@ COMMANDS: dict[str, Command] = {
     "logout": Command("login", "logout", "forget the key of a server", "Manage"),
     "codegen": Command("codegen", "codegen", "write _generated/ from local code, offline", "Tools"),
     "typecheck": Command("typecheck", "typecheck", "run the project's type checker", "Tools"),
+    "doctor": Command("doctor", "doctor", "what may be wrong here, and how to mend it", "Tools"),
     "docs": Command("docs", "docs", "the documentation of this version, offline", "Tools"),
     "completion show": Command("completion", "completion_show", "print a completion script", "Tools"),
     "completion install": Command(

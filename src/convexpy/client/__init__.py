@@ -7,6 +7,7 @@ from convexpy.client._data import DataClient, DocumentQuery
 from convexpy.client._errors import DeploymentError, FunctionFailed, Unreachable
 from convexpy.client._evaluation import Evaluated, Evaluator
 from convexpy.client._files import FileClient, FileInfo
+from convexpy.client._probe import Probe
 from convexpy.client._transfers import Download, TransferClient
 from convexpy.client._watch import watch_query
 
@@ -24,6 +25,7 @@ __all__ = [
     "FunctionResult",
     "LogPage",
     "LogPlace",
+    "Probe",
     "PushFile",
     "PushResult",
     "TransferClient",

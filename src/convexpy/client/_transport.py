@@ -39,6 +39,11 @@ class Transport:
         self._key = admin_key
         self._connection: http.client.HTTPConnection | None = None
 
+    @property
+    def proxy(self) -> tuple[str, int] | None:
+        """Host and port of the proxy that requests go through, or None."""
+        return _proxy(self._secure, self._host)
+
     def close(self) -> None:
         """Close the connection; the next request opens another."""
         if self._connection is not None:
@@ -139,7 +144,7 @@ class Transport:
 
     def _connect(self) -> http.client.HTTPConnection:
         host, port = self._host, self._port
-        proxy = _proxy(self._secure, host)
+        proxy = self.proxy
         if proxy is not None:
             host, port = proxy
         if self._secure:

@@ -56,6 +56,7 @@ class DeploymentApi:
                 "name": deployment.settings.name,
                 "serverVersion": __version__,
                 "startedAt": self._started_s * 1000,
+                "now": time.time() * 1000,
                 "redacts": deployment.settings.redact,
                 "live": {
                     "version": active.version,

@@ -1,0 +1,39 @@
+"""`convexpy doctor`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from typer import Option
+
+from convexpy_cli.invocation import Invocation
+from convexpy_cli.options import leaf_command
+
+
+@leaf_command(
+    examples=(
+        "convexpy doctor",
+        "convexpy doctor --fix",
+        "convexpy doctor --network -d prod",
+        "convexpy doctor --json | jq '.[] | select(.status != \"ok\")'",
+    )
+)
+def doctor(
+    run: Invocation,
+    fix: Annotated[
+        bool, Option("--fix", help="repair what can be repaired safely; asks before the rest")
+    ] = False,
+    network: Annotated[
+        bool, Option("--network", help="measure the throughput to the deployment, too")
+    ] = False,
+    updates: Annotated[bool, Option("--updates", help="ask the package index for a newer version")] = False,
+) -> int:
+    """Look at everything that may be wrong: this machine, the project, the deployment, and the way to it.
+
+    Each check stands alone and ends by itself; what needs a project or a deployment is skipped without one. Nothing but
+    the chosen deployment is contacted, unless --updates asks for it. -v shows every setting with its source. Exit codes:
+    0 nothing is broken, 1 something is.
+    """
+    from convexpy_cli.doctor.examination import examine
+
+    return examine(run, fix=fix, network=network, updates=updates)

@@ -1,0 +1,136 @@
+"""Running the checks: one after the other, each for itself and for a bounded time; then what is repaired."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from convexpy.errors import Error, ProjectError
+from convexpy_cli import failure
+from convexpy_cli.doctor import deployment_checks, files, machine, project_checks
+from convexpy_cli.doctor.findings import Check, Finding, Scene, fail, skip
+from convexpy_cli.output import masking
+
+if TYPE_CHECKING:
+    from convexpy_cli.invocation import Invocation
+
+CHECK_TIMEOUT_S = 15.0
+CHECKS: tuple[Check, ...] = (
+    *machine.CHECKS,
+    *project_checks.CHECKS,
+    *files.CHECKS,
+    *deployment_checks.CHECKS,
+)
+_NAME_WIDTH = 14
+
+
+def examine(run: Invocation, *, fix: bool, network: bool, updates: bool) -> int:
+    """Run all checks and show what they find; return the exit status: 1 if something is broken."""
+    scene = Scene(run, network=network, updates=updates)
+    _find_project(scene)
+    found: list[Finding] = []
+    for check in CHECKS:
+        for finding in findings(check, scene):
+            if fix and finding.repair is not None:
+                _repair(run, finding)
+            finding.message = masking.mask(finding.message)
+            finding.details = [masking.mask(detail) for detail in finding.details]
+            found.append(finding)
+            for line in lines(finding, verbose=run.settings.verbose):
+                run.output.text(line)
+    broken, doubtful, skipped = (
+        sum(each.status == status for each in found) for status in ("fail", "warn", "skip")
+    )
+    run.output.text(summary(broken, doubtful, skipped))
+    run.output.result([finding.to_json() for finding in found])
+    return failure.FAILED if broken else failure.OK
+
+
+def findings(check: Check, scene: Scene, timeout_s: float = CHECK_TIMEOUT_S) -> list[Finding]:
+    """Return what a check finds: a failure of that check if it crashes or takes too long."""
+    if check.of != "machine" and scene.project_error is not None and check.of == "project":
+        return [skip(check.name, "there is no project to look at")]
+    if check.of == "deployment" and scene.silent is not None:
+        return [skip(check.name, scene.silent)]
+    found: list[Finding] = []
+    thread = threading.Thread(target=_look, args=(check, scene, found), daemon=True, name=check.name)
+    thread.start()
+    thread.join(timeout_s)
+    if not thread.is_alive():
+        return found
+    if check.of == "deployment":
+        scene.silent = "the deployment does not answer in time"
+    return [
+        *found,
+        fail(
+            check.name,
+            f"not done within {timeout_s:g} s",
+            why="what hangs here hangs for other commands, too",
+            fix="convexpy doctor --debug",
+        ),
+    ]
+
+
+def _look(check: Check, scene: Scene, found: list[Finding]) -> None:
+    try:
+        found.extend(check.look(scene))
+    except Exception as error:  # noqa: BLE001 - whatever a check trips over is its finding, and no other's
+        hint = getattr(error, "hint", None)
+        found.append(
+            fail(
+                check.name,
+                f"{error}" if isinstance(error, Error) else f"the check itself failed: {error!r}",
+                why="nothing is known about this",
+                fix=str(hint) if hint else "convexpy doctor --debug",
+            )
+        )
+
+
+def lines(finding: Finding, *, verbose: bool = False) -> Iterator[str]:
+    """Yield a finding as a person reads it: nothing for what was skipped with nothing to do about it, unless `verbose`."""
+    if finding.status == "skip" and finding.fix is None and not verbose:
+        return
+    yield f"{finding.status if not finding.fixed else 'fixed':<6}{finding.check:<{_NAME_WIDTH}} {finding.message}"
+    indent = " " * (_NAME_WIDTH + 7)
+    if finding.status in ("warn", "fail") and not finding.fixed and finding.why:
+        yield f"{indent}why  {finding.why}"
+    if finding.fix and finding.status != "ok":
+        yield f"{indent}fix  {finding.fix}"
+    if verbose:
+        for detail in finding.details:
+            yield indent + detail
+
+
+def summary(broken: int, doubtful: int, skipped: int) -> str:
+    """Return the last line."""
+    parts = [
+        f"{broken} broken" if broken else "",
+        f"{doubtful} to look at" if doubtful else "",
+        "nothing is wrong" if not broken and not doubtful else "",
+        f"{skipped} skipped (-v says why)" if skipped else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _repair(run: Invocation, finding: Finding) -> None:
+    repair = finding.repair
+    assert repair is not None  # the caller looked
+    if repair.question is not None and not run.prompts.confirm(repair.question, default=False):
+        return
+    try:
+        repair.apply()
+    except (OSError, Error) as error:
+        finding.message += f"; it could not be fixed: {error}"
+        return
+    finding.status, finding.fixed = "ok", True
+
+
+def _find_project(scene: Scene) -> None:
+    from convexpy.project import find_project
+
+    try:
+        scene.project = find_project(Path.cwd())
+    except ProjectError as error:
+        scene.project_error = error

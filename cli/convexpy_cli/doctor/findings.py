@@ -1,0 +1,92 @@
+"""What a check says, and what a check may look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from convexpy.client import AdminClient, Probe
+    from convexpy.errors import Error
+    from convexpy.project import Project, Target
+    from convexpy_cli.invocation import Invocation
+
+Status = Literal["ok", "warn", "fail", "skip"]
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What `--fix` does. One that is not safe is asked for first: `question` says what it does."""
+
+    apply: Callable[[], None]
+    question: str | None = None
+
+
+@dataclass(kw_only=True)
+class Finding:
+    """What one check found. `fix` is a command or an edit that a person can make."""
+
+    check: str
+    status: Status
+    message: str
+    why: str | None = None
+    fix: str | None = None
+    fixed: bool = False
+    details: list[str] = field(default_factory=list[str])
+    repair: Repair | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return `check status message why fix fixed details`."""
+        names = ("check", "status", "message", "why", "fix", "fixed", "details")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass
+class Scene:
+    """What there is to look at. Checks of the deployment come last and stop when it does not answer."""
+
+    run: Invocation
+    network: bool = False
+    updates: bool = False
+    project: Project | None = None
+    project_error: Error | None = None
+    target: Target | None = None
+    probe: Probe | None = None
+    client: AdminClient | None = None
+    status: dict[str, Any] | None = None
+    """What the deployment says about itself, once it has been asked."""
+    silent: str | None = None
+    """Why the deployment can't be looked at, if so."""
+
+
+Look = Callable[[Scene], Iterable[Finding]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check by its name. `of` says what it looks at: without that it is skipped."""
+
+    name: str
+    look: Look
+    of: Literal["machine", "project", "deployment"] = "machine"
+
+
+def ok(check: str, message: str, *, details: list[str] | None = None) -> Finding:
+    """Return that all is well."""
+    return Finding(check=check, status="ok", message=message, details=details or [])
+
+
+def skip(check: str, message: str, fix: str | None = None) -> Finding:
+    """Return that there was nothing to look at."""
+    return Finding(check=check, status="skip", message=message, fix=fix)
+
+
+def warn(check: str, message: str, *, why: str, fix: str, repair: Repair | None = None) -> Finding:
+    """Return something that may do harm."""
+    return Finding(check=check, status="warn", message=message, why=why, fix=fix, repair=repair)
+
+
+def fail(check: str, message: str, *, why: str, fix: str, repair: Repair | None = None) -> Finding:
+    """Return something that is broken."""
+    return Finding(check=check, status="fail", message=message, why=why, fix=fix, repair=repair)

@@ -1,0 +1,139 @@
+"""Checks of this machine: Python, packages, disk space, the user's file of keys, and a newer version on request."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import tomli
+
+from convexpy.project import user_folder
+from convexpy_cli import updating
+from convexpy_cli.about import install_method
+from convexpy_cli.doctor.findings import Check, Finding, Repair, Scene, fail, ok, skip, warn
+from convexpy_cli.main import version_text
+from convexpy_cli.readable import size_text
+
+PYTHON_MIN = (3, 11)
+DISK_LOW_BYTES = 1024**3
+DISK_EMPTY_BYTES = 100 * 1024**2
+_REQUIREMENT = re.compile(r"\s*([A-Za-z0-9._-]+)(?:\[[^]]*\])?\s*(?:\(?>=\s*([0-9.]+)\)?)?")
+
+
+def python(_scene: Scene) -> Iterator[Finding]:
+    """Whether this Python is new enough."""
+    version = platform.python_version()
+    if sys.version_info < PYTHON_MIN:
+        wanted = ".".join(map(str, PYTHON_MIN))
+        yield fail(
+            "python",
+            f"Python {version}",
+            why=f"convexpy needs Python {wanted}",
+            fix=f"uv python install {wanted}",
+        )
+        return
+    yield ok("python", f"Python {version} ({sys.executable})")
+
+
+def dependencies(_scene: Scene) -> Iterator[Finding]:
+    """Whether the packages that convexpy needs are installed, and new enough."""
+    wrong: list[str] = []
+    requirements = _requirements()
+    for name, least in requirements:
+        try:
+            present = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            wrong.append(f"{name} is not installed")
+            continue
+        if least and updating.is_newer(least, present):
+            wrong.append(f"{name} {present} is older than {least}")
+    if wrong:
+        yield fail(
+            "dependencies",
+            "; ".join(wrong),
+            why="commands that use them fail",
+            fix=updating.command_of(install_method()) or "uv sync",
+        )
+    else:
+        yield ok("dependencies", f"{len(requirements)} packages, all new enough")
+
+
+def _requirements() -> list[tuple[str, str]]:
+    """Return name and lowest version of every package that this copy needs on this system."""
+    try:
+        texts = importlib.metadata.requires("convexpy") or []
+    except importlib.metadata.PackageNotFoundError:
+        project = Path(__file__).resolve().parents[3] / "pyproject.toml"
+        texts = tomli.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
+    found: list[tuple[str, str]] = []
+    for text in texts:
+        requirement, _, marker = text.partition(";")
+        match = _REQUIREMENT.match(requirement)
+        foreign = "sys_platform != 'win32'" in marker.replace('"', "'") and sys.platform == "win32"
+        if match is not None and "extra" not in marker and not foreign:
+            found.append((match[1], match[2] or ""))
+    return found
+
+
+def disk(scene: Scene) -> Iterator[Finding]:
+    """Whether there is room for a local deployment."""
+    folder = scene.project.root if scene.project is not None else Path.cwd()
+    free = shutil.disk_usage(folder).free
+    message = f"{size_text(free)} free"
+    why = "a deployment stops accepting writes when its disk is full"
+    if free < DISK_EMPTY_BYTES:
+        yield fail("disk", message, why=why, fix="make room on the disk")
+    elif free < DISK_LOW_BYTES:
+        yield warn("disk", message, why=why, fix="make room on the disk")
+    else:
+        yield ok("disk", message)
+
+
+def credentials(_scene: Scene) -> Iterator[Finding]:
+    """Whether the remembered keys can be read by their owner alone."""
+    file = user_folder() / "credentials.toml"
+    if not file.is_file():
+        yield skip("credentials", "no keys are remembered")
+        return
+    tomli.loads(file.read_text(encoding="utf-8"))
+    if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
+        yield fail(
+            "credentials",
+            f"{file} can be read by others",
+            why="it holds admin keys, and is not used while others can read it",
+            fix=f"chmod 600 {file}",
+            repair=Repair(lambda: file.chmod(0o600)),
+        )
+    else:
+        yield ok("credentials", str(file))
+
+
+def updates(scene: Scene) -> Iterator[Finding]:
+    """Whether there is a newer version; the package index is asked only with `--updates`."""
+    if not scene.updates:
+        yield skip("updates", "not asked for", fix="convexpy doctor --updates")
+        return
+    here, newest = version_text(), updating.newest_version()
+    if updating.is_newer(newest, here):
+        command = updating.command_of(install_method()) or "git pull"
+        yield warn(
+            "updates", f"{newest} is out, this is {here}", why="newer versions mend faults", fix=command
+        )
+    else:
+        yield ok("updates", f"{here} is the newest")
+
+
+CHECKS = (
+    Check("python", python),
+    Check("dependencies", dependencies),
+    Check("updates", updates),
+    Check("disk", disk),
+    Check("credentials", credentials),
+)

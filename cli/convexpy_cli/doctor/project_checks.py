@@ -1,0 +1,300 @@
+"""Checks of a project: its configuration, every setting with its source, layout, type checker, lock, ports."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from convexpy.project import (
+    DEFAULT_PORTS,
+    Config,
+    LocalDeployment,
+    Project,
+    find_checker,
+    has_typescript_functions,
+    port_holder,
+    port_is_free,
+)
+from convexpy_cli.doctor.findings import Check, Finding, Repair, Scene, fail, ok, skip, warn
+from convexpy_cli.main import version_text
+from convexpy_cli.readable import local_time
+from convexpy_cli.updating import is_newer
+
+# Fields of the configuration whose keys are called otherwise.
+_KEYS = {
+    "name": "project.name",
+    "functions": "project.functions",
+    "function_case": "project.function-case",
+    "requires": "project.requires-convexpy",
+    "default_deployment": "deployment.default",
+    "deploy_cmd": "deploy.cmd",
+    "deploy_cmd_url_env_var": "deploy.cmd-url-env-var",
+    "deploy_typecheck": "deploy.typecheck",
+    "large_table_documents": "deploy.large-table-documents",
+    "require_clean_git": "deploy.require-clean-git",
+    "codegen_python": "codegen.python",
+    "codegen_typescript": "codegen.typescript",
+    "checker": "typecheck.checker",
+    "requirements": "python.requirements",
+    "required_env": "env.required",
+    "client_file": "env.client-file",
+}
+
+
+def config(scene: Scene) -> Iterator[Finding]:
+    """Whether there is a project whose configuration can be read."""
+    error = scene.project_error
+    if error is not None and error.code == "ProjectNotFound":
+        yield skip("project", "no project here or above", fix="convexpy init, or -C DIR")
+        return
+    if error is not None:
+        fields = error.to_json()
+        place = fields["location"] or {}
+        where = ":".join(str(place[part]) for part in ("file", "line", "column") if place.get(part))
+        yield fail(
+            "config",
+            f"{where}: {error.message}" if where else error.message,
+            why="no command works in this project",
+            fix=str(fields["hint"] or "correct the file"),
+        )
+        return
+    project = _project(scene)
+    yield ok("project", f"{project.name} in {project.root}")
+    for warning in project.warnings:
+        yield warn("config", warning, why="the key has no effect", fix="correct or remove it")
+    if not project.warnings:
+        file = project.config.file
+        yield ok("config", f"{file.name} is valid" if file else "no configuration: the defaults hold")
+
+
+def settings(scene: Scene) -> Iterator[Finding]:
+    """Every setting, its value, and where it comes from."""
+    project = _project(scene)
+    written = _written(project.config.file)
+    details: list[str] = []
+    for field in dataclasses.fields(project.config):
+        if field.name in ("file", "deployments", "warnings"):
+            continue
+        key = _KEYS.get(field.name, "dev." + field.name.replace("_", "-"))
+        source = (
+            f"{project.config.file.name}:{written[key]}"
+            if project.config.file and key in written
+            else "default"
+        )
+        details.append(f"{key} = {getattr(project.config, field.name)!r}  ({source})")
+    moved = sorted(name for name in os.environ if name.startswith(("CONVEXPY_", "CONVEX_")))
+    details += [f"{name} is set  (environment)" for name in moved]
+    own = sum("(default)" not in line for line in details)
+    yield ok("settings", f"{own} set, {len(details) - own} by default (-v shows all)", details=details)
+
+
+def _written(file: Path | None) -> dict[str, int]:
+    """Return the keys that a configuration sets, with their lines."""
+    found: dict[str, int] = {}
+    section = ""
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines() if file else (), 1):
+        header = re.match(r"\s*\[([^\]]+)\]", line)
+        key = re.match(r"\s*([\w.-]+)\s*=", line)
+        if header:
+            section = header[1].replace(" ", "").removeprefix("tool.convexpy").removeprefix(".")
+        elif key:
+            found.setdefault(f"{section}.{key[1]}" if section else key[1], number)
+    return found
+
+
+def required_version(scene: Scene) -> Iterator[Finding]:
+    """Whether this convexpy is one that the project wants."""
+    file = _project(scene).config.file
+    text = file.read_text(encoding="utf-8") if file else ""
+    found = re.search(r"""^\s*requires-convexpy\s*=\s*["']([^"']*)["']""", text, re.MULTILINE)
+    if found is None:
+        yield skip("requires", "the project does not say which convexpy it wants")
+        return
+    here = version_text()
+    if all(_satisfies(here, part.strip()) for part in found[1].split(",") if part.strip()):
+        yield ok("requires", f"{here} is {found[1]}")
+    else:
+        yield fail(
+            "requires",
+            f"this is {here}, the project wants {found[1]}",
+            why="others in this project work with another version",
+            fix=f"uv add 'convexpy{found[1]}'",
+        )
+
+
+def _satisfies(version: str, part: str) -> bool:
+    match = re.fullmatch(r"(>=|<=|==|!=|>|<|~=)\s*([0-9.]+)(\.\*)?", part)
+    if match is None:
+        return True
+    newer, older = is_newer(version, match[2]), is_newer(match[2], version)
+    same = not newer and not older
+    return {
+        ">=": not older, "~=": not older, "<=": not newer, ">": newer, "<": older, "==": same, "!=": not same
+    }[match[1]]  # fmt: skip
+
+
+def layout(scene: Scene) -> Iterator[Finding]:
+    """The traps of a functions folder: names that hide other modules."""
+    project = _project(scene)
+    folder, name = project.functions, project.config.functions
+    if not folder.is_dir():
+        yield fail("layout", f"{name}/ does not exist", why="there is nothing to push", fix="convexpy init")
+        return
+    broken = False
+    marker = folder / "__init__.py"
+    if marker.exists():
+        broken = True
+        empty = not marker.read_bytes().strip()
+        yield fail(
+            "layout",
+            f"{name}/__init__.py exists",
+            why=f"the folder becomes a package {name!r} that hides the client library of that name",
+            fix=f"remove {name}/__init__.py",
+            repair=Repair(marker.unlink, None if empty else f"{name}/__init__.py is not empty. Remove it?"),
+        )
+    places = [Path(place or ".").resolve() for place in (*sys.path, *_python_path())]
+    if folder.resolve() in places:
+        broken = True
+        yield fail(
+            "layout",
+            f"{name}/ is on Python's module path",
+            why=f"{name}/http.py and others there hide modules of the standard library",
+            fix=f"take {name} out of PYTHONPATH",
+        )
+    for taken in ("convexpy", "convexpy.py"):
+        if (project.root / taken).exists() and install_is_elsewhere(project.root):
+            broken = True
+            yield fail(
+                "layout",
+                f"{taken} is in the project's folder",
+                why="it hides the package convexpy from programs that start there",
+                fix=f"rename {taken}",
+            )
+    if has_typescript_functions(folder):
+        broken = True
+        yield warn(
+            "layout",
+            f"{name}/ has functions in TypeScript or JavaScript",
+            why="convexpy runs Python; they are not pushed",
+            fix="move them elsewhere, or deploy them with the official tool",
+        )
+    if not broken:
+        yield ok("layout", f"{name}/ hides no other module")
+
+
+def install_is_elsewhere(root: Path) -> bool:
+    """Return whether convexpy itself is not what is developed in `root`."""
+    return root.resolve() not in Path(__file__).resolve().parents
+
+
+def _python_path() -> list[str]:
+    return [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
+
+
+def checker(scene: Scene) -> Iterator[Finding]:
+    """Whether a type checker can be run."""
+    from shutil import which
+
+    project = _project(scene)
+    found = find_checker(project)
+    if found is None:
+        yield warn(
+            "checker",
+            "no type checker is installed",
+            why="pushes go without a look at types",
+            fix="uv add --dev pyright",
+        )
+        return
+    name = found.split()[0]
+    if which(name) is None and not (Path(sys.executable).parent / name).is_file():
+        yield fail(
+            "checker",
+            f"typecheck.checker is {found!r}, which is not installed",
+            why="deploys check types before they push",
+            fix=f"uv add --dev {name}",
+        )
+    else:
+        yield ok("checker", found)
+
+
+def lock(scene: Scene) -> Iterator[Finding]:
+    """Who holds the local deployment: somebody, nobody, or a process that is gone."""
+    local = LocalDeployment(_project(scene))
+    holder = local.holder()
+    if holder is not None:
+        since = f" since {local_time(holder.since * 1000)}" if holder.since else ""
+        yield ok("lock", f"convexpy {holder.command} (pid {holder.pid}) serves the local deployment{since}")
+    elif (local.folder / "lock.json").exists():
+        yield warn(
+            "lock",
+            "the lock of the local deployment is of a process that is gone",
+            why="its last command was killed; the next one takes the lock over",
+            fix="convexpy doctor --fix",
+            repair=Repair(partial(_take_over, local)),
+        )
+    else:
+        yield ok("lock", "nobody holds the local deployment")
+
+
+def _take_over(local: LocalDeployment) -> None:
+    # As any command does it: a lock that somebody has taken meanwhile stays theirs.
+    if local.acquire("doctor", time.time()) is None:
+        local.release()
+
+
+def ports(scene: Scene) -> Iterator[Finding]:
+    """Whether the ports of the local deployment are free, or its own."""
+    project = _project(scene)
+    local = LocalDeployment(project)
+    holder = local.holder()
+    if holder is not None and holder.port:
+        yield ok("ports", f"{holder.port} and {holder.sitePort}, in use by the local deployment")
+        return
+    required = project.config.port
+    pair = local.remembered_ports() or DEFAULT_PORTS
+    if required is not None:
+        pair = (required, project.config.site_port or required + 1)
+    taken = [port for port in pair if not port_is_free(port)]
+    if not taken:
+        yield ok("ports", f"{pair[0]} and {pair[1]} are free")
+        return
+    users = ", ".join(f"{port} is in use by {port_holder(port) or 'another program'}" for port in taken)
+    if required is not None:
+        yield fail(
+            "ports",
+            users,
+            why="the configuration asks for this port",
+            fix="convexpy dev --port N, or stop it",
+        )
+    else:
+        yield warn(
+            "ports", users, why="`convexpy dev` will take the next free pair", fix="stop it, or leave it"
+        )
+
+
+def _project(scene: Scene) -> Project:
+    assert scene.project is not None  # checks of a project are skipped without one
+    return scene.project
+
+
+def setting_names() -> set[str]:
+    """Return the keys that `settings` tells of."""
+    names = {field.name for field in dataclasses.fields(Config)} - {"file", "deployments", "warnings"}
+    return {_KEYS.get(name, "dev." + name.replace("_", "-")) for name in names}
+
+
+CHECKS = (
+    Check("config", config),
+    Check("settings", settings, "project"),
+    Check("requires", required_version, "project"),
+    Check("layout", layout, "project"),
+    Check("checker", checker, "project"),
+    Check("lock", lock, "project"),
+    Check("ports", ports, "project"),
+)
