@@ -10,6 +10,7 @@ from typing import Any
 from convexpy_cli import failure, targets
 from convexpy_cli.invocation import Invocation
 from convexpy_cli.moments import span_s
+from convexpy_cli.readable import local_time
 
 KINDS = ("admin", "deploy", "read-only", "run")
 
@@ -36,9 +37,40 @@ def create(
     else:
         with targets.connected(run, "keys create", writes=True) as (_, client):
             made = client.create_key(name, kind, functions, expires_at)
+    _hand_over(run, made, save_env)
+
+
+def rotate(run: Invocation, which: str, grace: str, save_env: str | None) -> None:
+    """Put a new key in the place of one; print it, or write it into a file of variables."""
+    grace_s = 0.0 if grace in ("0", "0s") else span_s(grace)
+    with targets.connected(run, "keys rotate", writes=True) as (target, client):
+        used = target.admin_key or ""
+        matching = [key for key in client.admin_keys() if which in (key["name"], key["prefix"])]
+        if not grace_s:
+            check_not_in_use(run, matching, used)
+        made = client.rotate_key(which, grace_s * 1000)
+    _hand_over(run, made, save_env)
+    ends = "has ended" if not grace_s else f"is valid until {local_time(made['old']['expiresAt'])}"
+    run.output.note(f"the old key {ends} ({made['old']['name']} in `keys list`)")
+
+
+def check_not_in_use(run: Invocation, keys: list[dict[str, Any]], used: str) -> None:
+    """Refuse to end the key that this command itself uses, unless it is agreed to."""
+    in_use = [key for key in keys if used.partition(":")[0].startswith(key["prefix"])]
+    if in_use and "key-revoke" not in run.settings.allow:
+        raise failure.Failure(
+            "ConsentRequired",
+            f"{in_use[0]['name']} is the key in use",
+            failure.REFUSED,
+            hint="--allow=key-revoke, or use another key",
+        )
+
+
+def _hand_over(run: Invocation, made: dict[str, Any], save_env: str | None) -> None:
+    """Give a new key to the caller: the only time that it is anywhere."""
     if save_env is None:
         run.output.result(made, made["key"])
-        run.output.note(f"{name}: this is the only time that the key is shown")
+        run.output.note(f"{made['name']}: this is the only time that the key is shown")
         return
     from convexpy.project import update_env_file
 

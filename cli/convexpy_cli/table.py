@@ -127,9 +127,14 @@ COMMANDS: dict[str, Command] = {
     ),
     "deployment history": Command("deployment", "history", "what was pushed, when and by whom", "Manage"),
     "deployment reset": Command("deployment", "reset", "delete all local data", "Manage"),
-    "keys create": Command("keys", "keys_create", "make an admin key", "Manage"),
+    "keys create": Command(
+        "keys", "keys_create", "make an admin key", "Manage", aliases=("deployment token create",)
+    ),
     "keys list": Command("keys", "keys_list", "the deployment's admin keys", "Manage"),
-    "keys revoke": Command("keys", "keys_revoke", "make an admin key worthless", "Manage"),
+    "keys rotate": Command("keys", "keys_rotate", "a new key in place of one", "Manage"),
+    "keys revoke": Command(
+        "keys", "keys_revoke", "make an admin key worthless", "Manage", aliases=("deployment token delete",)
+    ),
     "login": Command("login", "login", "remember the key of a server", "Manage"),
     "login status": Command("login", "login_status", "servers whose keys are remembered", "Manage"),
     "logout": Command("login", "logout", "forget the key of a server", "Manage"),
@@ -137,6 +142,10 @@ COMMANDS: dict[str, Command] = {
     "typecheck": Command("typecheck", "typecheck", "run the project's type checker", "Tools"),
     "doctor": Command("doctor", "doctor", "what may be wrong here, and how to mend it", "Tools"),
     "docs": Command("docs", "docs", "the documentation of this version, offline", "Tools"),
+    "mcp": Command(
+        "mcp", "mcp", "serve the Model Context Protocol to a coding agent", "Tools", aliases=("mcp start",)
+    ),
+    "mcp install": Command("mcp", "mcp_install", "configure a client of it", "Tools"),
     "completion show": Command("completion", "completion_show", "print a completion script", "Tools"),
     "completion install": Command(
         "completion", "completion_install", "have a shell complete convexpy", "Tools"
@@ -164,7 +173,7 @@ FAMILIES = {
 
 def find(words: list[str]) -> tuple[str, Command, int] | None:
     """Return (full name, command, number of words used) for the start of `words`, or None."""
-    for count in (2, 1):
+    for count in (3, 2, 1):
         name = " ".join(words[:count])
         for full, command in COMMANDS.items():
             if len(words) >= count and (name == full or name in command.aliases):

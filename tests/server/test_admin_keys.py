@@ -159,6 +159,65 @@ def test_a_revoked_key_is_worthless_at_once_and_after_a_restart(start_server: An
     assert other.partition("|")[2].encode() not in files
 
 
+def test_a_rotated_key_has_its_grace_and_the_new_one_its_rights(start_server: Any) -> None:
+    server: ServerProcess = start_server()
+    server.push_ok({"fn.py": APP})
+    old = make(server, "turn", "run", functions=["fn:hid*"], expiresAt=(time.time() + 900) * 1000)
+    rotation = {"key": "turn", "graceMs": 600_000}
+    status, answer = post(server, "/api/convexpy/keys/rotate", rotation, server.admin_key)
+    assert status == 200, answer
+    new = answer["key"]
+    assert (answer["name"], answer["kind"], answer["functions"]) == ("turn", "run", ["fn:hid*"])
+    assert answer["expiresAt"] - answer["createdAt"] == pytest.approx(900_000, abs=5_000)
+    assert answer["old"]["expiresAt"] == pytest.approx(time.time() * 1000 + 600_000, abs=60_000)
+    server.kill()
+    server.start()
+    for key in (old, new):
+        assert value(call(server, "function", "fn:hidden", key)) == "hidden"
+        forbidden(call(server, "query", "fn:shown", key), "functions:run")
+    names = [each["name"] for each in get(server, "/api/convexpy/keys", server.admin_key)[1]["keys"]]
+    assert sorted(names) == sorted(["first", "turn", answer["old"]["name"]])
+    rotation = {"key": "turn", "graceMs": 0}
+    status, again = post(server, "/api/convexpy/keys/rotate", rotation, server.admin_key)
+    assert status == 200
+    assert call(server, "function", "fn:hidden", new)[1]["code"] == "BadDeployKey"
+    assert value(call(server, "function", "fn:hidden", old)) == "hidden"
+    assert value(call(server, "function", "fn:hidden", again["key"])) == "hidden"
+
+
+def test_a_socket_of_a_rotated_key_is_opened_again_and_ends_with_the_grace(app: ServerProcess) -> None:
+    key = make(app, "turned on a socket", "admin")
+    with SyncSocket(app.url) as client:
+        client.send(type="Authenticate", baseVersion=0, tokenType="Admin", value=key)
+        client.subscribe(0, "fn:hidden")
+        client.until_result(0, lambda value: value == "hidden")
+        rotation = {"key": "turned on a socket", "graceMs": 600_000}
+        assert post(app, "/api/convexpy/keys/rotate", rotation, app.admin_key)[0] == 200
+        assert client.until_closed()[0] == 1001
+    with SyncSocket(app.url) as client:
+        client.send(type="Authenticate", baseVersion=0, tokenType="Admin", value=key)
+        client.subscribe(0, "fn:hidden")
+        client.until_result(0, lambda value: value == "hidden")
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"key": "nobody's", "graceMs": 0}, (404, "KeyNotFound")),
+        ({"key": "x", "graceMs": -1}, (400, "BadJsonBody")),
+        ({"key": "x"}, (400, "BadJsonBody")),
+    ],
+)
+def test_a_rotation_that_makes_no_sense(
+    app: ServerProcess, body: dict[str, Any], expected: tuple[int, str]
+) -> None:
+    status, answer = post(app, "/api/convexpy/keys/rotate", body, app.admin_key)
+    assert (status, answer["code"]) == expected
+    first = get(app, "/api/convexpy/keys", app.admin_key)[1]["keys"][0]["prefix"]
+    status, answer = post(app, "/api/convexpy/keys/rotate", {"key": first, "graceMs": 1}, app.admin_key)
+    assert (status, answer["code"]) == (409, "FirstKey")
+
+
 def test_what_a_key_has_opened_ends_with_it(app: ServerProcess) -> None:
     revoked, other = make(app, "to be revoked", "admin"), make(app, "beside it", "admin")
     with SyncSocket(app.url) as its_socket, SyncSocket(app.url) as other_socket:

@@ -7,7 +7,6 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from convexpy_cli import failure
 from convexpy_cli.invocation import Invocation
 from convexpy_cli.options import leaf_command
 
@@ -16,6 +15,7 @@ from convexpy_cli.options import leaf_command
     examples=(
         "convexpy keys create ci --kind deploy --expires 90d",
         "convexpy keys create reports --kind run --functions 'reports:*'",
+        "convexpy deployment token create ci --save-env .env.production",
         "convexpy keys create way-back-in --kind admin --data /var/lib/convexpy/data",
     )
 )
@@ -61,7 +61,31 @@ def keys_list(run: Invocation) -> None:
     run.output.table(columns, [key_work.cells(key) for key in keys], keys)
 
 
-@leaf_command(examples=("convexpy keys revoke ci",))
+@leaf_command(
+    examples=("convexpy keys rotate ci", "convexpy keys rotate ci --grace 2d --save-env .env.production")
+)
+def keys_rotate(
+    run: Invocation,
+    which: Annotated[str, Argument(help="the name, or the prefix that `keys list` shows")],
+    grace: Annotated[
+        str, Option("--grace", help="how long the old key stays valid; 0 ends it at once")
+    ] = "1h",
+    save_env: Annotated[
+        str | None, Option("--save-env", metavar="FILE", help="write it there as CONVEXPY_DEPLOY_KEY instead")
+    ] = None,
+) -> None:
+    """Make a new key with the name and the rights of one, and print it, once, alone on stdout.
+
+    The old key goes on for the time of grace, under another name in `keys list`. The new one lasts as long as the old one
+    was made for. Exit codes: 0 done, 2 no such key, the deployment's first one or a bad time, 9 it is the key in
+    use and --grace is 0.
+    """
+    from convexpy_cli import key_work
+
+    key_work.rotate(run, which, grace, save_env)
+
+
+@leaf_command(examples=("convexpy keys revoke ci", "convexpy deployment token delete ci"))
 def keys_revoke(
     run: Invocation, which: Annotated[str, Argument(help="the name, or the prefix that `keys list` shows")]
 ) -> None:
@@ -69,19 +93,12 @@ def keys_revoke(
 
     Exit codes: 0 done, 2 no such key, 9 it is the key in use.
     """
-    from convexpy_cli import targets
+    from convexpy_cli import key_work, targets
 
     with targets.connected(run, "keys revoke", writes=True) as (target, client):
         used = target.admin_key or ""
         matching = [key for key in client.admin_keys() if which in (key["name"], key["prefix"])]
-        in_use = any(used.partition(":")[0].startswith(key["prefix"]) for key in matching)
-        if in_use and "key-revoke" not in run.settings.allow:
-            raise failure.Failure(
-                "ConsentRequired",
-                f"{which} is the key in use",
-                failure.REFUSED,
-                hint="--allow=key-revoke, or use another key",
-            )
+        key_work.check_not_in_use(run, matching, used)
         revoked = client.revoke_key(which)
     run.output.result(revoked)
     run.output.step("ok", f"{revoked['name']} is revoked")

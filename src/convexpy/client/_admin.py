@@ -241,6 +241,14 @@ class AdminClient:
         )
         return answer
 
+    def rotate_key(self, which: str, grace_ms: float) -> dict[str, Any]:
+        """Make a key in place of the one of this name or prefix. The answer's `key` is shown nowhere else; `old` is its past."""
+        body = {"key": which, "graceMs": grace_ms}
+        answer: dict[str, Any] = self._transport.request(
+            "POST", "/api/convexpy/keys/rotate", body, repeatable=False
+        )
+        return answer
+
     # Jobs and cron jobs
 
     def scheduled(

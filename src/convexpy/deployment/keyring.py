@@ -1,4 +1,4 @@
-"""The admin keys of a deployment: made, listed, revoked, and how lately each was used."""
+"""The admin keys of a deployment: made, listed, rotated, revoked, and how lately each was used."""
 
 from __future__ import annotations
 
@@ -74,9 +74,7 @@ class Keyring:
         self._new.remove(record.key_id)
 
     async def _store(self, record: KeyRecord) -> None:
-        fields = msgspec.to_builtins(record)
-        document = {field: value for field, value in fields.items() if value not in (None, "")}
-        await self._deployment.run_system("_system/keys:create", encode_wire(document))
+        await self._deployment.run_system("_system/keys:create", encode_wire(_document(record)))
 
     async def create(
         self, name: str, kind: KeyKind, functions: tuple[str, ...] = (), expires_at: float | None = None
@@ -116,6 +114,52 @@ class Keyring:
         Raises:
             RequestError: there is no such key, several begin like this, or it is the first key.
         """
+        record = self._named(which)
+        await self._deployment.run_system("_system/keys:revoke", encode_wire({"keyId": record.key_id}))
+        self._keys.records.pop(record.key_id, None)
+        self._deployment.on_key_revoked(record.key_id)
+        return self._described(record)
+
+    async def rotate(self, which: str, grace_ms: float) -> tuple[str, dict[str, Any], dict[str, Any]]:
+        """Return a new key in place of one, its line of the list, and that of the old one.
+
+        The new key has the name and the rights of the old one and lasts as long as that was made for. The old one goes on
+        under another name for `grace_ms`, unless it would have expired before.
+
+        Raises:
+            RequestError: there is no such key, several begin like this, it is the first key, or it has expired.
+        """
+        now_ms = self._deployment.clock.now_ns() / 1e6
+        old = self._named(which)
+        if old.expires_at is not None and old.expires_at <= now_ms:
+            raise RequestError(
+                f"the key {old.name!r} has expired", code="BadKeyExpiry", hint="convexpy keys create"
+            )
+        key, key_id, digest = create_hashed_key(self._keys.name)
+        lasts_ms = None if old.expires_at is None else old.expires_at - old.created_at
+        record = msgspec.structs.replace(
+            old,
+            key_id=key_id,
+            digest=digest,
+            created_at=now_ms,
+            expires_at=None if lasts_ms is None else now_ms + lasts_ms,
+            last_used_at=None,
+        )
+        ending = msgspec.structs.replace(
+            old,
+            name=f"{old.name[: NAME_LENGTH_MAX - 11]}-old-{old.key_id[:6]}",
+            expires_at=min(now_ms + grace_ms, old.expires_at or now_ms + grace_ms),
+        )
+        kept = {"keyId": old.key_id, "name": ending.name, "expiresAt": ending.expires_at}
+        arguments = {"old": kept, "new": _document(record)}
+        await self._deployment.run_system("_system/keys:rotate", encode_wire(arguments))
+        self._keys.records[key_id] = record
+        self._keys.records[old.key_id] = ending
+        # What the old key has opened is opened again with it, and then ends with it.
+        self._deployment.on_key_revoked(old.key_id)
+        return key, self._described(record), self._described(ending)
+
+    def _named(self, which: str) -> KeyRecord:
         matching = [
             record
             for record in self._keys.records.values()
@@ -128,11 +172,7 @@ class Keyring:
         if len(matching) != 1:
             what = "no key" if not matching else "more than one key"
             raise RequestError(f"{what} is named {which!r}", code="KeyNotFound", status=404)
-        record = matching[0]
-        await self._deployment.run_system("_system/keys:revoke", encode_wire({"keyId": record.key_id}))
-        self._keys.records.pop(record.key_id, None)
-        self._deployment.on_key_revoked(record.key_id)
-        return self._described(record)
+        return matching[0]
 
     def listed(self) -> list[dict[str, Any]]:
         """Return what is known of every key, the oldest first."""
@@ -161,3 +201,9 @@ class Keyring:
 
     def _prefix(self, record: KeyRecord) -> str:
         return shown_prefix(self._keys.name, record.key_id, hashed=bool(record.digest))
+
+
+def _document(record: KeyRecord) -> dict[str, Any]:
+    """Return the record as it is stored."""
+    fields: dict[str, Any] = msgspec.to_builtins(record)
+    return {field: value for field, value in fields.items() if value not in (None, "")}

@@ -30,6 +30,7 @@ EXIT_CODES: dict[str, int] = {
     "DataFolderUnusable": 3,
     "EnvMissing": 3,
     "KeyNotFound": 2,
+    "FirstKey": 2,
     "CronNotFound": 2,
     "JobNotFound": 2,
     "InvalidId": 2,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -39,6 +39,11 @@ class _NewKey(msgspec.Struct, rename="camel"):
 
 class _WhichKey(msgspec.Struct):
     key: str
+
+
+class _Rotation(msgspec.Struct, rename="camel"):
+    key: str
+    grace_ms: Annotated[float, msgspec.Meta(ge=0)]
 
 
 @contextlib.contextmanager
@@ -135,6 +140,14 @@ class AdminApi:
         body: _WhichKey = decode_body(await request.json_body(), _WhichKey)
         with _failures_are_of_the_request():
             return json_response(await self._deployment.keyring.revoke(body.key))
+
+    async def rotate_key(self, request: HttpRequest) -> Response:
+        """POST /api/convexpy/keys/rotate: the one answer that holds the new key, and what becomes of the old one."""
+        await admin_for(self._identities, request, "keys:manage")
+        body: _Rotation = decode_body(await request.json_body(), _Rotation)
+        with _failures_are_of_the_request():
+            key, described, old = await self._deployment.keyring.rotate(body.key, body.grace_ms)
+        return json_response({"key": key, **described, "old": old})
 
     async def canonical_urls(self, request: HttpRequest) -> Response:
         """GET /api/v1/get_canonical_urls."""

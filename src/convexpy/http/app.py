@@ -92,6 +92,7 @@ class ApiApp:
             ("GET", "/api/convexpy/keys"): admin.list_keys,
             ("POST", "/api/convexpy/keys"): admin.create_key,
             ("POST", "/api/convexpy/keys/revoke"): admin.revoke_key,
+            ("POST", "/api/convexpy/keys/rotate"): admin.rotate_key,
             ("GET", "/api/v1/get_canonical_urls"): admin.canonical_urls,
             ("POST", "/api/cancel_job"): schedule.cancel_job,
             ("POST", "/api/cancel_all_jobs"): schedule.cancel_all_jobs,

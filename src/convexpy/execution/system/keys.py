@@ -33,6 +33,20 @@ def revoke(context: CallContext, args: dict[str, Any]) -> None:
         context.transaction.system_delete(TABLE, record["_id"])
 
 
+def rotate(context: CallContext, args: dict[str, Any]) -> None:
+    """Keep the record of a new key under the name of an old one, which gets another name and an end.
+
+    The name is free, since the two change places in one transaction.
+    """
+    old = args["old"]
+    record = _find(context, old["keyId"])
+    if record is None:
+        raise Error("the key was revoked meanwhile", code="KeyNotFound")
+    changes = {"name": old["name"], "expiresAt": old["expiresAt"]}
+    context.transaction.system_patch(TABLE, record["_id"], changes)
+    create(context, args["new"])
+
+
 def used(context: CallContext, args: dict[str, Any]) -> None:
     """Note when a key was last used."""
     record = _find(context, args["keyId"])
@@ -43,5 +57,6 @@ def used(context: CallContext, args: dict[str, Any]) -> None:
 FUNCTIONS = {
     "_system/keys:create": create,
     "_system/keys:revoke": revoke,
+    "_system/keys:rotate": rotate,
     "_system/keys:used": used,
 }
