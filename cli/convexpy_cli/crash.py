@@ -19,7 +19,7 @@ def report(error: Exception) -> failure.Failure:
     text = "\n".join(
         [
             *(f"{name}: {value}" for name, value in version_info().items()),
-            f"command: {masking.mask(' '.join(sys.argv[1:]))}",
+            f"command: {masking.mask(' '.join(_shape(sys.argv[1:])))}",
             "",
             masking.mask("".join(traceback.format_exception(error))),
         ]
@@ -31,6 +31,18 @@ def report(error: Exception) -> failure.Failure:
         failure.BUG,
         hint=f"the report is in {file}" if file else "run again with --debug for the traceback",
     )
+
+
+def _shape(arguments: list[str]) -> list[str]:
+    """Return the command and its flags; what they are about, which may be secret, is left out."""
+    from convexpy_cli import table
+
+    found = table.find([word for word in arguments if not word.startswith("-")])
+    names = found[0].split() if found is not None else []
+    return [
+        word.partition("=")[0] if word.startswith("-") else word if word in names else "…"
+        for word in arguments
+    ]
 
 
 def _write(text: str) -> Path | None:

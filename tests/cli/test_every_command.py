@@ -150,6 +150,9 @@ CASES: dict[str, Case] = {
 }
 """A command line for each command, in an order that works: what one needs, one before it has made."""
 
+MAY_KEEP = ("credentials.toml", ".env.local", "job.json", "results.json", "stdout", "stderr")
+"""Files that may hold secrets: those that are there for it, and those of the tests themselves."""
+
 FOLLOWING = ("logs -f", "status --watch", "run notes:list --watch", "dev --typecheck disable")
 """Command lines that go on until they are stopped: --timeout is what ends them here."""
 
@@ -223,6 +226,7 @@ class Place:
     scratch: Path
     server: ServerProcess
     values: dict[str, str]
+    secrets: dict[str, str]
 
     def lines(self, templates: Sequence[str], *flags: str) -> list[list[str]]:
         return [[*shlex.split(template.format(**self.values)), *flags] for template in templates]
@@ -242,6 +246,10 @@ class Place:
             "HOME": str(self.scratch / "home"),
             "CONVEXPY_URL": url or self.server.url,
             "CONVEXPY_DEPLOY_KEY": key or self.values["key"],
+            # A proxy that is dead, and what it would be told: the deployment is on this machine.
+            **dict.fromkeys(
+                ("HTTP_PROXY", "HTTPS_PROXY"), f"http://user:{self.secrets['proxy']}@127.0.0.1:9"
+            ),
             **environment,
         }
         return run_all(lines, self.folder, self.scratch / name, environment=variables, closed_stdin=closed)
@@ -274,10 +282,17 @@ def place(deployment: ServerProcess, tmp_path: Path) -> Place:
     for number in range(3):
         values[f"note{number}"] = deployment.call("mutation", "notes:add", text=f"note {number}")
     values["job"] = deployment.call("mutation", "notes:later")
-    found = Place(folder, tmp_path, deployment, values)
+    secrets = {
+        "key": deployment.admin_key.partition("|")[2],
+        "variable": "value-that-nobody-sees",
+        "proxy": "password-of-the-proxy",
+        "file": "value-in-a-file",
+    }
+    (folder / ".env.local").write_text(f"SOMETHING={secrets['file']}\n")
+    found = Place(folder, tmp_path, deployment, values, secrets)
     prepared = found.run(
         [["storage", "put", *["notes.jsonl"] * 3, "--json"], ["backup", "create", "--json"],
-         ["keys", "create", f"spare{values['number']}", "--json"], ["export", "--path", "snapshot.zip"], ["keys", "list", "--json"]], "prepare"
+         ["keys", "create", f"spare{values['number']}", "--json"], ["export", "--path", "snapshot.zip"], ["env", "set", "SECRET", secrets["variable"], "--replace-existing"]], "prepare"
     )  # fmt: skip
     assert [each.status for each in prepared] == [0] * 5, prepared
     for number, file in enumerate(json.loads(prepared[0].stdout)):
@@ -309,6 +324,24 @@ def wrong(ended: Ended, statuses: Sequence[int], *, machine: bool) -> list[str]:
     ):
         faults.append("no error object")
     return [f"{fault}: {shown}" for fault in faults]
+
+
+def leaks(place: Place, ended: Sequence[Ended]) -> list[str]:
+    """Where a secret has come to be seen or kept."""
+    found = [
+        f"the {name} is shown by {' '.join(each.arguments)}"
+        for each in ended
+        for name, secret in place.secrets.items()
+        if secret in each.stdout + each.stderr
+    ]
+    for file in place.scratch.rglob("*"):
+        if not file.is_file() or file.name in MAY_KEEP:
+            continue
+        content = file.read_bytes()
+        found += [
+            f"the {name} is in {file}" for name, secret in place.secrets.items() if secret.encode() in content
+        ]
+    return found
 
 
 def is_for_programs(ended: Ended) -> bool:
@@ -345,14 +378,13 @@ def test_with_nobody_there_every_command_does_its_work(place: Place, closed: boo
         place.lines([case.words for _, case in cases], *flags),
         "live",
         closed=closed,
-        HTTPS_PROXY="http://127.0.0.1:9",
-        HTTP_PROXY="http://127.0.0.1:9",
     )
     faults = [
         fault
         for each, (_, case) in zip(ended, cases, strict=True)
         for fault in wrong(each, case.statuses("live"), machine=not closed)
     ]
+    faults += leaks(place, ended)
     assert not faults, "\n\n".join(faults)
 
 
@@ -371,7 +403,11 @@ def test_a_deployment_that_is_of_no_use_ends_every_command(
         url = None if situation == "wrong" else f"http://127.0.0.1:{listener.getsockname()[1]}"
         key = place.values["key"][:-6] + "abcdef" if situation == "wrong" else None
         place.values |= {"url": url or place.values["url"], "key": key or place.values["key"]}
-        flags = [*(["--json"] if machine else []), *(["--timeout", "0.25"] if situation == "silent" else [])]
+        place.secrets["key of this test"] = place.values["key"].partition("|")[2]
+        flags = [
+            *(["--json", "--debug"] if machine else []),
+            *(["--timeout", "0.25"] if situation == "silent" else []),
+        ]
         ended = place.run(
             place.lines([case.words for _, case in cases], *flags),
             situation,
@@ -384,6 +420,7 @@ def test_a_deployment_that_is_of_no_use_ends_every_command(
         for each, (_, case) in zip(ended, cases, strict=True)
         for fault in wrong(each, case.statuses(situation), machine=machine)
     ]
+    faults += leaks(place, ended)
     assert not faults, "\n\n".join(faults)
 
 
@@ -396,6 +433,7 @@ def test_what_cannot_be_asked_ends_the_command(place: Place, closed: bool) -> No
         for each, status in zip(ended, UNANSWERED.values(), strict=True)
         for fault in wrong(each, (status,), machine=False)
     ]
+    faults += leaks(place, ended)
     assert not faults, "\n\n".join(faults)
 
 
@@ -403,4 +441,5 @@ def test_what_cannot_be_asked_ends_the_command(place: Place, closed: bool) -> No
 def test_commands_that_follow_end_at_their_time_limit(place: Place) -> None:
     ended = place.run(place.lines(FOLLOWING, "--json", "--timeout", "1.5"), "following", closed=True)
     faults = [fault for each in ended for fault in wrong(each, (124,), machine=True)]
+    faults += leaks(place, ended)
     assert not faults, "\n\n".join(faults)

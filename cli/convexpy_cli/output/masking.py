@@ -7,7 +7,7 @@ import re
 _KNOWN: set[str] = set()
 # An admin key, `name|secret`, in whatever text it stands; and the user-info of a URL.
 _KEY = re.compile(r"\b([A-Za-z0-9][\w:.-]{0,63})\|([0-9a-fA-F]{16,})")
-_USER_INFO = re.compile(r"(\w+://)[^/\s:@]+:[^/\s@]+@")
+_USER_INFO = re.compile(r"(\w+://)[^/\s?#\"'<>]+@")
 _BEARER = re.compile(r"(?i)(authorization[\"']?\s*[:=]\s*[\"']?(?:bearer|convex|basic)\s+)\S+")
 
 

@@ -34,7 +34,7 @@ OWN_PACKAGES = ("msgspec", "sortedcontainers", "typing_extensions")
 """What every executor has imported for itself: the app can only get the version that is there."""
 _CONVEXPY = re.compile(r"convexpy\s*(\[[^\]]*\])?\s*([=<>!~;@#].*)?", re.IGNORECASE)
 _NAMES_FILES = re.compile(r"\s*(-|\.{1,2}/|[^#]*\.(whl|zip|tar\.gz)\b)")
-_USER_INFO = re.compile(r"(\w+://)[^/\s@]+@")
+_USER_INFO = re.compile(r"(\w+://)[^/\s?#\"'<>]+@")
 _INSTALLER_VARIABLES = re.compile(
     r"(PIP|UV)_\w+|(HTTPS?|NO|ALL)_PROXY|NETRC|SYSTEMDRIVE|APPDATA|LOCALAPPDATA", re.IGNORECASE
 )
