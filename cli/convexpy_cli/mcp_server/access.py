@@ -1,0 +1,114 @@
+"""Which deployments an agent sees, by selectors that name them, and what it may do there."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from convexpy_cli import deployments, failure, targets
+from convexpy_cli.invocation import Invocation
+from convexpy_cli.mcp_server.rpc import InvalidParams
+from convexpy_cli.mcp_server.tools import TOOLS, Tool
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from convexpy.client import AdminClient
+
+TEXT_LENGTH_MAX = 80_000
+"""About 20,000 tokens: a longer answer is of no use to who reads it."""
+
+
+@dataclass(frozen=True)
+class Permissions:
+    """What was allowed when the server was started."""
+
+    read_only: bool = False
+    production_reads: bool = False
+    production_writes: bool = False
+    disabled: tuple[str, ...] = field(default=())
+
+
+class Deployments:
+    """The deployments of a project as an agent knows them."""
+
+    def __init__(self, run: Invocation, permissions: Permissions) -> None:
+        self._run = run
+        self._permissions = permissions
+        self._names: dict[str, str] = {}
+        self._production: set[str] = set()
+
+    def tools(self) -> list[Tool]:
+        """Return the tools that may be used at all."""
+        status = Tool(
+            "status",
+            "The deployments that can be asked, each with its selector.",
+            self.status,
+            {},
+            local=True,
+        )
+        return [
+            tool
+            for tool in (status, *TOOLS)
+            if tool.name not in self._permissions.disabled
+            and not (self._permissions.read_only and tool.writes)
+        ]
+
+    def call(self, name: str, arguments: dict[str, Any]) -> str:
+        """Run a tool; return its answer as text, cut at a length that can be read."""
+        tool = next(each for each in self.tools() if each.name == name)
+        given = dict(arguments)
+        if tool.local:
+            value = tool.run(self._run, **given)
+        else:
+            with self._opened(given.pop("deploymentSelector"), tool) as (run, client):
+                value = tool.run(run, client, **given)
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
+        if len(text) > TEXT_LENGTH_MAX:
+            left = len(text) - TEXT_LENGTH_MAX
+            return (
+                f"{text[:TEXT_LENGTH_MAX]}\n… {left} more characters: ask for less, or go on with the cursor"
+            )
+        return text
+
+    def status(self, run: Invocation) -> Any:
+        """Return the deployments with their selectors; production ones only if reading them was allowed."""
+        shown: list[dict[str, Any]] = []
+        for row in deployments.listed(run):
+            if row["production"] and not (
+                self._permissions.production_reads or self._permissions.production_writes
+            ):
+                continue
+            selector = next((key for key, name in self._names.items() if name == row["name"]), None)
+            if selector is None:
+                selector = f"{row['name']}:{secrets.token_hex(4)}"
+                self._names[selector] = row["name"]
+            if row["production"]:
+                self._production.add(row["name"])
+            shown.append(
+                {"deploymentSelector": selector, **{key: row[key] for key in ("name", "type", "url")}}
+            )
+        return {"deployments": shown}
+
+    @contextmanager
+    def _opened(self, selector: str, tool: Tool) -> Generator[tuple[Invocation, AdminClient], None, None]:
+        name = self._names.get(selector)
+        if name is None:
+            raise InvalidParams("no such deploymentSelector: take one from `status`")
+        if name in self._production and tool.writes and not self._permissions.production_writes:
+            raise failure.Failure(
+                "ConsentRequired",
+                f'"{name}" is production: {tool.name} is not allowed there',
+                failure.REFUSED,
+                hint="convexpy mcp --allow-production-writes",
+            )
+        settings = replace(self._run.settings, deployment=name, url=None, admin_key=None, yes=True)
+        run = Invocation(settings, self._run.output)
+        try:
+            with targets.connected(run, "mcp") as (_, client):
+                yield run, client
+        finally:
+            run.close()
