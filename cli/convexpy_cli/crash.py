@@ -37,8 +37,8 @@ def _shape(arguments: list[str]) -> list[str]:
     """Return the command and its flags; what they are about, which may be secret, is left out."""
     from convexpy_cli import table
 
-    found = table.find([word for word in arguments if not word.startswith("-")])
-    names = found[0].split() if found is not None else []
+    starts = (table.find(arguments[place:]) for place in range(len(arguments)))
+    names = next((found[0].split() for found in starts if found is not None), [])
     return [
         word.partition("=")[0] if word.startswith("-") else word if word in names else "…"
         for word in arguments

@@ -6,6 +6,7 @@ import shutil
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from convexpy.client import AdminClient
 from convexpy.errors import ProjectError
@@ -26,6 +27,7 @@ from convexpy.project import (
     user_remotes,
 )
 from convexpy_cli import failure, showing
+from convexpy_cli.output import masking
 from convexpy_cli.prompts import line_of_stdin
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ def _row(
     return {
         "name": name,
         "type": kind,
-        "url": url,
+        "url": None if url is None else masking.mask(url),
         "production": flags.get("production") is True,
         "protected": flags.get("protected") is True,
         "hasKey": has_key,
@@ -217,6 +219,8 @@ def checked(run: Invocation, url: str, key: str | None, *, reuse: bool) -> tuple
     """
     if not url.startswith(("http://", "https://")):
         raise failure.usage(f"{url!r} is not an http(s) URL")
+    if "@" in urlsplit(url).netloc:
+        raise failure.usage("the URL holds a user name or a password", "the URL alone, and --key -")
     url = url.rstrip("/")
     if key == "-":
         key = line_of_stdin("--key")

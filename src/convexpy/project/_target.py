@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from convexpy.errors import ProjectError
 from convexpy.project._config import Config, NamedDeployment
@@ -234,6 +235,13 @@ class _Resolver:
 def _checked_url(url: str, source: str) -> str:
     if not url.startswith(("http://", "https://")):
         raise ProjectError(f"{url!r} is not an http(s) URL ({source})", code="ConfigInvalid")
+    if "@" in urlsplit(url).netloc:
+        # Nothing would use them, and a URL is shown in many places.
+        raise ProjectError(
+            f"the URL holds a user name or a password ({source})",
+            code="ConfigInvalid",
+            hint="the URL alone: what lets you in is the admin key",
+        )
     return url.rstrip("/")
 
 
