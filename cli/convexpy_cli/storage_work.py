@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import mimetypes
 import os
@@ -12,10 +13,10 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from convexpy.client import FileClient, FileInfo, Unreachable
-from convexpy_cli import failure
+from convexpy.client import DeploymentError, FileClient, FileInfo, Unreachable
+from convexpy_cli import failure, storage_references
 from convexpy_cli.at_once import each_at_once
 from convexpy_cli.readable import size_text
 from convexpy_cli.transfer_bar import TransferBar, transfer_bar
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 AT_ONCE = 4
 PIECE_BYTES = 256 * 1024
 STDIN = "-"
+SHOWN_MAX = 20
 
 
 def missing(id: str) -> failure.Failure:
@@ -36,7 +38,21 @@ def missing(id: str) -> failure.Failure:
 
 def listed(client: AdminClient, limit: int, sort: str, type_: str | None) -> list[FileInfo]:
     """Return the files to show."""
-    found: Iterator[FileInfo] = FileClient(client).list()
+    return chosen(FileClient(client).list(), limit, sort, type_)
+
+
+def unreferenced(
+    run: Invocation, client: AdminClient, limit: int, sort: str, type_: str | None
+) -> list[FileInfo]:
+    """Return the files to show that no document points to; say what it took to know."""
+    files = list(FileClient(client).list())
+    found = storage_references.scan(client, {file.id for file in files})
+    run.output.note(found.cost())
+    return chosen((file for file in files if file.id not in found.references), limit, sort, type_)
+
+
+def chosen(found: Iterator[FileInfo], limit: int, sort: str, type_: str | None) -> list[FileInfo]:
+    """Return those of a type, in the order asked for, at most `limit` (0: all)."""
     if type_ is not None:
         found = (file for file in found if fnmatchcase(file.content_type or "", type_))
     if sort == "size":
@@ -63,32 +79,94 @@ def described(file: FileInfo) -> str:
 # Sending
 
 
-def check_readable(files: Sequence[str]) -> None:
-    """Refuse, before anything is sent, what can't be read."""
-    if files.count(STDIN) > 1:
+def files_of(arguments: Sequence[str]) -> list[tuple[str, str]]:
+    """Return (path, name) of every file that is meant: folders with all that is in them, patterns with what fits.
+
+    A file in a folder is named by its path from there. Nothing is sent if one of them can't be read.
+    """
+    if arguments.count(STDIN) > 1:
         raise failure.usage("- stands for standard input, once")
-    for name in files:
+    found: list[tuple[str, str]] = []
+    for argument in arguments:
+        path = Path(argument)
+        if argument == STDIN:
+            found.append((STDIN, STDIN))
+        elif path.is_dir():
+            found += [(str(file), file.relative_to(path).as_posix()) for file in _inside(path)]
+        elif not path.exists() and glob.has_magic(argument):
+            found += [(str(file), file.as_posix()) for file in _matching(argument)]
+        else:
+            found.append((argument, path.name))
+    for name, _ in found:
         if name != STDIN and not (Path(name).is_file() and os.access(name, os.R_OK)):
-            raise failure.Failure("FileNotReadable", f"{name} is no file that can be read", failure.FAILED)
+            raise _unreadable(f"{name} is no file that can be read")
+    return found
 
 
-def put(run: Invocation, client: AdminClient, files: Sequence[str], type_: str | None) -> list[FileInfo]:
-    """Store files, several at once; return them in their order."""
-    sizes = [None if name == STDIN else Path(name).stat().st_size for name in files]
+def _inside(folder: Path) -> list[Path]:
+    """Return the files in a folder and those below it; links to folders are not followed."""
+    files = sorted(Path(top, name) for top, _, names in os.walk(folder) for name in names)
+    if not files:
+        raise _unreadable(f"{folder} holds no files")
+    return files
+
+
+def _matching(pattern: str) -> list[Path]:
+    files = sorted(Path(name) for name in glob.glob(pattern, recursive=True) if Path(name).is_file())  # noqa: PTH207 - absolute patterns, too
+    if not files:
+        raise _unreadable(f"no file is called like {pattern}")
+    return files
+
+
+def _unreadable(message: str) -> failure.Failure:
+    return failure.Failure("FileNotReadable", message, failure.FAILED)
+
+
+def put(
+    run: Invocation, client: AdminClient, files: Sequence[tuple[str, str]], type_: str | None
+) -> list[dict[str, Any]]:
+    """Store files, several at once; return what is known of them, in their order.
+
+    Raises:
+        DeploymentError: one was refused or broke off. Those stored before stay, and are named.
+    """
+    sizes = [None if path == STDIN else Path(path).stat().st_size for path, _ in files]
     known = [size for size in sizes if size is not None]
     total = sum(known) if len(known) == len(sizes) else None
 
+    stored: dict[int, dict[str, Any]] = {}
+
     with transfer_bar(run.settings, "storing", total) as bar:
 
-        def put_one(place: int) -> FileInfo:
-            return _put_one(FileClient(client).clone(), files[place], sizes[place], type_, bar)
+        def put_one(place: int) -> None:
+            path, name = files[place]
+            info = _put_one(FileClient(client).clone(), path, sizes[place], type_, bar)
+            stored[place] = {**info.to_json(), "name": None if path == STDIN else name}
 
-        if len(files) == 1:
-            return [put_one(0)]
-        # Standard input is read in the main thread: one that waits for it could not be left behind.
-        named = [place for place, name in enumerate(files) if name != STDIN]
-        stored = dict(zip(named, each_at_once(put_one, named, AT_ONCE), strict=True))
-        return [stored.get(place) or put_one(place) for place in range(len(files))]
+        try:
+            # Standard input is read in the main thread: one that waits for it could not be left behind.
+            named = [place for place, (path, _) in enumerate(files) if path != STDIN]
+            if len(files) > 1:
+                each_at_once(put_one, named, AT_ONCE)
+            for place in range(len(files)):
+                if place not in stored:
+                    put_one(place)
+        except DeploymentError as error:
+            _name_stored(run, [stored[place] for place in sorted(stored)], len(files), error)
+            raise
+    return [stored[place] for place in range(len(files))]
+
+
+def _name_stored(run: Invocation, stored: list[dict[str, Any]], count: int, error: DeploymentError) -> None:
+    """Say of a failure what came before it. What was under way beside it may have been stored, too."""
+    if count == 1:
+        return
+    for file in stored:
+        run.output.note(f"stored  {file['id']}  {file['name']}")
+    error.hint = error.hint or (
+        f"{len(stored)} of {count} stored: send the others again, from their start (an upload can't be resumed)"
+    )
+    error.data = error.data or {"stored": stored}
 
 
 def _put_one(
@@ -109,6 +187,46 @@ def _put_one(
 def _pieces(file: BinaryIO) -> Iterator[bytes]:
     while piece := file.read(PIECE_BYTES):
         yield piece
+
+
+# Deleting
+
+
+def delete(run: Invocation, client: AdminClient, ids: list[str], *, unchecked: bool) -> None:
+    """Delete files; what points to them is named first, and then it has to be agreed to."""
+    if not unchecked:
+        _check_references(run, client, ids)
+    FileClient(client).delete(ids)
+
+
+def _check_references(run: Invocation, client: AdminClient, ids: list[str]) -> None:
+    try:
+        found = storage_references.scan(client, set(ids))
+    except DeploymentError as error:
+        if error.code != "KeyKindForbidden":
+            raise
+        run.output.note("this key may not read documents: whether one points to the file is not known")
+        return
+    run.output.detail(found.cost())
+    if not found.references:
+        return
+    pointing = [each for id in ids for each in found.references.get(id, ())]
+    for each in pointing[:SHOWN_MAX]:
+        run.output.note(f"in use by {each}")
+    if len(pointing) > SHOWN_MAX:
+        run.output.note(f"… and {len(pointing) - SHOWN_MAX:,} more")
+    count = len(found.references)
+    what = f"{count} of these files" if len(ids) > 1 else "the file"
+    question = f"{len(pointing):,} {'document' if len(pointing) == 1 else 'documents'} still point to {what}"
+    if "data-delete" in run.settings.allow or run.prompts.confirm(f"{question}. Delete?", default=False):
+        return
+    raise failure.Failure(
+        "ConsentRequired",
+        question,
+        failure.REFUSED,
+        hint="--allow=data-delete, or take the ids out of the documents first",
+        data={"references": [vars(each) for each in pointing[:SHOWN_MAX]]},
+    )
 
 
 # Fetching

@@ -127,3 +127,80 @@ def test_what_is_refused(storage: Storage, deployed: ServerProcess) -> None:
     storage("list", key=key)
     assert code_of(storage("put", "-", "--json", stdin=b"x", expect=5, key=key)) == "KeyKindForbidden"
     assert code_of(storage("delete", "x", "--json", expect=5, key=key)) == "KeyKindForbidden"
+
+
+SCHEMA = """
+from convexpy import define_schema, define_table, v
+
+schema = define_schema({
+    "pictures": define_table({"file": v.id("_storage"), "more": v.array(v.object({"id": v.id("_storage")}))}),
+    "words": define_table({"text": v.string()}),
+    "free": define_table(v.any()),
+})
+"""
+WRITE = """
+from convexpy import mutation
+
+@mutation
+def add(ctx, table: str, document: dict) -> str:
+    return ctx.db.insert(table, document)
+"""
+
+
+def test_folders_and_patterns(storage: Storage, project: Path) -> None:
+    for name in ("album/b.txt", "album/deep/er/a.txt", "x1.log", "x2.log", "x3.txt"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(name)
+    (project / "album" / "loop").symlink_to(project / "album")
+    found = json.loads(storage("put", "album", "x*.log", "x3.txt", "--json").stdout)
+    assert [each["name"] for each in found] == ["b.txt", "deep/er/a.txt", "x1.log", "x2.log", "x3.txt"]
+    assert storage("get", found[1]["id"], "-o", "-").stdout == b"album/deep/er/a.txt"
+    (project / "nothing").mkdir()
+    assert code_of(storage("put", "nothing", "--json", expect=1)) == "FileNotReadable"
+    assert code_of(storage("put", "*.none", "--json", expect=1)) == "FileNotReadable"
+
+
+def test_what_is_stored_before_a_failure_is_named(storage: Storage, project: Path, tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path / "data", "--file-mib", "1")
+    try:
+        (project / "fits").write_bytes(b"x")
+        target = ("--url", server.url, "--admin-key", server.admin_key)
+        # Standard input comes last.
+        done = storage("put", "-", "fits", "--json", *target, stdin=bytes(2 * 1024 * 1024), expect=1)
+        error = json.loads(done.stderr.splitlines()[-1])["error"]
+        (file,) = error["data"]["stored"]
+        assert file["name"] == "fits"
+        assert error["hint"].startswith("1 of 2 stored")
+        assert storage("get", file["id"], "-o", "-", *target).stdout == b"x"
+    finally:
+        server.close()
+
+
+def test_files_that_documents_point_to(storage: Storage, deployed: ServerProcess, project: Path) -> None:
+    deployed.push_ok({"schema.py": SCHEMA, "write.py": WRITE})
+    for name in "abcde":
+        (project / name).write_text(name)
+    a, b, c, d, e = storage("put", *"abcde").stdout.decode().split()
+    for table, document in (
+        ("pictures", {"file": a, "more": [{"id": b}]}),
+        ("free", {"any": [{"where": c}]}),
+        ("words", {"text": d}),
+    ):
+        deployed.call("mutation", "write:add", table=table, document=document)
+    done = storage("list", "--unreferenced", "--limit", "0", "--json")
+    listed = json.loads(done.stdout)
+    assert {file["id"] for file in listed} & {a, b, c, d, e} == {d, e}
+    assert {file["references"] for file in listed} == {0}
+    assert "read 2 documents of free, pictures" in done.stderr.decode()
+
+    refused = storage("delete", b, "--json", expect=9)
+    error = json.loads(refused.stderr.splitlines()[-1])["error"]
+    assert error["code"] == "ConsentRequired"
+    assert [(each["table"], each["path"]) for each in error["data"]["references"]] == [
+        ("pictures", "more[0].id")
+    ]
+    assert "in use by pictures" in refused.stderr.decode()
+    storage("delete", e)
+    storage("delete", b, "--allow=data-delete")
+    storage("delete", c, "--unchecked")
+    assert {file["id"] for file in json.loads(storage("list", "--json").stdout)} & {a, b, c, d, e} == {a, d}

@@ -13,17 +13,26 @@ from convexpy_cli.options import leaf_command
 
 @leaf_command(
     formats=("human", "plain", "json"),
-    examples=("convexpy storage list", "convexpy storage list --sort size --type 'image/*'"),
+    examples=(
+        "convexpy storage list",
+        "convexpy storage list --sort size --type 'image/*'",
+        "convexpy storage list --unreferenced --limit 0",
+    ),
 )
 def storage_list(
     run: Invocation,
     limit: Annotated[int, Option("--limit", help="how many; 0 is all")] = 50,
     sort: Annotated[str, Option("--sort", help="created (newest first) or size (largest first)")] = "created",
     type_: Annotated[str | None, Option("--type", help="only this content type; * is a wildcard")] = None,
+    unreferenced: Annotated[
+        bool, Option("--unreferenced", help="only files that no document points to; reads the tables")
+    ] = False,
 ) -> None:
     """List files: id, size, content type, when stored.
 
-    Exit codes: 0 done, 2 bad --sort or --limit.
+    --unreferenced reads all documents of tables that may hold ids of files (a `v.id("_storage")`, a `v.any()`, or no schema)
+    and says how many those were. Ids in a `v.string()` are not seen, nor is what is written meanwhile. Exit codes: 0 done, 2
+    bad --sort or --limit.
     """
     from convexpy_cli import storage_work, targets
 
@@ -32,31 +41,41 @@ def storage_list(
     if limit < 0:
         raise failure.usage("--limit must not be negative", "--limit 0 lists all")
     with targets.connected(run, "storage list") as (_, client):
-        found = storage_work.listed(client, limit, sort, type_)
+        if unreferenced:
+            found = storage_work.unreferenced(run, client, limit, sort, type_)
+        else:
+            found = storage_work.listed(client, limit, sort, type_)
     columns = ["id", "size", "type", "created"]
-    run.output.table(
-        columns, [storage_work.cells(file) for file in found], [file.to_json() for file in found]
-    )
+    references = 0 if unreferenced else None
+    described = [{**file.to_json(), "name": None, "references": references} for file in found]
+    run.output.table(columns, [storage_work.cells(file) for file in found], described)
 
 
 @leaf_command(
-    examples=("convexpy storage put report.pdf", "tar c . | convexpy storage put - --type application/x-tar")
+    examples=(
+        "convexpy storage put report.pdf",
+        "convexpy storage put pictures/ 'scans/*.png' --json",
+        "tar c . | convexpy storage put - --type application/x-tar",
+    )
 )
 def storage_put(
     run: Invocation,
-    files: Annotated[list[str], Argument(help="files; - is standard input")],
+    files: Annotated[list[str], Argument(help="files, folders, patterns; - is standard input")],
     type_: Annotated[str | None, Option("--type", help="content type [by the file's name]")] = None,
 ) -> None:
-    """Store files; print one id per line, in the order of the files.
+    """Store files; print one id per line, in the order of the files. Several are sent at once.
 
-    Each is checked by its SHA-256 when it has arrived. Exit codes: 0 done, 1 one could not be read, 6 the transfer broke off.
+    Of a folder all files are stored, those in folders below it too, in the order of their paths. --json has the name of each,
+    relative to the folder; the deployment itself keeps no names. Each is checked by its SHA-256 when it has arrived. An upload
+    that broke off can't be resumed: what is stored by then is named, the rest is to be sent again. Exit codes: 0 done, 1 one
+    could not be read (then nothing is sent), 6 the transfer broke off.
     """
     from convexpy_cli import storage_work, targets
 
-    storage_work.check_readable(files)
+    wanted = storage_work.files_of(files)
     with targets.connected(run, "storage put", writes=True) as (_, client):
-        stored = storage_work.put(run, client, files, type_)
-    run.output.result([file.to_json() for file in stored], "\n".join(file.id for file in stored))
+        stored = storage_work.put(run, client, wanted, type_)
+    run.output.result(stored, "\n".join(file["id"] for file in stored))
 
 
 @leaf_command(examples=("convexpy storage get kg2… -o report.pdf", "convexpy storage get kg2… -o - | tar t"))
@@ -114,18 +133,24 @@ def storage_info(run: Invocation, id: Annotated[str, Argument(help="the file's i
 @leaf_command(
     examples=("convexpy storage delete kg2…", "convexpy storage delete --allow=data-delete kg2… kg3…")
 )
-def storage_delete(run: Invocation, ids: Annotated[list[str], Argument(help="ids of files")]) -> None:
+def storage_delete(
+    run: Invocation,
+    ids: Annotated[list[str], Argument(help="ids of files")],
+    unchecked: Annotated[
+        bool, Option("--unchecked", help="do not look for documents that point to them")
+    ] = False,
+) -> None:
     """Delete files, all of them or none. More than one needs --allow=data-delete.
 
-    Exit codes: 0 done, 1 one of them does not exist, 9 no consent.
+    Documents that point to them are looked for first, in all tables that may hold ids of files; if there are any, they are
+    named, and deleting needs a yes or --allow=data-delete. Exit codes: 0 done, 1 one of them does not exist, 9 no consent.
     """
-    from convexpy.client import FileClient
-    from convexpy_cli import targets
+    from convexpy_cli import storage_work, targets
 
     if len(ids) > 1 and "data-delete" not in run.settings.allow:
         raise failure.Failure(
             "ConsentRequired", f"this deletes {len(ids)} files", failure.REFUSED, hint="--allow=data-delete"
         )
     with targets.connected(run, "storage delete", writes=True) as (_, client):
-        FileClient(client).delete(ids)
+        storage_work.delete(run, client, ids, unchecked=unchecked)
     run.output.result({"deleted": ids}, "\n".join(ids))
