@@ -222,9 +222,7 @@ def checked(run: Invocation, url: str, key: str | None, *, reuse: bool) -> tuple
     if "@" in urlsplit(url).netloc:
         raise failure.usage("the URL holds a user name or a password", "the URL alone, and --key -")
     url = url.rstrip("/")
-    if key == "-":
-        key = line_of_stdin("--key")
-    elif key is not None:
+    if key not in (None, "-"):
         run.output.warn("a key on the command line is visible to others and kept by shells: use --key -")
     client = AdminClient(url, None, source="the command line")
     try:
@@ -232,7 +230,7 @@ def checked(run: Invocation, url: str, key: str | None, *, reuse: bool) -> tuple
     finally:
         client.close()
     key = (
-        key
+        (line_of_stdin("--key") if key == "-" else key)
         or (stored_key(url) if reuse else None)
         or run.prompts.secret(f"Key for {url}", answered_by="--key -")
     )

@@ -22,6 +22,8 @@ def env_list(
     """List the deployment's variables: name, length and a fingerprint that shows whether a value changed.
 
     Values are printed only with --reveal, quoted so that `env set --from-file` reads them back.
+
+    Exit codes: 0 done, 5 key, 6 unreachable.
     """
     from convexpy_cli import environment, targets
 
@@ -43,7 +45,10 @@ def env_list(
 
 @leaf_command(examples=("convexpy env get API_KEY",))
 def env_get(run: Invocation, name: Annotated[str, Argument(help="the variable")]) -> None:
-    """Print the value of one variable. Exit 1 if it is not set."""
+    """Print the value of one variable.
+
+    Exit codes: 0 done, 1 it is not set, 5 key, 6 unreachable.
+    """
     from convexpy_cli import targets
 
     with targets.connected(run, "env get") as (_, client):
@@ -87,7 +92,10 @@ def env_set(
 
 @leaf_command(examples=("convexpy env remove OLD_KEY",))
 def env_remove(run: Invocation, names: Annotated[list[str], Argument(help="the variables")]) -> None:
-    """Remove variables. One that is not set is no error."""
+    """Remove variables. One that is not set is no error.
+
+    Exit codes: 0 done, 5 key, 6 unreachable, 9 a protected deployment without consent.
+    """
     from convexpy_cli import environment, targets
 
     with targets.connected(run, "env remove", writes=True) as (_, client):

@@ -45,6 +45,7 @@ def mcp(
     """
     from convexpy_cli.main import version_text
     from convexpy_cli.mcp_server import access, rpc
+    from convexpy_cli.output import masking
 
     disabled = tuple(disable_tools.split(",")) if disable_tools else ()
     permissions = access.Permissions(read_only, production_reads, production_writes, disabled)
@@ -57,10 +58,10 @@ def mcp(
 
     def described(error: Exception) -> str:
         if not hasattr(error, "to_json"):
-            return f"{type(error).__name__}: {error}"
+            return masking.mask(f"{type(error).__name__}: {error}")
         shown = failure.shown(error)
         hint = f"\ntry: {shown['hint']}" if shown["hint"] else ""
-        return f"error[{shown['code']}]: {shown['message']}{hint}"
+        return masking.mask(f"error[{shown['code']}]: {shown['message']}{hint}")
 
     rpc.run(rpc.Server("convexpy", version_text(), tools, deployments.call, described))
 

@@ -8,7 +8,10 @@ from convexpy_cli.options import leaf_command
 
 @leaf_command(examples=("convexpy version --json",))
 def version(run: Invocation) -> None:
-    """Print the version; with -v or --json also Python, platform, protocol and how it was installed."""
+    """Print the version; with -v or --json also Python, platform, protocol and how it was installed.
+
+    Exit codes: 0 done.
+    """
     from convexpy_cli import about
 
     info = about.version_info()
