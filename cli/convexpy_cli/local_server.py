@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 from convexpy.project import DEFAULT_PORTS, LocalDeployment, free_pairs, port_holder, port_is_free
@@ -45,12 +45,12 @@ class LocalServer:
         port: int | None = None,
         site_port: int | None = None,
         host: str = "127.0.0.1",
-        debugger: str = "",
+        debugging: Mapping[str, str] | None = None,
     ) -> LocalServer:
         """Start the server of `local` and wait until it listens. The lock must be ours.
 
-        Ports that are given are required; without, those of the last time are used, else the next free pair. `debugger` is
-        the address of a terminal for `breakpoint()`.
+        Ports that are given are required; without, those of the last time are used, else the next free pair.
+        `debugging` are variables that say where functions are debugged.
 
         Raises:
             Failure: `PortInUse`, or `ServerStartFailed` with the end of the server's log.
@@ -58,7 +58,7 @@ class LocalServer:
         local.prepare()
         for pair in _candidates(local, port, site_port, host):
             try:
-                server = _launch(local, pair, host, debugger)
+                server = _launch(local, pair, host, debugging or {})
             except failure.Failure as error:
                 if error.code != "PortInUse" or port is not None:
                     raise
@@ -129,7 +129,9 @@ def _port_in_use(port: int) -> failure.Failure:
     )
 
 
-def _launch(local: LocalDeployment, ports: tuple[int, int], host: str, debugger: str) -> LocalServer:
+def _launch(
+    local: LocalDeployment, ports: tuple[int, int], host: str, debugging: Mapping[str, str]
+) -> LocalServer:
     command = [sys.executable, "-m", "convexpy.serve", "--data", str(local.folder), "--host", host]
     command += [
         "--port",
@@ -153,7 +155,7 @@ def _launch(local: LocalDeployment, ports: tuple[int, int], host: str, debugger:
             stdout=subprocess.PIPE,
             stderr=log,
             cwd=local.project.root,
-            env=_environment(debugger),
+            env=_environment(debugging),
             # A group of its own: Ctrl-C at the terminal is for us, and we stop the server in order.
             start_new_session=posix,
             pass_fds=() if theirs is None else (theirs,),
@@ -174,9 +176,9 @@ def _launch(local: LocalDeployment, ports: tuple[int, int], host: str, debugger:
     return LocalServer(process, ours, ready)
 
 
-def _environment(debugger: str) -> dict[str, str]:
-    variables = {name: value for name, value in os.environ.items() if name != "CONVEXPY_DEBUGGER"}
-    return {**variables, "CONVEXPY_DEBUGGER": debugger} if debugger else variables
+def _environment(debugging: Mapping[str, str]) -> dict[str, str]:
+    ours = ("CONVEXPY_DEBUGGER", "CONVEXPY_EDITOR")
+    return {**{name: value for name, value in os.environ.items() if name not in ours}, **debugging}
 
 
 def _first_line(stream: IO[bytes], deadline_s: float) -> bytes:

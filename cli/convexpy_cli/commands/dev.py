@@ -51,6 +51,12 @@ def dev(
         Path | None,
         Option("--env-from", help="variables for a new local deployment, set before the first push"),
     ] = None,
+    debugpy: Annotated[
+        int | None,
+        Option(
+            "--debugpy", metavar="PORT", help="wait for an editor to attach there, and debug functions in it"
+        ),
+    ] = None,
 ) -> int:
     """Serve the project locally, push every save, keep _generated/ fresh and show the logs.
 
@@ -62,6 +68,8 @@ def dev(
 
     if once and until_success:
         raise failure.usage("--once and --until-success exclude each other")
+    if debugpy is not None and (no_server or no_push):
+        raise failure.usage("--debugpy needs a server of its own: leave out --no-server and --no-push")
     config = run.project.config
     settings = LoopSettings(
         once=once,
@@ -74,10 +82,13 @@ def dev(
         tail_logs=_mode("tail_logs", tail_logs or config.tail_logs),
         run=function,
         start=start if start is not None else config.start,
+        debugpy=debugpy,
     )
     target = run.target()
     session = Session(run, settings)
     if target.kind == "remote":
+        if debugpy is not None:
+            raise failure.usage("--debugpy is for the local deployment")
         return session.remote(target)
     if host not in ("127.0.0.1", "localhost", "::1"):
         run.output.warn(f"--host {host}: the local server can be reached from other machines")

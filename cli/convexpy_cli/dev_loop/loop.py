@@ -39,6 +39,7 @@ class LoopSettings:
     tail_logs: str
     run: str | None
     start: str
+    debugpy: int | None = None
 
 
 class Loop:

@@ -23,6 +23,7 @@ from convexpy.project import (
 from convexpy_cli import failure, targets
 from convexpy_cli.dev_loop import states
 from convexpy_cli.dev_loop.debugger import DebuggerTerminal
+from convexpy_cli.dev_loop.editor import Editor
 from convexpy_cli.dev_loop.loop import Loop, LoopSettings
 from convexpy_cli.local_server import LocalServer
 from convexpy_cli.waiting import wait_for
@@ -46,6 +47,7 @@ class Session:
         self._local: LocalDeployment | None = None
         self._interrupts = 0
         self._debugger: DebuggerTerminal | None = None
+        self._editor: Editor | None = None
 
     def local(
         self, *, port: int | None, site_port: int | None, host: str, no_server: bool, env_from: Path | None
@@ -64,10 +66,8 @@ class Session:
         self._handle_signals()
         try:
             is_new = local.admin_key() is None
-            self._debugger = DebuggerTerminal.if_somebody_is_there(self._run)
-            debugger = self._debugger.listen(local.folder) if self._debugger is not None else ""
             server = self._server = LocalServer.start(
-                local, port=port, site_port=site_port, host=host, debugger=debugger
+                local, port=port, site_port=site_port, host=host, debugging=self._debugging(local)
             )
             target = replace(target, url=server.url, site_url=server.site_url, admin_key=local.admin_key())
             self._write_env(target)
@@ -78,6 +78,8 @@ class Session:
         finally:
             if self._debugger is not None:
                 self._debugger.close()  # what is paused goes on, or the server would wait for it
+            if self._editor is not None:
+                self._editor.close()
             if self._server is not None:
                 self._server.stop()
             local.release()
@@ -114,6 +116,14 @@ class Session:
         exit_code = self._loop.run()
         self._loop.screen.stopped(exit_code)
         return exit_code
+
+    def _debugging(self, local: LocalDeployment) -> dict[str, str]:
+        """Return the variables that tell the server where functions are debugged: in an editor, or at this terminal."""
+        if self._settings.debugpy is not None:
+            self._editor = Editor.wait_for(self._settings.debugpy, self._run.output)
+            return {"CONVEXPY_EDITOR": self._editor.address}
+        self._debugger = DebuggerTerminal.if_somebody_is_there(self._run)
+        return {} if self._debugger is None else {"CONVEXPY_DEBUGGER": self._debugger.listen(local.folder)}
 
     def _check_folder(self) -> None:
         functions = self._run.project.functions

@@ -63,6 +63,7 @@ class DeploymentSettings:
     secret_key: bytes | None = None
     install_packages: bool = False
     debugger: str = ""
+    editor: str = ""
 
 
 class FatalHandler(Protocol):
@@ -287,6 +288,7 @@ class Deployment:
             name=self.settings.name,
             spool=str(self.storage.blobs.spool),
             debugger=self.settings.debugger,
+            editor=self.settings.editor,
             knobs=self.settings.knobs,
         )
 

@@ -13,7 +13,8 @@ class ExecutorSettings(msgspec.Struct, frozen=True, kw_only=True):
     `folder` holds the materialised modules of `version`; `label` is the developer's name of that folder. `data_path` is
     the checkpoint. `cloud_url` and `site_url` are the public origins. `secret` signs upload addresses (of the deployment
     `name`) and cursors. Actions put the content of files to store into `spool`.
-    `debugger` is where `breakpoint()` finds a terminal, `""` where there is none.
+    `debugger` is where `breakpoint()` finds a terminal, `""` where there is none;
+    `editor` where an editor has attached to debug every executor.
     """
 
     version: int
@@ -28,6 +29,7 @@ class ExecutorSettings(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     spool: str = ""
     debugger: str = ""
+    editor: str = ""
     knobs: Knobs = Knobs()
 
 

@@ -58,6 +58,10 @@ def run(role: Role, stream: socket.socket, word: Word, settings: ExecutorSetting
     random.seed()
     gc.enable()
     gc.set_threshold(GC_ALLOCATIONS, 20, 50)
+    if settings.editor:
+        from convexpy.execution import editor
+
+        editor.attach(settings.editor)
     memory = settings.knobs.executor_memory_bytes
     if role == "actions":
         _limit_memory(settings.knobs.action_executor_memory_bytes)

@@ -20,6 +20,9 @@ LITERAL_KEYS = "CONVEXPY_EXTRA_ADMIN_KEYS"
 """Keys to accept as they stand, for tools that have one built in. Not an option: other users see command lines."""
 DEBUGGER = "CONVEXPY_DEBUGGER"
 """Where `breakpoint()` finds the terminal of `convexpy dev`. Not an option either: it may hold a token."""
+EDITOR = "CONVEXPY_EDITOR"
+"""Where executors connect to be debugged in an editor."""
+UNLIMITED_S = 7 * 24 * 3600.0
 
 
 class DataFolderUnusable(Error):
@@ -54,6 +57,11 @@ def debugger(options: ServeOptions) -> str:
     return "" if options.production else os.environ.get(DEBUGGER, "")
 
 
+def editor(options: ServeOptions) -> str:
+    """Return where executors connect to be debugged in an editor; in production nowhere."""
+    return "" if options.production else os.environ.get(EDITOR, "")
+
+
 def _cores() -> int:
     """Return how many cores this process may use."""
     try:
@@ -73,6 +81,9 @@ def knobs(options: ServeOptions) -> Knobs:
         "ping_interval_s": options.ping_interval_s,
         "file_bytes": None if options.file_mib is None else options.file_mib * 2**20,
     }
+    if editor(options):
+        # A function that stands at a breakpoint of an editor looks like one that is slow.
+        given |= {"function_cpu_s": UNLIMITED_S, "action_timeout_s": UNLIMITED_S}
     return msgspec.structs.replace(
         read_limits(options.config, defaults),
         **{name: value for name, value in given.items() if value is not None},

@@ -142,6 +142,7 @@ class _Process:
             literal_keys=literal_keys,
             install_packages=options.production,
             debugger=given.debugger(options),
+            editor=given.editor(options),
         )
         self._deployment = Deployment(
             storage, settings, on_fatal=self._fatal, starter=given.starter(options), clock=clock
