@@ -141,7 +141,8 @@ def _no_such_command(rest: list[str], arguments: list[str]) -> int:
             arguments,
         )
     meant = table.nearest(rest[0], table.names())
-    hint = f"did you mean `convexpy {meant}`?" if meant else "convexpy --help lists the commands"
+    near = f"did you mean `convexpy {meant}`?" if meant else "convexpy --help lists the commands"
+    hint = table.ELSEWHERE.get(rest[0], near)
     return _usage_error(f'no command "{rest[0]}"', hint, arguments)
 
 

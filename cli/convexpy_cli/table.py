@@ -171,6 +171,23 @@ FAMILIES = {
 """Words that are followed by a second one."""
 
 
+ELSEWHERE = {
+    "dashboard": "there is no dashboard yet: use data, logs, functions list --stats and status",
+    "dash": "there is no dashboard yet: use data, logs, functions list --stats and status",
+    "insights": "convexpy functions list --stats",
+    "network-test": "convexpy doctor --network",
+    "project": "there are no hosted projects: convexpy init makes one here",
+    "reinit": "convexpy init",
+    "ai-files": "convexpy init . --agents",
+    "integration": "sign-in is configured in convex/auth_config.py: convexpy docs auth",
+    "auth": "sign-in is configured in convex/auth_config.py: convexpy docs auth",
+    "ls": "convexpy data",
+    "start": "convexpy dev",
+    "push": "convexpy deploy",
+}
+"""Words that people try, above all from the official command line, and what to use."""
+
+
 def find(words: list[str]) -> tuple[str, Command, int] | None:
     """Return (full name, command, number of words used) for the start of `words`, or None."""
     for count in (3, 2, 1):
