@@ -37,11 +37,18 @@ def write(ctx: MutationCtx, text: str) -> int:
 async def act(ctx: ActionCtx, n: int) -> int:
     doubled = n * 2
     return doubled
+
+
+@query
+def own(ctx: QueryCtx) -> int:
+    breakpoint()
+    return 3
 """
 CALLS: tuple[tuple[str, dict[str, Any], int, str, str, Any], ...] = (
     ("stops:look", {"name": "ann"}, 8, "text", "'ANN'", "ANN!"),
     ("stops:write", {"text": "x"}, 13, "text", "'x'", 1),
     ("stops:act", {"n": 4}, 20, "doubled", "8", 8),
+    ("stops:own", {}, 26, "1 + 1", "2", 3),
 )
 
 
@@ -63,7 +70,7 @@ def test_an_editor_stops_in_queries_mutations_and_actions(project: Path, backgro
     held = local.holder()
     assert held is not None
     assert held.port == 0  # nothing is served before somebody attaches
-    editor = Editor(port, {file: [line for _, _, line, *_ in CALLS]})
+    editor = Editor(port, {file: [line for _, _, line, *_ in CALLS[:3]]})
     dev.until("pushed")
     holder = local.holder()
     assert holder is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,17 @@ def many(ctx) -> int:
     for _ in range(2000):
         breakpoint()
     return 5
+"""
+
+HTTP = """
+from convexpy import PlainTextResponse, http_router
+
+http = http_router()
+
+@http.route("/stop", method="GET")
+async def stop(ctx, request):
+    breakpoint()
+    return PlainTextResponse("stopped")
 """
 
 
@@ -345,6 +357,43 @@ def test_two_calls_pause_at_once(paused_server: ServerProcess, debugger: Debugge
         each.read_prompt()
         each.goes_on()
     assert sorted(call.result() for call in calls) == ["N0!", "N1!", "N2!"]
+
+
+def test_so_many_may_pause_and_no_more(paused_server: ServerProcess, debugger: DebuggerSocket) -> None:
+    server = paused_server
+    calls = [Running(lambda n=n: server.call("query", "app:look", name=f"n{n}")) for n in range(8)]
+    paused = [debugger.next() for _ in calls]
+    answer = server.request("POST", "/api/query", {"path": "app:look", "args": {"name": "more"}})[1]
+    assert answer["value"] == "MORE!"
+    assert answer["logLines"] == ["[WARN] breakpoint() skipped: many calls are paused already"]
+    for each in paused:
+        each.read_prompt()
+        each.goes_on()
+    assert {call.result() for call in calls} == {f"N{n}!" for n in range(8)}
+    again = Running(lambda: server.call("query", "app:look", name="x"))
+    debugger.next().goes_on()
+    assert again.result() == "X!"
+
+
+def test_http_actions_and_fresh_interpreters(start_server: Any, debugger: DebuggerSocket) -> None:
+    server = start_server("--starter", "spawn", env={"CONVEXPY_DEBUGGER": debugger.address})
+    server.push_ok({"app.py": APP, "http.py": HTTP})
+
+    def get() -> Any:
+        with urllib.request.urlopen(f"{server.site_url}/stop", timeout=20) as response:
+            return response.read()
+
+    for work, value in (
+        (get, b"stopped"),
+        (lambda: server.call("query", "app:look", name="x"), "X!"),
+        (lambda: server.call("mutation", "app:mark_slowly", n=1), 0),
+    ):
+        call = Running(work)
+        paused = debugger.next()
+        paused.read_prompt()
+        assert "breakpoint()" in paused.type("l")
+        paused.goes_on()
+        assert call.result() == value
 
 
 def test_a_job_runs_once_and_quitting_it_is_its_end(

@@ -20,21 +20,23 @@ class PausedFunction:
         connection.settimeout(WAIT_S)
         self.connection = connection
         self.stream = connection.makefile("rb")
+        self.shown = self._read = ""
         self.head: dict[str, Any] = json.loads(self.stream.readline())
 
     def read_prompt(self) -> str:
         """Return what is shown up to the next prompt; fail if the function goes on instead."""
         assert self.prompts_again(), f"the function went on: {self.shown!r}"
-        return self.shown.removesuffix(PROMPT)
+        return self.shown
 
     def prompts_again(self) -> bool:
         """Read up to the next prompt, or to the end; say which it was."""
-        self.shown = ""
-        while not self.shown.endswith(PROMPT):
+        while PROMPT not in self._read:
             part = self.stream.read1(4096)
             if not part:
+                self.shown = self._read
                 return False
-            self.shown += part.decode()
+            self._read += part.decode()
+        self.shown, _, self._read = self._read.partition(PROMPT)
         return True
 
     def type(self, command: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from convexpy.deployment.outcome import Outcome, failed
+from convexpy.deployment.paused import PAUSED_MAX, passing_breakpoints
 from convexpy.execution.actions import REVOKED
 from convexpy.execution.connection import ExecutorConnection
 from convexpy.limits import Knobs
@@ -102,7 +103,8 @@ class ActionDispatcher:
             loop.call_later(BEGIN_WITHIN_S, self._check_begun, slot, action),
             loop.call_later(action.timeout_s, self._timeout, slot, action),
         ]
-        slot.connection.send(action.call)
+        standing = sum(len(each.paused) for each in self._slots)
+        slot.connection.send(action.call if standing < PAUSED_MAX else passing_breakpoints(action.call))
 
     def _check_begun(self, slot: _Slot, action: _Action) -> None:
         if not action.begun and action.call.id in slot.actions:

@@ -23,7 +23,7 @@ import msgspec
 
 from convexpy.database import Group, GroupCommitter
 from convexpy.deployment.outcome import Outcome, failed
-from convexpy.deployment.paused import PausedMutations
+from convexpy.deployment.paused import PausedMutations, passing_breakpoints
 from convexpy.deployment.slots import Offenders, TransactionSlot, limit_name
 from convexpy.deployment.timeline import LogTimeline, TailRow
 from convexpy.execution.connection import ExecutorConnection
@@ -123,7 +123,8 @@ class MutationPipeline:
             and (force or not self._gate_closed)
             and self._accepted_bytes < self._knobs.speculative_bytes_max
         ):
-            slot.call(self._waiting.popleft())
+            call = self._waiting.popleft()
+            slot.call(passing_breakpoints(call) if self._paused.is_full else call)
             if force:
                 break
 

@@ -11,6 +11,13 @@ import msgspec
 from convexpy.protocol.frames import Call, CallFailure, Result
 
 QUIT = "DebuggerQuit"
+PAUSED_MAX = 8
+"""How many calls of a kind may stand in a debugger, each in a process of its own; more pass their breakpoints."""
+
+
+def passing_breakpoints(call: Call) -> Call:
+    """Return a call that does not stop, for enough others do."""
+    return call if call.breakpoints != "on" else msgspec.structs.replace(call, breakpoints="full")
 
 
 class PausedMutations:
@@ -24,6 +31,11 @@ class PausedMutations:
         """A call has been paused."""
         self._calls[call.id] = call
         self._behind[call.id] = []
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many stand still as may."""
+        return len(self._calls) >= PAUSED_MAX
 
     def holds(self, call: Call) -> bool:
         """Keep a call if its client waits for a paused one; say whether that is so."""

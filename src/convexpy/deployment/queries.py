@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from convexpy.deployment.outcome import Outcome, failed
+from convexpy.deployment.paused import PAUSED_MAX, passing_breakpoints
 from convexpy.deployment.slots import Offenders, TransactionSlot, limit_name
 from convexpy.deployment.timeline import LogTimeline, TailRow
 from convexpy.execution.connection import ENDED_BY_SIGNAL, ExecutorConnection
@@ -42,6 +43,7 @@ class QueryDispatcher:
         self._slots: list[TransactionSlot] = []
         self._queries: dict[int, _Query] = {}
         self._waiting: deque[_Query] = deque()
+        self._standing: set[int] = set()
         self.offenders = Offenders()
         self.executors_lost = 0
 
@@ -84,7 +86,7 @@ class QueryDispatcher:
             return
         slot = min(self._slots, key=lambda candidate: len(candidate.sent))
         query.row, query.ts, query.paused = self._timeline.row, self._timeline.ts, False
-        slot.call(query.call)
+        slot.call(query.call if len(self._standing) < PAUSED_MAX else passing_breakpoints(query.call))
 
     # Executors
 
@@ -147,6 +149,7 @@ class QueryDispatcher:
         if query is None:
             return
         if query.paused:
+            self._standing.discard(call.id)
             stale = not self._timeline.unchanged_since(query.ts, result.reads)
         else:
             stale = self._timeline.touched_since(query.row, result.reads)
@@ -163,6 +166,8 @@ class QueryDispatcher:
 
     def _lost(self, slot: TransactionSlot, reason: str, blamed: Call | None, innocent: list[Call]) -> None:
         self.executors_lost += 1
+        if blamed is not None:
+            self._standing.discard(blamed.id)
         if slot in self._slots:
             self._slots.remove(slot)
             self._need_executor()
@@ -199,6 +204,7 @@ class QueryDispatcher:
         query = self._queries.get(call.id)
         if query is not None:
             query.paused = True
+            self._standing.add(call.id)
         for innocent in self._without(slot, call):
             waiting = self._queries.get(innocent.id)
             if waiting is not None:

@@ -17,7 +17,7 @@ import msgspec
 FRAME_SIZE_BYTES_MAX = 256 * 1024 * 1024
 
 Kind = Literal["query", "mutation", "action", "http", "system"]
-Breakpoints = Literal["on", "off", "quit"]
+Breakpoints = Literal["on", "off", "full", "quit"]
 
 
 class LogLine(msgspec.Struct, array_like=True, frozen=True):
@@ -92,7 +92,8 @@ class Call(msgspec.Struct, array_like=True, tag=6, frozen=True):
     the token of an HTTP action's request is not valid: asking for the identity raises it. `job` is the id of the scheduled
     job, or of the cron job, that this call of a mutation is the run of: path and arguments are those of its document.
     `parent_job` is the id of the job on whose behalf the call is made: if that is canceled, nothing it schedules is run.
-    `breakpoints` says what `breakpoint()` does: where a debugger is had, it stops, is passed over or ends the call.
+    `breakpoints` says what `breakpoint()` does: where a debugger is had, it stops, is passed over (`full`: with a word of
+    it in the log, for many calls stand still already) or ends the call.
     """
 
     id: int
