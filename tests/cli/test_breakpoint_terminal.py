@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import threading
@@ -14,6 +15,9 @@ from support.terminal import Terminal
 
 from convexpy.client import AdminClient
 from convexpy.project import LocalDeployment, open_project
+from convexpy_cli.dev_loop.debugger import DebuggerTerminal
+from convexpy_cli.output.plain import PlainOutput
+from convexpy_cli.settings import Settings
 from convexpy_cli.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")]
@@ -116,3 +120,38 @@ def test_ctrl_c_while_paused_lets_the_function_go_on_and_ends_dev(project: Path,
 
 def _is_short(local: LocalDeployment) -> bool:
     return len(str(local.folder / "debugger.sock")) <= 100
+
+
+def test_without_sockets_that_have_a_path_a_token_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    terminal = DebuggerTerminal(PlainOutput(Settings()), theirs, theirs)
+    monkeypatch.delattr(socket, "AF_UNIX")
+    address = terminal.listen(tmp_path)
+    kind, host, port, token = address.split(":")
+    assert (kind, host, len(token)) == ("tcp", "127.0.0.1", 32)
+    try:
+        for given, taken in (("", False), ("0" * 32, False), (token, True)):
+            with socket.create_connection((host, int(port)), 10) as connection:
+                head = {"token": given, "function": "a:b", "file": "convex/a.py", "line": 3}
+                connection.sendall(json.dumps(head).encode() + b"\nhello")
+                if taken:
+                    assert b"hello" in os.read(ours, 4096)
+                    os.write(ours, b"c\n")
+                    assert connection.recv(16) == b"c\n"
+                else:
+                    assert _ends(connection)
+    finally:
+        terminal.close()
+        os.close(ours)
+        os.close(theirs)
+
+
+def _ends(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True

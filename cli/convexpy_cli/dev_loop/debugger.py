@@ -62,7 +62,7 @@ class DebuggerTerminal:
     @classmethod
     def if_somebody_is_there(cls, run: Invocation) -> DebuggerTerminal | None:
         """Return one if stdin and stderr are a terminal and a person reads."""
-        if run.settings.machine or sys.stdin is None or sys.stderr is None:
+        if run.settings.machine or run.settings.no_input or sys.stdin is None or sys.stderr is None:
             return None
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             return None
