@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from convexpy.client import DeploymentError
 from convexpy.project import parse_env, quote_value
 from convexpy_cli import failure
 from convexpy_cli.invocation import Invocation
+from convexpy_cli.readable import local_time
+
+if TYPE_CHECKING:
+    from convexpy.client import AdminClient
 
 # They choose a target or tell a front end where it is: never variables of functions.
 _NOT_FOR_DEPLOYMENTS = {
@@ -52,14 +55,9 @@ class Changes:
         return ", ".join(parts) or "nothing to do"
 
 
-def described(variables: Mapping[str, str], key: str, *, reveal: bool) -> list[dict[str, Any]]:
-    """Return the rows of `env list`. The fingerprint shows only whether a value is the same as before."""
-    rows: list[dict[str, Any]] = []
-    for name, value in variables.items():
-        digest = hmac.new(key.encode(), f"{name}={value}".encode(), hashlib.sha256).hexdigest()
-        row = {"name": name, "updatedAt": None, "length": len(value), "fingerprint": digest[:4]}
-        rows.append({**row, "value": value} if reveal else row)
-    return rows
+def cells(row: dict[str, Any]) -> list[str]:
+    """Return a variable's line of the list."""
+    return [row["name"], local_time(row["updatedAt"]), str(row["length"]), row["fingerprint"]]
 
 
 def dotenv(variables: Mapping[str, str]) -> Iterable[str]:
@@ -76,7 +74,7 @@ def wanted(run: Invocation, name: str | None, value: str | None, from_file: str 
     if name is None:
         if from_file is None:
             raise failure.usage("which variable?", "convexpy env set NAME [VALUE], or --from-file FILE")
-        return _from_many(run, _read(from_file))
+        return of_deployments(run, read(from_file))
     if "=" in name and value is None:
         name, value = name.split("=", 1)
     if value is not None and from_file is not None:
@@ -84,7 +82,7 @@ def wanted(run: Invocation, name: str | None, value: str | None, from_file: str 
     if value is not None:
         return {name: value}
     if from_file is not None:
-        return {name: _without_newline(_read(from_file))}
+        return {name: _without_newline(read(from_file))}
     if run.prompts.allowed():
         return {name: run.prompts.secret(f"Value of {name}", answered_by="convexpy env set NAME VALUE")}
     piped = "" if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty() else sys.stdin.read()
@@ -98,7 +96,17 @@ def wanted(run: Invocation, name: str | None, value: str | None, from_file: str 
     return {name: _without_newline(piped)}
 
 
-def changes(present: Mapping[str, str], wanted: Mapping[str, str], *, replace: bool) -> Changes:
+def present_values(client: AdminClient) -> dict[str, str | None]:
+    """Return what is set; with a key that may not read values, names whose values are None."""
+    try:
+        return dict(client.environment())
+    except DeploymentError as error:
+        if error.code != "KeyKindForbidden":
+            raise
+    return {row["name"]: None for row in client.described_environment()}
+
+
+def changes(present: Mapping[str, str | None], wanted: Mapping[str, str], *, replace: bool) -> Changes:
     """Return what setting `wanted` does to what is there.
 
     Raises:
@@ -125,7 +133,8 @@ def changes(present: Mapping[str, str], wanted: Mapping[str, str], *, replace: b
     return found
 
 
-def _from_many(run: Invocation, text: str) -> dict[str, str]:
+def of_deployments(run: Invocation, text: str) -> dict[str, str]:
+    """Return the variables of an env file that are for functions; the others are named."""
     variables = parse_env(text)
     skipped = [name for name in variables if name in _NOT_FOR_DEPLOYMENTS]
     if skipped:
@@ -133,7 +142,12 @@ def _from_many(run: Invocation, text: str) -> dict[str, str]:
     return {name: value for name, value in variables.items() if name not in _NOT_FOR_DEPLOYMENTS}
 
 
-def _read(file: str) -> str:
+def read(file: str) -> str:
+    """Return the text of a file, byte for byte.
+
+    Raises:
+        Failure: it can't be read (exit 2).
+    """
     try:
         with Path(file).open(encoding="utf-8", newline="") as source:
             return source.read()

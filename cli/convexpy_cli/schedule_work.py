@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from convexpy_cli import failure
 from convexpy_cli.invocation import Invocation
+from convexpy_cli.moments import moment_ms, span_s
 from convexpy_cli.readable import local_time
 
 if TYPE_CHECKING:
@@ -34,7 +37,26 @@ def _state(job: dict[str, Any]) -> str:
     return "running" if kind == "inProgress" else str(kind)
 
 
-def described(job: dict[str, Any]) -> dict[str, Any]:
+def planned_ms(text: str | None) -> float | None:
+    """Return the moment of `--after` and `--before` in milliseconds since the epoch: `+2h` is from now.
+
+    Raises:
+        Failure: it is no moment (exit 2).
+    """
+    if text is None:
+        return None
+    if text.startswith("+"):
+        return (time.time() + span_s(text[1:])) * 1000
+    return moment_ms(text)
+
+
+def requests(client: AdminClient, jobs: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the request ids of those jobs that have begun, as far as the deployment still knows them."""
+    ids = [job["_id"] for job in jobs if job["state"]["kind"] not in ("pending", "canceled")]
+    return client.requests_of_jobs(ids) if ids else {}
+
+
+def described(job: dict[str, Any], requests: Mapping[str, str]) -> dict[str, Any]:
     """Return a job as scripts read it."""
     return {
         "id": job["_id"],
@@ -44,6 +66,7 @@ def described(job: dict[str, Any]) -> dict[str, Any]:
         "error": job["state"].get("error"),
         "scheduledFor": job["scheduledTime"],
         "completedAt": job.get("completedTime"),
+        "requestId": requests.get(job["_id"]),
     }
 
 
@@ -54,8 +77,9 @@ def job_cells(job: dict[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
-def job_text(job: dict[str, Any]) -> str:
+def job_text(job: dict[str, Any], requests: Mapping[str, str]) -> str:
     """Return a job in full, for people."""
+    request = requests.get(job["_id"])
     lines = {
         "function": job["function"],
         "state": _state(job),
@@ -63,6 +87,8 @@ def job_text(job: dict[str, Any]) -> str:
         "planned for": local_time(job["scheduledTime"]),
         "ended": local_time(job.get("completedTime")),
         "arguments": json.dumps(job["args"][0], ensure_ascii=False),
+        "request": request,
+        "log": f"convexpy logs --request {request}" if request else None,
     }
     return "\n".join(f"{name:<12} {value}" for name, value in lines.items() if value is not None)
 
@@ -90,18 +116,18 @@ def cancel(run: Invocation, client: AdminClient, ids: list[str], function: str |
 def schedule_words(spec: dict[str, Any]) -> str:
     """Return a schedule in words."""
     minute = int(spec.get("minuteUTC", 0))
-    time = f"{int(spec.get('hourUTC', 0)):02}:{minute:02} UTC"
+    at = f"{int(spec.get('hourUTC', 0)):02}:{minute:02} UTC"
     match spec["type"]:
         case "interval":
             return f"every {_span(spec['seconds'])}"
         case "hourly":
             return f"hourly at minute {minute}"
         case "daily":
-            return f"daily at {time}"
+            return f"daily at {at}"
         case "weekly":
-            return f"{spec['dayOfWeek'].capitalize()}s at {time}"
+            return f"{spec['dayOfWeek'].capitalize()}s at {at}"
         case "monthly":
-            return f"monthly on day {int(spec['day'])} at {time}"
+            return f"monthly on day {int(spec['day'])} at {at}"
         case _:
             return str(spec["cronExpr"])
 
@@ -122,7 +148,7 @@ def described_cron(cron: dict[str, Any]) -> dict[str, Any]:
         "cronSpec": cron["cronSpec"],
         "function": cron["function"],
         "args": cron["args"],
-        "nextRuns": [cron["nextRun"]],
+        "nextRuns": [float(ms) for ms in cron["nextRuns"]],
         "last": None
         if last is None
         else {
@@ -139,11 +165,23 @@ def cron_cells(cron: dict[str, Any]) -> list[str]:
     """Return a cron job's line of the list."""
     last = cron["lastRun"]
     ended = "-" if last is None else f"{last['status']['kind']} {local_time(last['ts'])}"
-    following = datetime.fromtimestamp(cron["nextRun"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
     return [
-        cron["name"], schedule_words(cron["cronSpec"]), cron["function"], following, ended,
+        cron["name"], schedule_words(cron["cronSpec"]), cron["function"], following(cron["nextRuns"]), ended,
         f"{cron['failuresInARow']:g}",
     ]  # fmt: skip
+
+
+def following(runs: list[float]) -> str:
+    """Return when a cron job runs next, in local time with its zone and in UTC: the day once, then only what differs."""
+    shown: list[str] = []
+    for zone in (None, UTC):
+        times = [datetime.fromtimestamp(ms / 1000, zone).astimezone(zone) for ms in runs]
+        words, day = [], ""
+        for each in times:
+            words.append(f"{each:%H:%M:%S}" if f"{each:%Y-%m-%d}" == day else f"{each:%Y-%m-%d %H:%M:%S}")
+            day = f"{each:%Y-%m-%d}"
+        shown.append(f"{', '.join(words)} {times[0]:%Z}")
+    return shown[0] if shown[0] == shown[1] else " = ".join(shown)
 
 
 def run_cells(run: dict[str, Any]) -> list[str]:

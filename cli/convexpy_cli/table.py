@@ -80,6 +80,8 @@ COMMANDS: dict[str, Command] = {
     "env get": Command("env", "env_get", "print one variable", "Use"),
     "env set": Command("env", "env_set", "set variables", "Use"),
     "env remove": Command("env", "env_remove", "remove variables", "Use", aliases=("env rm", "env unset")),
+    "env pull": Command("env", "env_pull", "write variables into an env file", "Use"),
+    "env diff": Command("env", "env_diff", "compare variables with a file or a deployment", "Use"),
     "import": Command("import_", "import_", "import a snapshot, JSON or CSV", "Use"),
     "export": Command("export", "export", "export all tables at one moment", "Use"),
     "backup create": Command("backup", "backup_create", "back up everything at one moment", "Use"),

@@ -237,7 +237,7 @@ def test_keys_are_made_once_listed_never_and_revoked_with_consent(
     # The new key pushes nothing that it may not: its kind reads no variables.
     target = ("--url", url, "--admin-key", key)
     assert run(*target, "run", "notes:count").stdout == "0\n"
-    error = run(*target, "env", "list", "--json", expect=5).error()
+    error = run(*target, "env", "get", "ANY", "--json", expect=5).error()
     assert (error["code"], key in json.dumps(error)) == ("KeyKindForbidden", False)
     assert run(*target, "keys", "list", "--json", expect=5).error()["code"] == "KeyKindForbidden"
 

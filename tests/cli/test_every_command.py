@@ -94,6 +94,8 @@ CASES: dict[str, Case] = {
     "env set": Case("env set PLACE here"),
     "env list": Case("env list"),
     "env get": Case("env get PLACE"),
+    "env pull": Case("env pull .env.local"),
+    "env diff": Case("env diff .env.local"),
     "env remove": Case("env remove PLACE"),
     "import": Case("import --table notes --append notes.jsonl"),
     "export": Case("export --path made.zip"),

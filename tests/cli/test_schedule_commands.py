@@ -43,11 +43,25 @@ def test_jobs_are_listed_shown_and_canceled(here: Any, server: ServerProcess) ->
     first, *others = (server.call("mutation", "tasks:plan", ms=3_600_000, text=name) for name in "abcd")
     done = server.call("mutation", "tasks:plan", ms=0, text="done")
     wait_for(lambda: here("schedule", "show", done, "--json").json()["state"] == "success")
+    request = here("schedule", "show", done, "--json").json()["requestId"]
+    assert f"convexpy logs --request {request}" in here("schedule", "show", done).stdout
+    assert '"requestId":"' + request in here(
+        "logs", "--request", request, "--success", "--json"
+    ).stdout.replace(" ", "")
     pending = here("schedule", "list", "--state", "pending", "--json").json()
     assert {job["id"] for job in pending} == {first, *others}
     assert here("schedule", "list", "--function", "other:*", "--json").json() == []
     assert len(here("schedule", "list", "--function", "tasks:*", "--limit", "2", "--json").json()) == 2
     assert "tasks:note" in here("schedule", "list").stdout
+    assert {job["requestId"] for job in here("schedule", "list", "--json").json()} == {None, request}
+    for state in ((), ("--state", "pending")):
+        soon = here("schedule", "list", *state, "--after", "+30m", "--before", "+2h", "--json").json()
+        assert {job["id"] for job in soon} == {first, *others}
+        assert here("schedule", "list", *state, "--after", "+2h", "--json").json() == []
+    past = here("schedule", "list", "--before", "+1m", "--after", "1h", "--json").json()
+    assert [job["id"] for job in past] == [done]
+    error = here("schedule", "list", "--after", "soon", "--json", expect=2).error()
+    assert error["code"] == "UsageError"
     shown = here("schedule", "show", first)
     assert "pending" in shown.stdout
     assert '{"text": "a"}' in shown.stdout
@@ -72,6 +86,13 @@ def test_crons_are_listed_run_and_remembered(here: Any, server: ServerProcess) -
         "tasks:note",
     )
     assert cron["last"] is None
+    week_ms = 7 * 86_400_000
+    first, second, third = cron["nextRuns"]
+    assert (second - first, third - second) == (week_ms, week_ms)
+    assert (
+        first % week_ms == (3 * 86_400 + 3 * 3600 + 7 * 60) * 1000
+    )  # a Sunday; the epoch began on a Thursday
+    assert " 03:07:00 UTC" in here("crons", "list").stdout
     assert "Sundays at 03:07 UTC" in here("crons", "list").stdout
     job = here("crons", "run", "tidy").stdout.strip()
     wait_for(lambda: here("schedule", "show", job, "--json").json()["state"] == "success")

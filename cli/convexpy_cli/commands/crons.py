@@ -12,7 +12,7 @@ from convexpy_cli.options import leaf_command
 
 @leaf_command(formats=("human", "plain", "json"), examples=("convexpy crons list",))
 def crons_list(run: Invocation) -> None:
-    """List the cron jobs: schedule, next run (UTC), how the last one ended, failures in a row.
+    """List the cron jobs: schedule, next three runs (local and UTC), how the last one ended, failures in a row.
 
     Exit codes: 0 done, 5 the key in use may not.
     """
@@ -20,7 +20,7 @@ def crons_list(run: Invocation) -> None:
 
     with targets.connected(run, "crons list") as (_, client):
         crons = client.crons()
-    columns = ["name", "schedule", "function", "next run", "last run", "failures"]
+    columns = ["name", "schedule", "function", "next runs", "last run", "failures"]
     described = [schedule_work.described_cron(cron) for cron in crons]
     run.output.table(columns, [schedule_work.cron_cells(cron) for cron in crons], described)
 

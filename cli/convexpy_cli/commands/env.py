@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Argument, Option
 
@@ -19,28 +19,31 @@ def env_list(
     reveal: Annotated[bool, Option("--reveal", help="print the values, too")] = False,
     names_only: Annotated[bool, Option("--names-only", help="names alone")] = False,
 ) -> None:
-    """List the deployment's variables: name, length and a fingerprint that shows whether a value changed.
+    """List the deployment's variables: name, when set, length, and a fingerprint that shows whether a value changed.
 
-    Values are printed only with --reveal, quoted so that `env set --from-file` reads them back.
+    The fingerprint is keyed by the deployment's secret: it tells nothing but "same as before". Values are printed only with
+    --reveal, quoted so that `env set --from-file` reads them back. Keys that may only set variables see the list, too.
 
     Exit codes: 0 done, 5 key, 6 unreachable.
     """
     from convexpy_cli import environment, targets
 
     with targets.connected(run, "env list") as (_, client):
-        variables = client.environment()
-        rows = environment.described(variables, client.admin_key or "", reveal=reveal)
+        rows: list[dict[str, Any]] = client.described_environment()
+        variables = client.environment() if reveal else {}
+    if reveal:
+        rows = [{**row, "value": variables.get(row["name"])} for row in rows]
     if run.settings.machine:
         run.output.result(rows)
     elif reveal:
         for line in environment.dotenv(variables):
             run.output.text(line)
     elif names_only:
-        for name in variables:
-            run.output.text(name)
+        for row in rows:
+            run.output.text(row["name"])
     else:
-        cells = [[row["name"], str(row["length"]), row["fingerprint"]] for row in rows]
-        run.output.table(["name", "length", "fingerprint"], cells, rows)
+        cells = [environment.cells(row) for row in rows]
+        run.output.table(["name", "set", "length", "fingerprint"], cells, rows)
 
 
 @leaf_command(examples=("convexpy env get API_KEY",))
@@ -84,7 +87,8 @@ def env_set(
 
     wanted = environment.wanted(run, name, value, from_file)
     with targets.connected(run, "env set", writes=True) as (_, client):
-        changes = environment.changes(client.environment(), wanted, replace=replace or name is not None)
+        present = environment.present_values(client)
+        changes = environment.changes(present, wanted, replace=replace or name is not None)
         client.update_environment(changes.to_send(wanted))
     run.output.result(changes.to_json())
     run.output.step("ok", changes.summary())
@@ -99,8 +103,54 @@ def env_remove(run: Invocation, names: Annotated[list[str], Argument(help="the v
     from convexpy_cli import environment, targets
 
     with targets.connected(run, "env remove", writes=True) as (_, client):
-        present = client.environment()
+        present = environment.present_values(client)
         client.update_environment(dict.fromkeys(names, None))
     changes = environment.Changes(removed=[name for name in names if name in present])
     run.output.result(changes.to_json())
     run.output.step("ok", changes.summary())
+
+
+@leaf_command(
+    examples=(
+        "convexpy env pull",
+        "convexpy env pull .env.staging -d staging",
+        "convexpy env pull --replace-existing",
+    )
+)
+def env_pull(
+    run: Invocation,
+    file: Annotated[str, Argument(help="where to")] = ".env.local",
+    replace: Annotated[
+        bool, Option("--replace-existing", help="also change names that the file has with other values")
+    ] = False,
+) -> None:
+    """Write the deployment's variables into an env file: those that it does not have. Prints names, never values.
+
+    A name that the file has with another value is named and left alone without --replace-existing; every other line of the
+    file stays as it is, and a new file is for its owner's eyes only.
+
+    Exit codes: 0 done, 1 the file can't be written, 5 key, 6 unreachable.
+    """
+    from convexpy_cli import environment_files, targets
+
+    with targets.connected(run, "env pull") as (_, client):
+        environment_files.pull(run, client.environment(), file, replace=replace)
+
+
+@leaf_command(
+    formats=("human", "plain", "json"),
+    examples=("convexpy env diff .env.production -d prod", "convexpy env diff staging"),
+)
+def env_diff(
+    run: Invocation,
+    other: Annotated[str, Argument(metavar="FILE|DEPLOYMENT", help="an env file, or a deployment")],
+) -> int:
+    """Compare the deployment's variables with a file or another deployment. Prints names, never values.
+
+    Exit codes: 0 they are the same, 1 they differ, 2 there is no such file, 3 no such deployment, 5 key, 6 unreachable.
+    """
+    from convexpy_cli import environment_files, targets
+
+    with targets.connected(run, "env diff") as (_, client):
+        here = client.environment()
+    return environment_files.show_difference(run, here, environment_files.read_other(run, other))

@@ -13,7 +13,10 @@ from convexpy_cli.options import leaf_command
 
 @leaf_command(
     formats=("human", "plain", "json"),
-    examples=("convexpy schedule list --state pending", "convexpy schedule list --function 'reminders:*'"),
+    examples=(
+        "convexpy schedule list --state pending",
+        "convexpy schedule list --function 'reminders:*' --after 1h --before +1d",
+    ),
 )
 def schedule_list(
     run: Invocation,
@@ -22,24 +25,41 @@ def schedule_list(
     ] = None,
     function: Annotated[str | None, Option("--function", help="path, with * as wildcard")] = None,
     limit: Annotated[int, Option("--limit", help="so many, the latest planned first")] = 100,
+    after: Annotated[
+        str | None,
+        Option("--after", metavar="TIME", help="planned for then or later: 2h (ago), +2h (from now), 14:30"),
+    ] = None,
+    before: Annotated[
+        str | None, Option("--before", metavar="TIME", help="planned for an earlier time than this")
+    ] = None,
 ) -> None:
     """List scheduled functions. Those that ended are kept for a week.
 
-    Exit codes: 0 done, 2 no such state, 5 the key in use may not.
+    Times are those that a function is planned for: a span ago (2h), a span from now (+2h), a time of today, or a date and a
+    time. Exit codes: 0 done, 2 no such state or time, 5 the key in use may not.
     """
     from convexpy_cli import schedule_work, targets
 
     kind = schedule_work.state_kind(state)
     with targets.connected(run, "schedule list") as (_, client):
-        jobs = client.scheduled(state=kind, function=function, limit=limit)
+        jobs = client.scheduled(
+            state=kind,
+            function=function,
+            limit=limit,
+            after=schedule_work.planned_ms(after),
+            before=schedule_work.planned_ms(before),
+        )
+        requests = schedule_work.requests(client, jobs)
     columns = ["function", "state", "planned for", "ended", "id"]
-    described = [schedule_work.described(job) for job in jobs]
+    described = [schedule_work.described(job, requests) for job in jobs]
     run.output.table(columns, [schedule_work.job_cells(job) for job in jobs], described)
 
 
 @leaf_command(formats=("human", "json"), examples=("convexpy schedule show ID",))
 def schedule_show(run: Invocation, id: Annotated[str, Argument(metavar="ID", help="the job")]) -> None:
-    """Show a scheduled function: arguments, times, and how it ended.
+    """Show a scheduled function: arguments, times, how it ended, and the request that it ran as, with the way to its log.
+
+    The request is known as long as the server that ran it has not been started anew, as its log is.
 
     Exit codes: 0 done, 2 there is no such job.
     """
@@ -47,9 +67,10 @@ def schedule_show(run: Invocation, id: Annotated[str, Argument(metavar="ID", hel
 
     with targets.connected(run, "schedule show") as (_, client):
         job = client.scheduled_job(id)
+        requests = schedule_work.requests(client, [] if job is None else [job])
     if job is None:
         raise failure.Failure("JobNotFound", f"there is no scheduled function {id}", failure.USAGE)
-    run.output.result(schedule_work.described(job), schedule_work.job_text(job))
+    run.output.result(schedule_work.described(job, requests), schedule_work.job_text(job, requests))
 
 
 @leaf_command(

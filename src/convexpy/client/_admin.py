@@ -142,7 +142,8 @@ class AdminClient:
     ) -> PushResult:
         """Make these files the live version. Only contents that the server may not know are sent.
 
-        `everything` sends all contents, `options` are more fields of the request, as a deploy has them. After the first push nothing needs to be asked: what was sent is known.
+        `everything` sends all contents, `options` are more fields of the request, as a deploy has them. After the first push
+        nothing needs to be asked: what was sent is known.
         """
         if everything:
             self._sent.clear()
@@ -194,6 +195,10 @@ class AdminClient:
         answer = self._transport.request("GET", "/api/v1/list_environment_variables")
         return dict(answer["environmentVariables"])
 
+    def described_environment(self) -> list[dict[str, Any]]:
+        """Return `name updatedAt length fingerprint` of every variable; for keys that may not read values, too."""
+        return list(self._transport.request("GET", "/api/convexpy/env")["variables"])
+
     def update_environment(self, changes: Mapping[str, str | None]) -> None:
         """Set variables, and remove those whose value is None: all of it or nothing."""
         listed = [{"name": name, "value": value} for name, value in changes.items()]
@@ -242,7 +247,7 @@ class AdminClient:
         return answer
 
     def rotate_key(self, which: str, grace_ms: float) -> dict[str, Any]:
-        """Make a key in place of the one of this name or prefix. The answer's `key` is shown nowhere else; `old` is its past."""
+        """Make a key in place of the one of this name or prefix; it is in the answer's `key`, and nowhere else."""
         body = {"key": which, "graceMs": grace_ms}
         answer: dict[str, Any] = self._transport.request(
             "POST", "/api/convexpy/keys/rotate", body, repeatable=False
@@ -252,16 +257,30 @@ class AdminClient:
     # Jobs and cron jobs
 
     def scheduled(
-        self, *, state: str | None = None, function: str | None = None, limit: int = 100
+        self,
+        *,
+        state: str | None = None,
+        function: str | None = None,
+        limit: int = 100,
+        after: float | None = None,
+        before: float | None = None,
     ) -> list[dict[str, Any]]:
-        """Return scheduled jobs, the latest planned first; `function` is a glob of paths. Times are milliseconds."""
-        args = {"state": state, "path": function, "limit": limit}
+        """Return scheduled jobs, the latest planned first; `function` is a glob of paths. Times are milliseconds.
+
+        `after` and `before` bound what they are planned for.
+        """
+        args = {"state": state, "path": function, "limit": limit, "after": after, "before": before}
         return list(self.call("_system/scheduling:list", args, decode=True).value)
 
     def scheduled_job(self, id: str) -> dict[str, Any] | None:
         """Return a scheduled job, or None."""
         found: dict[str, Any] | None = self.call("_system/scheduling:get", {"id": id}, decode=True).value
         return found
+
+    def requests_of_jobs(self, ids: Sequence[str]) -> dict[str, str]:
+        """Return the request ids of those jobs that ran since the server's start."""
+        path = "/api/convexpy/scheduled/requests"
+        return dict(self._transport.request("POST", path, {"ids": list(ids)})["requests"])
 
     def cancel_job(self, id: str) -> None:
         """Cancel a scheduled job; one that has ended is left alone."""

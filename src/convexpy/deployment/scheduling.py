@@ -21,6 +21,7 @@ import msgspec
 
 from convexpy.auth import ANONYMOUS
 from convexpy.database import system_index
+from convexpy.deployment.job_requests import JobRequests
 from convexpy.deployment.outcome import Outcome, new_request_id
 from convexpy.deployment.timeline import TailRow
 from convexpy.errors import Error
@@ -84,6 +85,7 @@ class SchedulingService:
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
+        self.requests = JobRequests()
         knobs = deployment.settings.knobs
         self.agenda = Agenda(mutations=knobs.scheduled_mutations, actions=knobs.scheduled_actions)
         self._kept_ms = knobs.scheduled_kept_s * 1000
@@ -303,6 +305,7 @@ class SchedulingService:
             self._not_due(job)
             return
         request_id, began_ms = new_request_id(), self._now_ms()
+        self.requests.note(job.id, request_id)
         parent = "" if job.cron else job.id
         call = self._call("action", begun.path, bytes(begun.args), request_id, parent_job=parent)
         function = self._deployment.live.registry.get(begun.path)
@@ -361,6 +364,7 @@ class SchedulingService:
     # Logs and tasks
 
     def _log(self, kind: Kind, job: Job, request_id: str, outcome: Outcome) -> None:
+        self.requests.note(job.id, request_id)
         origin = "Cron" if job.cron else "Scheduler"
         self._deployment.functions.log_end(kind, job.path, outcome, request_id, origin, ANONYMOUS)
 

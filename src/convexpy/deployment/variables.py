@@ -137,7 +137,8 @@ class Variables:
 
     def sealed_again(self) -> bytes:
         """Return the arguments that store every variable anew."""
-        return self.sealed_changes([{"name": name, "value": value} for name, value in self.values.items()])
+        changes = self.sealed([{"name": name, "value": value} for name, value in self.values.items()])
+        return encode_wire({"changes": changes, "again": True})
 
     def take(self, stored: bytes) -> None:
         """Take what that function answered: every variable as stored."""

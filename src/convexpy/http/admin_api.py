@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import msgspec
 
-from convexpy.auth import KeyKind
+from convexpy.auth import KeyKind, Operation
 from convexpy.deployment import Deployment, PushRequest
+from convexpy.deployment.described_variables import described_variables
 from convexpy.errors import Error, ProjectError, PushRejected, RequestError
 from convexpy.http.identify import admin_for, caller_of
 from convexpy.http.messages import HttpRequest, Response, decode_body, error_response, json_response
@@ -103,6 +104,15 @@ class AdminApi:
         return json_response(
             {"environmentVariables": dict(sorted(self._deployment.variables.values.items()))}
         )
+
+    async def describe_environment(self, request: HttpRequest) -> Response:
+        """GET /api/convexpy/env: `name updatedAt length fingerprint` of every variable, for keys that may set them, too."""
+        caller = await caller_of(self._identities, request)
+        operation: Operation = "env:view"
+        if caller.access is not None and caller.access.allows("env:write"):
+            operation = "env:write"
+        await admin_for(self._identities, request, operation)
+        return json_response({"variables": await described_variables(self._deployment)})
 
     async def check_key(self, request: HttpRequest) -> Response:
         """GET /api/check_admin_key."""

@@ -97,6 +97,8 @@ class ApiApp:
             ("POST", "/api/cancel_job"): schedule.cancel_job,
             ("POST", "/api/cancel_all_jobs"): schedule.cancel_all_jobs,
             ("POST", "/api/convexpy/crons/run"): schedule.run_cron,
+            ("POST", "/api/convexpy/scheduled/requests"): schedule.requests,
+            ("GET", "/api/convexpy/env"): admin.describe_environment,
             ("POST", "/api/debug_event"): self._nothing,
             ("GET", "/version"): self._version,
             ("GET", "/instance_version"): self._version,

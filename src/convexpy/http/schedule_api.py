@@ -24,12 +24,16 @@ class _WhichJobs(msgspec.Struct, rename="camel"):
     component_path: str | None = None
 
 
+class _SomeJobs(msgspec.Struct):
+    ids: list[str]
+
+
 class _WhichCron(msgspec.Struct):
     name: str
 
 
 class ScheduleApi:
-    """The routes that change what is scheduled."""
+    """The routes that change what is scheduled, and the one that leads to its logs."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
@@ -58,6 +62,12 @@ class ScheduleApi:
         await admin_for(self._deployment.identities, request, "functions:run")
         body: _WhichCron = decode_body(await request.json_body(), _WhichCron)
         return json_response({"job": await self._run("_system/crons:run", {"name": body.name})})
+
+    async def requests(self, request: HttpRequest) -> Response:
+        """POST /api/convexpy/scheduled/requests: the request ids of those jobs that ran lately, to find their logs."""
+        await admin_for(self._deployment.identities, request, "data:view")
+        body: _SomeJobs = decode_body(await request.json_body(), _SomeJobs)
+        return json_response({"requests": self._deployment.scheduling.requests.find(body.ids)})
 
     async def _run(self, path: str, args: dict[str, Any]) -> Any:
         try:

@@ -8,6 +8,7 @@ from typing import Any
 from convexpy.errors import Error
 from convexpy.execution.host import CallContext
 from convexpy.functions import QueryPlan
+from convexpy.values import canonical_number
 
 TABLE = "_environment_variables"
 NAME = re.compile(r"[a-zA-Z_]+[a-zA-Z0-9_]*")
@@ -55,7 +56,11 @@ def check(name: str, value: str | None) -> None:
 
 
 def update(context: CallContext, args: dict[str, Any]) -> dict[str, str]:
-    """Apply all changes (a value None removes), which the server has checked and encrypted; return all as stored."""
+    """Apply all changes (a value None removes), which the server has checked and encrypted; return all as stored.
+
+    With `again` the values are what they were, encrypted anew.
+    """
+    set_at = {} if args.get("again") else {"updatedAt": canonical_number(float(context.now_ms))}
     for change in args["changes"]:
         name, value = change["name"], change.get("value")
         known = _find(context, name)
@@ -63,9 +68,9 @@ def update(context: CallContext, args: dict[str, Any]) -> dict[str, str]:
             if known is not None:
                 context.transaction.system_delete(TABLE, known["_id"])
         elif known is None:
-            context.transaction.system_insert(TABLE, {"name": name, "value": value})
+            context.transaction.system_insert(TABLE, {"name": name, "value": value, **set_at})
         elif known["value"] != value:
-            context.transaction.system_patch(TABLE, known["_id"], {"value": value})
+            context.transaction.system_patch(TABLE, known["_id"], {"value": value, **set_at})
     everything = {document["name"]: document["value"] for document in list_all(context, {})}
     if len(everything) > COUNT_MAX:
         raise Error(f"more than {COUNT_MAX} variables", code="TooManyEnvironmentVariables")

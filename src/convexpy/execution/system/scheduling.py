@@ -8,11 +8,12 @@ from typing import Any
 from convexpy.errors import ArgumentError, FunctionNotFound
 from convexpy.execution import jobs
 from convexpy.execution.host import CallContext
-from convexpy.functions import Bound, QueryPlan, canonical_path
+from convexpy.functions import Bound, QueryPlan, canonical_path, next_run_ms
 from convexpy.values import canonical_number
 
 UPCOMING_BYTES = 8 * 1024 * 1024
 FORGOTTEN_AT_ONCE = 256
+NEXT_RUNS = 3
 
 
 def schedule(context: CallContext, args: dict[str, Any]) -> str:
@@ -54,15 +55,26 @@ def _pending(from_ms: float | None = None) -> QueryPlan:
 
 
 def list_jobs(context: CallContext, args: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return jobs, the latest planned first: all, or those in one `state`; `path` is a glob of function paths."""
+    """Return jobs: all, or those in one `state`, the latest planned first.
+
+    `path` is a glob of function paths; `after` (included) and `before` bound the time that they are planned for.
+    """
     state, glob, limit = args.get("state"), args.get("path"), int(args.get("limit", 100))
+    after, before = args.get("after"), args.get("before")
     found: list[dict[str, Any]] = []
+    # Times are the second field of the index: bounds of it need a state.
+    lower = None if after is None or state is None else Bound("scheduledTime", after, inclusive=True)
+    upper = None if before is None or state is None else Bound("scheduledTime", before, inclusive=False)
     equal = () if state is None else (("state.kind", state),)
-    plan = QueryPlan(jobs.JOBS, "by_state_and_time", equal=equal, order="desc", system=True)
+    plan = QueryPlan(
+        jobs.JOBS, "by_state_and_time", equal=equal, lower=lower, upper=upper, order="desc", system=True
+    )
     with context.transaction.engine():
         for document in context.transaction.stream(plan):
             path = canonical_path(document["name"])
-            if glob is None or fnmatchcase(path, glob):
+            planned = document["scheduledTime"]
+            inside = (after is None or planned >= after) and (before is None or planned < before)
+            if inside and (glob is None or fnmatchcase(path, glob)):
                 found.append({**document, "function": path})
             if len(found) >= limit:
                 break
@@ -188,12 +200,24 @@ def replace_crons(context: CallContext, crons: list[dict[str, Any]]) -> None:
                 transaction.system_delete(jobs.CRON_LOGS, entry["_id"])
 
 
+def following_runs(schedule: dict[str, Any], next_run: float, count: int = NEXT_RUNS) -> list[float]:
+    """Return when a cron job runs next, and after that; fewer if its schedule comes to an end."""
+    found = [next_run]
+    while len(found) < count:
+        try:
+            found.append(canonical_number(float(next_run_ms(schedule, found[-1]))))
+        except StopIteration:
+            break
+    return found
+
+
 def list_crons(context: CallContext, args: dict[str, Any]) -> list[dict[str, Any]]:
     """Return every cron job with its last and its next run."""
     fields = ("name", "cronSpec", "function", "args", "nextRun", "state")
     return [
         {
             **{field: cron[field] for field in fields},
+            "nextRuns": following_runs(cron["cronSpec"], cron["nextRun"]),
             "lastRun": cron.get("lastRun"),
             "failuresInARow": cron.get("failuresInARow", 0),
         }
