@@ -33,6 +33,13 @@ def stop(ctx: QueryCtx, name: str) -> str:
     return text + "!"
 
 
+@mutation
+def put(ctx: MutationCtx, text: str) -> str:
+    breakpoint()
+    ctx.db.insert("notes", {"text": text})
+    return text + "!"
+
+
 @query
 def talk(ctx: QueryCtx) -> int:
     print("said meanwhile")
@@ -107,13 +114,13 @@ def test_a_paused_function_has_the_terminal_until_it_goes_on(project: Path, dev:
 
 
 def test_ctrl_c_while_paused_lets_the_function_go_on_and_ends_dev(project: Path, dev: Terminal) -> None:
-    call = Call(project, "stops:stop", {"name": "ann"})
+    call = Call(project, "stops:put", {"text": "ann"})
     dev.wait_for("(Pdb) ")
     local = LocalDeployment(open_project(project))
     assert (local.folder / "debugger.sock").stat().st_mode & 0o777 == 0o600 if _is_short(local) else True
     dev.type("\x03")
     assert dev.close()[0] == 130
-    call.result()
+    assert call.result() == "ann!"
     assert wait_for(lambda: True if local.holder() is None else None, 10.0)
     assert not (local.folder / "debugger.sock").exists()
 

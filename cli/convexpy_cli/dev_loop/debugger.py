@@ -30,7 +30,7 @@ SOCKET_PATH_MAX = 100
 HEAD_S = 2.0
 HEAD_BYTES_MAX = 4096
 FOREGROUND_CHECK_S = 0.2
-KEYS = "c goes on · n next line · s step into · p EXPR shows · l source · w where · q ends the call · h help"
+KEYS = "c goes on · n next · s step · p EXPR · l source · w where · q ends it · h help"
 
 
 @dataclass
@@ -94,10 +94,14 @@ class DebuggerTerminal:
         self._thread.start()
         return address
 
-    def close(self) -> None:
-        """Stop to listen; functions that are paused go on."""
+    def release(self) -> None:
+        """Let functions that are paused go on, and stop to listen, without waiting for it."""
         with contextlib.suppress(OSError):
             self._wakes.send(b"x")
+
+    def close(self) -> None:
+        """Stop to listen; functions that are paused go on."""
+        self.release()
         if self._thread is not None:
             self._thread.join(timeout=HEAD_S + 1.0)
             self._thread = None
@@ -122,6 +126,7 @@ class DebuggerTerminal:
                 paused.connection.close()
             if self._active is not None:
                 self._active = None
+                self._show(b"\n")  # what comes next is no answer to the prompt
                 self.taken(False)
 
     def _turn(self, listener: socket.socket) -> bool:

@@ -179,6 +179,8 @@ class Session:
     def _interrupted(self, number: int, _frame: FrameType | None) -> None:
         self._interrupts += 1
         exit_code = failure.INTERRUPTED if number == signal.SIGINT else 128 + number
+        if self._debugger is not None:
+            self._debugger.release()  # first of all: what is paused may still end well
         if self._interrupts == 1 and self._loop is not None:
             self._loop.send(states.Ended(exit_code))
         elif self._interrupts == 1:
