@@ -3,20 +3,20 @@
 Replies leave an executor in batches and die with it, so "the first call without an answer" would accuse the wrong one;
 the word is written before each call and needs no system call.
 
-Format: little-endian u64 call id (0: none), u64 monotonic nanoseconds at its start, u64 CPU nanoseconds of the process
-at its start.
+Format, in the machine's own byte order: u64 call id (0: none), u64 monotonic nanoseconds at its start, u64 CPU nanoseconds of
+the process at its start. The id is written last and looked at before and after the clocks, each in one piece: a reader must
+never see a call with clocks that are not its own, for it kills what seems to run too long.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
-import struct
 import tempfile
 import time
 from dataclasses import dataclass
 
-_WORD = struct.Struct("<QQQ")
+_CALL, _MONOTONIC, _CPU = range(3)
 SIZE_BYTES = 64
 
 
@@ -45,20 +45,27 @@ class Word:
 
     def __init__(self, descriptor: int) -> None:
         self._map = mmap.mmap(descriptor, SIZE_BYTES)
+        self._fields = memoryview(self._map).cast("Q")
 
     def begin(self, call: int) -> None:
-        """Say that `call` starts now."""
-        _WORD.pack_into(self._map, 0, call, time.monotonic_ns(), time.process_time_ns())
+        """Say that `call` starts now. Ids are never used twice, and `end` comes before the next."""
+        fields = self._fields
+        fields[_MONOTONIC] = time.monotonic_ns()
+        fields[_CPU] = time.process_time_ns()
+        fields[_CALL] = call
 
     def end(self) -> None:
         """Say that nothing is running."""
-        _WORD.pack_into(self._map, 0, 0, 0, 0)
+        self._fields[_CALL] = 0
 
     def read(self) -> Running | None:
-        """Return what is running, or None."""
-        call, monotonic_ns, cpu_ns = _WORD.unpack_from(self._map, 0)
-        return Running(call, monotonic_ns, cpu_ns) if call else None
+        """Return what is running, or None; None too if it has just changed."""
+        fields = self._fields
+        call = fields[_CALL]
+        running = Running(call, fields[_MONOTONIC], fields[_CPU])
+        return running if call and fields[_CALL] == call else None
 
     def close(self) -> None:
         """Unmap."""
+        self._fields.release()
         self._map.close()
