@@ -6,11 +6,13 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import Any
 
 from convexpy_cli.output import masking
 from convexpy_cli.output.interface import Mark
 from convexpy_cli.output.plain import PlainOutput
+from convexpy_cli.settings import Settings
 
 
 def dumps(value: Any) -> str:
@@ -20,6 +22,13 @@ def dumps(value: Any) -> str:
 
 class JsonOutput(PlainOutput):
     """Implements `Output` for `--json`: stdout is for the document alone, stderr stays sparse."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        # JSON is UTF-8, whatever the locale says; half a character of a surrogate pair is all that can't be written.
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
     def result(self, value: Any, human: str | None = None) -> None:
         """See `Output.result`."""
