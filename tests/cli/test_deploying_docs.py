@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.plugin import plugin_flags
 from support.processes import ROOT, ServerProcess
 
 from convexpy.errors.exit_codes import EXIT_CODES
@@ -26,7 +27,7 @@ tool=$1
 shift
 case $tool in
     convexpy) exec {sys.executable} -m convexpy_cli "$@" ;;
-    pytest) exec {sys.executable} -m pytest -p convexpy.testing.plugin -p no:cacheprovider -q "$@" ;;
+    pytest) exec {sys.executable} -m pytest {" ".join(plugin_flags())} -p no:cacheprovider -q "$@" ;;
     *) exit 2 ;;
 esac
 """

@@ -7,11 +7,11 @@ import os
 import shutil
 import subprocess
 import sys
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.plugin import plugin_flags
 
 from convexpy.project import list_scaffolds
 from convexpy_cli.shipped import scaffolds_folder
@@ -41,10 +41,7 @@ def test_types_are_clean(run: Any, app: Path) -> None:
 
 @pytest.mark.skipif(importlib.util.find_spec("convexpy.testing.plugin") is None, reason="no plugin")
 def test_its_own_tests_pass(app: Path) -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    if not any(entry.value.startswith("convexpy.testing") for entry in entry_points(group="pytest11")):
-        # Not installed: run from a checkout, where no entry point names the plugin.
-        command += ["-p", "convexpy.testing.plugin"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin_flags()]
     child = subprocess.run(command, cwd=app, capture_output=True, text=True, check=False)
     assert child.returncode == 0, child.stdout
 

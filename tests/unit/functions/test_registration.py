@@ -288,6 +288,7 @@ def test_description_is_what_code_generators_need(app: App) -> None:
         "isAsync": True,
         "params": [{"name": "n", "required": True}, {"name": "s", "required": False}],
         "timeoutS": 1.5,
+        "doc": None,
     }
 
 
