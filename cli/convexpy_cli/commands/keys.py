@@ -15,7 +15,7 @@ from convexpy_cli.options import leaf_command
     examples=(
         "convexpy keys create ci --kind deploy --expires 90d",
         "convexpy keys create reports --kind run --functions 'reports:*'",
-        "convexpy deployment token create ci --save-env .env.production",
+        "convexpy keys create ci --save-env .env.production",
         "convexpy keys create way-back-in --kind admin --data /var/lib/convexpy/data",
     )
 )
@@ -85,7 +85,7 @@ def keys_rotate(
     key_work.rotate(run, which, grace, save_env)
 
 
-@leaf_command(examples=("convexpy keys revoke ci", "convexpy deployment token delete ci"))
+@leaf_command(examples=("convexpy keys revoke ci",))
 def keys_revoke(
     run: Invocation, which: Annotated[str, Argument(help="the name, or the prefix that `keys list` shows")]
 ) -> None:

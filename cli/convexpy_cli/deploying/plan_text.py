@@ -30,6 +30,11 @@ def headline(target: str, url: str, before: str, after: str) -> str:
     return f"Plan for {target if target == url else f'{target} ({url})'} · {before} → {after}"
 
 
+def singular(area: str) -> str:
+    """Return what one thing of an area of the plan is called."""
+    return "index" if area == "indexes" else area.removesuffix("s")
+
+
 def plan_lines(
     changes: Sequence[Mapping[str, Any]], *, covered: frozenset[str], diff: bool
 ) -> Iterator[Line]:

@@ -246,7 +246,9 @@ class _Deploy:
         for change in harmful:
             if self._covers(change["consent"]):
                 continue
-            question = f"{change['area'].removesuffix('s')} {change['name']} goes: {change['detail']}. Agree?"
+            question = (
+                f"{plan_text.singular(change['area'])} {change['name']} goes: {change['detail']}. Agree?"
+            )
             if not self._confirm_harm(question):
                 return blocked
             self._allow.append(change["consent"])

@@ -16,6 +16,7 @@ from convexpy.project import Project, Target, find_checker, open_project
 from convexpy_cli import failure
 from convexpy_cli.dev_loop import jobs, states
 from convexpy_cli.dev_loop.companion import Companion
+from convexpy_cli.dev_loop.consent import ConsentingPush
 from convexpy_cli.dev_loop.screen import Screen
 from convexpy_cli.dev_loop.tail import LogTail
 from convexpy_cli.dev_loop.watcher import Watcher, needs_polling
@@ -57,6 +58,7 @@ class Loop:
         self._watcher = self._make_watcher()
         self._tail = LogTail(self._client.clone(), invocation.output, settings.tail_logs)
         self._companion: Companion | None = None
+        self._consenting = self._make_consenting() if target.kind == "remote" else None
         self._required_seen = False
         self._check_wanted = jobs.LatestOnly()
         self._codegen_wanted = jobs.LatestOnly()
@@ -123,14 +125,25 @@ class Loop:
             self._invocation.output.note("this file system does not tell about changes: files are polled")
         return Watcher(self._project, self.send, poll=poll)
 
+    def _make_consenting(self) -> ConsentingPush:
+        def hold(asking: bool) -> None:
+            (self._tail.hold if asking else self._tail.release)("question")
+
+        # The companion reads from the terminal, too.
+        alone = lambda: self._companion is None  # noqa: E731
+        return ConsentingPush(self._invocation.settings, self._client, may_ask=alone, hold=hold)
+
     def _stop(self) -> None:
         self._pushes.put(None)
+        if self._consenting is not None:
+            self._consenting.restore_terminal()
         self._watcher.stop()
         if self._companion is not None:
             self._companion.stop()
         if self._settings.tail_logs != "disable":
             self._tail.push_ends()
             self._tail.release("debugger")
+            self._tail.release("question")
             self._tail.stop()
         self._client.abort()
 
@@ -174,6 +187,8 @@ class Loop:
             except failure.Failure as error:
                 retry_on = states.retry_on_of("env" if error.code == "EnvMissing" else "files")
                 self.send(states.PushFailed(wanted.round, failure.shown(error), retry_on))
+            except KeyboardInterrupt:
+                self.send(states.Ended(failure.INTERRUPTED))  # Ctrl-C at a question of this thread
             except Exception as error:  # noqa: BLE001 - the edge of this thread; it is shown and reported
                 from convexpy_cli import crash
 
@@ -189,7 +204,10 @@ class Loop:
         if self._settings.typecheck == "enable":
             jobs.hold_back_type_errors(self._project, self._checker)
         everything = self._settings.push_all and wanted.round == 1
-        return self._client.push(wanted.snapshot.files, push_config(self._project), everything=everything)
+        files = wanted.snapshot.files
+        if self._consenting is not None:
+            return self._consenting.push(self._project, files, everything=everything)
+        return self._client.push(files, push_config(self._project), everything=everything)
 
     def _check_required(self) -> None:
         required = self._project.config.required_env
