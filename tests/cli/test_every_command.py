@@ -95,7 +95,7 @@ CASES: dict[str, Case] = {
     "env list": Case("env list"),
     "env get": Case("env get PLACE"),
     "env pull": Case("env pull .env.local"),
-    "env diff": Case("env diff .env.local"),
+    "env diff": Case("env diff .env.local", live=1),
     "env remove": Case("env remove PLACE"),
     "import": Case("import --table notes --append notes.jsonl"),
     "export": Case("export --path made.zip"),
