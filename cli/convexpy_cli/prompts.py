@@ -6,6 +6,7 @@ really asked, and always before an event loop runs.
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -54,7 +55,11 @@ class Prompts:
             return self._unasked(question, answered_by, default)
         import questionary
 
-        options = [questionary.Choice(title=title, value=value) for value, title in choices]
+        room = shutil.get_terminal_size().columns - len(" » ") - 1
+        options = [
+            questionary.Choice(title=title if len(title) <= room else title[: room - 1] + "…", value=value)
+            for value, title in choices
+        ]
         answer: str = questionary.select(
             question, choices=options, default=default, **_on_stderr()
         ).unsafe_ask()

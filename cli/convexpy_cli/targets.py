@@ -108,7 +108,8 @@ def _listening(local: LocalDeployment) -> tuple[int, int] | None:
 
 def _announce(run: Invocation, target: Target) -> None:
     kind = "production" if target.production else target.kind
-    run.output.note(f"{target.name} · {kind}" + (f" · {target.url}" if target.url else ""))
+    parts = dict.fromkeys(part for part in (target.name, kind, target.url) if part)
+    run.output.note(" · ".join(parts))
     if target.protected and not run.prompts.confirm(
         f"{target.name} is protected. Write to it?", default=False
     ):
