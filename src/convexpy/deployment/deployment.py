@@ -23,7 +23,7 @@ from convexpy.deployment.imports import Imports
 from convexpy.deployment.index_builds import IndexBuilds
 from convexpy.deployment.keyring import Keyring
 from convexpy.deployment.mutations import MutationPipeline
-from convexpy.deployment.outcome import Outcome, Presenter, failed, new_request_id
+from convexpy.deployment.outcome import Presenter, failed
 from convexpy.deployment.push import PushConfig, Pusher, stage_indexes
 from convexpy.deployment.queries import QueryDispatcher
 from convexpy.deployment.scheduling import SchedulingService
@@ -31,6 +31,7 @@ from convexpy.deployment.sources import SourceStore
 from convexpy.deployment.state import ActiveVersion, StartState
 from convexpy.deployment.statistics import StatisticsKeeper
 from convexpy.deployment.storage import Storage
+from convexpy.deployment.system_functions import SystemFunctions
 from convexpy.deployment.tables import Tables
 from convexpy.deployment.timeline import LogTimeline, TailRow
 from convexpy.deployment.variables import Variables
@@ -40,7 +41,6 @@ from convexpy.execution.settings import ExecutorSettings
 from convexpy.execution.starter import ForkStarter, Starter
 from convexpy.limits import Knobs
 from convexpy.logs import FunctionLog
-from convexpy.protocol.frames import Call
 from convexpy.runtime import Clock, SystemClock
 from convexpy.sync import Hub
 
@@ -126,6 +126,7 @@ class Deployment:
         self.files = FileService(self, storage.blobs)
         self.exports = Exports(self)
         self.imports = Imports(self)
+        self.system = SystemFunctions(self)
         self.tables = Tables(self)
         self.scheduling = SchedulingService(self)
         self.hub = Hub(self.timeline, self.functions)
@@ -204,7 +205,7 @@ class Deployment:
         self._trust(handle.description["auth"])
         self.schedule_warm(handle.description["packages"])
         if self.variables.has_plain:
-            await self.run_system("_system/environment:update", self.variables.sealed_again())
+            await self.system.run("_system/environment:update", self.variables.sealed_again())
         await self.builds.resume(handle.description["schema"])
         await self.files.start()
         await self.exports.start()
@@ -292,36 +293,6 @@ class Deployment:
             knobs=self.settings.knobs,
         )
 
-    async def run_system(self, path: str, args: bytes, *, first: bool = False) -> Outcome:
-        """Run a system mutation; return its outcome.
-
-        Raises:
-            Error: it failed.
-        """
-        outcome = await self.try_system(path, args, first=first)
-        if outcome.failure is not None:
-            raise Error(outcome.failure.detail.removeprefix("Uncaught "), code=outcome.failure.code)
-        return outcome
-
-    async def try_system(self, path: str, args: bytes, *, first: bool = False) -> Outcome:
-        """Run a system mutation; return how it ended."""
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        call = Call(
-            self.functions.next_call(),
-            "system",
-            path,
-            args,
-            new_request_id(),
-            self.clock.now_ns() // 1_000_000,
-        )
-        self.live.mutations.submit(call, lambda outcome: _settle(future, outcome), first=first)
-        try:
-            outcome = await future
-        except asyncio.CancelledError:
-            self.live.mutations.forget(call.id)
-            raise
-        return outcome
-
     def activated(
         self, version: int, modules: dict[str, str], config: PushConfig, pushed: dict[str, Any]
     ) -> None:
@@ -347,12 +318,12 @@ class Deployment:
         """Remove what the active version no longer names: first the contents, then what held their numbers."""
         await self.checkpoints.reach(self.timeline.row)
         await self.checkpoints.sweep()
-        await self.run_system("_system/push:forgetDeleted", b"{}")
+        await self.system.run("_system/push:forgetDeleted", b"{}")
 
     async def update_environment(self, changes: list[dict[str, str | None]]) -> None:
         """Set and remove variables; functions see them in fresh executors, every query runs again."""
         sealed = self.variables.sealed_changes(changes)
-        outcome = await self.run_system("_system/environment:update", sealed)
+        outcome = await self.system.run("_system/environment:update", sealed)
         self.variables.take(outcome.value)
         async with self.version_lock:
             await self._restart_version()
@@ -400,11 +371,6 @@ class Deployment:
 
 def _nothing(*_: object) -> None:
     """Stand in until the sockets listen."""
-
-
-def _settle(future: asyncio.Future[Outcome], outcome: Outcome) -> None:
-    if not future.done():
-        future.set_result(outcome)
 
 
 async def _logged(work: Any) -> None:

@@ -62,7 +62,7 @@ class Exports:
         await _cancelled(list(self._running.values()))
 
     async def _write(self, function: str, **args: Any) -> Any:
-        outcome = await self._deployment.run_system(f"_system/exports:{function}", encode_wire(args))
+        outcome = await self._deployment.system.run(f"_system/exports:{function}", encode_wire(args))
         return decode_wire(outcome.value)
 
     async def _update(

@@ -127,7 +127,7 @@ class FileService:
         pauses.reach("files.before_document")
         args = {"uuid": name, "sha256": sha256_base64(digest), "size": size, "contentType": content_type}
         try:
-            outcome = await self._deployment.run_system("_system/storage:add", encode_wire(args))
+            outcome = await self._deployment.system.run("_system/storage:add", encode_wire(args))
         except Error:
             # Refused for certain. (After an unknown outcome or a crash the sweep decides.)
             await self.blobs.delete(name)
@@ -256,7 +256,7 @@ class FileService:
             for blob in found:
                 await self.blobs.delete(blob["uuid"])
             ids = [blob["id"] for blob in found]
-            await self._deployment.run_system("_system/storage:forget", encode_wire({"ids": ids}))
+            await self._deployment.system.run("_system/storage:forget", encode_wire({"ids": ids}))
 
     async def _remove_orphans(self) -> None:
         before = self.now_ms() - STORAGE_ORPHAN_S * 1000

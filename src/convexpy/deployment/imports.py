@@ -67,7 +67,7 @@ class Imports:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _write(self, function: str, **args: Any) -> Any:
-        outcome = await self._deployment.run_system(f"_system/imports:{function}", encode_wire(args))
+        outcome = await self._deployment.system.run(f"_system/imports:{function}", encode_wire(args))
         return decode_wire(outcome.value)
 
     async def _set(self, id: str, of: list[str], **fields: Any) -> bool:

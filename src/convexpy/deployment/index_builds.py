@@ -32,7 +32,7 @@ class IndexBuilds:
             (wanted if key in staged else abandoned).append(index)
         if abandoned:
             numbers = [index["number"] for index in abandoned]
-            await self._deployment.run_system("_system/push:abort", encode_wire({"numbers": numbers}))
+            await self._deployment.system.run("_system/push:abort", encode_wire({"numbers": numbers}))
             self._deployment.in_background(self._deployment.sweep())
         if wanted:
             self.begin(wanted)
@@ -48,4 +48,4 @@ class IndexBuilds:
         # Open read transactions do not see the keys just entered: have executors begin new ones.
         deployment.checkpoint_moved(deployment.timeline.checkpoint_seq)
         numbers = [index["number"] for index in indexes]
-        await deployment.run_system("_system/push:indexesBuilt", encode_wire({"numbers": numbers}))
+        await deployment.system.run("_system/push:indexesBuilt", encode_wire({"numbers": numbers}))

@@ -47,7 +47,7 @@ class Keyring:
             self._keys.records[record.key_id] = msgspec.structs.replace(record, last_used_at=now_ms)
             used = {"keyId": record.key_id, "at": now_ms}
             self._deployment.in_background(
-                self._deployment.run_system("_system/keys:used", encode_wire(used))
+                self._deployment.system.run("_system/keys:used", encode_wire(used))
             )
         return parsed
 
@@ -74,7 +74,7 @@ class Keyring:
         self._new.remove(record.key_id)
 
     async def _store(self, record: KeyRecord) -> None:
-        await self._deployment.run_system("_system/keys:create", encode_wire(_document(record)))
+        await self._deployment.system.run("_system/keys:create", encode_wire(_document(record)))
 
     async def create(
         self, name: str, kind: KeyKind, functions: tuple[str, ...] = (), expires_at: float | None = None
@@ -115,7 +115,7 @@ class Keyring:
             RequestError: there is no such key, several begin like this, or it is the first key.
         """
         record = self._named(which)
-        await self._deployment.run_system("_system/keys:revoke", encode_wire({"keyId": record.key_id}))
+        await self._deployment.system.run("_system/keys:revoke", encode_wire({"keyId": record.key_id}))
         self._keys.records.pop(record.key_id, None)
         self._deployment.on_key_revoked(record.key_id)
         return self._described(record)
@@ -152,7 +152,7 @@ class Keyring:
         )
         kept = {"keyId": old.key_id, "name": ending.name, "expiresAt": ending.expires_at}
         arguments = {"old": kept, "new": _document(record)}
-        await self._deployment.run_system("_system/keys:rotate", encode_wire(arguments))
+        await self._deployment.system.run("_system/keys:rotate", encode_wire(arguments))
         self._keys.records[key_id] = record
         self._keys.records[old.key_id] = ending
         # What the old key has opened is opened again with it, and then ends with it.

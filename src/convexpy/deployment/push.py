@@ -270,7 +270,7 @@ class Pusher:
                 pauses.reach("push.before_activate")
                 if deployment.misfits:
                     raise self._misfit()
-                outcome = await deployment.run_system("_system/push:activate", encode_wire(args), first=True)
+                outcome = await deployment.system.run("_system/push:activate", encode_wire(args), first=True)
                 if sealed:
                     deployment.variables.take(outcome.value)
 
@@ -303,7 +303,7 @@ class Pusher:
         """Steps 2 and 3; returns the indexes that were built or, if staged, begun."""
         deployment = self._deployment
         deployment.misfits.clear()
-        outcome = await deployment.run_system(
+        outcome = await deployment.system.run(
             "_system/push:begin", encode_wire({"schema": schema, "pending": pending})
         )
         building: list[dict[str, Any]] = msgspec.json.decode(outcome.value)["building"]
@@ -319,4 +319,4 @@ class Pusher:
 
     async def _abort(self, building: list[dict[str, Any]]) -> None:
         numbers = [index["number"] for index in building]
-        await self._deployment.run_system("_system/push:abort", encode_wire({"numbers": numbers}))
+        await self._deployment.system.run("_system/push:abort", encode_wire({"numbers": numbers}))

@@ -246,7 +246,7 @@ class SchedulingService:
         if operation == "schedule":
             payload = {**payload, "parentJob": call.parent_job}
         args = msgspec.json.encode(payload)
-        outcome = await self._deployment.try_system(f"_system/scheduling:{operation}", args)
+        outcome = await self._deployment.system.attempt(f"_system/scheduling:{operation}", args)
         return outcome.value, outcome.failure
 
     # Mutations
@@ -342,7 +342,7 @@ class SchedulingService:
             delay_s = min(2 * delay_s, 10.0)
 
     async def _system(self, name: str, args: dict[str, Any]) -> bytes:
-        outcome = await self._deployment.run_system(f"_system/scheduling:{name}", encode_wire(args))
+        outcome = await self._deployment.system.run(f"_system/scheduling:{name}", encode_wire(args))
         return outcome.value
 
     def _forget_at(self, when_ms: float) -> None:

@@ -19,7 +19,7 @@ class Tables:
 
     async def described(self) -> list[dict[str, Any]]:
         """Return `name number documents sizeBytes indexes` of every table, as of now."""
-        outcome = await self._deployment.run_system("_system/data:tables", b"{}")
+        outcome = await self._deployment.system.run("_system/data:tables", b"{}")
         tables: list[dict[str, Any]] = msgspec.json.decode(outcome.value)
         await self._deployment.checkpoint(at_least=self._deployment.timeline.row)
         return await asyncio.to_thread(self._measured, tables)

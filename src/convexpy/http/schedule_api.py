@@ -71,7 +71,7 @@ class ScheduleApi:
 
     async def _run(self, path: str, args: dict[str, Any]) -> Any:
         try:
-            outcome = await self._deployment.run_system(path, encode_wire(args))
+            outcome = await self._deployment.system.run(path, encode_wire(args))
         except Error as error:
             message = error.message.removeprefix("ArgumentError: ").split("\n    at ")[0]
             raise RequestError(message, code=error.code) from error

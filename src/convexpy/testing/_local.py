@@ -128,7 +128,7 @@ class LocalDeployment:
     async def _finish_scheduled(self) -> None:
         for _ in range(STEPS_MAX):
             await self.deployment.scheduling.settle()
-            outcome = await self.deployment.try_system("_system/scheduling:next", b"{}")
+            outcome = await self.deployment.system.attempt("_system/scheduling:next", b"{}")
             next_ms = msgspec.json.decode(outcome.value)
             if next_ms is None:
                 return
@@ -161,7 +161,7 @@ class LocalDeployment:
         number = next(_numbers)
         _callables[number] = within
         try:
-            self.wait(self.deployment.run_system(RUN_PATH, b'{"number":%d}' % number))
+            self.wait(self.deployment.system.run(RUN_PATH, b'{"number":%d}' % number))
         except Exception:
             if errors:
                 raise errors[0] from None

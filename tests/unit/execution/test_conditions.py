@@ -59,7 +59,7 @@ def test_it_does_not_hold(text: str) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_condition_is_refused(text: str) -> None:
-    with pytest.raises(ArgumentError, match="conditions look like|at most"):
+    with pytest.raises(ArgumentError, match=r"conditions look like|at most"):
         parse_condition(text)
 
 
