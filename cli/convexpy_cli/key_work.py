@@ -49,18 +49,25 @@ def rotate(run: Invocation, which: str, grace: str, save_env: str | None) -> Non
         if not grace_s:
             check_not_in_use(run, matching, used)
         made = client.rotate_key(which, grace_s * 1000)
+    if in_use(matching, used):
+        run.output.note(f"this was the key in use, from {target.key_source}: put the new one there")
     _hand_over(run, made, save_env)
     ends = "has ended" if not grace_s else f"is valid until {local_time(made['old']['expiresAt'])}"
     run.output.note(f"the old key {ends} ({made['old']['name']} in `keys list`)")
 
 
+def in_use(keys: list[dict[str, Any]], used: str) -> list[dict[str, Any]]:
+    """Return those of the keys that the command itself uses."""
+    return [key for key in keys if used.partition(":")[0].startswith(key["prefix"])]
+
+
 def check_not_in_use(run: Invocation, keys: list[dict[str, Any]], used: str) -> None:
     """Refuse to end the key that this command itself uses, unless it is agreed to."""
-    in_use = [key for key in keys if used.partition(":")[0].startswith(key["prefix"])]
-    if in_use and "key-revoke" not in run.settings.allow:
+    found = in_use(keys, used)
+    if found and "key-revoke" not in run.settings.allow:
         raise failure.Failure(
             "ConsentRequired",
-            f"{in_use[0]['name']} is the key in use",
+            f"{found[0]['name']} is the key in use",
             failure.REFUSED,
             hint="--allow=key-revoke, or use another key",
         )

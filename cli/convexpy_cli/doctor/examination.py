@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,14 +79,15 @@ def _look(check: Check, scene: Scene, found: list[Finding]) -> None:
         found.extend(check.look(scene))
     except Exception as error:  # noqa: BLE001 - whatever a check trips over is its finding, and no other's
         hint = getattr(error, "hint", None)
-        found.append(
-            fail(
-                check.name,
-                f"{error}" if isinstance(error, Error) else f"the check itself failed: {error!r}",
-                why="nothing is known about this",
-                fix=str(hint) if hint else "convexpy doctor --debug",
-            )
+        failed = fail(
+            check.name,
+            f"{error}" if isinstance(error, Error) else f"the check itself failed: {error!r}",
+            why="nothing is known about this",
+            fix=str(hint) if hint else "convexpy doctor --debug",
         )
+        if scene.run.settings.debug:
+            failed.details = traceback.format_exc().splitlines()
+        found.append(failed)
 
 
 def lines(finding: Finding, *, verbose: bool = False) -> Iterator[str]:
