@@ -56,7 +56,10 @@ def test_without_a_project_there_is_nothing_to_look_at(
 
 def test_a_clean_project_has_nothing_wrong(run: Any, clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Whatever else this machine is doing.
-    monkeypatch.setattr(project_checks, "port_is_free", lambda _port: True)
+    def free(_port: int) -> bool:
+        return True
+
+    monkeypatch.setattr(project_checks, "port_is_free", free)
     monkeypatch.setattr(files, "WATCH_TIMEOUT_S", 12.0)
     result = run("doctor", "--json")
     assert set(result.json()[0]) >= {"check", "status", "message", "fix", "fixed"}
