@@ -138,3 +138,13 @@ def test_ctrl_c_while_it_waits_ends_it(project: Path, background: Any) -> None:
     dev.process.send_signal(2)
     assert dev.process.wait(20) == 130
     assert LocalDeployment(open_project(project)).holder() is None
+
+
+def test_without_the_package_it_says_what_to_install(
+    project: Path, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "debugpy.py").write_text("raise ImportError")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'none'}{os.pathsep}{os.environ['PYTHONPATH']}")
+    error = run("dev", "--json", "--debugpy", str(free_port()), expect=3).error()
+    assert (error["code"], error["hint"]) == ("DebugpyMissing", "pip install 'convexpy[debug]'")
