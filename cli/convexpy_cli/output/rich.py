@@ -41,10 +41,26 @@ class RichOutput(PlainOutput):
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
         for number, column in enumerate(columns):
             numeric = bool(rows) and all(row[number].replace(",", "").isdigit() for row in rows)
-            table.add_column(column, justify="right" if numeric else "left", overflow="ellipsis")
+            table.add_column(
+                column,
+                justify="right" if numeric else "left",
+                overflow="fold" if _holds_ids(column) else "ellipsis",
+            )
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
-        self._out.print(table)
+        with self._out.capture() as capture:
+            self._out.print(table)
+        text = capture.get()
+        self._out.file.write(text)
+        self._out.file.flush()
+        shown = set(text.split()) if "…" in text else None
+        shortened = [
+            column
+            for number, column in enumerate(columns)
+            if shown is not None and not _holds_ids(column) and _is_cut(rows, number, shown)
+        ]
+        if shortened:
+            self.note(f"shortened to fit: {', '.join(shortened)}; --json shows all")
 
     def warn(self, text: str) -> None:
         """See `Output.warn`."""
@@ -75,6 +91,16 @@ class RichOutput(PlainOutput):
         self._err.print(Text(head, style="bold red").append(Text(": " + message, style="default")))
         for line in rest:
             self._err.print(Text(masking.mask(line), style="dim" if "│" in line else "default"))
+
+
+def _is_cut(rows: Sequence[Sequence[str]], number: int, shown: set[str]) -> bool:
+    """Return whether a word of a column is not among those that are shown."""
+    return any(word not in shown for row in rows for word in row[number].split())
+
+
+def _holds_ids(column: str) -> bool:
+    # An id that is cut is of no use.
+    return column.lower().endswith("id")
 
 
 def _color(settings: Settings, terminal: bool) -> dict[str, Any]:
