@@ -133,11 +133,13 @@ def test_a_taken_port_is_said(project: Path, run: Any) -> None:
 
 
 def test_ctrl_c_while_it_waits_ends_it(project: Path, background: Any) -> None:
-    dev = background(project, "dev", "--json", "--debugpy", str(free_port()))
+    port = free_port()
+    dev = background(project, "dev", "--json", "--debugpy", str(port))
     dev.until("waitingForDebugger")
     dev.process.send_signal(2)
     assert dev.process.wait(20) == 130
     assert LocalDeployment(open_project(project)).holder() is None
+    assert wait_for(lambda: True if _is_free(port) else None, 10.0)
 
 
 def test_without_the_package_it_says_what_to_install(

@@ -7,6 +7,7 @@ children of this one.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -17,6 +18,8 @@ import threading
 from typing import Any
 
 START_S = 20.0
+_adapters: list[tuple[str, int]] = []
+"""Where the adapter that was started takes processes to debug."""
 
 
 def _say(message: dict[str, Any]) -> None:
@@ -26,6 +29,10 @@ def _say(message: dict[str, Any]) -> None:
 
 def _end_with_stdin() -> None:
     sys.stdin.buffer.read()
+    for address in _adapters:
+        # An adapter that has never met a process to debug waits for one; one that hangs up is enough for it to end.
+        with contextlib.suppress(OSError):
+            socket.create_connection(address, 1.0).close()
     os._exit(0)
 
 
@@ -52,8 +59,8 @@ def _start_adapter(port: int) -> tuple[tuple[str, int], tuple[str, int]]:
                 told: dict[str, Any] = json.loads(stream.read())
     if "error" in told:
         raise OSError(str(told["error"]))
-    ends = [(str(told[end]["host"]), int(told[end]["port"])) for end in ("client", "server")]
-    return ends[0], ends[1]
+    _adapters.append((str(told["server"]["host"]), int(told["server"]["port"])))
+    return (str(told["client"]["host"]), int(told["client"]["port"])), _adapters[-1]
 
 
 def main(arguments: list[str]) -> int:
