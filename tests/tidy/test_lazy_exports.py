@@ -1,4 +1,4 @@
-"""`convexpy/__init__.py` names its exports twice: for type checkers, and for the import at first use."""
+"""Two packages name their exports twice: for type checkers, and for the import at first use."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import convexpy
+from convexpy import project
 
 SOURCE = Path(convexpy.__file__).read_text()
 
@@ -34,3 +35,20 @@ def test_importing_the_package_imports_nothing_else() -> None:
     code = "import sys, convexpy; print([name for name in sys.modules if name.startswith(('convexpy.', 'msgspec', 'starlette'))])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_room_of_projects_loads_what_is_used() -> None:
+    source = ast.parse(Path(project.__file__).read_text())
+    block = next(node for node in source.body if isinstance(node, ast.If))
+    for_checkers = {
+        (str(node.module).removeprefix("convexpy.project."), alias.name)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert for_checkers == {(home, name) for home, names in project._HOMES.items() for name in names}
+    assert sorted(name for _, name in for_checkers) == sorted(project.__all__)
+    assert all(getattr(project, name) is not None for name in project.__all__)
+    code = "import sys; from convexpy.project import resolve_target; print('convexpy.project._scaffold' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
