@@ -38,14 +38,16 @@ DOCUMENT: dict[str, Any] = {
         "missing != 3",
         'size != "12"',
         "not (missing > 3 or missing < 3 or missing == 3)",
-        "not (size < \"x\" or size > \"x\")",
+        'not (size < "x" or size > "x")',
     ],
 )
 def test_it_holds(text: str) -> None:
     assert parse_condition(text)(DOCUMENT) is True
 
 
-@pytest.mark.parametrize("text", ["size > 12", 'status == "done"', "done", "status", "missing == null", "has(x)"])
+@pytest.mark.parametrize(
+    "text", ["size > 12", 'status == "done"', "done", "status", "missing == null", "has(x)"]
+)
 def test_it_does_not_hold(text: str) -> None:
     assert parse_condition(text)(DOCUMENT) is False
 
