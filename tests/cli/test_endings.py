@@ -216,12 +216,14 @@ def test_ctrl_c_in_uploads_beside_each_other(
 def test_ctrl_c_in_a_shell_drops_the_line(target: Path) -> None:
     terminal = Terminal(target, "shell", controlling=True, screen=True)
     terminal.wait_for(">>> ")
+    # The key after it makes sure that line editing looks: a signal just before it waits for input is seen at the next key.
     terminal.type("1 +\x03")
+    terminal.type("\r")
     terminal.wait_for(">>> ")
     terminal.type("40 + 2\r")
     terminal.wait_for("42")
     terminal.wait_for(">>> ")
-    terminal.type("\x04")
+    terminal.type("exit\r")
     assert terminal.close()[0] == 0
     assert "Traceback" not in terminal.seen
 
