@@ -44,7 +44,12 @@ class Evaluator:
         Raises:
             FunctionFailed: it is no Python, it raised, or (`ChangedMeanwhile`) it would write something else now.
         """
-        args = {"source": source, "scope": self._scope, "prelude": self._prelude, "write": self._writes}
+        args: dict[str, Any] = {
+            "source": source,
+            "scope": self._scope,
+            "prelude": self._prelude,
+            "write": self._writes,
+        }
         if commit is not None:
             args["commit"] = [{**change, "document": None} for change in commit]
         body = {"args": args, "writes": self._writes, "decode": decode}

@@ -124,8 +124,8 @@ def _end_older_versions(context: CallContext) -> None:
 
 def history(context: CallContext, args: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the pushed versions, the newest first: `version state pushedAt message actor commit branch`."""
-    empty = {"pushedAt": None, "message": "", "actor": "", "commit": "", "branch": ""}
-    found = [
+    empty: dict[str, Any] = {"pushedAt": None, "message": "", "actor": "", "commit": "", "branch": ""}
+    found: list[dict[str, Any]] = [
         {"version": document["number"], "state": document["state"], **empty, **document.get("pushed", {})}
         for document in context.transaction.stream(QueryPlan("_versions", system=True))
     ]
