@@ -29,7 +29,7 @@ def functions() -> dict[str, str]:
 @pytest.fixture
 def app(server: ServerProcess) -> ServerProcess:
     server.push_ok(functions())
-    values = {"DEMO_USER": "Ada", "WEBHOOK_SECRET": "s3cret"}
+    values = {"DEMO_USER": "Ada", "WEBHOOK_SECRET": "s3cret", "AGENT_SANDBOX": "host"}
     changes = {"changes": [{"name": name, "value": value} for name, value in values.items()]}
     assert server.request("POST", "/api/update_environment_variables", changes, admin=True)[0] == 200
     return server

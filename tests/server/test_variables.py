@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from support.processes import ServerProcess
+from support.production import ProductionServer
 from support.sockets import SyncSocket, add
 
 pytestmark = pytest.mark.slow
@@ -176,6 +177,7 @@ def test_values_from_before_encryption_are_read_and_sealed_at_the_next_start(sta
     [
         ("1ST", "x", "EnvironmentVariableNameInvalid"),
         ("CONVEX_SITE_URL", "x", "EnvironmentVariableBuiltIn"),
+        ("CONVEXPY_DEVELOPMENT", "1", "EnvironmentVariableBuiltIn"),
         ("BIG", "x" * 8193, "EnvironmentVariableValueTooLarge"),
     ],
 )
@@ -187,3 +189,13 @@ def test_a_value_that_cannot_be_a_variable_is_refused_before_it_is_stored(
     assert (status, answer["code"]) == (400, code)
     listed = server.request("GET", "/api/v1/list_environment_variables", admin=True)[1]
     assert listed["environmentVariables"] == {}
+
+
+def test_only_a_development_server_says_that_it_is_one(server: ServerProcess, tmp_path: Path) -> None:
+    production = ProductionServer(tmp_path / "production", env={"CONVEXPY_DEVELOPMENT": "1"})
+    try:
+        for each, seen in ((server, "1"), (production, None)):
+            each.push_ok({"app.py": APP})
+            assert each.call("query", "app:value", name="CONVEXPY_DEVELOPMENT") == seen
+    finally:
+        production.close()

@@ -29,7 +29,17 @@ if TYPE_CHECKING:
     from convexpy_cli.invocation import Invocation
 
 # What every system has: code that reads these needs nothing from the deployment.
-_OF_THE_SYSTEM = {"PATH", "HOME", "LANG", "TZ", "TMPDIR", "PYTHONPATH", "CONVEX_CLOUD_URL", "CONVEX_SITE_URL"}
+_OF_THE_SYSTEM = {
+    "PATH",
+    "HOME",
+    "LANG",
+    "TZ",
+    "TMPDIR",
+    "PYTHONPATH",
+    "CONVEX_CLOUD_URL",
+    "CONVEX_SITE_URL",
+    "CONVEXPY_DEVELOPMENT",
+}
 
 
 def deploy(run: Invocation, options: DeployOptions) -> int:

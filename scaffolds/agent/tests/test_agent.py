@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,12 @@ from svix.webhooks import Webhook
 
 TABLES = ("sessions", "messages", "artifacts", "checkpoints")
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@pytest.fixture(autouse=True)
+def code_runs_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("E2B_API_KEY", raising=False)
+    monkeypatch.setenv("AGENT_SANDBOX", "host")
 
 
 def enter(convex: ConvexTest, name: str) -> ConvexTest:
@@ -61,6 +68,24 @@ def test_the_sandbox_ends_what_takes_too_much_memory(convex: ConvexTest) -> None
     _, session = begin(ada)
     ended = ada.action("agent:run", sessionId=session, prompt="x = 'x' * (1 << 32)")
     assert (ended["status"], "MemoryError" in ended["output"]) == ("failed", True)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("AGENT_SANDBOX", ""), ("AGENT_SANDBOX", "true"), ("CONVEXPY_DEVELOPMENT", ""), ("CONVEXPY_DEVELOPMENT", "0")],
+)
+def test_without_a_sandbox_no_code_runs(
+    convex: ConvexTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    ada = enter(convex, "ada")
+    _, session = begin(ada)
+    witness = tmp_path / "ran"
+    with pytest.raises(Exception, match="E2B_API_KEY"):
+        ada.action("agent:run", sessionId=session, prompt=f"open({str(witness)!r}, 'w')")
+    assert not witness.exists()
+    found = ada.query("sessions:get", sessionId=session)
+    assert (found["status"], "E2B_API_KEY" in found["error"]) == ("failed", True)
 
 
 def test_workspaces_are_kept_apart(convex: ConvexTest) -> None:

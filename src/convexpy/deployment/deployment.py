@@ -39,6 +39,7 @@ from convexpy.deployment.versions import LiveVersion
 from convexpy.errors import Error, Unavailable
 from convexpy.execution.settings import ExecutorSettings
 from convexpy.execution.starter import ForkStarter, Starter
+from convexpy.execution.system import environment
 from convexpy.limits import Knobs
 from convexpy.logs import FunctionLog
 from convexpy.runtime import Clock, SystemClock
@@ -57,6 +58,7 @@ class DeploymentSettings:
     site_url: str
     knobs: Knobs = field(default_factory=Knobs)
     redact: bool = False
+    development: bool = False
     label: str = "convex"
     admin_key: str = ""
     literal_keys: tuple[str, ...] = ()
@@ -268,7 +270,12 @@ class Deployment:
     def functions_environment(self) -> dict[str, str]:
         """Return the variables that functions see."""
         built_in = {"CONVEX_CLOUD_URL": self.settings.cloud_url, "CONVEX_SITE_URL": self.settings.site_url}
-        return {**self.variables.values, **built_in}
+        if self.settings.development:
+            built_in[environment.DEVELOPMENT] = "1"
+        stored = {
+            name: value for name, value in self.variables.values.items() if name not in environment.BUILT_IN
+        }
+        return {**stored, **built_in}
 
     async def version_environment(self, modules: dict[str, str], folder: Path) -> dict[str, str]:
         """Return the environment of the processes of a version; its packages are installed when this returns."""

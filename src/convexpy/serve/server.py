@@ -134,6 +134,7 @@ class _Process:
             site_url=site_url,
             knobs=knobs,
             redact=options.redact,
+            development=not options.production,
             label=options.label,
             admin_key=keys.admin_key,
             secret_key=load_secret_key(

@@ -44,6 +44,7 @@ def load_app(folder: Path, *, camel: bool = False) -> tuple[AppLoader, LoadedApp
         guards.install()
         os.environ.setdefault("CONVEX_CLOUD_URL", CLOUD_URL)
         os.environ.setdefault("CONVEX_SITE_URL", SITE_URL)
+        os.environ.setdefault("CONVEXPY_DEVELOPMENT", "1")
         loader = AppLoader(folder, label=folder.name, package=f"_convexpy_app_{next(_numbers)}")
         _loaded[key] = (loader, loader.load(camel=camel))
     return _loaded[key]

@@ -1,6 +1,8 @@
-"""Where code of an agent runs: in an E2B sandbox, or in a process on this machine with limits.
+"""Where code of an agent runs: in an E2B sandbox, or, by an explicit choice during development, on this machine.
 
-The process shares this machine's files and network with the server: it is for development with code that you trust.
+Without a sandbox nothing runs. `AGENT_SANDBOX=host` chooses a process on this machine, and counts only where
+`CONVEXPY_DEVELOPMENT` is set: `convexpy dev` sets it, a production server never does and takes no variable of that name.
+The process has limits, but the same files and network as the server: it is for code that you trust.
 """
 
 import asyncio
@@ -21,6 +23,10 @@ OUTPUT_BYTES = 64 * 1024
 FILES_MAX = 20
 
 
+class NoSandbox(Exception):
+    """There is no sandbox to run code in."""
+
+
 @dataclass
 class Run:
     """What a run printed, how it failed, and the files that it left."""
@@ -31,9 +37,18 @@ class Run:
 
 
 async def run_code(code: str) -> Run:
-    """Run Python code; a failure of the code is a result, not an exception."""
-    key = os.environ.get("E2B_API_KEY")
-    return await (_in_e2b(code, key) if key else _in_process(code))
+    """Run Python code; a failure of the code is a result, not an exception.
+
+    Raises:
+        NoSandbox: no sandbox is configured; nothing ran.
+    """
+    if key := os.environ.get("E2B_API_KEY"):
+        return await _in_e2b(code, key)
+    if os.environ.get("AGENT_SANDBOX") != "host":
+        raise NoSandbox("there is no sandbox to run code in: set E2B_API_KEY, see README.md")
+    if os.environ.get("CONVEXPY_DEVELOPMENT") != "1":
+        raise NoSandbox("AGENT_SANDBOX=host is for `convexpy dev` only: set E2B_API_KEY")
+    return await _in_process(code)
 
 
 async def _in_e2b(code: str, key: str) -> Run:

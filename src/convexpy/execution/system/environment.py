@@ -15,7 +15,9 @@ NAME = re.compile(r"[a-zA-Z_]+[a-zA-Z0-9_]*")
 NAME_LENGTH_MAX = 256
 VALUE_BYTES_MAX = 8192
 COUNT_MAX = 1000
-BUILT_IN = ("CONVEX_CLOUD_URL", "CONVEX_SITE_URL")
+DEVELOPMENT = "CONVEXPY_DEVELOPMENT"
+"""Set by the server of `convexpy dev` alone: functions that must never run in production look for it."""
+BUILT_IN = ("CONVEX_CLOUD_URL", "CONVEX_SITE_URL", DEVELOPMENT)
 
 
 def _find(context: CallContext, name: str) -> dict[str, Any] | None:
@@ -35,7 +37,7 @@ def get(context: CallContext, args: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def check(name: str, value: str | None) -> None:
-    """Refuse a name or value that can't be a variable."""
+    """Refuse an invalid name or value."""
     if len(name) > NAME_LENGTH_MAX:
         raise Error(
             f"the name of {name[:40]}… is longer than {NAME_LENGTH_MAX}",
@@ -43,7 +45,7 @@ def check(name: str, value: str | None) -> None:
         )
     if not NAME.fullmatch(name):
         raise Error(
-            f"{name!r} is no name for a variable: letters, digits and _ only, not beginning with a digit",
+            f"{name!r} is not a valid variable name: use letters, digits and _, and do not begin with a digit",
             code="EnvironmentVariableNameInvalid",
         )
     if name in BUILT_IN:
