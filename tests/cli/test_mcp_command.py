@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from support.processes import ServerProcess
+from support.production import ProductionServer
 
 from convexpy_cli.mcp_server import rpc
 
@@ -125,12 +126,66 @@ def test_production_is_invisible_then_readable_then_writable(
     assert client.ok("data", tableName="notes", **where)["page"] == []
     text, failed = client.tool("run", functionName="notes:add", args={"text": "x"}, **where)
     assert (failed, "--allow-production-writes" in text) == (True, True)
+    text, failed = client.tool("runOneoffQuery", query="1 + 1", **where)
+    assert (failed, "--allow-production-writes" in text) == (True, True)
     errors = client.close()
     assert production.admin_key not in errors
     client = Client("--dangerously-enable-production-deployments")
     where = {"deploymentSelector": selector(client, "prod")}
     client.ok("run", functionName="notes:add", args={"text": "x"}, **where)
     assert production.call("query", "notes:list") == ["x"]
+    client.close()
+
+
+def add_deployment(name: str, server: ServerProcess) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "convexpy_cli", "deployment", "add", name, "--url", server.url, "--admin-key", "-"],
+        input=server.admin_key, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_the_server_says_whether_it_is_production_not_the_project(
+    project: Path, server: ServerProcess, tmp_path: Path
+) -> None:
+    production = ProductionServer(tmp_path / "production")
+    try:
+        add_deployment("shared", server)
+        add_deployment("live", production)
+        client = Client()
+        where = {"deploymentSelector": selector(client, "shared")}
+        assert [each["name"] for each in client.ok("status")["deployments"]] == ["local", "shared"]
+        assert client.ok("runOneoffQuery", query="1 + 1", **where)["result"] == 2
+        # An agent that edits the project does not make production anything else.
+        file = project / "convexpy.toml"
+        file.write_text(file.read_text().replace(server.url, production.url))
+        for tool, arguments in (("data", {"tableName": "notes"}), ("run", {"functionName": "notes:list"})):
+            text, failed = client.tool(tool, **arguments, **where)
+            assert (failed, "is a production deployment" in text) == (True, True), text
+        client.close()
+    finally:
+        production.close()
+
+
+def test_read_only_executes_nothing_and_queries_through_indexes(project: Path, run: Any) -> None:
+    run("dev", "--once")
+    run("run", "notes:add", "text=a")
+    run("run", "notes:add", "text=b")
+    client = Client("--read-only")
+    described = client.ask("tools/list")["result"]["tools"]
+    assert not {each["name"] for each in described} & {
+        "run", "runOneoffQuery", "schemaDiff", "pushOnce", "envSet", "envRemove",
+    }  # fmt: skip
+    assert all(each["annotations"]["readOnlyHint"] for each in described)
+    where = {"deploymentSelector": selector(client, "local"), "tableName": "notes"}
+    page = client.ok("data", **where, index="by_creation_time", order="asc", where='text != "a"')["page"]
+    assert [each["text"] for each in page] == ["b"]
+    since = {"field": "_creationTime", "value": page[0]["_creationTime"], "inclusive": False}
+    assert client.ok("data", **where, index="by_creation_time", lower=since)["page"] == []
+    upper = {**since, "inclusive": True}
+    assert len(client.ok("data", **where, index="by_creation_time", upper=upper)["page"]) == 2
+    answer = client.ask("tools/call", name="data", arguments={**where, "lower": {"value": 1}})
+    assert answer["error"]["code"] == rpc.INVALID_PARAMS
     client.close()
 
 

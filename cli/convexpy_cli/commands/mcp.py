@@ -17,14 +17,18 @@ from convexpy_cli.options import leaf_command
 )
 def mcp(
     run: Invocation,
-    read_only: Annotated[bool, Option("--read-only", help="no tool that changes anything")] = False,
-    disable_tools: Annotated[str | None, Option("--disable-tools", help="names with commas between")] = None,
+    read_only: Annotated[
+        bool, Option("--read-only", help="leave out every tool that changes something or executes Python")
+    ] = False,
+    disable_tools: Annotated[
+        str | None, Option("--disable-tools", help="names of tools to leave out, separated by commas")
+    ] = None,
     production_reads: Annotated[
         bool,
         Option(
             "--allow-production-reads",
             "--cautiously-allow-production-pii",
-            help="production can be seen and read",
+            help="list production deployments and read their data",
         ),
     ] = False,
     production_writes: Annotated[
@@ -32,14 +36,15 @@ def mcp(
         Option(
             "--allow-production-writes",
             "--dangerously-enable-production-deployments",
-            help="production can be changed, too",
+            help="also change production deployments and execute Python there",
         ),
     ] = False,
 ) -> None:
     """Serve the Model Context Protocol on stdin and stdout, for coding agents.
 
     Tools: status, tables, data, functionSpec, run, runOneoffQuery, logs, insights, envList, envGet, envSet, envRemove,
-    schemaDiff, pushOnce, docs. Production deployments are not visible unless that is allowed.
+    schemaDiff, pushOnce, docs. Production deployments are not visible unless that is allowed. A deployment counts as
+    production unless its server was started by `convexpy dev`, whatever the project's configuration says.
 
     Exit codes: 0 the client has gone, 2 an unknown tool is disabled.
     """

@@ -1,4 +1,8 @@
-"""Which deployments an agent sees, by selectors that name them, and what it may do there."""
+"""Which deployments an agent sees, by selectors that name them, and what it may do there.
+
+Agents edit the project's files, so these files alone cannot decide what is production: a deployment is for development
+only if its server says that it is one of `convexpy dev`, whatever the configuration calls it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from convexpy.errors import Error
 from convexpy_cli import deployments, failure, targets
 from convexpy_cli.invocation import Invocation
 from convexpy_cli.mcp_server.rpc import InvalidParams
@@ -39,7 +44,6 @@ class Deployments:
         self._run = run
         self._permissions = permissions
         self._names: dict[str, str] = {}
-        self._production: set[str] = set()
 
     def tools(self) -> list[Tool]:
         """Return the tools that may be used at all."""
@@ -54,7 +58,7 @@ class Deployments:
             tool
             for tool in (status, *TOOLS)
             if tool.name not in self._permissions.disabled
-            and not (self._permissions.read_only and tool.writes)
+            and not (self._permissions.read_only and tool.privileged)
         ]
 
     def call(self, name: str, arguments: dict[str, Any]) -> str:
@@ -77,38 +81,57 @@ class Deployments:
     def status(self, run: Invocation) -> Any:
         """Return the deployments with their selectors; production ones only if reading them was allowed."""
         shown: list[dict[str, Any]] = []
-        for row in deployments.listed(run):
-            if row["production"] and not (
-                self._permissions.production_reads or self._permissions.production_writes
-            ):
+        for row in deployments.listed(self._invocation(None)):
+            if not self._reads_production() and self._is_production(row):
                 continue
             selector = next((key for key, name in self._names.items() if name == row["name"]), None)
             if selector is None:
                 selector = f"{row['name']}:{secrets.token_hex(4)}"
                 self._names[selector] = row["name"]
-            if row["production"]:
-                self._production.add(row["name"])
             shown.append(
                 {"deploymentSelector": selector, **{key: row[key] for key in ("name", "type", "url")}}
             )
         return {"deployments": shown}
+
+    def _reads_production(self) -> bool:
+        return self._permissions.production_reads or self._permissions.production_writes
+
+    def _invocation(self, name: str | None) -> Invocation:
+        settings = replace(self._run.settings, deployment=name, url=None, admin_key=None, yes=True)
+        return Invocation(settings, self._run.output)
+
+    def _is_production(self, row: dict[str, Any]) -> bool:
+        """Ask a remote deployment what it is; one that does not say so counts as production."""
+        if row["production"] or row["type"] != "remote":
+            return bool(row["production"])
+        run = self._invocation(row["name"])
+        try:
+            with targets.connected(run, "mcp") as (_, client):
+                return not client.is_development()
+        except (Error, failure.Failure):
+            return True
+        finally:
+            run.close()
 
     @contextmanager
     def _opened(self, selector: str, tool: Tool) -> Generator[tuple[Invocation, AdminClient], None, None]:
         name = self._names.get(selector)
         if name is None:
             raise InvalidParams("no such deploymentSelector: take one from `status`")
-        if name in self._production and tool.writes and not self._permissions.production_writes:
-            raise failure.Failure(
-                "ConsentRequired",
-                f'"{name}" is production: {tool.name} is not allowed there',
-                failure.REFUSED,
-                hint="convexpy mcp --allow-production-writes",
-            )
-        settings = replace(self._run.settings, deployment=name, url=None, admin_key=None, yes=True)
-        run = Invocation(settings, self._run.output)
+        run = self._invocation(name)
         try:
-            with targets.connected(run, "mcp") as (_, client):
+            with targets.connected(run, "mcp") as (target, client):
+                self._check(target.production or not client.is_development(), name, tool)
                 yield run, client
         finally:
             run.close()
+
+    def _check(self, production: bool, name: str, tool: Tool) -> None:
+        allowed = self._permissions.production_writes if tool.privileged else self._reads_production()
+        if production and not allowed:
+            raise failure.Failure(
+                "ConsentRequired",
+                f'"{name}" is a production deployment: {tool.name} is not allowed there',
+                failure.REFUSED,
+                hint=f"convexpy mcp --allow-production-{'writes' if tool.privileged else 'reads'}",
+            )

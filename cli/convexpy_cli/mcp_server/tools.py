@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from convexpy.client import AdminClient, DataClient, DocumentQuery, Evaluator
+from convexpy_cli.mcp_server.rpc import InvalidParams
 
 if TYPE_CHECKING:
     from convexpy_cli.invocation import Invocation
@@ -19,14 +20,18 @@ SELECTOR = {"type": "string", "description": "a deployment, from the tool `statu
 
 @dataclass(frozen=True)
 class Tool:
-    """What a tool takes and does. `writes` ones change a deployment, `local` ones need none."""
+    """What a tool takes and does.
+
+    `privileged` ones change a deployment, or execute Python: code can do what no list of tools says. `local` ones need
+    no deployment.
+    """
 
     name: str
     description: str
     run: Callable[..., Any]
     properties: dict[str, Any]
     required: tuple[str, ...] = ()
-    writes: bool = False
+    privileged: bool = False
     local: bool = False
 
     def described(self) -> dict[str, Any]:
@@ -39,7 +44,7 @@ class Tool:
             "name": self.name,
             "description": self.description,
             "inputSchema": {"type": "object", "properties": properties, "required": required},
-            "annotations": {"readOnlyHint": not self.writes},
+            "annotations": {"readOnlyHint": not self.privileged},
         }
 
 
@@ -60,11 +65,34 @@ def _data(
     cursor: str | None = None,
     limit: int = PAGE,
     where: str | None = None,
+    index: str | None = None,
+    equal: dict[str, Any] | None = None,
+    lower: dict[str, Any] | None = None,
+    upper: dict[str, Any] | None = None,
 ) -> Any:
-    page, following = DataClient(client).page(
-        DocumentQuery(tableName, order, where=where), max(1, min(limit, 1000)), cursor
+    query = DocumentQuery(
+        tableName,
+        order,
+        index=index,
+        equal=tuple((equal or {}).items()),
+        lower=_bound("lower", lower),
+        upper=_bound("upper", upper),
+        where=where,
     )
+    page, following = DataClient(client).page(query, max(1, min(limit, 1000)), cursor)
     return {"page": page, "isDone": following is None, "cursor": following}
+
+
+def _bound(name: str, given: dict[str, Any] | None) -> tuple[str, Any, bool] | None:
+    if given is None:
+        return None
+    if (
+        set(given) - {"field", "value", "inclusive"}
+        or "value" not in given
+        or not isinstance(given.get("field"), str)
+    ):
+        raise InvalidParams(f"{name}: must be an object with field, value and, optionally, inclusive")
+    return given["field"], given["value"], given.get("inclusive", True) is True
 
 
 def _run(run: Invocation, client: AdminClient, functionName: str, args: Any = None) -> Any:  # noqa: N803
@@ -150,7 +178,7 @@ TOOLS = (
     Tool("tables", "Tables of a deployment: documents, indexes, schema.", _tables, {}),
     Tool(
         "data",
-        "A page of documents of a table, newest first.",
+        "Query a table: a page of documents through an index, under a condition.",
         _data,
         {
             "tableName": _text("the table"),
@@ -158,6 +186,10 @@ TOOLS = (
             "cursor": _text("go on where a page ended"),
             "limit": {"type": "integer", "description": "documents in the page [100]"},
             "where": _text('condition such as status == "failed" and size > 10'),
+            "index": _text("read through this index, in its order"),
+            "equal": {"type": "object", "description": "values of the first fields of the index, by field"},
+            "lower": {"type": "object", "description": "from {field, value, inclusive} of the next field"},
+            "upper": {"type": "object", "description": "to {field, value, inclusive} of the next field"},
         },
         ("tableName",),
     ),
@@ -165,9 +197,9 @@ TOOLS = (
          _functions, {}),
     Tool("run", "Call a query, mutation or action; internal ones too.", _run,
          {"functionName": _text("path such as messages:list"), "args": {"description": "arguments: an object"}},
-         ("functionName",), writes=True),
-    Tool("runOneoffQuery", "Evaluate Python with ctx and db in one read-only transaction.", _run_query,
-         {"query": _text('for example: db.query("messages").take(5)')}, ("query",)),
+         ("functionName",), privileged=True),
+    Tool("runOneoffQuery", "Evaluate Python with ctx and db; what it writes is discarded.", _run_query,
+         {"query": _text('for example: db.query("messages").take(5)')}, ("query",), privileged=True),
     Tool("logs", "The newest log records.", _logs,
          {"entriesLimit": {"type": "integer", "description": "at most so many calls [200]"},
           "status": _text("ok or error"), "function": _text("only these, with * as wildcard"),
@@ -178,10 +210,11 @@ TOOLS = (
     Tool("envGet", "The value of one variable.",
          _env_get, {"name": _text("the variable")}, ("name",)),
     Tool("envSet", "Set a variable.", _env_set,
-         {"name": _text("the variable"), "value": _text("its value")}, ("name", "value"), writes=True),
-    Tool("envRemove", "Remove a variable.", _env_remove, {"name": _text("the variable")}, ("name",), writes=True),
-    Tool("schemaDiff", "What the local code changes in the deployment's schema.", _schema_diff, {}),
-    Tool("pushOnce", "Push the local functions to the deployment.", _push, {}, writes=True),
+         {"name": _text("the variable"), "value": _text("its value")}, ("name", "value"), privileged=True),
+    Tool("envRemove", "Remove a variable.", _env_remove, {"name": _text("the variable")}, ("name",), privileged=True),
+    Tool("schemaDiff", "What the local code changes in the deployment's schema; imports that code.", _schema_diff, {},
+         privileged=True),
+    Tool("pushOnce", "Push the local functions to the deployment.", _push, {}, privileged=True),
     Tool("docs", "The documentation of convexpy: its pages, one page, or an error code.", _docs,
          {"topic": _text("page or error code")}, local=True),
 )  # fmt: skip

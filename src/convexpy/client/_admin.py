@@ -334,7 +334,15 @@ class AdminClient:
 
     def check_key(self) -> None:
         """Raise `DeploymentError` (`KeyRejected`) if the key is not accepted."""
-        self._transport.request("GET", "/api/check_admin_key", timeout_s=10.0)
+        self._checked_key()
+
+    def is_development(self) -> bool:
+        """Say whether the server is one of `convexpy dev`, by its own account."""
+        return self._checked_key().get("development") is True
+
+    def _checked_key(self) -> dict[str, Any]:
+        answer: dict[str, Any] = self._transport.request("GET", "/api/check_admin_key", timeout_s=10.0)
+        return answer
 
     def urls(self) -> tuple[str, str]:
         """Return the public URLs of the deployment: of the API, and of the HTTP actions."""

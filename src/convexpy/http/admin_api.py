@@ -126,6 +126,7 @@ class AdminApi:
                 "allowedOps": ["Deploy"] if caller.access.allows("deploy") else [],
                 "isReadOnly": kind == "read-only",
                 "kind": kind,
+                "development": self._deployment.settings.development,
             }
         )
 
