@@ -23,6 +23,7 @@ from support.s3 import s3_server
 from support.sockets import SyncSocket, add
 from support.storage_app import STORAGE_APP
 
+from convexpy.protocol.derived_keys import upload_key
 from convexpy.protocol.upload_tokens import upload_token
 
 pytestmark = pytest.mark.slow
@@ -100,7 +101,8 @@ class Files:
 
     def token(self, *, age_s: float = 0.0, name: str | None = None) -> str:
         keys = json.loads((self.server.data / "keys.json").read_text())
-        return upload_token(keys["instanceSecret"], name or keys["name"], int((time.time() - age_s) * 1000))
+        key = upload_key(keys["instanceSecret"])
+        return upload_token(key, name or keys["name"], int((time.time() - age_s) * 1000))
 
 
 @pytest.fixture

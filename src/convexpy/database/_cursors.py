@@ -1,27 +1,33 @@
 """Cursors of paginated queries.
 
-Format:  base64url (no padding) of JSON `{"p": position, "f": fingerprint, "c": checksum}`. The position is
-the index key of the last document passed, base64, or null for the end of the query. The checksum is keyed,
-so a client cannot make up positions. Valid across restarts and after the document is gone: it is a place in
-the index, not a document.
+Format:  base64url (no padding) of AES-256-SIV over the position, padded to a power of two, with the query's fingerprint as
+associated data. The position is a zero byte for the end of the query, else a one byte and the index key of the last
+document passed; the padding is 0x80 and zeros. Keys hold values of documents that a filter or a row rule may hide, so a
+client must neither read nor make up positions. SIV, because equal positions have to give equal cursors: subscriptions are
+shared and compared by them. Valid across restarts and after the document is gone: it is a place in the index, not a
+document.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
-import hmac
 from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
 import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from convexpy.errors import ConvexError
 from convexpy.functions._host import QueryPlan
 
-__all__ = ["InvalidCursor", "decode_cursor", "encode_cursor", "fingerprint"]
+__all__ = ["CursorCipher", "InvalidCursor", "fingerprint"]
+
+LENGTH_MIN = 64
+"""Bytes of the shortest position, padded: room for a creation time and an id."""
+_END, _BEHIND, _PADDING = b"\0", b"\1", b"\x80"
 
 _TEXT = (
     "InvalidCursor: Tried to run a query starting from a cursor, "
@@ -42,21 +48,11 @@ class InvalidCursor(ConvexError):
         return _TEXT
 
 
-class _Cursor(msgspec.Struct):
-    p: bytes | None
-    f: str
-    c: str
-
-
-_encode = msgspec.json.encode
-_decode = msgspec.json.Decoder(_Cursor).decode
-
-
-def fingerprint(plan: QueryPlan, lower: bytes, upper: bytes) -> str:
-    """Return what tells this query from others: table, index, range, order, and the code of its filters."""
-    parts: list[Any] = [plan.system, plan.table, plan.index, lower, upper, plan.order]
+def fingerprint(function: str, plan: QueryPlan, lower: bytes, upper: bytes) -> bytes:
+    """Return what tells this query from others: function, table, index, range, order, and the code of its filters."""
+    parts: list[Any] = [function, plan.system, plan.table, plan.index, lower, upper, plan.order]
     parts += [_code_name(predicate) for predicate in plan.filters]
-    return hashlib.blake2b(msgspec.msgpack.encode(parts), digest_size=9).hexdigest()
+    return hashlib.blake2b(msgspec.msgpack.encode(parts), digest_size=16).digest()
 
 
 def _code_name(predicate: Callable[[Any], object]) -> list[Any]:
@@ -68,27 +64,29 @@ def _code_name(predicate: Callable[[Any], object]) -> list[Any]:
     return [code.co_qualname, code.co_code, code.co_names, constants]
 
 
-def encode_cursor(position: bytes | None, query: str, key: bytes) -> str:
-    """Return the cursor behind the index key `position`, or at the end (None)."""
-    cursor = _encode(_Cursor(position, query, _checksum(position, query, key)))
-    return base64.urlsafe_b64encode(cursor).rstrip(b"=").decode()
+class CursorCipher:
+    """Makes cursors of positions and reads them, with one key of 64 bytes; without one, with a random key."""
 
+    def __init__(self, key: bytes = b"") -> None:
+        self._cipher = AESSIV(key or AESSIV.generate_key(512))
 
-def decode_cursor(text: str, query: str, key: bytes) -> bytes | None:
-    """Return the position of a cursor.
+    def seal(self, position: bytes | None, query: bytes) -> str:
+        """Return the cursor behind the index key `position`, or at the end (None), of the query with this fingerprint."""
+        marked = _END if position is None else _BEHIND + position
+        # The length of a key tells the length of what is in it.
+        length = max(LENGTH_MIN, 1 << len(marked).bit_length())
+        padded = marked + _PADDING + bytes(length - len(marked) - 1)
+        return base64.urlsafe_b64encode(self._cipher.encrypt(padded, [query])).rstrip(b"=").decode()
 
-    Raises:
-        InvalidCursor: it was not made by `encode_cursor` for this query, with this key.
-    """
-    try:
-        cursor = _decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except (ValueError, binascii.Error, msgspec.MsgspecError) as error:
-        raise InvalidCursor from error
-    if cursor.f != query or not hmac.compare_digest(cursor.c, _checksum(cursor.p, query, key)):
-        raise InvalidCursor
-    return cursor.p
+    def open(self, text: str, query: bytes) -> bytes | None:
+        """Return the position of a cursor.
 
-
-def _checksum(position: bytes | None, query: str, key: bytes) -> str:
-    signed = b"end" if position is None else b"key" + position
-    return hashlib.blake2b(query.encode() + signed, key=key[:64], digest_size=9).hexdigest()
+        Raises:
+            InvalidCursor: it was not made by `seal` for this query, with this key.
+        """
+        try:
+            sealed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            marked = self._cipher.decrypt(sealed, [query]).rstrip(b"\0")[:-1]
+        except (ValueError, InvalidTag) as error:
+            raise InvalidCursor from error
+        return None if marked == _END else marked[1:]

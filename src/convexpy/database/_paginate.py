@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from convexpy.database._cursors import decode_cursor, encode_cursor, fingerprint
+from convexpy.database._cursors import CursorCipher, fingerprint
 from convexpy.database._index_ranges import key_range
 from convexpy.database._pages import SPLIT_RECOMMENDED_ITEMS, Journal, PageOptions, PageStatus, page_options
 from convexpy.functions._host import QueryPlan
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
 __all__ = ["paginate"]
 
 NEAR_LIMIT = 0.75
-"""The share of a read limit from which a page should be split."""
+"""The share of a read limit, the function's or the page's own, from which a page should be split."""
 
 
 def paginate(
-    transaction: Reading, plan: QueryPlan, opts: Mapping[str, Any], journal: Journal, key: bytes
+    transaction: Reading, plan: QueryPlan, opts: Mapping[str, Any], journal: Journal, cursors: CursorCipher
 ) -> dict[str, Any]:
     """Return a page of `plan` and record its end in `journal`. An `endCursor` wins over the journal's."""
     options = page_options(opts, documents_max=transaction.charges.documents_read_max)
     prepared = transaction.prepare(plan)
     # A table that does not exist yet has the ranges it will have: its cursors stay valid when it comes.
     tablet, index, lower, upper = prepared if prepared is not None else (0, 0, *key_range(plan, ()))
-    query = fingerprint(plan, lower, upper)
+    query = fingerprint(transaction.function, plan, lower, upper)
     end_cursor = options.end_cursor if options.end_cursor is not None else journal.given()
     page = _Page(plan, options, desc=plan.order == "desc")
     if end_cursor is not None:
-        page.end_at(decode_cursor(end_cursor, query, key))
+        page.end_at(cursors.open(end_cursor, query))
     at_end = False
     if options.cursor is not None:
-        start = decode_cursor(options.cursor, query, key)
+        start = cursors.open(options.cursor, query)
         at_end = start is None
         lower, upper = page.start_behind(start, lower, upper)
     if prepared is not None and not at_end:
         lower, upper = page.up_to_end(lower, upper)
         page.read(transaction, tablet, index, lower, upper)
-    result = page.result(lambda position: encode_cursor(position, query, key))
+    result = page.result(lambda position: cursors.seal(position, query))
     journal.record(result["continueCursor"])
     return result
 
@@ -94,9 +94,10 @@ class _Page:
         self._fill(scan, transaction.charges, ARRAY_LENGTH_MAX if items is None else items)
 
     def _fill(self, scan: Scan, charges: Usage, items: int) -> None:
-        rows_end = min(charges.documents_read + self._options.rows_max, charges.documents_read_max)
+        rows_before, bytes_before = charges.documents_read, charges.bytes_read
+        rows_end = min(rows_before + self._options.rows_max, charges.documents_read_max)
         bytes_end = min(
-            charges.bytes_read + self._options.bytes_max,
+            bytes_before + self._options.bytes_max,
             charges.bytes_read_max - min(DOCUMENT_SIZE_BYTES_MAX, charges.bytes_read_max // 4),
         )
         while self._wants_more(min(items, ARRAY_LENGTH_MAX)):
@@ -115,6 +116,8 @@ class _Page:
         near = (
             charges.documents_read > charges.documents_read_max * NEAR_LIMIT
             or charges.bytes_read > charges.bytes_read_max * NEAR_LIMIT
+            or charges.documents_read - rows_before > self._options.rows_max * NEAR_LIMIT
+            or charges.bytes_read - bytes_before > self._options.bytes_max * NEAR_LIMIT
         )
         if near or len(self._documents) > SPLIT_RECOMMENDED_ITEMS:
             self._status = "SplitRecommended"

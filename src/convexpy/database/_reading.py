@@ -35,6 +35,7 @@ class Reading:
 
     # Few calls change these, so they start on the class.
     is_privileged = False
+    function = ""
     _journal: Journal | None = None
     _journal_text: str | None = None
 
@@ -141,7 +142,7 @@ class Reading:
         """
         if self._journal is None:
             self._journal = Journal()
-        return paginate(self, plan, opts, self._journal, self._store.cursor_key)
+        return paginate(self, plan, opts, self._journal, self._store.cursors)
 
     def normalize_id(self, table: str, text: str, *, system: bool = False) -> str | None:
         """Return the text if it is an id of the table, else None."""

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
+from convexpy.database._cursors import CursorCipher
 from convexpy.database._entries import Keys, TransactionRecord, WriteSet, decode_entry
 from convexpy.database._memory import FoundDocument, MemoryLayer, MemoryRow
 from convexpy.database._read_cache import MISSING, PointCache, ReadCache
@@ -38,12 +39,13 @@ ALL = b"\xff"
 class Store:
     """The data as one executor, or the server, sees it. Not for several threads.
 
-    `cursor_key` signs the cursors of paginated queries: the same in every process of a deployment.
+    `cursor_key` (64 bytes) encrypts the cursors of paginated queries: the same in every process of a deployment. Without
+    one, cursors are good for this store only.
     """
 
     def __init__(self, reader: CheckpointReader, *, clock: Clock, cursor_key: bytes = b"") -> None:
         self.clock = clock
-        self.cursor_key = cursor_key
+        self.cursors = CursorCipher(cursor_key)
         self.seq = 0
         self.ts = 0
         self.last_creation_time = 0.0

@@ -74,7 +74,7 @@ class Transaction(Reading):
     """Reading and writing documents. Made by `Store.begin`; not for several threads.
 
     Attributes that the caller may set: `schema` and `pending_schema` (checked on each write), `journal_in`,
-    `is_privileged` (all system tables may be read).
+    `is_privileged` (all system tables may be read), `function` (the path of the running function: its cursors are its own).
     """
 
     schema: DocumentSchema | None = None

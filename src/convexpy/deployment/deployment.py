@@ -42,6 +42,7 @@ from convexpy.execution.starter import ForkStarter, Starter
 from convexpy.execution.system import environment
 from convexpy.limits import Knobs
 from convexpy.logs import FunctionLog
+from convexpy.protocol.derived_keys import cursor_key, upload_key
 from convexpy.runtime import Clock, SystemClock
 from convexpy.sync import Hub
 
@@ -292,7 +293,8 @@ class Deployment:
             data_path=str(self.storage.folder),
             cloud_url=self.settings.cloud_url,
             site_url=self.settings.site_url,
-            secret=self.settings.instance_secret,
+            upload_key=upload_key(self.settings.instance_secret),
+            cursor_key=cursor_key(self.settings.instance_secret),
             name=self.settings.name,
             spool=str(self.storage.blobs.spool),
             debugger=self.settings.debugger,

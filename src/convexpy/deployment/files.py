@@ -26,6 +26,7 @@ from convexpy.deployment.outcome import Outcome
 from convexpy.errors import ArgumentError, Error, LimitExceeded, RequestError
 from convexpy.files import BlobStore, Content, batched, sha256_base64
 from convexpy.limits import STORAGE_ORPHAN_S, STORAGE_SWEEP_EVERY_S, STORAGE_UNLINK_AFTER_S
+from convexpy.protocol.derived_keys import upload_key
 from convexpy.protocol.frames import Call, CallFailure
 from convexpy.protocol.upload_tokens import check_upload_token, upload_url
 from convexpy.runtime import pauses
@@ -79,12 +80,13 @@ class FileService:
     def upload_url(self) -> str:
         """Return an address that takes uploads for an hour."""
         settings = self._deployment.settings
-        return upload_url(settings.cloud_url, settings.instance_secret, settings.name, self.now_ms())
+        key = upload_key(settings.instance_secret)
+        return upload_url(settings.cloud_url, key, settings.name, self.now_ms())
 
     def check_token(self, token: str | None) -> None:
         """Refuse a token that opens no uploads (RequestError, 401)."""
         settings = self._deployment.settings
-        check_upload_token(token, settings.instance_secret, settings.name, self.now_ms())
+        check_upload_token(token, upload_key(settings.instance_secret), settings.name, self.now_ms())
 
     async def store(
         self, chunks: AsyncIterator[bytes], content_type: str | None, expected_sha256: bytes | None

@@ -181,7 +181,7 @@ class TransactionCallHost:
     def storage_upload_url(self) -> str:
         """Return where files can be uploaded for an hour."""
         settings = self._call.settings
-        return upload_url(settings.cloud_url, settings.secret, settings.name, self._call.now_ms)
+        return upload_url(settings.cloud_url, settings.upload_key, settings.name, self._call.now_ms)
 
     def storage_delete(self, id: str) -> None:
         """Delete a file, as part of the transaction."""
@@ -195,14 +195,17 @@ def not_available(what: str) -> Error:
 
 def run_function(call: CallContext, definition: FunctionDefinition, args: dict[str, Any]) -> Any:
     """Run a query or mutation with its arguments checked; return its plain, checked result."""
+    transaction = call.transaction
+    outer, transaction.function = transaction.function, definition.path or ""
     host = TransactionCallHost(call, definition)
     if definition.kind == "query":
         ctx, token = QueryCtx(host), guards.enter("query")
     else:
         ctx, token = MutationCtx(host), guards.enter("mutation")
     try:
-        return definition.invoke(ctx, args, call.transaction.table_number)
+        return definition.invoke(ctx, args, transaction.table_number)
     finally:
+        transaction.function = outer
         guards.leave(token)
 
 

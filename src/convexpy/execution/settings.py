@@ -11,8 +11,8 @@ class ExecutorSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where an executor finds its app and its data, and how it may behave.
 
     `folder` holds the materialised modules of `version`; `label` is the developer's name of that folder. `data_path` is
-    the checkpoint. `cloud_url` and `site_url` are the public origins. `secret` signs upload addresses (of the deployment
-    `name`) and cursors. Actions put the content of files to store into `spool`.
+    the checkpoint. `cloud_url` and `site_url` are the public origins. `upload_key` signs upload addresses (of the
+    deployment `name`), `cursor_key` encrypts cursors. Actions put the content of files to store into `spool`.
     `debugger` is where `breakpoint()` finds a terminal, `""` where there is none;
     `editor` where an editor has attached to debug every executor.
     """
@@ -25,7 +25,8 @@ class ExecutorSettings(msgspec.Struct, frozen=True, kw_only=True):
     data_path: str
     cloud_url: str = ""
     site_url: str = ""
-    secret: str = ""
+    upload_key: bytes = b""
+    cursor_key: bytes = b""
     name: str = ""
     spool: str = ""
     debugger: str = ""

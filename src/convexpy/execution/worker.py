@@ -95,7 +95,7 @@ class _TransactionWorker:
         self._store = Store(
             open_checkpoint_reader(Path(settings.data_path)),
             clock=SystemClock(),
-            cursor_key=settings.secret.encode(),
+            cursor_key=settings.cursor_key,
         )
         executor = Executor(app, self._store, settings, self._reply)
         self._handle = executor.handle

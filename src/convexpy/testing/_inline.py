@@ -103,8 +103,8 @@ class InlineVersion:
         """Make an executor over the app."""
 
         def transactions(send: Callable[[FromExecutor], None]) -> Executor:
-            secret = self._settings.secret.encode()
-            store = Store(self._storage.reader(), clock=self._clock, cursor_key=secret)
+            key = self._settings.cursor_key
+            store = Store(self._storage.reader(), clock=self._clock, cursor_key=key)
             return Executor(self._app, store, self._settings, send)
 
         def actions(send: Callable[[FromExecutor], None]) -> ActionExecutor:

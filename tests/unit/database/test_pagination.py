@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 from typing import Any
 
@@ -20,7 +21,7 @@ from convexpy.runtime import ManualClock
 class Numbers:
     """A table of numbers with an index on them."""
 
-    def __init__(self, *numbers: int, key: bytes = b"secret") -> None:
+    def __init__(self, *numbers: int, key: bytes = b"k" * 64) -> None:
         self.store = Store(MemoryFiles().reader(), clock=ManualClock(), cursor_key=key)
         self.random = random.Random(5)
         self.seq = 0
@@ -59,9 +60,10 @@ class Numbers:
         self.commit(transaction)
 
     def page(
-        self, made: QueryPlan, journal: str | None = None, **opts: Any
+        self, made: QueryPlan, journal: str | None = None, *, function: str = "", **opts: Any
     ) -> tuple[dict[str, Any], str | None]:
         transaction = self.begin()
+        transaction.function = function
         transaction.journal_in = journal
         page = transaction.paginate(made, {"cursor": None, **opts})
         return page, transaction.journal_out
@@ -173,7 +175,7 @@ def test_a_cursor_of_another_query_is_refused_with_both_signals() -> None:
         (plan(), ""),
         (plan(), "é"),
         (plan(), good[:-3]),
-        (plan(), Numbers(1, 2, key=b"other").page(plan(), numItems=1)[0]["continueCursor"]),
+        (plan(), Numbers(1, 2, key=b"o" * 64).page(plan(), numItems=1)[0]["continueCursor"]),
     ]
     for made, cursor in bad:
         for where in ("cursor", "endCursor"):
@@ -182,6 +184,49 @@ def test_a_cursor_of_another_query_is_refused_with_both_signals() -> None:
             assert refused.value.data == {"isConvexSystemError": True, "paginationError": "InvalidCursor"}
         with pytest.raises(InvalidCursor):
             table.page(made, cursor, numItems=1)
+
+
+def test_a_cursor_belongs_to_the_function_that_made_it() -> None:
+    table = Numbers(1, 2, 3)
+    cursor = table.page(plan(), function="list", numItems=1)[0]["continueCursor"]
+    assert numbers(table.page(plan(), function="list", cursor=cursor, numItems=1)[0]) == [2]
+    with pytest.raises(InvalidCursor):
+        table.page(plan(), function="other", cursor=cursor, numItems=1)
+
+
+def test_cursors_tell_nothing_of_the_documents_behind_them() -> None:
+    """Not what is in a key, not how long it is, not even whether it is the end of the query."""
+    table = Numbers()
+    transaction = table.begin()
+    secrets = ["", "sesame", "open", "x" * 15]
+    for text in secrets:
+        transaction.insert("numbers", {"n": text})
+    table.commit(transaction)
+    cursors = _walk(table, plan(filters=(lambda document: False,)), maximumRowsRead=1)
+    assert len(cursors) == len(set(cursors)) == len(secrets) + 1
+    assert len({len(cursor) for cursor in cursors}) == 1
+    for cursor in cursors:
+        plain = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        assert not any(text and text.encode() in plain for text in secrets)
+    assert cursors == _walk(table, plan(filters=(lambda document: False,)), maximumRowsRead=1)
+
+
+def _walk(table: Numbers, made: QueryPlan, **opts: Any) -> list[str]:
+    cursors: list[str] = []
+    page: dict[str, Any] = {"isDone": False, "continueCursor": None}
+    while not page["isDone"]:
+        page, _ = table.page(made, numItems=1, cursor=page["continueCursor"], **opts)
+        cursors.append(page["continueCursor"])
+    return cursors
+
+
+@given(st.data())
+def test_a_changed_cursor_is_refused(data: st.DataObject) -> None:
+    table = Numbers(1, 2, 3)
+    cursor = bytearray(base64.urlsafe_b64decode(table.page(plan(), numItems=1)[0]["continueCursor"] + "=="))
+    cursor[data.draw(st.integers(0, len(cursor) - 1))] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(InvalidCursor):
+        table.page(plan(), numItems=1, cursor=base64.urlsafe_b64encode(cursor).decode())
 
 
 def test_an_end_cursor_wins_over_the_journal_and_over_the_number() -> None:
@@ -295,6 +340,31 @@ def test_a_page_near_the_read_limit_should_be_split() -> None:
     transaction = table.begin(documents_read=12)
     page = transaction.paginate(plan(), {"numItems": 10, "cursor": None})
     assert page["pageStatus"] == "SplitRecommended"
+
+
+@pytest.mark.parametrize(
+    ("items", "budget", "status"),
+    [
+        (7, {"maximumRowsRead": 10}, None),
+        (8, {"maximumRowsRead": 10}, "SplitRecommended"),
+        (10, {"maximumRowsRead": 10}, "SplitRecommended"),
+        (10, {"maximumRowsRead": 9}, "SplitRequired"),
+        (7, {"maximumBytesRead": 10}, None),
+        (8, {"maximumBytesRead": 10}, "SplitRecommended"),
+        (10, {"maximumBytesRead": 9}, "SplitRequired"),
+    ],
+)
+def test_a_page_near_its_own_limit_should_be_split(
+    items: int, budget: dict[str, int], status: str | None
+) -> None:
+    table = Numbers(*range(10, 40))
+    whole = table.begin()
+    list(whole.stream(plan(), limit=30))
+    if "maximumBytesRead" in budget:
+        budget = {"maximumBytesRead": budget["maximumBytesRead"] * whole.charges.bytes_read // 30}
+    page, _ = table.page(plan(), numItems=items, **budget)
+    assert page["pageStatus"] == status
+    assert (page["splitCursor"] is not None) == (len(page["page"]) > 1)
 
 
 def test_pages_of_a_table_that_comes_later_go_on() -> None:
