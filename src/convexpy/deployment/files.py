@@ -212,7 +212,7 @@ class FileService:
             "path": str(local.path),
             "temporary": local.temporary,
             "size": found.size,
-            "sha256": found.sha256,
+            "sha256": base64.b64decode(found.sha256).hex(),
             "contentType": found.content_type,
         }
         return encode_wire(described), None

@@ -6,6 +6,7 @@ deleted file keeps that record, with `deletedAt`, until its bytes are gone.
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from convexpy.database import Transaction
@@ -68,13 +69,15 @@ def file_url(transaction: Transaction, id: str, cloud_url: str) -> str | None:
 
 
 def file_metadata(transaction: Transaction, id: str) -> dict[str, Any] | None:
-    """Return `storageId sha256 size contentType`, or None if there is no such file."""
+    """Return `storageId sha256 size contentType`, the checksum in hex, or None if there is no such file."""
     found = find_file(transaction, id, "storage.get_metadata")
-    return None if found is None else described(found)
+    if found is None:
+        return None
+    return {**described(found), "sha256": base64.b64decode(found["sha256"]).hex()}
 
 
 def described(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a `_storage` document in the form of metadata."""
+    """Return a `_storage` document in the form of metadata, its `sha256` in base64 still."""
     return {
         "storageId": document["_id"],
         "sha256": document["sha256"],

@@ -33,7 +33,7 @@ _BUFFER_BYTES = 256 * 1024
 
 
 class StorageMetadata(TypedDict):
-    """What `get_metadata` gives, with Convex's keys."""
+    """What `get_metadata` gives, with Convex's keys; `sha256` is hex."""
 
     storageId: StorageId
     sha256: str
@@ -73,7 +73,7 @@ class _File:
 
     @property
     def sha256(self) -> str:
-        """The checksum, as Convex writes it."""
+        """The SHA-256 of the content, in hex."""
         return str(self._described["sha256"])
 
     @property
