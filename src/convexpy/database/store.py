@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from random import Random
 from typing import Any
 
 from convexpy.database._cursors import CursorCipher
@@ -25,7 +24,7 @@ from convexpy.database.transaction import Transaction
 from convexpy.errors import InvariantViolation
 from convexpy.limits import TransactionBudget
 from convexpy.persistence import CheckpointReader, LogRow, ReplayRecord
-from convexpy.runtime import Clock
+from convexpy.runtime import Clock, RandomBytes
 from convexpy.values import decode_document, prefix_successor
 
 __all__ = ["Store"]
@@ -129,7 +128,9 @@ class Store:
         assert self._catalog is not None  # _open has loaded it
         return self._catalog
 
-    def begin(self, *, writable: bool, now_ms: int, budget: TransactionBudget, random: Random) -> Transaction:
+    def begin(
+        self, *, writable: bool, now_ms: int, budget: TransactionBudget, random: RandomBytes
+    ) -> Transaction:
         """Start a transaction on the newest state. It must end before the stream goes on."""
         return Transaction(self, writable, now_ms, budget, random)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from math import inf, nextafter
-from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from convexpy.database._entries import Keys, Replay, TransactionRecord, WriteSet, encode_write_set
@@ -20,6 +19,7 @@ from convexpy.database._tables import check_table_name, new_table_documents
 from convexpy.database.catalog import DELETED, Catalog, TableInfo
 from convexpy.errors import ArgumentError, DocumentNotFound, InvariantViolation, SchemaViolation
 from convexpy.limits import DOCUMENT_NESTING_MAX, DOCUMENT_SIZE_BYTES_MAX, TransactionBudget
+from convexpy.runtime import RandomBytes
 from convexpy.values import (
     UNSET,
     canonical_number,
@@ -81,7 +81,7 @@ class Transaction(Reading):
     pending_schema: DocumentSchema | None = None
 
     def __init__(
-        self, store: Store, writable: bool, now_ms: int, budget: TransactionBudget, random: Random
+        self, store: Store, writable: bool, now_ms: int, budget: TransactionBudget, random: RandomBytes
     ) -> None:
         super().__init__(store, budget)
         self.misfits: list[Misfit] = []

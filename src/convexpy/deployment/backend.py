@@ -15,7 +15,8 @@ from convexpy.deployment.outcome import Outcome, Presenter, new_request_id, requ
 from convexpy.deployment.registry import canonical_path
 from convexpy.errors import RequestError
 from convexpy.logs import Completion, FunctionLog
-from convexpy.protocol.frames import Call, CallFailure, Kind, LogLine, Request
+from convexpy.protocol.frames import SEED_BYTES, Call, CallFailure, Kind, LogLine, Request
+from convexpy.runtime import secure_random
 from convexpy.sync.entries import QueryEntry, QueryOutcome, Run
 from convexpy.sync.interface import Done
 
@@ -98,6 +99,8 @@ class FunctionRunner:
             client_address,
             user_agent,
             parent_job=parent_job,
+            seed=secure_random.randbytes(SEED_BYTES) if kind == "mutation" else b"",
+            key=caller.key_id or ("first" if caller.admin else ""),
         )
 
         def finished(outcome: Outcome) -> None:

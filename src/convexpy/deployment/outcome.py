@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import random
 
 import msgspec
 
 from convexpy.protocol.frames import CallFailure, LogLine, Result
+from convexpy.runtime import secure_random
 from convexpy.sync.interface import Done
 
-_numbers = random.Random()
 _encode = msgspec.json.Encoder().encode
 
 
@@ -38,8 +37,7 @@ def request_id_of(session: str, request: int) -> str:
 
 def new_request_id() -> str:
     """Return a fresh id of 16 hex digits."""
-    # Only to tell calls apart: a system call for each would cost more than the rest of the envelope.
-    return f"{_numbers.getrandbits(64):016x}"
+    return secure_random.randbytes(8).hex()
 
 
 class Presenter:

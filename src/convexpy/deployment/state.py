@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import msgspec
@@ -14,6 +13,7 @@ from convexpy.database import Store
 from convexpy.deployment.push import PushConfig
 from convexpy.functions import QueryPlan
 from convexpy.limits import TransactionBudget
+from convexpy.runtime import secure_random
 
 
 @dataclass
@@ -41,7 +41,7 @@ class StartState:
 def read_start_state(store: Store) -> StartState:
     """Read the state through a store that has been given the tail."""
     unlimited = TransactionBudget(bytes_read=1 << 62, documents_read=1 << 62, database_queries=1 << 62)
-    transaction = store.begin(writable=False, now_ms=0, budget=unlimited, random=Random(0))
+    transaction = store.begin(writable=False, now_ms=0, budget=unlimited, random=secure_random)
     transaction.is_privileged = True
 
     def every(table: str) -> list[dict[str, Any]]:

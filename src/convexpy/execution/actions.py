@@ -38,6 +38,7 @@ from convexpy.execution.settings import ExecutorSettings
 from convexpy.functions import ActionCtx, FunctionDefinition, SyncActionCtx
 from convexpy.protocol import http_frames
 from convexpy.protocol.frames import (
+    SEED_BYTES,
     Answer,
     Call,
     CallFailure,
@@ -49,6 +50,7 @@ from convexpy.protocol.frames import (
     ToExecutor,
     ended_action,
 )
+from convexpy.runtime import secure_random
 from convexpy.values import decode_wire, encode_wire
 
 REVOKED = "Revoked"
@@ -92,7 +94,7 @@ class _RunningAction:
     def __init__(self, executor: ActionExecutor, call: Call) -> None:
         self.executor = executor
         self.call = call
-        self.random = random.Random(f"{call.request_id}|ctx")
+        self._random: random.Random | None = None
         self.log = capture.app_logger()
         self.cancelled: CancelCall | None = None
         self.task: asyncio.Task[Any] | None = None
@@ -103,6 +105,13 @@ class _RunningAction:
         self.sink = capture.LogSink(
             executor.settings.knobs.log_bytes_per_call, self._progress, function=call.path
         )
+
+    @property
+    def random(self) -> random.Random:
+        """A generator of this call, seeded by the operating system when first asked for."""
+        if self._random is None:
+            self._random = random.Random(secure_random.randbytes(SEED_BYTES))
+        return self._random
 
     @property
     def request_id(self) -> str:

@@ -7,7 +7,6 @@ which of them this executor runs.
 
 from __future__ import annotations
 
-import random
 import sys
 import time
 from collections.abc import Callable
@@ -21,9 +20,11 @@ from convexpy.execution import capture, guards, jobs, system, tracebacks
 from convexpy.execution.debugging import DebuggerQuit
 from convexpy.execution.host import CallContext, error_detail, find_function, run_function
 from convexpy.execution.loader import LoadedApp
+from convexpy.execution.replays import decode_stored, encode_stored
 from convexpy.execution.settings import ExecutorSettings
 from convexpy.limits import TransactionBudget
 from convexpy.protocol.frames import (
+    SEED_BYTES,
     Accepted,
     Call,
     CallFailure,
@@ -35,6 +36,7 @@ from convexpy.protocol.frames import (
     RowIsYours,
     ToExecutor,
 )
+from convexpy.runtime import SecureRandom
 from convexpy.schema import Schema
 from convexpy.values import decode_wire, encode_wire, normalize
 
@@ -53,7 +55,7 @@ class Executor:
         self._send = send
         self._epoch = 0
         self._json = msgspec.json.Decoder()
-        self._ids = random.Random()
+        self._ids = SecureRandom()
         self._pending_schema: Schema | None = None
 
     def handle(self, frame: ToExecutor) -> None:
@@ -78,6 +80,8 @@ class Executor:
                 raise InvariantViolation(f"an executor was sent {type(frame).__name__}")
 
     def _call(self, call: Call) -> None:
+        if not call.seed:
+            call = msgspec.structs.replace(call, seed=self._ids.randbytes(SEED_BYTES))
         started = time.perf_counter()
         sink = capture.LogSink(self._settings.knobs.log_bytes_per_call, function=call.path)
         token = capture.current_sink.set(sink)
@@ -151,6 +155,7 @@ class Executor:
             transaction=transaction,
             identity=identity,
             request_id=call.request_id,
+            seed=call.seed,
             now_ms=call.now_ms,
             client_address=call.client_address,
             user_agent=call.user_agent,
@@ -176,11 +181,15 @@ class Executor:
         self._pending_schema = schema
 
     def _repeat(self, call: Call) -> bool:
-        """Answer a mutation that has run before with its stored outcome."""
+        """Answer a mutation that has run before with its stored outcome.
+
+        Raises:
+            RequestMismatch: what has run before is another caller's, or was another function or other arguments.
+        """
         record = self.store.replay(call.session, call.request)
         if record is None:
             return False
-        stored = msgspec.msgpack.decode(record.result, type=_Stored)
+        stored = decode_stored(call, record.result)
         self._send(
             _result(
                 call,
@@ -205,7 +214,7 @@ class Executor:
         logs = sink.finish()
         replay: Replay | None = None
         if call.kind == "mutation" and call.session:
-            replay = Replay(call.session, call.request, msgspec.msgpack.encode(_Stored(value, logs)))
+            replay = Replay(call.session, call.request, encode_stored(call, value, logs))
         writes, max_creation_time = b"", 0.0
         if call.kind in ("mutation", "system"):
             write_set = transaction.write_set(call.request_id, call.path, replay)
@@ -258,13 +267,6 @@ def arguments(data: bytes) -> dict[str, Any]:
     if not isinstance(args, dict):
         raise ArgumentError("a function takes one object of arguments")
     return args
-
-
-class _Stored(msgspec.Struct, array_like=True):
-    """What a replay record keeps of a successful mutation."""
-
-    value: bytes
-    logs: list[Any]
 
 
 def _memory_error(call: Call, settings: ExecutorSettings, error: MemoryError) -> LimitExceeded:

@@ -36,6 +36,7 @@ class CallContext(msgspec.Struct):
     transaction: Transaction
     identity: dict[str, Any] | None
     request_id: str
+    seed: bytes
     now_ms: int
     client_address: str | None = None
     user_agent: str | None = None
@@ -45,9 +46,9 @@ class CallContext(msgspec.Struct):
     _random: random.Random | None = None
 
     def random(self) -> random.Random:
-        """Return the generator of this call: the same numbers when the same request is run again."""
+        """Return the generator of this call: the same numbers when the same call is run again."""
         if self._random is None:
-            self._random = random.Random(self.request_id)
+            self._random = random.Random(self.seed)
         return self._random
 
 

@@ -15,7 +15,6 @@ from array import array
 from collections.abc import Callable, Iterator
 from math import inf, nextafter
 from pathlib import Path
-from random import Random
 from typing import Any, BinaryIO
 
 import msgspec
@@ -24,6 +23,7 @@ from convexpy.database import IndexInfo, TableInfo, check_table_name
 from convexpy.errors import ArgumentError, Error, SchemaViolation
 from convexpy.execution.transfer_child import ServerLine, run_child
 from convexpy.limits import DOCUMENT_NESTING_MAX, DOCUMENT_SIZE_BYTES_MAX
+from convexpy.runtime import SecureRandom
 from convexpy.schema import Schema, load_schema
 from convexpy.snapshots import (
     Archive,
@@ -83,7 +83,7 @@ class _Import:
         self._schema: Schema | None = None if job["schema"] is None else load_schema(job["schema"])
         self._faults: list[Fault] = []
         self._fault_count = 0
-        self._random = Random()
+        self._random = SecureRandom()
         self._now: float = job["nowMs"]
         self._numbers: dict[str, int] = {}
         self._rewrite: Callable[[Any], Any] | None = None

@@ -55,7 +55,7 @@ def load_app(settings: ExecutorSettings) -> LoadedApp:
 def run(role: Role, stream: socket.socket, word: Word, settings: ExecutorSettings, app: LoadedApp) -> None:
     """Serve the stream until the server closes it."""
     sys.dont_write_bytecode = True
-    random.seed()
+    _seed()
     gc.enable()
     gc.set_threshold(GC_ALLOCATIONS, 20, 50)
     if settings.editor:
@@ -70,6 +70,14 @@ def run(role: Role, stream: socket.socket, word: Word, settings: ExecutorSetting
     _limit_memory(memory)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         _TransactionWorker(stream, word, settings, app).run()
+
+
+def _seed() -> None:
+    """Seed the generators that the app's modules share: a fork has inherited their state, like its siblings."""
+    random.seed()
+    numpy = sys.modules.get("numpy.random")
+    if numpy is not None:
+        numpy.seed()
 
 
 def _limit_memory(limit_bytes: int) -> None:

@@ -15,6 +15,8 @@ from typing import Generic, Literal, TypeVar
 import msgspec
 
 FRAME_SIZE_BYTES_MAX = 256 * 1024 * 1024
+SEED_BYTES = 16
+"""Length of `Call.seed`."""
 
 Kind = Literal["query", "mutation", "action", "http", "system"]
 Breakpoints = Literal["on", "off", "full", "quit"]
@@ -92,6 +94,8 @@ class Call(msgspec.Struct, array_like=True, tag=6, frozen=True):
     the token of an HTTP action's request is not valid: asking for the identity raises it. `job` is the id of the scheduled
     job, or of the cron job, that this call of a mutation is the run of: path and arguments are those of its document.
     `parent_job` is the id of the job on whose behalf the call is made: if that is canceled, nothing it schedules is run.
+    `seed` is where the call's random numbers come from: drawn by the server, and the same when the call is run again;
+    empty means that the executor draws one. `key` names the admin key that the call was made with, if any.
     `breakpoints` says what `breakpoint()` does: where a debugger is had, it stops, is passed over (`full`: with a word of
     it in the log, for many calls stand still already) or ends the call.
     """
@@ -112,6 +116,8 @@ class Call(msgspec.Struct, array_like=True, tag=6, frozen=True):
     job: str = ""
     parent_job: str = ""
     breakpoints: Breakpoints = "on"
+    seed: bytes = b""
+    key: str = ""
 
 
 class Answer(msgspec.Struct, array_like=True, tag=7, frozen=True):

@@ -11,9 +11,12 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from itertools import accumulate
-from random import Random
+from typing import TYPE_CHECKING
 
 from convexpy.errors import InvariantViolation
+
+if TYPE_CHECKING:
+    from convexpy.runtime import RandomBytes
 
 __all__ = ["INTERNAL_ID_BYTES", "TABLE_NUMBER_MAX", "decode_id", "encode_id", "new_internal_id"]
 
@@ -46,7 +49,7 @@ def decode_id(text: str) -> tuple[int, bytes] | None:
     return _decode(text) if 31 <= len(text) <= 37 else None
 
 
-def new_internal_id(random: Random, now_ms: float) -> bytes:
+def new_internal_id(random: RandomBytes, now_ms: float) -> bytes:
     """Return 14 random bytes and the number of the day since the epoch."""
     return random.randbytes(14) + (int(now_ms // _DAY_MS) & 0xFFFF).to_bytes(2, "big")
 
