@@ -15,7 +15,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import IO, Any
 
 from convexpy.project import DEFAULT_PORTS, LocalDeployment, free_pairs, port_holder, port_is_free
@@ -24,6 +25,23 @@ from convexpy_cli import failure
 READY_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 10.0
 _TAIL_LINES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """From where a local server can be used: its address, and the hosts and pages that it serves beside localhost."""
+
+    host: str = "127.0.0.1"
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+
+    def arguments(self) -> list[str]:
+        """Return the flags of the server."""
+        return [
+            f"--host={self.host}",
+            *(f"--allow-host={each}" for each in self.hosts),
+            *(f"--allow-origin={each}" for each in self.origins),
+        ]
 
 
 class LocalServer:
@@ -44,21 +62,24 @@ class LocalServer:
         *,
         port: int | None = None,
         site_port: int | None = None,
-        host: str = "127.0.0.1",
+        reach: Reach | None = None,
         debugging: Mapping[str, str] | None = None,
+        warn: Callable[[str], None] | None = None,
     ) -> LocalServer:
         """Start the server of `local` and wait until it listens. The lock must be ours.
 
         Ports that are given are required; without, those of the last time are used, else the next free pair.
-        `debugging` are variables that say where functions are debugged.
+        `debugging` are variables that say where functions are debugged; `warn` is told what the server warns of later,
+        in a thread.
 
         Raises:
             Failure: `PortInUse`, or `ServerStartFailed` with the end of the server's log.
         """
         local.prepare()
-        for pair in _candidates(local, port, site_port, host):
+        reach = reach or Reach()
+        for pair in _candidates(local, port, site_port, reach.host):
             try:
-                server = _launch(local, pair, host, debugging or {})
+                server = _launch(local, pair, reach, debugging or {}, warn)
             except failure.Failure as error:
                 if error.code != "PortInUse" or port is not None:
                     raise
@@ -130,9 +151,13 @@ def _port_in_use(port: int) -> failure.Failure:
 
 
 def _launch(
-    local: LocalDeployment, ports: tuple[int, int], host: str, debugging: Mapping[str, str]
+    local: LocalDeployment,
+    ports: tuple[int, int],
+    reach: Reach,
+    debugging: Mapping[str, str],
+    warn: Callable[[str], None] | None,
 ) -> LocalServer:
-    command = [sys.executable, "-m", "convexpy.serve", "--data", str(local.folder), "--host", host]
+    command = [sys.executable, "-m", "convexpy.serve", "--data", str(local.folder), *reach.arguments()]
     command += [
         "--port",
         str(ports[0]),
@@ -172,7 +197,7 @@ def _launch(
     if not ready.get("ready"):
         _abandon(process, ours)
         raise _start_failed(local, start, ports[0])
-    threading.Thread(target=_drain, args=(process.stdout,), daemon=True, name="server stdout").start()
+    threading.Thread(target=_drain, args=(process.stdout, warn), daemon=True, name="server stdout").start()
     return LocalServer(process, ours, ready)
 
 
@@ -195,11 +220,14 @@ def _first_line(stream: IO[bytes], deadline_s: float) -> bytes:
     return line.partition(b"\n")[0]
 
 
-def _drain(stream: IO[bytes]) -> None:
-    # Nothing more is expected there, but a full pipe would stop the server.
+def _drain(stream: IO[bytes], warn: Callable[[str], None] | None) -> None:
+    """Read on, for a full pipe would stop the server; pass on its warnings."""
     with contextlib.suppress(ValueError, OSError):
-        while stream.read(65536):
-            pass
+        for line in stream:
+            with contextlib.suppress(ValueError):
+                message: Any = json.loads(line)
+                if warn is not None and isinstance(message, dict) and "warning" in message:
+                    warn(str(message["warning"]))
 
 
 def _abandon(process: subprocess.Popen[bytes], watchdog: int | None) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from convexpy_cli import failure
+from convexpy_cli.allowed_names import check_allowed_host, check_allowed_origin
 from convexpy_cli.invocation import Invocation
 
 UNSUPPORTED = 12
@@ -126,7 +127,9 @@ def _check(wanted: Wanted) -> None:
     for flag in ("--origin", "--site-origin"):
         _check_url(flag, wanted.values.get(flag), path=flag == "--site-origin")
     for origin in wanted.lists["--allow-origin"]:
-        _check_url("--allow-origin", origin, path=False)
+        check_allowed_origin(origin)
+    for host in wanted.lists.get("--allow-host", []):
+        check_allowed_host(host)
     for address in wanted.lists["--trusted-proxy"]:
         _check_address(address)
 

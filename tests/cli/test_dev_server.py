@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -251,3 +253,28 @@ def test_keys_are_made_once_listed_never_and_revoked_with_consent(
     assert run("keys", "revoke", "ci", "--json", expect=2).error()["code"] == "KeyNotFound"
     assert run("keys", "create", "x", "--kind", "root", "--json", expect=2).error()["code"] == "UsageError"
     assert run("keys", "create", "x", "--expires", "soon", "--json", expect=2).error()["code"] == "UsageError"
+
+
+def test_hosts_and_pages_are_named_by_flag_variable_and_file_and_refusals_are_shown(
+    project: Path, ports: None, background: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONVEXPY_DEV_ALLOW_ORIGIN", "https://a.example https://b.example")
+    with (project / "convexpy.toml").open("a") as file:
+        file.write('\n[dev]\nallow-host = ["file.example"]\n')
+    dev = background(project, *DEV)
+    url = urlsplit(dev.until("server")["url"])
+    headers = {
+        "b.example page": {"Origin": "https://b.example"},
+        "file.example": {"Host": "file.example"},
+        "c.example page": {"Origin": "https://c.example"},
+    }
+    statuses: list[int] = []
+    for each in headers.values():
+        connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=20)
+        connection.request("GET", "/version", headers=each)
+        statuses.append(connection.getresponse().status)
+        connection.close()
+    assert statuses == [200, 200, 403]
+    dev.process.send_signal(signal.SIGINT)
+    _, said = dev.process.communicate(timeout=30)
+    assert "--allow-origin https://c.example" in said

@@ -133,7 +133,10 @@ def released(ctx, n: int) -> bool:
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    server = ServerProcess(tmp_path_factory.mktemp("http") / "data")
+    server = ServerProcess(
+        tmp_path_factory.mktemp("http") / "data", "--allow-host", "hooks.example.com",
+        "--allow-origin", "https://app.test", "--allow-origin", "https://evil.test",
+    )  # fmt: skip
     try:
         server.push_ok({"http.py": HTTP, "state.py": STATE})
         yield server
@@ -300,7 +303,7 @@ def test_a_response_that_nobody_reads_is_not_made_ahead(app: ServerProcess) -> N
     port = int(app.site_url.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 262_144)
-        connection.sendall(b"GET /flood?parts=300 HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET /flood?parts=300 HTTP/1.1\r\nHost: localhost\r\n\r\n")
         connection.recv(1)
         seen: list[Any] = []
 
@@ -338,9 +341,9 @@ def test_a_response_that_fails_half_way_is_not_taken_for_the_whole(site: Site) -
 def test_a_client_that_goes_away_disturbs_nobody(app: ServerProcess) -> None:
     port = int(app.site_url.rpartition(":")[2])
     for request in (
-        b"GET /flood?parts=300 HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"POST /hash HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n\r\nonly this",
-        b"POST /hash HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nonly ",
+        b"GET /flood?parts=300 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"POST /hash HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000\r\n\r\nonly this",
+        b"POST /hash HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nonly ",
     ):
         with socket.create_connection(("127.0.0.1", port)) as connection:
             connection.sendall(request)

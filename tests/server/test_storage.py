@@ -369,7 +369,9 @@ def test_a_client_that_goes_away_leaves_nothing(files: Files) -> None:
     path = files.path(files.call("mutation", "files:upload_url"))
     for head in (b"Content-Length: 10000000\r\n", b"Transfer-Encoding: chunked\r\n"):
         with socket.create_connection(("127.0.0.1", files.server.port)) as connection:
-            connection.sendall(b"POST " + path.encode() + b" HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n")
+            connection.sendall(
+                b"POST " + path.encode() + b" HTTP/1.1\r\nHost: localhost\r\n" + head + b"\r\n"
+            )
             connection.sendall((b"80000\r\n" if b"chunked" in head else b"") + bytes(0x80000))
             wait_for(files.stored, what="an upload that has begun")
         wait_for(lambda: files.stored() == [], what="nothing left")
@@ -379,7 +381,7 @@ def test_a_client_that_goes_away_leaves_nothing(files: Files) -> None:
 def test_a_server_that_stops_does_not_wait_for_uploads(files: Files) -> None:
     path = files.path(files.call("mutation", "files:upload_url"))
     with socket.create_connection(("127.0.0.1", files.server.port)) as connection:
-        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000\r\n\r\n"
         connection.sendall(head.encode() + bytes(0x80000))
         wait_for(files.stored, what="an upload that has begun")
         assert files.server.stop() == 0
@@ -556,7 +558,7 @@ def test_a_slow_reader_holds_nobody_up_and_fills_no_memory(files: Files) -> None
     id = files.call("action", "files:store_large", mib=200)
     before = _peak_mib(files.server)
     slow = socket.create_connection(("127.0.0.1", files.server.port))
-    slow.sendall(f"GET {files.url(id)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    slow.sendall(f"GET {files.url(id)} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     assert slow.recv(100).startswith(b"HTTP/1.1 200")
     for _ in range(20):
         assert files.call("query", "files:metadata", id=id)["size"] == 200 * MIB

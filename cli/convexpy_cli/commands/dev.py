@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 from typer import Option
 
 from convexpy_cli import failure
+from convexpy_cli.allowed_names import check_allowed_host, check_allowed_origin
 from convexpy_cli.invocation import Invocation
 from convexpy_cli.options import leaf_command
 
@@ -43,6 +45,16 @@ def dev(
     port: Annotated[int | None, Option("--port", help="port of the local server [3210]")] = None,
     site_port: Annotated[int | None, Option("--site-port", help="port of its HTTP actions [3211]")] = None,
     host: Annotated[str, Option("--host", help="address of the local server")] = "127.0.0.1",
+    allow_host: Annotated[
+        list[str] | None,
+        Option("--allow-host", metavar="NAME", help="host to answer to beside localhost; repeatable"),
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        Option(
+            "--allow-origin", metavar="URL", help="pages that may call beside those of localhost; repeatable"
+        ),
+    ] = None,
     no_server: Annotated[bool, Option("--no-server", help="attach to a running server, start none")] = False,
     no_push: Annotated[bool, Option("--no-push", help="logs and companion only")] = False,
     push_all: Annotated[bool, Option("--push-all", help="send every file")] = False,
@@ -65,6 +77,7 @@ def dev(
     """
     from convexpy_cli.dev_loop.loop import LoopSettings
     from convexpy_cli.dev_loop.session import Session
+    from convexpy_cli.local_server import Reach
 
     if once and until_success:
         raise failure.usage("--once and --until-success exclude each other")
@@ -90,12 +103,18 @@ def dev(
         if debugpy is not None:
             raise failure.usage("--debugpy is for the local deployment")
         return session.remote(target)
+    reach = Reach(
+        host=host,
+        hosts=_names("allow-host", allow_host, config.allow_host, check_allowed_host),
+        origins=_names("allow-origin", allow_origin, config.allow_origin, check_allowed_origin),
+    )
     if host not in ("127.0.0.1", "localhost", "::1"):
-        run.output.warn(f"--host {host}: the local server can be reached from other machines")
+        named = "" if reach.hosts or host not in ("0.0.0.0", "::") else "; name this one with --allow-host"
+        run.output.warn(f"--host {host}: the local server can be reached from other machines{named}")
     return session.local(
         port=_port(port, "CONVEXPY_DEV_PORT", config.port),
         site_port=_port(site_port, "CONVEXPY_DEV_SITE_PORT", config.site_port),
-        host=host,
+        reach=reach,
         no_server=no_server,
         env_from=env_from,
     )
@@ -105,6 +124,17 @@ def _mode(name: str, value: str) -> str:
     if value not in _MODES[name]:
         raise failure.usage(f"--{name.replace('_', '-')} {value!r} is unknown", ", ".join(_MODES[name]))
     return value
+
+
+def _names(
+    name: str, flags: list[str] | None, configured: tuple[str, ...], check: Callable[[str], None]
+) -> tuple[str, ...]:
+    """Return the names of the flags, else of the variable (separated by spaces), else of the configuration."""
+    variable = os.environ.get(f"CONVEXPY_DEV_{name.replace('-', '_').upper()}", "")
+    chosen = tuple(flags or variable.split() or configured)
+    for each in chosen:
+        check(each)
+    return chosen
 
 
 def _port(flag: int | None, variable: str, configured: int | None) -> int | None:

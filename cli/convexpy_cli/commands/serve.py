@@ -63,7 +63,17 @@ def serve(
     allow_origin: Annotated[
         list[str] | None,
         _option(
-            "--allow-origin", "web origin that may call the API; repeatable (default: any)", metavar="URL"
+            "--allow-origin",
+            "web origin whose pages may call the API, or * for any; repeatable (default: its own, localhost)",
+            metavar="URL",
+        ),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        _option(
+            "--allow-host",
+            "host name to answer to, beside those of --origin and --site-origin; repeatable",
+            metavar="NAME",
         ),
     ] = None,
     trusted_proxy: Annotated[
@@ -135,7 +145,11 @@ def serve(
             "--metrics-port": metrics_port,
             "--metrics-host": metrics_host,
         },
-        lists={"--allow-origin": allow_origin or [], "--trusted-proxy": trusted_proxy or []},
+        lists={
+            "--allow-origin": allow_origin or [],
+            "--allow-host": allow_host or [],
+            "--trusted-proxy": trusted_proxy or [],
+        },
         switches={
             "--redact-errors": redact_errors,
             "--print-admin-key": print_admin_key,

@@ -25,7 +25,7 @@ from convexpy_cli.dev_loop import states
 from convexpy_cli.dev_loop.debugger import DebuggerTerminal
 from convexpy_cli.dev_loop.editor import Editor
 from convexpy_cli.dev_loop.loop import Loop, LoopSettings
-from convexpy_cli.local_server import LocalServer
+from convexpy_cli.local_server import LocalServer, Reach
 from convexpy_cli.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Session:
         self._editor: Editor | None = None
 
     def local(
-        self, *, port: int | None, site_port: int | None, host: str, no_server: bool, env_from: Path | None
+        self, *, port: int | None, site_port: int | None, reach: Reach, no_server: bool, env_from: Path | None
     ) -> int:
         """Run against the local deployment, starting its server unless it runs already."""
         local = self._local = LocalDeployment(self._run.project)
@@ -67,7 +67,12 @@ class Session:
         try:
             is_new = local.admin_key() is None
             server = self._server = LocalServer.start(
-                local, port=port, site_port=site_port, host=host, debugging=self._debugging(local)
+                local,
+                port=port,
+                site_port=site_port,
+                reach=reach,
+                debugging=self._debugging(local),
+                warn=self._run.output.warn,
             )
             target = replace(target, url=server.url, site_url=server.site_url, admin_key=local.admin_key())
             self._write_env(target)

@@ -26,6 +26,8 @@ _SECTIONS: dict[str, dict[str, _Kind]] = {
     "dev": {
         "port": int,
         "site-port": int,
+        "allow-host": "strings",
+        "allow-origin": "strings",
         "typecheck": ("enable", "try", "disable"),
         "tail-logs": ("always", "pause-on-deploy", "disable"),
         "watch-extra": "strings",
@@ -71,6 +73,8 @@ class Config:
     deployments: Mapping[str, NamedDeployment] = field(default_factory=dict[str, NamedDeployment])
     port: int | None = None
     site_port: int | None = None
+    allow_host: tuple[str, ...] = ()
+    allow_origin: tuple[str, ...] = ()
     typecheck: str = "try"
     tail_logs: str = "pause-on-deploy"
     watch_extra: tuple[str, ...] = ()
@@ -256,6 +260,8 @@ def _built(source: _Source, document: dict[str, Any], warnings: tuple[str, ...])
         deployments=deployments,
         port=dev.get("port"),
         site_port=dev.get("site-port"),
+        allow_host=tuple(dev.get("allow-host", ())),
+        allow_origin=tuple(dev.get("allow-origin", ())),
         typecheck=dev.get("typecheck", defaults.typecheck),
         tail_logs=dev.get("tail-logs", defaults.tail_logs),
         watch_extra=tuple(dev.get("watch-extra", ())),

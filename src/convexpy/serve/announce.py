@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,19 @@ def ready_line(options: ServeOptions, ready: dict[str, Any], key: str | None) ->
     sys.stdout.flush()
     if key is not None:
         first_key_was_shown(options.data)
+
+
+def reporter(options: ServeOptions) -> Callable[[str], None]:
+    """Return what is told of refused hosts and pages: the log, and `convexpy dev`, whose terminal the developer sees."""
+
+    def report(text: str) -> None:
+        logger.warning("%s", text)
+        if not options.production and options.report == "json":
+            with contextlib.suppress(OSError):
+                sys.stdout.write(json.dumps({"warning": text}) + "\n")
+                sys.stdout.flush()
+
+    return report
 
 
 def _show(folder: Path, key: str) -> None:

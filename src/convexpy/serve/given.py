@@ -7,10 +7,11 @@ import sys
 
 import msgspec
 
-from convexpy.deployment import PushRequest
+from convexpy.deployment import DeploymentSettings, PushRequest
 from convexpy.errors import Error
 from convexpy.execution.spares import SpawnStarter
 from convexpy.execution.starter import ForkStarter, Starter
+from convexpy.http.request_guard import AllowedNames
 from convexpy.limits import Knobs
 from convexpy.serve.limits_file import read_limits
 from convexpy.serve.listening import is_local
@@ -87,6 +88,17 @@ def knobs(options: ServeOptions) -> Knobs:
     return msgspec.structs.replace(
         read_limits(options.config, defaults),
         **{name: value for name, value in given.items() if value is not None},
+    )
+
+
+def allowed_names(options: ServeOptions, settings: DeploymentSettings) -> AllowedNames:
+    """Return the hosts and web origins that the server serves: its own, and what its flags name."""
+    anywhere = options.host in ("0.0.0.0", "::")
+    return AllowedNames.of(
+        production=options.production,
+        hosts=[*options.allow_host, *(() if anywhere else (options.host,))],
+        origins=options.allow_origin,
+        own=(settings.cloud_url, settings.site_url),
     )
 
 

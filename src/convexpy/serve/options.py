@@ -43,6 +43,7 @@ class ServeOptions:
     tls_cert: Path | None
     tls_key: Path | None
     allow_origin: list[str]
+    allow_host: list[str]
     trusted_proxy: list[str]
     print_admin_key: bool
     push_fd: int | None
@@ -72,6 +73,18 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--site-port", type=int, default=3211, help="port of the site origin; 0: any")
     parser.add_argument(
         "--single-port", action="store_true", help="HTTP actions under /http of the API origin"
+    )
+    parser.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        help="web origin whose pages may call, or * for any; repeatable",
+    )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        help="host name to answer to, .example.com for all below it, or * for any; repeatable",
     )
     parser.add_argument("--name", help="deployment name, for a new data folder")
     parser.add_argument("--origin", help="public URL of the API origin")
@@ -117,9 +130,6 @@ def _add_production(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--tls-cert", type=Path, help="certificate chain, PEM")
     parser.add_argument("--tls-key", type=Path, help="its private key, PEM")
-    parser.add_argument(
-        "--allow-origin", action="append", default=[], help="web origin that may call; repeatable"
-    )
     parser.add_argument(
         "--trusted-proxy",
         action="append",

@@ -31,7 +31,7 @@ from convexpy.errors import Error
 from convexpy.files import open_blob_store
 from convexpy.http import ApiApp, SiteApp
 from convexpy.http.access_log import AccessLog
-from convexpy.http.origins import AllowedOrigins
+from convexpy.http.request_guard import RequestGuard
 from convexpy.limits import Knobs
 from convexpy.runtime import SystemClock
 from convexpy.serve import announce, first_start, function_log, given, log_output
@@ -196,15 +196,19 @@ class _Process:
         options = self._options
         cert, key = options.tls_cert, options.tls_key
         waiting = list(ports)
-        api: AsgiApp = self._api
-        if options.allow_origin:
-            api = AllowedOrigins(api, options.allow_origin)
-        self._serve(server_of(self._wrapped(api), knobs, cert=cert, key=key), waiting.pop(0))
+        allowed = given.allowed_names(options, self._deployment.settings)
+        report = announce.reporter(options)
+
+        def guarded(app: AsgiApp, *open_to_pages: str) -> AsgiApp:
+            return RequestGuard(app, allowed, open_to_pages=open_to_pages, report=report)
+
+        api = self._wrapped(guarded(self._api, "/http/"))
+        self._serve(server_of(api, knobs, cert=cert, key=key), waiting.pop(0))
         if not options.single_port:
-            site = self._wrapped(SiteApp(self._deployment))
+            site = self._wrapped(guarded(SiteApp(self._deployment), "/"))
             self._serve(server_of(site, knobs, cert=cert, key=key), waiting.pop(0))
         if options.metrics_port is not None:
-            self._serve(server_of(self._api.probes.without_key, knobs), waiting.pop(0))
+            self._serve(server_of(guarded(self._api.probes.without_key), knobs), waiting.pop(0))
         if options.watchdog_fd is not None:
             self._in_background(_watch(options.watchdog_fd, self._stop))
         if self._output is not None and options.function_log:
