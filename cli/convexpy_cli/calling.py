@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from convexpy.printable import json_printable
 from convexpy_cli import call_arguments, failure, log_lines
 from convexpy_cli.output.json import dumps
 
@@ -108,7 +109,11 @@ def prepared(
 
 def shown(value: Any) -> str:
     """Return a value as people read it: indented on a terminal, on one line in a pipe."""
-    return json.dumps(value, ensure_ascii=False, indent=2) if sys.stdout.isatty() else dumps(value)
+    return (
+        json_printable(json.dumps(value, ensure_ascii=False, indent=2))
+        if sys.stdout.isatty()
+        else dumps(value)
+    )
 
 
 def _watch(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convexpy.client import DataClient, DocumentQuery
+from convexpy.printable import printable
 from convexpy_cli import call_arguments, failure, table
 from convexpy_cli.output.json import dumps
 from convexpy_cli.readable import size_text
@@ -142,7 +143,8 @@ def show(
     if run.settings.format == "jsonl":
         write_lines(documents)
     elif run.settings.format == "csv":
-        sys.stdout.write(as_csv(documents, fields))
+        text = as_csv(documents, fields)
+        sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
     else:
         columns = list(fields or columns_of(documents))
         rows = [[cell(each.get(name, _MISSING)) for name in columns] for each in documents]

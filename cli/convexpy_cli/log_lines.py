@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from convexpy.printable import one_line
+
 _KINDS = {"Query": "Q", "Mutation": "M", "Action": "A", "HttpAction": "H"}
 
 
@@ -17,7 +19,8 @@ def lines_of(
 
     With `success` a call that logged nothing and went well has a line, too; `detailed` ones say what it read and wrote.
     """
-    head = f"{_clock(entry.get('timestamp'))} [{_KINDS.get(entry.get('udfType', ''), '?')} {entry.get('identifier', '')}]"
+    kind, name = _KINDS.get(entry.get("udfType", ""), "?"), one_line(str(entry.get("identifier", "")))
+    head = f"{_clock(entry.get('timestamp'))} [{kind} {name}]"
     for logged in entry.get("logLines") or ():
         level, text = _split(logged)
         yield level, f"{head} {level.lower()}: {text}"

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from convexpy.printable import indented, one_line
 from convexpy_cli import failure, log_lines, log_records, moments
 from convexpy_cli.output.json import dumps
 
@@ -116,7 +117,12 @@ class Printer:
         shown = log_lines.lines_of(
             entry, success=self._wanted.shows_success, detailed=self._wanted.request is not None
         )
-        return [line for _, line in shown if self._fits(line)]
+        terminal = sys.stdout.isatty()
+        return [
+            indented(line) if terminal or level == "ERROR" else one_line(line)
+            for level, line in shown
+            if self._fits(line)
+        ]
 
     def show(self, lines: list[str]) -> None:
         """Print lines and make sure that a reader has them."""
@@ -130,7 +136,7 @@ class Printer:
 
 def _cell(value: Any) -> str:
     text = "" if value is None else value if isinstance(value, str) else dumps(value)
-    return text.replace("\t", " ").replace("\n", " ")
+    return one_line(text)
 
 
 def read(

@@ -166,7 +166,9 @@ HEAVY = {
         "starlette",
         "uvicorn",
         "websockets",
-        "convexpy",
+        "convexpy.client",
+        "convexpy.project",
+        "convexpy.values",
     ),
 }
 

@@ -60,7 +60,7 @@ def env_get(run: Invocation, name: Annotated[str, Argument(help="the variable")]
         raise failure.Failure(
             "EnvNotSet", f"{name} is not set", failure.FAILED, hint=f"convexpy env set {name}"
         )
-    run.output.result({"name": name, "value": value}, value)
+    run.output.value({"name": name, "value": value}, value)
 
 
 @leaf_command(

@@ -19,6 +19,10 @@ class Output(Protocol):
         """Write a line of the result. Machine formats ignore it: they have `result` and `event`."""
         ...
 
+    def value(self, value: Any, text: str) -> None:
+        """Give a value that was asked for by name: `text` exactly as it is in a pipe or a file, escaped on a terminal."""
+        ...
+
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], value: Any) -> None:
         """Give a list of things: rows for people, `value` for machines."""
         ...

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 from typing import Any
 
+from convexpy.printable import json_printable
 from convexpy_cli.output import masking
 from convexpy_cli.output.interface import Mark
 from convexpy_cli.output.plain import PlainOutput
@@ -16,8 +17,8 @@ from convexpy_cli.settings import Settings
 
 
 def dumps(value: Any) -> str:
-    """Return compact JSON on one line, keys in the order given."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """Return compact JSON on one line, keys in the order given; control characters are escaped."""
+    return json_printable(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
 class JsonOutput(PlainOutput):
@@ -36,6 +37,10 @@ class JsonOutput(PlainOutput):
 
     def text(self, line: str) -> None:
         """See `Output.text`."""
+
+    def value(self, value: Any, text: str) -> None:
+        """See `Output.value`."""
+        self.result(value)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], value: Any) -> None:
         """See `Output.table`."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from convexpy.printable import indented, one_line, printable
 from convexpy_cli.output import masking
 from convexpy_cli.output.interface import Mark
 from convexpy_cli.settings import Settings
@@ -71,13 +72,18 @@ class PlainOutput:
 
     def text(self, line: str) -> None:
         """See `Output.text`."""
-        sys.stdout.write(line + "\n")
+        sys.stdout.write(printable(line) + "\n")
+        sys.stdout.flush()
+
+    def value(self, value: Any, text: str) -> None:
+        """See `Output.value`."""
+        sys.stdout.write((printable(text) if sys.stdout.isatty() else text) + "\n")
         sys.stdout.flush()
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], value: Any) -> None:
         """See `Output.table`."""
         for row in rows:
-            self.text("\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in row))
+            self.text("\t".join(one_line(cell) for cell in row))
 
     def event(self, name: str, **fields: Any) -> None:
         """See `Output.event`."""
@@ -105,7 +111,7 @@ class PlainOutput:
 
     def log_line(self, text: str, level: str) -> None:
         """See `Output.log_line`."""
-        self._say(text)
+        self._say(indented(text) if level == "ERROR" else one_line(text))
 
     def error(self, error: dict[str, Any]) -> None:
         """See `Output.error`."""
@@ -118,7 +124,7 @@ class PlainOutput:
         return sign if encoding.startswith("utf") else word
 
     def _say(self, text: str) -> None:
-        sys.stderr.write(masking.mask(text) + "\n")
+        sys.stderr.write(printable(masking.mask(text)) + "\n")
         sys.stderr.flush()
 
 

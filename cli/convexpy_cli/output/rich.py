@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from convexpy.printable import indented, one_line, printable
 from convexpy_cli.output import masking, wants_color
 from convexpy_cli.output.interface import Mark
 from convexpy_cli.output.plain import PlainOutput, error_lines
@@ -47,7 +48,7 @@ class RichOutput(PlainOutput):
                 overflow="fold" if _holds_ids(column) else "ellipsis",
             )
         for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(one_line(cell)) for cell in row))
         with self._out.capture() as capture:
             self._out.print(table)
         text = capture.get()
@@ -65,32 +66,32 @@ class RichOutput(PlainOutput):
     def warn(self, text: str) -> None:
         """See `Output.warn`."""
         if not self.settings.quiet:
-            self._err.print(
-                Text("warning: ", style="yellow").append(Text(masking.mask(text), style="default"))
-            )
+            self._err.print(Text("warning: ", style="yellow").append(Text(_shown(text), style="default")))
 
     def step(self, mark: Mark, text: str, ms: float | None = None) -> None:
         """See `Output.step`."""
         if self.settings.quiet and mark != "fail":
             return
-        line = Text(self._mark(mark), style=_STYLES[mark]).append(
-            Text(" " + masking.mask(text), style="default")
-        )
+        line = Text(self._mark(mark), style=_STYLES[mark]).append(Text(" " + _shown(text), style="default"))
         if ms is not None:
             line.append(Text(f"{ms:.0f} ms".rjust(max(1, 80 - len(text) - 2)), style="dim"))
         self._err.print(line)
 
     def log_line(self, text: str, level: str) -> None:
         """See `Output.log_line`."""
-        self._err.print(Text(masking.mask(text), style=_LEVELS.get(level, "default")))
+        self._err.print(Text(indented(masking.mask(text)), style=_LEVELS.get(level, "default")))
 
     def error(self, error: dict[str, Any]) -> None:
         """See `Output.error`."""
         first, *rest = error_lines(error)
-        head, _, message = masking.mask(first).partition(": ")
+        head, _, message = _shown(first).partition(": ")
         self._err.print(Text(head, style="bold red").append(Text(": " + message, style="default")))
         for line in rest:
-            self._err.print(Text(masking.mask(line), style="dim" if "│" in line else "default"))
+            self._err.print(Text(_shown(line), style="dim" if "│" in line else "default"))
+
+
+def _shown(text: str) -> str:
+    return printable(masking.mask(text))
 
 
 def _is_cut(rows: Sequence[Sequence[str]], number: int, shown: set[str]) -> bool:

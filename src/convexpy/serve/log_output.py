@@ -20,12 +20,13 @@ from typing import Any
 import msgspec
 
 from convexpy.errors import Error
+from convexpy.printable import indented, json_printable, one_line
 from convexpy.serve.options import Report
 
 RECORDS_WAITING_MAX = 20_000
 CLOSE_WITHIN_S = 2.0
-_encode = msgspec.json.Encoder().encode
 Record = dict[str, Any]
+_encoder = msgspec.json.Encoder()
 
 
 class LogSinkError(Error):
@@ -88,11 +89,15 @@ class LogOutput:
             records.append({"ts": now_text(), "level": "WARN", "type": "gap", "lost": lost})
         as_json = b""
         if self._sink is not None or not self._human:
-            as_json = b"".join(_encode(record) + b"\n" for record in records)
+            as_json = b"".join(_json_line(record) for record in records)
         if self._sink is not None:
             _write_all(self._sink, as_json)
         shown = "".join(human(record) + "\n" for record in records).encode(errors="replace")
         _write_all(2, shown if self._human else as_json)
+
+
+def _json_line(record: Record) -> bytes:
+    return json_printable(_encoder.encode(record).decode()).encode() + b"\n"
 
 
 def _open(file: Path | None) -> int | None:
@@ -122,27 +127,28 @@ def moment_text(seconds: float) -> str:
 
 
 def human(record: Record) -> str:
-    """Return a record as a line for people, and its log lines below."""
+    """Return a record as a line for people, and its log lines below. Only lines of the record's own begin at the margin."""
     start = f"{record['ts']} {record['level']:<5} "
     match record["type"]:
         case "access":
             size = f" {record['bytes']} B" if record["bytes"] is not None else ""
             return (
-                f"{start}{record['method']} {record['path']} {record['status']} {record['ms']:g} ms{size}"
+                f"{start}{record['method']} {one_line(record['path'])} {record['status']} {record['ms']:g} ms{size}"
                 f" {record['client'] or '-'}"
             )
         case "function":
-            lines = [f"    [{line['level']}] {line['text']}" for line in record["lines"]]
-            error = [f"    {line}" for line in (record["error"] or "").splitlines()]
-            head = f"{start}{record['kind']} {record['function']} {record['status']} {record['ms']:g} ms"
+            lines = [f"    [{line['level']}] {one_line(line['text'])}" for line in record["lines"]]
+            error = [f"    {one_line(line)}" for line in (record["error"] or "").splitlines()]
+            name = one_line(record["function"])
+            head = f"{start}{record['kind']} {name} {record['status']} {record['ms']:g} ms"
             return "\n".join([f"{head} {record['requestId']}", *lines, *error])
         case "gap":
             return (
                 f"{start}{record['lost']} log records were lost: they came faster than they could be written"
             )
         case _:
-            detail = f"\n{record['traceback']}" if record.get("traceback") else ""
-            return f"{start}{record['logger']}: {record['message']}{detail}"
+            detail = f"\n    {indented(record['traceback'])}" if record.get("traceback") else ""
+            return f"{start}{record['logger']}: {one_line(record['message'])}{detail}"
 
 
 class RecordHandler(logging.Handler):
@@ -166,6 +172,16 @@ class RecordHandler(logging.Handler):
         self._output.write(fields)
 
 
+class _LineFormatter(logging.Formatter):
+    """Writes a message on one line, and a traceback indented below it."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - a method of the base class
+        return one_line(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        return "    " + indented(super().formatException(ei))
+
+
 def use_for_logging(output: LogOutput) -> None:
     """Make `output` what Python code logs to."""
     logging.basicConfig(level=logging.INFO, handlers=[RecordHandler(output)], force=True)
@@ -175,5 +191,7 @@ def use_for_logging(output: LogOutput) -> None:
 def plain_logging() -> None:
     """Log to stderr directly, as a development server does: its log is read when it fails."""
     form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-    logging.basicConfig(level=logging.INFO, format=form, stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_LineFormatter(form))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
