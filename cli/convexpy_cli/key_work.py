@@ -38,6 +38,10 @@ def create(
         with targets.connected(run, "keys create", writes=True) as (_, client):
             made = client.create_key(name, kind, functions, expires_at)
     _hand_over(run, made, save_env)
+    if kind == "deploy":
+        run.output.note(
+            "a deploy key can do whatever pushed code can: read and change all data, and read every variable"
+        )
 
 
 def rotate(run: Invocation, which: str, grace: str, save_env: str | None) -> None:

@@ -350,3 +350,61 @@ def test_no_key_reaches_the_servers_log(app: ServerProcess) -> None:
     log = Path(app.log_path).read_text()
     assert key.partition("|")[2] not in log
     assert app.admin_key.partition("|")[2] not in log
+
+
+def test_weaker_keys_read_no_secret_tables_and_call_no_function_of_the_server(app: ServerProcess) -> None:
+    reader = make(app, "careful reader", "read-only")
+    for table in ("_admin_keys", "_environment_variables"):
+        opts = {"cursor": None, "numItems": 10}
+        for path, args in (
+            ("_system/cli/tableData", {"table": table, "order": "asc", "paginationOpts": opts}),
+            ("_system/frontend/listTableScan", {"table": table}),
+            ("_system/data:page", {"table": table, "paginationOpts": opts}),
+        ):
+            status, answer = post(app, "/api/query", {"path": path, "args": args}, reader)
+            assert (status, answer["status"]) == (200, "error"), (path, answer)
+            assert "is not read as data" in answer["errorMessage"]
+    for path in ("_system/keys:create", "_system/environment:update", "_system/scheduling:cancelAll"):
+        for route in ("query", "mutation", "action", "function"):
+            forbidden(call(app, route, path, reader), "data:write")
+            status, answer = call(app, route, path, app.admin_key)
+            assert (status, answer["status"]) == (200, "error")
+            assert f"Could not find function for '{path}'" in answer["errorMessage"]
+
+
+def test_app_code_calls_no_system_function(app: ServerProcess, server: ServerProcess) -> None:
+    server.push_ok({"attack.py": ATTACK})
+    record = {"keyId": "00" * 8, "digest": "00" * 32, "name": "mine", "kind": "admin", "createdAt": 1}
+    for kind, path, args in (
+        ("mutation", "_system/keys:create", record),
+        ("mutation", "_system/environment:update", {"changes": []}),
+        ("mutation", "_system/shell:write", {"source": "1"}),
+        ("query", "_system/shell:evaluate", {"source": "1"}),
+        ("query", "_system/cli/queryEnvironmentVariables", {}),
+    ):
+        for function in ("attack:by_action", "attack:by_mutation", "attack:by_schedule"):
+            outer = "action" if function == "attack:by_action" else "mutation"
+            sent = {"kind": kind, "target": path, "given": args}
+            answer = server.request("POST", f"/api/{outer}", {"path": function, "args": sent})[1]
+            assert answer["status"] == "error"
+            assert path.split(":")[0] in answer["errorMessage"], answer
+    assert [key["name"] for key in get(server, "/api/convexpy/keys", server.admin_key)[1]["keys"]] == [
+        "first"
+    ]
+
+
+ATTACK = """
+from convexpy import action, mutation, v
+
+@action
+async def by_action(ctx, kind: str, target: str, given: dict):
+    return await getattr(ctx, f"run_{kind}")(target, given)
+
+@mutation
+def by_mutation(ctx, kind: str, target: str, given: dict):
+    return getattr(ctx, f"run_{kind}")(target, given)
+
+@mutation
+def by_schedule(ctx, kind: str, target: str, given: dict):
+    ctx.scheduler.run_after(0, target, given)
+"""

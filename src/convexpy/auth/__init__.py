@@ -2,13 +2,16 @@
 
 from convexpy.auth._access import (
     ANONYMOUS,
+    APP_ACCESS,
     FULL_ACCESS,
+    SERVER_ACCESS,
+    SYSTEM_FUNCTIONS,
     Access,
     Caller,
     KeyKind,
     Operation,
     OperationNotPermitted,
-    is_system_write,
+    system_function,
 )
 from convexpy.auth._keys import (
     AdminKeys,
@@ -25,7 +28,10 @@ from convexpy.auth._verifier import TokenVerifier, Verified
 
 __all__ = [
     "ANONYMOUS",
+    "APP_ACCESS",
     "FULL_ACCESS",
+    "SERVER_ACCESS",
+    "SYSTEM_FUNCTIONS",
     "Access",
     "AdminKeys",
     "Caller",
@@ -41,6 +47,6 @@ __all__ = [
     "complete_identity",
     "create_hashed_key",
     "create_instance_secret",
-    "is_system_write",
     "shown_prefix",
+    "system_function",
 ]

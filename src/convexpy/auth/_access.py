@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from fnmatch import fnmatchcase
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -22,10 +21,57 @@ _ALLOWED: dict[str, frozenset[str]] = {
     "deploy": frozenset({"deploy", "env:write", "logs:view", "functions:view", "functions:run"}),
     "read-only": frozenset({"data:view", "logs:view", "functions:view"}),
     "run": frozenset(),
+    "server": frozenset(get_args(Operation)),
+    "app": frozenset({"functions:run"}),
 }
-_SYSTEM_WRITES = re.compile(r"_system/(frontend/(addDocument|clearTablePage)|data:(insert|patch|delete))")
-_SYSTEM_ENVIRONMENT = re.compile(r"_system/cli/queryEnvironmentVariables")
-_SYSTEM_ABOUT = re.compile(r"_system/(cli/(modules|convexUrl)|frontend/(getSchemas|listCronJobs))")
+
+
+class SystemFunction(NamedTuple):
+    """A system function that holders of keys may call: as what it is called, and which operation that is."""
+
+    kind: Literal["query", "mutation"]
+    operation: Operation
+
+
+_VIEW = SystemFunction("query", "data:view")
+_WRITE = SystemFunction("mutation", "data:write")
+_ABOUT = SystemFunction("query", "functions:view")
+SYSTEM_FUNCTIONS = {
+    **dict.fromkeys(("_system/cli/queryEnvironmentVariables", "_system/cli/queryEnvironmentVariables:get"),
+                    SystemFunction("query", "env:view")),
+    **dict.fromkeys(
+        (
+            "_system/cli/exports:getLatest", "_system/cli/queryImport", "_system/cli/queryImport:list",
+            "_system/cli/queryTable", "_system/cli/tableData", "_system/cli/tableSize", "_system/cli/tables",
+            "_system/crons:history", "_system/data:get", "_system/data:page", "_system/data:tables",
+            "_system/exports:find", "_system/exports:list", "_system/frontend/listTableScan",
+            "_system/scheduling:get", "_system/scheduling:list", "_system/storage:document", "_system/storage:url",
+        ),
+        _VIEW,
+    ),
+    **dict.fromkeys(
+        (
+            "_system/cli/convexUrl:cloudUrl", "_system/cli/modules:apiSpec", "_system/frontend/getSchemas",
+            "_system/frontend/listCronJobs", "_system/push:history",
+        ),
+        _ABOUT,
+    ),
+    **dict.fromkeys(
+        (
+            "_system/data:delete", "_system/data:insert", "_system/data:patch", "_system/frontend/addDocument",
+            "_system/frontend/clearTablePage",
+        ),
+        _WRITE,
+    ),
+    "_system/shell:evaluate": SystemFunction("query", "code:run"),
+    "_system/shell:write": SystemFunction("mutation", "code:run"),
+}  # fmt: skip
+"""All that keys open. Every other system function is called by the server alone, whatever the key."""
+
+
+def system_function(path: str) -> SystemFunction | None:
+    """Return what holders of keys may call by this path, or None."""
+    return SYSTEM_FUNCTIONS.get(path.removesuffix(":default"))
 
 
 class OperationNotPermitted(RequestError):
@@ -40,9 +86,12 @@ class OperationNotPermitted(RequestError):
 
 
 class Access(msgspec.Struct, frozen=True):
-    """What an admin key opens. `functions` are globs of paths, for keys that only run those."""
+    """What a call opens: that of an admin key, of the server's own calls, or of those of app code.
 
-    kind: KeyKind = "admin"
+    `functions` are globs of paths, for keys that only run those.
+    """
+
+    kind: KeyKind | Literal["server", "app"] = "admin"
     functions: tuple[str, ...] = ()
 
     def allows(self, operation: Operation) -> bool:
@@ -55,36 +104,30 @@ class Access(msgspec.Struct, frozen=True):
             raise OperationNotPermitted(operation)
 
     def refused(self, kind: str, path: str) -> Operation | None:
-        """Return the operation that running this function is and the key is not for; None if it may run."""
-        if self.kind == "admin":
-            return None
-        operation = _operation(kind, path)
-        if self.kind == "run" and not path.startswith("_system/"):
-            named = any(fnmatchcase(path, glob) for glob in self.functions)
-            return None if named else operation
-        if self.kind == "read-only" and operation == "functions:run" and kind == "query":
-            return None
-        return None if self.allows(operation) else operation
+        """Return the operation that running this function is and the key is not for; None if it may run or is not there."""
+        if path.startswith("_system/"):
+            system = system_function(path)
+            if self.kind in ("admin", "server", "app"):
+                return None
+            if system is None:
+                return "data:write"
+            return None if system.kind == kind and self.allows(system.operation) else system.operation
+        if self.kind == "run":
+            return None if any(fnmatchcase(path, glob) for glob in self.functions) else "functions:run"
+        reads = self.kind == "read-only" and kind == "query"
+        return None if reads or self.allows("functions:run") else "functions:run"
 
-
-def is_system_write(path: str) -> bool:
-    """Say whether a system function that is open to holders of keys writes documents."""
-    return _SYSTEM_WRITES.match(path) is not None
-
-
-def _operation(kind: str, path: str) -> Operation:
-    if not path.startswith("_system/"):
-        return "functions:run"
-    if path.startswith("_system/shell:"):
-        return "code:run"
-    if _SYSTEM_WRITES.match(path) or kind not in ("query", "system"):
-        return "data:write"
-    if _SYSTEM_ENVIRONMENT.match(path):
-        return "env:view"
-    return "functions:view" if _SYSTEM_ABOUT.match(path) else "data:view"
+    def finds(self, kind: str, path: str) -> bool:
+        """Say whether a system function is there for calls of this kind. App code finds none, a key only what is listed."""
+        if self.kind in ("server", "app"):
+            return self.kind == "server"
+        system = system_function(path)
+        return system is not None and system.kind == kind
 
 
 FULL_ACCESS = Access()
+SERVER_ACCESS = Access("server")
+APP_ACCESS = Access("app")
 
 
 class Caller(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from convexpy.auth import FULL_ACCESS, Caller
+from convexpy.auth import APP_ACCESS, Caller
 from convexpy.deployment.identities import Identities
 from convexpy.deployment.outcome import Outcome, Presenter, new_request_id, request_id_of
 from convexpy.deployment.registry import canonical_path
@@ -176,7 +176,7 @@ class FunctionRunner:
         if request.operation != "call":
             detail = "vector search: not in this version of convexpy"
             return b"null", CallFailure("NotAvailable", detail, function=call.path)
-        caller = Caller(call.identity or b"", FULL_ACCESS)
+        caller = Caller(call.identity or b"", APP_ACCESS)
         try:
             path = canonical_path(payload["path"])
         except RequestError as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from convexpy.auth import FULL_ACCESS, Caller
+from convexpy.auth import SERVER_ACCESS, Caller
 from convexpy.deployment.variables import LISTING
 from convexpy.errors import Error
 from convexpy.values import encode_wire
@@ -24,7 +24,7 @@ async def described_variables(deployment: Deployment) -> list[dict[str, Any]]:
 
     The fingerprint is keyed by the deployment's secret: it shows whether a value is the one from before, and nothing else.
     """
-    caller = Caller(access=FULL_ACCESS)
+    caller = Caller(access=SERVER_ACCESS)
     outcome = await deployment.functions.run("query", LISTING, encode_wire({}), caller)
     if outcome.failure is not None:
         raise Error(outcome.failure.detail, code=outcome.failure.code)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from convexpy.auth import FULL_ACCESS, Caller
+from convexpy.auth import SERVER_ACCESS, Caller
 from convexpy.deployment.transfer_worker import TransferWorker
 from convexpy.errors import Error, RequestError
 from convexpy.limits import EXPORT_KEPT_S
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("convexpy.exports")
 SWEEP_EVERY_S = 600.0
 PIECE_BYTES = 256 * 1024
-_SYSTEM = Caller(b"", FULL_ACCESS)
+_SYSTEM = Caller(b"", SERVER_ACCESS)
 
 
 class Exports:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from convexpy.auth import FULL_ACCESS, Caller
+from convexpy.auth import SERVER_ACCESS, Caller
 from convexpy.deployment.outcome import Outcome
 from convexpy.errors import ArgumentError, Error, LimitExceeded, RequestError
 from convexpy.files import BlobStore, Content, batched, sha256_base64
@@ -41,7 +41,7 @@ HASH_BYTES = 1024 * 1024
 NAMES_AT_ONCE = 500
 _CONTENT_TYPE = re.compile(r"[\x20-\x7e\xa0-\xff]*")
 _SPOOLED = re.compile(r"store-[0-9a-f-]{36}")
-_SYSTEM = Caller(b"", FULL_ACCESS)
+_SYSTEM = Caller(b"", SERVER_ACCESS)
 
 
 class StoredContent(msgspec.Struct, rename="camel"):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from convexpy.auth import FULL_ACCESS, Caller
+from convexpy.auth import SERVER_ACCESS, Caller
 from convexpy.deployment.files import check_content_type
 from convexpy.errors import Error
 from convexpy.files import Content, batched, sha256_base64
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PIECE_BYTES = 256 * 1024
 SAID_EVERY = 20
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_SYSTEM = Caller(b"", FULL_ACCESS)
+_SYSTEM = Caller(b"", SERVER_ACCESS)
 
 
 class FileImport:

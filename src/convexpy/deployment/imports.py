@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from convexpy.auth import FULL_ACCESS, Caller
+from convexpy.auth import SERVER_ACCESS, Caller
 from convexpy.deployment.import_batches import BatchFill
 from convexpy.deployment.import_files import FileImport
 from convexpy.deployment.import_plan import ImportPlan, ImportRequest, PlannedTable, check_request
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from convexpy.deployment.deployment import Deployment
 
 logger = logging.getLogger("convexpy.imports")
-_SYSTEM = Caller(b"", FULL_ACCESS)
+_SYSTEM = Caller(b"", SERVER_ACCESS)
 STORAGE_NUMBER = 519
 CANCELED = "the import was canceled; nothing was imported"
 

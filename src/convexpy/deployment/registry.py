@@ -61,7 +61,7 @@ class FunctionRegistry:
             refused = OperationNotPermitted(operation)
             return failed(refused.code, refused.message, function=path)
         function = self._functions.get(path)
-        if path.startswith("_system/") and access is not None:
+        if path.startswith("_system/") and access is not None and access.finds(kind, path):
             return None
         if function is None or (function["visibility"] != "public" and access is None):
             what = "public function" if access is None else "function"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from convexpy.auth import Caller, is_system_write
+from convexpy.auth import Caller, system_function
 from convexpy.deployment import Deployment
 from convexpy.deployment.outcome import Outcome, Presenter
 from convexpy.errors import RequestError
@@ -42,10 +42,11 @@ class DataApi:
         A refusal has a code and one sentence: these functions are the engine's own.
         """
         path = f"_system/data:{operation}"
-        writes = is_system_write(path)
-        caller = await admin_for(
-            self._deployment.identities, request, "data:write" if writes else "data:view"
-        )
+        system = system_function(path)
+        if system is None:
+            raise RequestError(f"there is no data operation {operation!r}", status=404, code="NotFound")
+        writes = system.kind == "mutation"
+        caller = await admin_for(self._deployment.identities, request, system.operation)
         body: _Body = decode_body(await request.json_body(), _Body)
         outcome = await self._run(path, body, caller, writes=writes)
         failure = outcome.failure

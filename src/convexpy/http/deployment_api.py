@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from convexpy._version import __version__
-from convexpy.auth import FULL_ACCESS, Caller
+from convexpy.auth import SERVER_ACCESS, Caller
 from convexpy.deployment import Deployment
 from convexpy.errors import Error, RequestError
 from convexpy.http.identify import admin_for
@@ -91,7 +91,7 @@ class DeploymentApi:
 
     async def _read(self, path: str, args: dict[str, Any]) -> Any:
         outcome = await self._deployment.functions.run(
-            "query", path, encode_wire(args), Caller(access=FULL_ACCESS)
+            "query", path, encode_wire(args), Caller(access=SERVER_ACCESS)
         )
         if outcome.failure is not None:
             raise Error(outcome.failure.detail, code=outcome.failure.code)

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from convexpy.auth import ANONYMOUS, Caller, OperationNotPermitted, is_system_write
+from convexpy.auth import ANONYMOUS, Caller, OperationNotPermitted, system_function
 from convexpy.deployment import Deployment
 from convexpy.deployment.outcome import Outcome, Presenter, new_request_id
 from convexpy.deployment.registry import canonical_path
@@ -148,7 +148,8 @@ class FunctionApi:
 
     def _kind(self, path: str) -> Kind:
         if path.startswith("_system/"):
-            return "mutation" if is_system_write(path) else "query"
+            system = system_function(path)
+            return "query" if system is None else system.kind
         function = self._deployment.live.registry.get(canonical_path(path))
         kind: Kind = "query" if function is None else function["kind"]
         return kind

@@ -7,6 +7,7 @@ from typing import Any
 from convexpy.errors import ArgumentError, DocumentNotFound, Error
 from convexpy.execution.host import CallContext
 from convexpy.execution.system.conditions import parse_condition
+from convexpy.execution.system.tables import check_readable
 from convexpy.functions import Bound, Order, QueryPlan
 from convexpy.values import UNSET, decode_id
 
@@ -22,6 +23,7 @@ class TableNotFound(Error):
 
 def _plan(context: CallContext, args: dict[str, Any]) -> QueryPlan:
     table = args["table"]
+    check_readable(table)
     info = context.transaction.table(table)
     if info is None:
         known = [each.name for each in context.transaction.catalog.user_tables()]
@@ -82,6 +84,7 @@ def get(context: CallContext, args: dict[str, Any]) -> dict[str, Any] | None:
     info = context.transaction.catalog.by_number.get(decoded[0])
     if info is None:
         return None
+    check_readable(info.name)
     found = context.transaction.get(args["id"], system=info.is_system)
     return None if found is None else {"table": info.name, "document": found}
 

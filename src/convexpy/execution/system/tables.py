@@ -23,7 +23,18 @@ def _user_tables(context: CallContext) -> list[Any]:
     return context.transaction.catalog.user_tables()
 
 
+SECRET_TABLES = frozenset({"_admin_keys", "_environment_variables"})
+"""Tables that are read through functions of their own, which want the rights for it."""
+
+
+def check_readable(table: str) -> None:
+    """Raise ArgumentError for a table whose documents are not shown as data."""
+    if table in SECRET_TABLES:
+        raise ArgumentError(f"{table} is not read as data: use `convexpy env` or `convexpy keys`")
+
+
 def _plan(context: CallContext, table: str, order: Order) -> QueryPlan | None:
+    check_readable(table)
     info = context.transaction.table(table)
     return None if info is None else QueryPlan(table, order=order, system=info.is_system)
 
