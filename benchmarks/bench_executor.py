@@ -123,7 +123,10 @@ class Bench:
         begun = self._system("_system/push:begin", {"schema": schema, "pending": False})
         ready = [index["number"] for index in begun["building"]]
         activated = {"version": 1, "config": {}, "schema": schema, "schemaJson": "", "ready": ready}
-        self._system("_system/push:activate", {**activated, "modules": [], "sources": []})
+        self._system(
+            "_system/push:activate",
+            {**activated, "modules": [], "sources": [], "crons": [], "variables": {}, "note": {}},
+        )
         self.ids: list[str] = []
 
     def _system(self, path: str, args: dict[str, Any]) -> Any:

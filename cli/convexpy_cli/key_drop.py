@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from convexpy.auth import KeyRecord, create_hashed_key, shown_prefix
+from convexpy.runtime import PRIVATE_FOLDER, write_private
 from convexpy_cli import failure
 
 NAME_LENGTH_MAX = 64
@@ -72,12 +73,7 @@ def _unusable(data: Path, reason: str) -> failure.Failure:
 
 def _put(folder: Path, name: str, content: bytes, owner: os.stat_result) -> None:
     """Write a file whole or not at all, for the owner of the data only, who may be another user than we are."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    temporary = folder / f".{name}.new"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
+    folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
     with contextlib.suppress(AttributeError, PermissionError):
-        for path in (folder, temporary):
-            os.chown(path, owner.st_uid, owner.st_gid)
-    temporary.replace(folder / name)
+        os.chown(folder, owner.st_uid, owner.st_gid)
+    write_private(folder / name, content, owner=owner)

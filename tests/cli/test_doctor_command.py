@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
@@ -244,3 +246,29 @@ def test_a_deployment_that_answers(run: Any, clean: Path, tmp_path: Path) -> Non
         assert wrong["round-trip"]["status"] == "ok"
     finally:
         server.close()
+
+
+def test_the_data_folder_of_a_stopped_server_is_checked_and_salvaged(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = tmp_path / "data"
+    assert "--data DIR" in run("doctor", "--deep", expect=2).stderr
+    assert "no such folder" in run("doctor", "--deep", "--data", str(data), expect=3).stderr
+    server = ServerProcess(data)
+    try:
+        assert "another server" in run("doctor", "--deep", "--data", str(data), expect=10).stderr
+        server.stop()
+    finally:
+        server.close()
+    found = run("doctor", "--deep", "--data", str(data), "--json").json()
+    assert [(each["check"], each["status"]) for each in found] == [("data", "ok")]
+    with contextlib.closing(sqlite3.connect(data / "log.db")) as connection, connection:
+        connection.execute("DELETE FROM log")
+    found = run("doctor", "--deep", "--data", str(data), "--json", expect=1).json()
+    assert "do not fit" in found[0]["message"]
+    assert "--salvage" in found[-1]["fix"]
+    assert "--yes" in run("doctor", "--salvage", "--data", str(data), expect=9).stderr
+    found = run("doctor", "--salvage", "--deep", "--data", str(data), "--yes", "--json").json()
+    assert [each["status"] for each in found] == ["warn", "ok"]
+    assert "log.db.damaged-" in found[0]["fix"]

@@ -230,7 +230,7 @@ def test_the_checkpoint_survives_reopening(files: Files) -> None:
     assert reader.begin() == reader.begin() == 7
     assert reader.meta("checkpoint_seq") == "7"
     assert reader.meta("max_creation_time") == "2.0"
-    assert reader.meta("format") == "1"
+    assert reader.meta("format") == "2"
     assert reader.meta("nothing") is None
     assert writer.stored() == ({T}, {I})
 

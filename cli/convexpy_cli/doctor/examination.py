@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from convexpy.errors import Error, ProjectError
 from convexpy_cli import failure
-from convexpy_cli.doctor import deployment_checks, files, machine, project_checks
+from convexpy_cli.doctor import data_folder, deployment_checks, files, machine, project_checks
 from convexpy_cli.doctor.findings import Check, Finding, Scene, fail, skip
 from convexpy_cli.output import masking
 
@@ -39,8 +39,48 @@ def examine(run: Invocation, *, fix: bool, network: bool, updates: bool) -> int:
             finding.message = masking.mask(finding.message)
             finding.details = [masking.mask(detail) for detail in finding.details]
             found.append(finding)
-            for line in lines(finding, verbose=run.settings.verbose):
-                run.output.text(line)
+            _show(run, finding)
+    return _end(run, found)
+
+
+def examine_data(run: Invocation, data: Path | None, *, deep: bool, salvage: bool) -> int:
+    """Salvage, then check the data folder of a stopped server; return the exit status: 1 if something is broken."""
+    folder = data or _local_data()
+    found: list[Finding] = []
+    if salvage:
+        question = (
+            f"Set log.db in {folder} aside if it does not fit data.db, and go on without what only it holds?"
+        )
+        if not run.prompts.confirm(question, default=False):
+            raise failure.Failure(
+                "Declined",
+                "nothing was changed",
+                failure.REFUSED,
+                hint="--yes agrees where nobody can be asked",
+            )
+        found += data_folder.salvage(run, folder)
+    if deep:
+        found += data_folder.check(run, folder)
+    for finding in found:
+        _show(run, finding)
+    return _end(run, found)
+
+
+def _local_data() -> Path:
+    from convexpy.project import LocalDeployment, find_project
+
+    try:
+        return LocalDeployment(find_project(Path.cwd())).folder
+    except ProjectError as error:
+        raise failure.usage("--deep and --salvage need --data DIR outside of a project") from error
+
+
+def _show(run: Invocation, finding: Finding) -> None:
+    for line in lines(finding, verbose=run.settings.verbose):
+        run.output.text(line)
+
+
+def _end(run: Invocation, found: list[Finding]) -> int:
     broken, doubtful, skipped = (
         sum(each.status == status for each in found) for status in ("fail", "warn", "skip")
     )

@@ -37,7 +37,7 @@ def recover(log: LogStore, checkpoint: CheckpointWriter, *, clock: Clock) -> Rec
         raise StoreRefused(
             f"the log holds rows {oldest + 1} to {newest}, the checkpoint is at row {checkpoint_seq}: "
             "the two files are not of one moment",
-            hint="restore both from one backup",
+            hint="restore a backup, or let `convexpy doctor --salvage --data DIR` go on from data.db and say what is lost",
         )
     # 8.9.2: only a commit of our own makes durable what a failed sync may have left in the page cache.
     highest = highest_creation_time(last.entry) if last is not None else 0.0
@@ -46,7 +46,17 @@ def recover(log: LogStore, checkpoint: CheckpointWriter, *, clock: Clock) -> Rec
         log.recover()
         checkpoint.recover()
         log.append(newest + 1, ts, encode_entry([], max_creation_time=highest))
-    except (StoreFull, OutcomeUnknown, OSError) as error:
-        raise StoreRefused(f"nothing can be written to the log: {error}", code="CannotAppend") from error
+    except StoreFull as error:
+        raise StoreRefused(
+            f"nothing can be written to the log: {error}",
+            code="StorageFull",
+            hint="free space on the file system of the data folder, then start again; no data is lost",
+        ) from error
+    except (OutcomeUnknown, OSError) as error:
+        raise StoreRefused(
+            f"nothing can be written to the log: {error}",
+            code="CannotAppend",
+            hint="look at the disk, at quotas and file size limits (ulimit -f), and at the system's log, then start again",
+        ) from error
     # 8.9.3
     return Recovered(log.rows(checkpoint_seq), checkpoint_seq, newest + 1, ts, highest)

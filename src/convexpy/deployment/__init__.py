@@ -5,7 +5,7 @@ from convexpy.deployment.identities import Identities
 from convexpy.deployment.push import PushRequest
 from convexpy.deployment.state import Keys, load_keys, save_keys
 from convexpy.deployment.storage import FolderStorage, MemoryStorage
-from convexpy.deployment.variables import holds_sealed, load_secret_key
+from convexpy.deployment.variables import holds_sealed, key_file, load_secret_key
 
 __all__ = [
     "Deployment",
@@ -16,6 +16,7 @@ __all__ = [
     "MemoryStorage",
     "PushRequest",
     "holds_sealed",
+    "key_file",
     "load_keys",
     "load_secret_key",
     "save_keys",

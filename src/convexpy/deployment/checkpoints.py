@@ -16,6 +16,7 @@ from convexpy.database import Catalog, Checkpointer, IndexWalk
 from convexpy.deployment.timeline import LogTimeline, TailRow
 from convexpy.errors import PushRejected
 from convexpy.limits import Knobs
+from convexpy.persistence import DataDamaged, OutcomeUnknown, StoreFull
 from convexpy.runtime import Clock
 from convexpy.schema import Schema, load_schema
 
@@ -60,6 +61,7 @@ class CheckpointService:
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+        self._obstacle = ""
         self.walking: tuple[str, int] | None = None
         """The table that a walk goes through, and how many of its documents it has met."""
 
@@ -96,10 +98,16 @@ class CheckpointService:
             self._task = asyncio.get_running_loop().create_task(self._advance())
 
     async def _advance(self) -> None:
+        # The tail grows to its bound meanwhile; mutations wait there.
         try:
             await self.reach(min(self._timeline.row, self._oldest_row()))
+            self._obstacle = ""
+        except (StoreFull, OutcomeUnknown, DataDamaged) as error:
+            if str(error) != self._obstacle:
+                self._obstacle = str(error)
+                logger.error("data.db can't be written (%s): trying again every %g s", error, RETRY_S)
+            await asyncio.sleep(RETRY_S)
         except Exception:
-            # The tail grows to its bound meanwhile; mutations wait there.
             logger.exception("the checkpoint could not move, trying again")
             await asyncio.sleep(RETRY_S)
         if self._timeline.tail:

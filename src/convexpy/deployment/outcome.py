@@ -13,6 +13,10 @@ from convexpy.sync.interface import Done
 _encode = msgspec.json.Encoder().encode
 
 
+TRY_AGAIN = frozenset({"NotCommitted", "CommitterFullError"})
+"""Failures of the deployment, not of the function: nothing was changed, and the same call may succeed later."""
+
+
 class Outcome(msgspec.Struct):
     """The end of a call. `value` is wire JSON; `ts` and `row` say at which moment it ran or committed."""
 
@@ -41,7 +45,7 @@ def new_request_id() -> str:
 
 
 class Presenter:
-    """Writes outcomes for clients: in full in development, redacted in production."""
+    """Writes outcomes for clients: in full in development, redacted in production, but for failures of its own."""
 
     def __init__(self, *, redact: bool) -> None:
         self.redact = redact
@@ -49,6 +53,8 @@ class Presenter:
     def message(self, request_id: str, failure: CallFailure) -> str:
         """Return the text of a failure. The first line never changes its form: applications match it."""
         first = f"[Request ID: {request_id}] Server Error"
+        if failure.code in TRY_AGAIN:
+            return f"{first}\n{failure.code}: {failure.detail}"
         return first if self.redact else f"{first}\n{failure.detail}"
 
     def data(self, failure: CallFailure) -> bytes | None:

@@ -11,9 +11,10 @@ import msgspec
 from convexpy.auth import KeyRecord
 from convexpy.database import Store
 from convexpy.deployment.push import PushConfig
+from convexpy.errors import Error
 from convexpy.functions import QueryPlan
 from convexpy.limits import TransactionBudget
-from convexpy.runtime import secure_random
+from convexpy.runtime import secure_random, write_private
 
 
 @dataclass
@@ -91,18 +92,36 @@ class Keys(msgspec.Struct, rename="camel"):
     first_key_due: bool = False
 
 
+class KeysDamaged(Error):
+    """`keys.json` is not what was written."""
+
+    default_code = "KeysDamaged"
+
+
 def load_keys(folder: Path) -> Keys | None:
-    """Return the keys of a data folder, or None if it has none yet."""
+    """Return the keys of a data folder, or None if it has none yet.
+
+    Raises:
+        KeysDamaged: the file is empty, cut short or garbled.
+        OSError: it cannot be read.
+    """
+    path = folder / KEYS_FILE
     try:
-        return msgspec.json.decode((folder / KEYS_FILE).read_bytes(), type=Keys)
+        keys = msgspec.json.decode(path.read_bytes(), type=Keys)
+        bytes.fromhex(keys.instance_secret)
+        if not keys.name:
+            raise ValueError("the deployment has no name")
     except FileNotFoundError:
         return None
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise KeysDamaged(
+            f"{path} is damaged: {error}",
+            hint="restore it from a backup of the folder; without one move it away, and give the server --name as before: "
+            "it makes a new secret, and admin keys stay valid",
+        ) from error
+    return keys
 
 
 def save_keys(folder: Path, keys: Keys) -> None:
     """Write the keys so that only their owner can read them."""
-    path = folder / KEYS_FILE
-    temporary = path.with_suffix(".new")
-    temporary.touch(mode=0o600)
-    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(keys)) + b"\n")
-    temporary.replace(path)
+    write_private(folder / KEYS_FILE, msgspec.json.format(msgspec.json.encode(keys)) + b"\n")

@@ -17,6 +17,7 @@ from convexpy.persistence import (
     MemoryFiles,
     open_checkpoint_reader,
     open_checkpoint_writer,
+    refusing,
 )
 from convexpy.runtime import Clock
 
@@ -77,10 +78,14 @@ class FolderStorage:
         self.deployment_id = self._data.deployment_id
         self.log: LogStore = self._data.log
         try:
-            reader = open_checkpoint_reader(folder)
-            self.recovered, self.start_state = _prepare(self._data.log, self._data.checkpoint, reader, clock)
-            reader.close()
-            self._data.release_checkpoint()
+            with refusing(folder):
+                reader = open_checkpoint_reader(folder)
+                self.recovered, self.start_state = _prepare(
+                    self._data.log, self._data.checkpoint, reader, clock
+                )
+                reader.close()
+                self._data.release_checkpoint()
+            self._data.check_large_files()
         except BaseException:
             self._data.close()
             raise

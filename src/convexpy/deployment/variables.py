@@ -17,6 +17,7 @@ import msgspec
 
 from convexpy.errors import Error
 from convexpy.execution.system import environment
+from convexpy.runtime import write_private
 from convexpy.values import encode_wire
 
 KEY_VARIABLE = "CONVEXPY_SECRET_KEY"
@@ -41,22 +42,27 @@ def load_secret_key(folder: Path, *, create: bool) -> bytes | None:
     """Return the key that encrypts variables; None if there is none and none may be made.
 
     Raises:
-        SecretKeyError: the text of the variable is too short to be a key.
+        SecretKeyError: the text of the variable, or of the file, is too short to be a key.
+        OSError: the file cannot be read or made.
     """
     text = os.environ.get(KEY_VARIABLE, "")
-    file = key_file(folder)
-    if not text:
-        if create and not file.exists():
-            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as stream:
-                stream.write(os.urandom(32).hex() + "\n")
-        if not file.exists():
-            return None
-        text = file.read_text().strip()
-    if len(text) < KEY_TEXT_LENGTH_MIN:
+    if text and len(text) < KEY_TEXT_LENGTH_MIN:
         raise SecretKeyError(
             f"{KEY_VARIABLE} is shorter than {KEY_TEXT_LENGTH_MIN} characters", code="SecretKeyTooShort"
         )
+    if not text:
+        file = key_file(folder)
+        if create and (not file.exists() or not file.stat().st_size):
+            write_private(file, os.urandom(32).hex().encode() + b"\n")
+        if not file.exists():
+            return None
+        text = file.read_bytes().decode(errors="replace").strip()
+        if len(text) < KEY_TEXT_LENGTH_MIN or not text.isprintable():
+            raise SecretKeyError(
+                f"{file} does not hold a key of {KEY_TEXT_LENGTH_MIN} characters or more: it was cut short or overwritten",
+                hint=f"restore it from a backup, or set {KEY_VARIABLE}: the variables in the data are encrypted with it",
+                code="SecretKeyTooShort",
+            )
     return hashlib.sha256(b"convexpy variables" + text.encode()).digest()
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from convexpy.files._interface import BlobInfo, BlobMissing, LocalFile, StorageFailed
-from convexpy.runtime import pauses
+from convexpy.runtime import pauses, sync_folder
 
 R = TypeVar("R")
 READ_BYTES = 256 * 1024
@@ -196,7 +196,7 @@ def _rename(temporary: Path, target: Path) -> None:
     pauses.reach("files.before_rename")
     temporary.rename(target)
     pauses.reach("files.after_rename")
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def _adopt(path: Path, target: Path) -> None:
@@ -204,16 +204,6 @@ def _adopt(path: Path, target: Path) -> None:
         pauses.reach("files.before_sync")
         os.fsync(file.fileno())
     _rename(path, target)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return  # Windows has no such call; NTFS logs renames
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _discard(file: BinaryIO, temporary: Path) -> None:

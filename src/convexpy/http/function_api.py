@@ -14,7 +14,7 @@ import msgspec
 
 from convexpy.auth import ANONYMOUS, Caller, OperationNotPermitted, system_function
 from convexpy.deployment import Deployment
-from convexpy.deployment.outcome import Outcome, Presenter, new_request_id
+from convexpy.deployment.outcome import TRY_AGAIN, Outcome, Presenter, new_request_id
 from convexpy.deployment.registry import canonical_path
 from convexpy.errors import RequestError
 from convexpy.http.identify import caller_of
@@ -120,6 +120,8 @@ class FunctionApi:
             client_address=request.client_address,
             user_agent=request.header(b"user-agent"),
         )
+        if outcome.failure is not None and outcome.failure.code in TRY_AGAIN:
+            raise RequestError(outcome.failure.detail, code=outcome.failure.code, status=503)
         return self.answer(outcome, request_id, format, caller)
 
     async def call(self, kind: Kind, request: HttpRequest) -> Response:

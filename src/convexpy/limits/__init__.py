@@ -10,6 +10,7 @@ import msgspec
 
 __all__ = [
     "ARRAY_LENGTH_MAX",
+    "DATA_FAULTS_MAX",
     "DOCUMENT_NESTING_MAX",
     "DOCUMENT_SIZE_BYTES_MAX",
     "EXPORT_KEPT_S",
@@ -31,6 +32,7 @@ __all__ = [
     "RSA_KEY_BITS_MIN",
     "SCHEDULED_ARGS_BYTES_MAX",
     "SCHEDULED_WITHIN_MS",
+    "START_CHECK_BYTES_MAX",
     "STORAGE_ORPHAN_S",
     "STORAGE_SWEEP_EVERY_S",
     "STORAGE_UNLINK_AFTER_S",
@@ -94,6 +96,12 @@ EXPORT_KEPT_S = 7 * 86_400
 UPLOAD_KEPT_S = 86_400
 UPLOAD_PART_BYTES_MAX = 64 * MIB
 UPLOAD_PARTS_MAX = 100_000
+
+# Files of the database up to this size are checked as a whole before the server is ready (about 6 ms a MiB), larger ones
+# in the background.
+START_CHECK_BYTES_MAX = 32 * MIB
+# How many faults `doctor --deep` lists.
+DATA_FAULTS_MAX = 1000
 
 # Logs of one call.
 LOG_LINE_LENGTH_MAX = 32768

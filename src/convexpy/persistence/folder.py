@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from convexpy.limits import START_CHECK_BYTES_MAX
 from convexpy.persistence._filesystem import network_file_system
 from convexpy.persistence._lock import FolderLock
+from convexpy.persistence._structure import LargeFilesCheck, check_structure
 from convexpy.persistence.interface import StoreRefused
+from convexpy.persistence.refusals import refusing
 from convexpy.persistence.sqlite import SqliteLogStore
-from convexpy.persistence.sqlite_checkpoint import SqliteCheckpointReader, SqliteCheckpointWriter
+from convexpy.persistence.sqlite_checkpoint import SqliteCheckpointWriter
+from convexpy.persistence.sqlite_checkpoint_reader import SqliteCheckpointReader
 
 __all__ = ["DataFolder", "open_checkpoint_reader", "open_checkpoint_writer"]
 
@@ -20,41 +24,76 @@ class DataFolder:
     opened for writing here only to check and recover it; whoever runs the checkpointer opens it anew, after
     `release_checkpoint`.
 
+    Checksums find what is wrong in a record that is read, not that one is missing: that takes SQLite's own check of the
+    whole file, which is done here for small files; large ones are in `unchecked`.
+
     Raises:
         StoreRefused: in use, on a network file system, of a newer format, or of another deployment.
+        DataDamaged: the files are not what was written.
     """
 
     def __init__(self, folder: Path, *, allow_network_file_system: bool = False) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._lock = FolderLock(folder)
         self._closing: list[SqliteLogStore | SqliteCheckpointWriter] = []
-        try:
-            if not allow_network_file_system:
-                _refuse_network(folder)
-            new_log = not (folder / "log.db").exists()
-            if new_log and (folder / "data.db").exists():
-                raise StoreRefused(f"{folder} has data.db but no log.db: it is half of a copy")
+        self._check: LargeFilesCheck | None = None
+        with refusing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = FolderLock(folder)
+            try:
+                self._open(allow_network_file_system=allow_network_file_system)
+            except BaseException:
+                self.close()
+                raise
+
+    def _open(self, *, allow_network_file_system: bool) -> None:
+        folder = self.folder
+        if not allow_network_file_system:
+            _refuse_network(folder)
+        new_log = not (folder / "log.db").exists()
+        if new_log and (folder / "data.db").exists():
+            raise StoreRefused(
+                f"{folder} has data.db but no log.db: it is half of a copy",
+                hint="copy both files, of a stopped server; without log.db, `convexpy doctor --salvage --data DIR` goes "
+                "on from data.db alone",
+            )
+        with refusing(folder / "log.db"):
             self.log = SqliteLogStore(folder / "log.db")
-            self._closing.append(self.log)
-            self.deployment_id = self.log.deployment_id
+        self._closing.append(self.log)
+        self.deployment_id = self.log.deployment_id
+        with refusing(folder / "data.db"):
             self.checkpoint = SqliteCheckpointWriter(folder / "data.db", deployment_id=self.deployment_id)
-            self._closing.append(self.checkpoint)
-            if self.checkpoint.deployment_id != self.deployment_id:
-                raise StoreRefused(
-                    f"log.db and data.db in {folder} belong to different deployments",
-                    code="DeploymentMismatch",
-                )
-        except BaseException:
-            self.close()
-            raise
+        self._closing.append(self.checkpoint)
+        self.unchecked = self._check_structure()
+        if self.checkpoint.deployment_id != self.deployment_id:
+            raise StoreRefused(
+                f"log.db and data.db in {folder} belong to different deployments",
+                code="DeploymentMismatch",
+            )
+
+    def _check_structure(self) -> list[Path]:
+        """Check the structure of small files; return those that are too large to wait for."""
+        large: list[Path] = []
+        for name in ("log.db", "data.db"):
+            path = self.folder / name
+            if path.stat().st_size > START_CHECK_BYTES_MAX:
+                large.append(path)
+            else:
+                check_structure(path)
+        return large
 
     def release_checkpoint(self) -> None:
         """Close the checkpoint, so that another process can become its one writer."""
         self.checkpoint.close()
 
+    def check_large_files(self) -> LargeFilesCheck:
+        """Begin to check the structure of the files that were too large to wait for; `close` ends it."""
+        self._check = LargeFilesCheck(self.unchecked)
+        return self._check
+
     def close(self) -> None:
         """Close the files, then give up the lock; may be called twice."""
+        if self._check is not None:
+            self._check.close()
         for store in reversed(self._closing):
             store.close()
         self._lock.release()

@@ -43,7 +43,8 @@ class OutcomeUnknown(Exception):
 class StoreRefused(Error):
     """The data folder must not be opened; nothing was changed.
 
-    Codes: `DataFolderInUse`, `NetworkFileSystem`, `NewerFormat`, `DeploymentMismatch`, `FilesMismatch`.
+    Codes: `DataFolderInUse`, `NetworkFileSystem`, `NewerFormat`, `DeploymentMismatch`, `FilesMismatch`, `StorageFull`,
+    `StorageFailed`, `DataFolderUnusable`.
     """
 
     default_code = "FilesMismatch"

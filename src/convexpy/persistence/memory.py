@@ -91,7 +91,7 @@ class MemoryFiles:
         self.capacity_rows = capacity_rows
         self.rows: list[LogRow] = []
         self.version = _Version(
-            {"deployment_id": deployment_id, "checkpoint_seq": "0", "max_creation_time": "0.0", "format": "1"}
+            {"deployment_id": deployment_id, "checkpoint_seq": "0", "max_creation_time": "0.0", "format": "2"}
         )
 
     def log(self) -> MemoryLogStore:

@@ -1,7 +1,7 @@
 """The log in SQLite: `log.db`, one row per commit group.
 
-Format:  `log(seq INTEGER PRIMARY KEY, ts INTEGER, entry BLOB)`, `meta(name PRIMARY KEY, value)` with
-`format` and `deployment_id`. Older formats are migrated when opened, newer ones refused.
+Format:  `log(seq INTEGER PRIMARY KEY, ts INTEGER, entry BLOB, checksum INTEGER)`, `meta(name PRIMARY KEY, value)` with
+`format` and `deployment_id`. Older formats are migrated when opened, newer ones refused. Format 1 had no checksums.
 """
 
 from __future__ import annotations
@@ -9,23 +9,44 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
+from convexpy.persistence._checksums import DataDamaged, row_checksum
 from convexpy.persistence._connection import open_writing, raising_outcomes, transaction
+from convexpy.persistence._migration import add_log_checksums
 from convexpy.persistence.interface import LogRow, StoreRefused
 
-__all__ = ["FORMAT", "SqliteLogStore", "check_format"]
+__all__ = ["FORMAT", "SqliteLogStore", "check_format", "checked_row"]
 
-FORMAT = 1
+FORMAT = 2
 """The newest format of both files that this version reads and writes."""
 
 
-def check_format(path: Path, stored: str) -> None:
-    """Raise StoreRefused when a file was written by a newer version."""
+def check_format(path: Path, stored: str | None) -> int:
+    """Return the format of a file.
+
+    Raises:
+        DataDamaged: it is missing or not a number.
+        StoreRefused: the file was written by a newer version.
+    """
+    if stored is None or not stored.isascii() or not stored.isdecimal() or not int(stored):
+        raise DataDamaged(f"{path} does not say its format: found {stored!r}")
     if int(stored) > FORMAT:
         raise StoreRefused(
             f"{path} has format {stored}, this version of convexpy knows up to {FORMAT}",
             code="NewerFormat",
             hint="install the version of convexpy that wrote it, or a later one",
         )
+    return int(stored)
+
+
+def checked_row(seq: int, ts: int, entry: bytes, checksum: int | None) -> LogRow:
+    """Return a row of the log as it was written; raise DataDamaged if it is not."""
+    try:
+        whole = row_checksum(seq, ts, entry) == checksum
+    except TypeError:
+        whole = False
+    if not whole:
+        raise DataDamaged(f"row {seq} of log.db is damaged: its checksum is not that of its content")
+    return LogRow(seq, ts, entry)
 
 
 class SqliteLogStore:
@@ -48,12 +69,14 @@ class SqliteLogStore:
             )
             self._connection.execute(
                 "CREATE TABLE IF NOT EXISTS log"
-                "(seq INTEGER PRIMARY KEY, ts INTEGER NOT NULL, entry BLOB NOT NULL)"
+                "(seq INTEGER PRIMARY KEY, ts INTEGER NOT NULL, entry BLOB NOT NULL, checksum INTEGER)"
             )
             rows = (("format", str(FORMAT)), ("deployment_id", new_id))
             self._connection.executemany("INSERT OR IGNORE INTO meta VALUES(?, ?)", rows)
         meta: dict[str, str] = dict(self._connection.execute("SELECT name, value FROM meta"))
-        check_format(self._path, meta["format"])
+        if check_format(self._path, meta.get("format")) < FORMAT:
+            with transaction(self._connection):
+                add_log_checksums(self._connection)
         return meta["deployment_id"]
 
     def _read_last(self) -> int:
@@ -63,16 +86,18 @@ class SqliteLogStore:
     def append(self, seq: int, ts: int, entry: bytes) -> None:
         """Make a row durable: one INSERT, one sync."""
         with raising_outcomes():
-            self._connection.execute("INSERT INTO log VALUES(?, ?, ?)", (seq, ts, entry))
+            self._connection.execute(
+                "INSERT INTO log VALUES(?, ?, ?, ?)", (seq, ts, entry, row_checksum(seq, ts, entry))
+            )
         self._last = seq
 
     def rows(self, after_seq: int, limit: int | None = None) -> list[LogRow]:
         """Return the rows after `after_seq` in order."""
         found = self._connection.execute(
-            "SELECT seq, ts, entry FROM log WHERE seq > ? ORDER BY seq LIMIT ?",
+            "SELECT seq, ts, entry, checksum FROM log WHERE seq > ? ORDER BY seq LIMIT ?",
             (after_seq, -1 if limit is None else limit),
         )
-        return [LogRow(*row) for row in found]
+        return [checked_row(*row) for row in found]
 
     @property
     def first_seq(self) -> int | None:
@@ -82,8 +107,9 @@ class SqliteLogStore:
 
     def last_row(self) -> LogRow | None:
         """Return the newest row, or None."""
-        row = self._connection.execute("SELECT seq, ts, entry FROM log ORDER BY seq DESC LIMIT 1").fetchone()
-        return LogRow(*row) if row is not None else None
+        query = "SELECT seq, ts, entry, checksum FROM log ORDER BY seq DESC LIMIT 1"
+        row = self._connection.execute(query).fetchone()
+        return checked_row(*row) if row is not None else None
 
     def trim(self, before_seq: int, limit: int) -> int:
         """Delete old rows, never the last."""

@@ -1,36 +1,59 @@
 """The checkpoint in SQLite: `data.db`, which a person can open and read.
 
-Format:  per tablet `_t<tablet>(n INTEGER PRIMARY KEY, _id UNIQUE, _creationTime, document)`, the document
-as JSON text; per index `_i<index>(key PRIMARY KEY, n) WITHOUT ROWID`; `_replay`; `_meta`; and a view for
-each table, under its name. Our own names begin with an underscore, which names of user tables never do.
+Format:  per tablet `_t<tablet>(n INTEGER PRIMARY KEY, _id UNIQUE, _creationTime, document, checksum)`, the document
+as JSON text; per index `_i<index>(key PRIMARY KEY, n, checksum) WITHOUT ROWID`; `_replay`; `_meta`; and a view for
+each table, under its name. Our own names begin with an underscore, which names of user tables never do. Format 1 had no
+checksums; it is migrated when the file is opened for writing.
 Invariant:  every transaction leaves the file equal to one row of the log, the one in
 `_meta.checkpoint_seq`. Only an index that is being built may hold less.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from itertools import groupby
 from pathlib import Path
+from urllib.parse import quote
 
 from convexpy.errors import InvariantViolation
-from convexpy.persistence._connection import open_reading, open_writing, raising_outcomes, transaction
-from convexpy.persistence.interface import CheckpointBatch, KeyChange, ReplayRecord, WalkedDocument
+from convexpy.persistence._checksums import (
+    DataDamaged,
+    document_checksum,
+    entry_salt,
+    key_checksum,
+    replay_checksum,
+    texts_checksum,
+)
+from convexpy.persistence._connection import open_writing, raising_outcomes, transaction
+from convexpy.persistence._migration import add_checkpoint_checksums
+from convexpy.persistence._stored import (
+    DAMAGE,
+    checked_document,
+    named_damage,
+    schema_checksum,
+    stored_numbers,
+)
+from convexpy.persistence.interface import CheckpointBatch, KeyChange, WalkedDocument
 from convexpy.persistence.sqlite import FORMAT, check_format
 from convexpy.runtime import pauses
 
-__all__ = ["SqliteCheckpointReader", "SqliteCheckpointWriter"]
+__all__ = ["SqliteCheckpointWriter", "check_meta"]
 
 _TABLET = (
     "CREATE TABLE IF NOT EXISTS _t{0}"
-    "(n INTEGER PRIMARY KEY, _id TEXT NOT NULL UNIQUE, _creationTime REAL NOT NULL, document TEXT NOT NULL)"
+    "(n INTEGER PRIMARY KEY, _id TEXT NOT NULL UNIQUE, _creationTime REAL NOT NULL, document TEXT NOT NULL, "
+    "checksum INTEGER)"
 )
-_INDEX = "CREATE TABLE IF NOT EXISTS _i{0}(key BLOB PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID"
+_INDEX = "CREATE TABLE IF NOT EXISTS _i{0}(key BLOB PRIMARY KEY, n INTEGER NOT NULL, checksum INTEGER) WITHOUT ROWID"
 _UPSERT = (
-    "INSERT INTO _t{0}(_id, _creationTime, document) VALUES(?, ?, CAST(? AS TEXT)) "
-    "ON CONFLICT(_id) DO UPDATE SET _creationTime = excluded._creationTime, document = excluded.document "
-    "RETURNING n"
+    "INSERT INTO _t{0}(_id, _creationTime, document, checksum) VALUES(?, ?, CAST(? AS TEXT), ?) "
+    "ON CONFLICT(_id) DO UPDATE SET _creationTime = excluded._creationTime, document = excluded.document, "
+    "checksum = excluded.checksum RETURNING n"
 )
+META = ("format", "deployment_id", "checkpoint_seq", "max_creation_time")
+"""What the checksum in `_meta` covers, in this order."""
 
 
 class SqliteCheckpointWriter:
@@ -52,7 +75,7 @@ class SqliteCheckpointWriter:
             run("CREATE TABLE IF NOT EXISTS _meta(name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")
             run(
                 "CREATE TABLE IF NOT EXISTS _replay(session TEXT, request INTEGER, seq INTEGER, ts INTEGER, "
-                "at_ms INTEGER, result BLOB, PRIMARY KEY(session, request)) WITHOUT ROWID"
+                "at_ms INTEGER, result BLOB, checksum INTEGER, PRIMARY KEY(session, request)) WITHOUT ROWID"
             )
             run("CREATE INDEX IF NOT EXISTS _replay_by_age ON _replay(at_ms)")
             fresh = {
@@ -61,16 +84,39 @@ class SqliteCheckpointWriter:
                 "checkpoint_seq": "0",
                 "max_creation_time": "0.0",
             }
-            self._connection.executemany("INSERT OR IGNORE INTO _meta VALUES(?, ?)", fresh.items())
-        self.deployment_id = self._meta("deployment_id")
-        check_format(self._path, self._meta("format"))
+            if not run("SELECT 1 FROM _meta LIMIT 1").fetchone():
+                fresh |= {
+                    "checksum": str(texts_checksum(*fresh.values())),
+                    "schema": schema_checksum(self._connection),
+                }
+                self._connection.executemany("INSERT INTO _meta VALUES(?, ?)", fresh.items())
+        meta: dict[str, str] = dict(run("SELECT name, value FROM _meta"))
+        if check_format(self._path, meta.get("format")) < FORMAT:
+            meta = {**meta, "format": str(FORMAT)}
+            with transaction(self._connection):
+                checksum = texts_checksum(*(meta[name] for name in META))
+                add_checkpoint_checksums(self._connection, *self.stored(), checksum)
+                self._note_schema()
+        else:
+            _check_meta(self._path, meta, self._connection)
+        self.deployment_id = meta["deployment_id"]
+
+    def _note_schema(self) -> None:
+        """Keep what tells whether the definitions of tables are those of now; ends a transaction that changed some."""
+        checksum = schema_checksum(self._connection)
+        self._connection.execute("INSERT OR REPLACE INTO _meta VALUES('schema', ?)", (checksum,))
 
     def _meta(self, name: str) -> str:
         (value,) = self._connection.execute("SELECT value FROM _meta WHERE name = ?", (name,)).fetchone()
         return str(value)
 
-    def _set_meta(self, name: str, value: str) -> None:
-        self._connection.execute("UPDATE _meta SET value = ? WHERE name = ?", (value, name))
+    def _write_meta(self, batch: CheckpointBatch) -> None:
+        highest = repr(max(float(self._meta("max_creation_time")), batch.max_creation_time))
+        checksum = texts_checksum(str(FORMAT), self.deployment_id, str(batch.seq), highest)
+        self._connection.executemany(
+            "UPDATE _meta SET value = ? WHERE name = ?",
+            ((highest, "max_creation_time"), (str(batch.seq), "checkpoint_seq"), (str(checksum), "checksum")),
+        )
 
     @property
     def checkpoint_seq(self) -> int:
@@ -92,9 +138,7 @@ class SqliteCheckpointWriter:
                 self._write_replay(batch)
                 if batch.tables is not None:
                     self._write_views(batch.tables)
-                known = float(self._meta("max_creation_time"))
-                self._set_meta("max_creation_time", repr(max(known, batch.max_creation_time)))
-                self._set_meta("checkpoint_seq", str(batch.seq))
+                self._write_meta(batch)
                 pauses.reach("checkpoint.before_commit")
         except BaseException:
             # What this transaction created is gone with it.
@@ -102,6 +146,7 @@ class SqliteCheckpointWriter:
             raise
 
     def _create_missing(self, batch: CheckpointBatch) -> None:
+        known = len(self._tablets) + len(self._indexes)
         for tablet in {change.tablet for change in batch.documents} | set((batch.tables or {}).values()):
             if tablet not in self._tablets:
                 self._connection.execute(_TABLET.format(tablet))
@@ -110,6 +155,8 @@ class SqliteCheckpointWriter:
             if index not in self._indexes:
                 self._connection.execute(_INDEX.format(index))
                 self._indexes.add(index)
+        if len(self._tablets) + len(self._indexes) != known:
+            self._note_schema()
 
     def _remove_keys(self, batch: CheckpointBatch) -> None:
         gone = [change for change in batch.keys if change.id is None]
@@ -126,28 +173,33 @@ class SqliteCheckpointWriter:
             if document is None:
                 run(f"DELETE FROM _t{tablet} WHERE _id = ?", (id,))
             else:
-                row = run(_UPSERT.format(tablet), (id, creation_time, document)).fetchone()
+                checksum = document_checksum(tablet, id.encode(), document)
+                row = run(_UPSERT.format(tablet), (id, creation_time, document, checksum)).fetchone()
                 numbers[tablet, id] = row[0]
         return numbers
 
     def _add_keys(self, batch: CheckpointBatch, numbers: Mapping[tuple[int, str], int]) -> None:
         added = [change for change in batch.keys if change.id is not None]
         for index, changes in groupby(added, key=_index_of):
-            rows: list[tuple[bytes, int]] = []
+            rows: list[tuple[bytes, int, int]] = []
+            salt = entry_salt(index)
             for _, key, tablet, id in changes:
                 n = numbers.get((tablet, str(id)))
                 if n is None:
                     raise InvariantViolation(
                         f"index {index}: a key was added for {id}, which is not in the batch"
                     )
-                rows.append((key, n))
-            self._connection.executemany(f"INSERT OR REPLACE INTO _i{index} VALUES(?, ?)", rows)
+                rows.append((key, n, key_checksum(salt, key, n)))
+            self._connection.executemany(f"INSERT OR REPLACE INTO _i{index} VALUES(?, ?, ?)", rows)
 
     def _write_replay(self, batch: CheckpointBatch) -> None:
         self._connection.executemany(
-            "INSERT OR REPLACE INTO _replay(session, request, seq, ts, at_ms, result) "
-            "VALUES(?, ?, ?, ?, ?, ?)",
-            [(r.session, r.request, r.seq, r.ts, batch.replay_at_ms, r.result) for r in batch.replay],
+            "INSERT OR REPLACE INTO _replay(session, request, seq, ts, at_ms, result, checksum) "
+            "VALUES(?, ?, ?, ?, ?, ?, ?)",
+            [
+                (r.session, r.request, r.seq, r.ts, batch.replay_at_ms, r.result, replay_checksum(*r))
+                for r in batch.replay
+            ],
         )
 
     def _write_views(self, tables: Mapping[str, int]) -> None:
@@ -168,17 +220,27 @@ class SqliteCheckpointWriter:
         """Return the next documents of a tablet in the order of `n`."""
         if tablet not in self._tablets:
             return []
-        rows = self._connection.execute(
-            f"SELECT n, _id, CAST(document AS BLOB) FROM _t{tablet} WHERE n > ? ORDER BY n LIMIT ?",
-            (after_n, limit),
+        query = (
+            f"SELECT n, CAST(_id AS BLOB), CAST(document AS BLOB), checksum FROM _t{tablet} "
+            "WHERE n > ? ORDER BY n LIMIT ?"
         )
-        return [WalkedDocument(*row) for row in rows]
+        try:
+            rows = self._connection.execute(query, (after_n, limit))
+            return [WalkedDocument(n, *checked_document(tablet, *row)) for n, *row in rows]
+        except DAMAGE as error:
+            raise named_damage(self._connection, tablet, error) from error
 
     def enter_keys(self, index: int, tablet: int, keys: Iterable[tuple[bytes, int]]) -> None:
         """Enter keys of documents just walked, in one transaction."""
         with raising_outcomes(), transaction(self._connection):
             self._connection.execute(_INDEX.format(index))
-            self._connection.executemany(f"INSERT OR REPLACE INTO _i{index} VALUES(?, ?)", sorted(keys))
+            salt = entry_salt(index)
+            self._connection.executemany(
+                f"INSERT OR REPLACE INTO _i{index} VALUES(?, ?, ?)",
+                [(key, n, key_checksum(salt, key, n)) for key, n in sorted(keys)],
+            )
+            if index not in self._indexes:
+                self._note_schema()
         self._indexes.add(index)
 
     def drop_index(self, index: int, limit: int) -> bool:
@@ -206,11 +268,12 @@ class SqliteCheckpointWriter:
             if self._connection.execute(slice_, (limit,)).rowcount == limit:
                 return False
             self._connection.execute(f"DROP TABLE {name}")
+            self._note_schema()
             return True
 
     def stored(self) -> tuple[set[int], set[int]]:
         """Return the numbers of the stored tablets and indexes."""
-        return _numbers(name for (name,) in self._connection.execute(_TABLES))
+        return stored_numbers(self._connection)
 
     def trim_replay(self, before_ms: int, limit: int) -> int:
         """Delete old replay records."""
@@ -242,121 +305,14 @@ def _index_of(change: KeyChange) -> int:
     return change.index_number
 
 
-_TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table'"
+def check_meta(path: Path) -> None:
+    """Raise DataDamaged if where a checkpoint stands, or what its tables are, is not what was written."""
+    with closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)) as connection:
+        _check_meta(path, dict(connection.execute("SELECT name, value FROM _meta")), connection)
 
 
-def _numbers(names: Iterable[str]) -> tuple[set[int], set[int]]:
-    """Split the names of SQL tables into numbers of tablets and of indexes."""
-    found: dict[str, set[int]] = {"_t": set(), "_i": set()}
-    for name in names:
-        if name[:2] in found and name[2:].isdigit():
-            found[name[:2]].add(int(name[2:]))
-    return found["_t"], found["_i"]
-
-
-class SqliteCheckpointReader:
-    """Reads `data.db` at one moment, on a connection of its own."""
-
-    def __init__(self, path: Path) -> None:
-        self._connection = open_reading(path)
-        self._run = self._connection.execute
-        self._schema_version = -1
-        self._selects: dict[tuple[int, bool], str] = {}
-        self._tablets: set[int] = set()
-        self._indexes: set[int] = set()
-
-    def begin(self) -> int:
-        """Open a read transaction if none is open."""
-        if not self._connection.in_transaction:
-            self._run("BEGIN")
-        # BEGIN takes no snapshot yet, the first read does.
-        (seq,) = self._run("SELECT value FROM _meta WHERE name = 'checkpoint_seq'").fetchone()
-        self._learn_tables()
-        return int(seq)
-
-    def _learn_tables(self) -> None:
-        """A table made since the last checkpoint is not in the file yet.
-
-        Reading it must be empty, not an error.
-        """
-        (version,) = self._run("PRAGMA schema_version").fetchone()
-        if version != self._schema_version:
-            names = (name.decode() for (name,) in self._run(_TABLES))
-            self._tablets, self._indexes = _numbers(names)
-            self._schema_version = version
-
-    def renew(self) -> int:
-        """Open a read transaction on the newest state."""
-        self.end()
-        return self.begin()
-
-    def end(self) -> None:
-        """Close the read transaction."""
-        if self._connection.in_transaction:
-            self._run("COMMIT")
-
-    def get(self, tablet: int, id: str) -> bytes | None:
-        """Return a document."""
-        if tablet not in self._tablets:
-            return None
-        row = self._run(f"SELECT document FROM _t{tablet} WHERE _id = ?", (id,)).fetchone()
-        return row[0] if row is not None else None
-
-    def range(
-        self, index: int, tablet: int, lower: bytes, upper: bytes, *, desc: bool, limit: int
-    ) -> list[tuple[bytes, str, bytes]]:
-        """Return the first entries of an index range with their documents."""
-        if index not in self._indexes or tablet not in self._tablets:
-            return []
-        select = self._selects.get((index, desc))
-        if select is None:
-            select = self._selects[index, desc] = (
-                f"SELECT i.key, t._id, t.document FROM _i{index} i CROSS JOIN _t{tablet} t ON t.n = i.n "
-                f"WHERE i.key >= ? AND i.key < ? ORDER BY i.key {'DESC' if desc else 'ASC'} LIMIT ?"
-            )
-        rows = self._run(select, (lower, upper, limit)).fetchall()
-        return [(key, id.decode(), document) for key, id, document in rows]
-
-    def ids(
-        self, tablet: int, lower: bytes, upper: bytes, *, desc: bool, limit: int
-    ) -> list[tuple[bytes, str, bytes]]:
-        """Return the first documents of a range of ids."""
-        if tablet not in self._tablets:
-            return []
-        rows = self._run(
-            f"SELECT _id, document FROM _t{tablet} WHERE _id >= CAST(? AS TEXT) AND _id < CAST(? AS TEXT) "
-            f"ORDER BY _id {'DESC' if desc else 'ASC'} LIMIT ?",
-            (lower, upper, limit),
-        )
-        return [(id, id.decode(), document) for id, document in rows]
-
-    def count(self, tablet: int) -> int:
-        """Return the number of documents."""
-        if tablet not in self._tablets:
-            return 0
-        (count,) = self._run(f"SELECT count(*) FROM _t{tablet}").fetchone()
-        return int(count)
-
-    def measure(self, tablet: int) -> tuple[int, int]:
-        """Return the number of documents and their bytes as stored."""
-        if tablet not in self._tablets:
-            return 0, 0
-        query = f"SELECT count(*), coalesce(sum(length(CAST(document AS BLOB))), 0) FROM _t{tablet}"
-        count, size = self._run(query).fetchone()
-        return int(count), int(size)
-
-    def replay(self, session: str, request: int) -> ReplayRecord | None:
-        """Return what a session's mutation answered."""
-        row = self._run(
-            "SELECT seq, ts, result FROM _replay WHERE session = ? AND request = ?", (session, request)
-        ).fetchone()
-        return ReplayRecord(session, request, *row) if row is not None else None
-
-    def meta(self, name: str) -> str | None:
-        """Return a named text."""
-        row = self._run("SELECT value FROM _meta WHERE name = ?", (name,)).fetchone()
-        return row[0].decode() if row is not None else None
-
-    def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
+def _check_meta(path: Path, meta: Mapping[str, str], connection: sqlite3.Connection) -> None:
+    if meta.get("checksum") != str(texts_checksum(*(str(meta.get(name)) for name in META))):
+        raise DataDamaged(f"{path}: the table _meta is damaged: its checksum is not that of its content")
+    if meta.get("schema") != schema_checksum(connection):
+        raise DataDamaged(f"{path}: the definition of a table is damaged")

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import tomli
 
 from convexpy.errors import ProjectError, SourceLocation
-from convexpy.project._toml_edit import add_table, checked_edit, remove_table, replace_file
+from convexpy.project._toml_edit import add_table, checked_edit, remove_table
+from convexpy.runtime import PRIVATE_FOLDER, write_private
 
 
 def user_folder() -> Path:
@@ -85,7 +86,8 @@ def _edit(folder: Path | None, edit: Callable[[str], str], changes: dict[str, An
     new = checked_edit(
         file, old, edit(old), {name: value for name, value in meant.items() if value is not None}
     )
-    replace_file(file, new, mode=0o600)
+    file.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    write_private(file, new.encode())
 
 
 def user_remotes(folder: Path | None = None) -> dict[str, dict[str, Any]]:

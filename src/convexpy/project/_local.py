@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from convexpy.project._locate import Project
+from convexpy.runtime import PRIVATE_FOLDER
 
 DEFAULT_PORTS = (3210, 3211)
 
@@ -48,7 +49,7 @@ class LocalDeployment:
 
     def prepare(self) -> None:
         """Make the folder; the state folder ignores itself in git."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         ignore = self.project.state / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")

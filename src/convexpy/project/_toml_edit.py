@@ -93,17 +93,16 @@ def checked_edit(file: Path, old: str, new: str, meant: Mapping[str, Any]) -> st
     return new
 
 
-def replace_file(file: Path, text: str, mode: int | None = None) -> None:
-    """Write a file in one step, so that nobody ever reads half of it; `mode` are its permissions from the start."""
+def replace_file(file: Path, text: str) -> None:
+    """Write a file in one step, so that nobody ever reads half of it."""
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f"{file.name}.{os.getpid()}.new")
     before = file.stat().st_mode & 0o777 if file.exists() else None
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666 if mode is None else mode)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as target:
         target.write(text)
-    kept = before if mode is None else mode
-    if kept is not None:
-        temporary.chmod(kept)
+    if before is not None:
+        temporary.chmod(before)
     temporary.replace(file)
 
 

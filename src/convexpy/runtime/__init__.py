@@ -1,10 +1,13 @@
-"""What is taken from the operating system and replaced in tests: clocks, random bytes and named pause points."""
+"""What is taken from the operating system: clocks, random bytes and named pause points, replaced in tests; files for keys."""
 
 from convexpy.runtime._clock import Clock, ManualClock, SystemClock
 from convexpy.runtime._pauses import PausePoints, pauses
 from convexpy.runtime._random import RandomBytes, SecureRandom, secure_random
+from convexpy.runtime.private_files import PRIVATE_FILE, PRIVATE_FOLDER, sync_folder, write_private
 
 __all__ = [
+    "PRIVATE_FILE",
+    "PRIVATE_FOLDER",
     "Clock",
     "ManualClock",
     "PausePoints",
@@ -13,4 +16,6 @@ __all__ = [
     "SystemClock",
     "pauses",
     "secure_random",
+    "sync_folder",
+    "write_private",
 ]

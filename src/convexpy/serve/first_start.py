@@ -7,13 +7,13 @@ to a file of its own where nobody looks on; the data holds only its digest.
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 from pathlib import Path
 
 from convexpy.auth import AdminKeys, create_instance_secret
 from convexpy.deployment import Deployment, Keys, load_keys, save_keys
 from convexpy.errors import Error, RequestError
+from convexpy.runtime import write_private
 from convexpy.serve.options import ServeOptions
 
 KEY_FILE = "admin-key"
@@ -87,10 +87,7 @@ def first_key_was_shown(folder: Path) -> None:
 def keep_first_key(folder: Path, key: str) -> Path:
     """Write the first key to a file that only its owner can read; return its path."""
     path = folder / KEY_FILE
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(key + "\n")
+    write_private(path, f"{key}\n".encode())
     return path
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 
-from convexpy.deployment import DeploymentSettings, PushRequest
+from convexpy.deployment import DeploymentSettings, PushRequest, key_file
 from convexpy.errors import Error
 from convexpy.execution.spares import SpawnStarter
 from convexpy.execution.starter import ForkStarter, Starter
 from convexpy.http.request_guard import AllowedNames
 from convexpy.limits import Knobs
+from convexpy.persistence import disk_refusal
+from convexpy.runtime import PRIVATE_FOLDER
+from convexpy.serve import first_start
 from convexpy.serve.limits_file import read_limits
 from convexpy.serve.listening import is_local
 from convexpy.serve.options import ServeOptions
@@ -23,6 +29,7 @@ DEBUGGER = "CONVEXPY_DEBUGGER"
 """Where `breakpoint()` finds the terminal of `convexpy dev`. Not an option either: it may hold a token."""
 EDITOR = "CONVEXPY_EDITOR"
 """Where executors connect to be debugged in an editor."""
+logger = logging.getLogger("convexpy.serve")
 UNLIMITED_S = 7 * 24 * 3600.0
 
 
@@ -109,13 +116,41 @@ def starter(options: ServeOptions) -> Starter:
 
 
 def make_folder(options: ServeOptions) -> None:
-    """Make the data folder: in production for its owner only."""
+    """Make the data folder, for its owner only; name what others can read of one that is there.
+
+    From here on the process makes files and folders that nobody else can read, whatever its umask was.
+    """
+    os.umask(0o777 & ~PRIVATE_FOLDER)
     try:
-        options.data.mkdir(mode=0o700 if options.production else 0o777, parents=True, exist_ok=True)
+        options.data.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     except OSError as error:
-        raise DataFolderUnusable(f"cannot make {options.data}: {error.strerror}") from error
+        raise disk_refusal(error, options.data) from error
     if not os.access(options.data, os.R_OK | os.W_OK | os.X_OK):
-        raise DataFolderUnusable(f"cannot write into {options.data}")
+        raise DataFolderUnusable(
+            f"cannot write into {options.data}", hint="the user that runs the server needs all rights on it"
+        )
+    wide = [path for path in (options.data, *_of_owner(options.data)) if _others_can_read(path)]
+    if wide:
+        logger.warning(
+            "other users of this machine can read %s%s: chmod -R go-rwx %s",
+            wide[0],
+            f" and {len(wide) - 1} more of its files" if len(wide) > 1 else "",
+            options.data,
+        )
+
+
+def _of_owner(folder: Path) -> Iterator[Path]:
+    """Yield what must be the server's alone, if the folder does not keep it so."""
+    names = ("keys.json", "log.db", "data.db", "storage", "versions", "new-keys", first_start.KEY_FILE)
+    yield from (folder / name for name in names if _others_can_read(folder))
+    yield key_file(folder)
+
+
+def _others_can_read(path: Path) -> bool:
+    try:
+        return os.name != "nt" and bool(path.stat().st_mode & 0o077)
+    except OSError:
+        return False
 
 
 def read_push(descriptor: int | None) -> PushRequest | None:

@@ -14,6 +14,7 @@ import logging
 import os
 import signal
 import socket
+import sqlite3
 import sys
 from collections.abc import Coroutine
 from typing import Any
@@ -33,6 +34,7 @@ from convexpy.http import ApiApp, SiteApp
 from convexpy.http.access_log import AccessLog
 from convexpy.http.request_guard import RequestGuard
 from convexpy.limits import Knobs
+from convexpy.persistence import disk_refusal, sqlite_refusal
 from convexpy.runtime import SystemClock
 from convexpy.serve import announce, first_start, function_log, given, log_output
 from convexpy.serve.listening import AsgiApp, Server, bind, origin_of, server_of
@@ -293,6 +295,10 @@ def main(arguments: list[str]) -> int:
         if output is not None:
             output.close()
         return announce.report_failure(options, error)
+    except OSError as error:
+        return announce.report_failure(options, disk_refusal(error, options.data))
+    except sqlite3.Error as error:
+        return announce.report_failure(options, sqlite_refusal(error, options.data))
     finally:
         if output is not None:
             output.close()

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from convexpy.errors import Error
 from convexpy.persistence import (
     CheckpointBatch,
+    DataDamaged,
     DataFolder,
     DocumentChange,
     KeyChange,
@@ -137,7 +143,9 @@ def test_both_files_have_one_deployment_id(data: DataFolder) -> None:
 
 def test_files_of_different_deployments_are_refused(data: DataFolder, tmp_path: Path) -> None:
     data.close()
-    edit(data.folder / "data.db", "UPDATE _meta SET value = 'other' WHERE name = 'deployment_id'")
+    other = DataFolder(tmp_path / "other", allow_network_file_system=True)
+    other.close()
+    shutil.copy(other.folder / "data.db", data.folder / "data.db")
     with pytest.raises(StoreRefused) as refused:
         DataFolder(data.folder, allow_network_file_system=True)
     assert refused.value.code == "DeploymentMismatch"
@@ -146,11 +154,11 @@ def test_files_of_different_deployments_are_refused(data: DataFolder, tmp_path: 
 def test_a_newer_format_is_refused(data: DataFolder) -> None:
     data.close()
     for file, table in (("data.db", "_meta"), ("log.db", "meta")):
-        edit(data.folder / file, f"UPDATE {table} SET value = '2' WHERE name = 'format'")
-        with pytest.raises(StoreRefused, match="format 2") as refused:
+        edit(data.folder / file, f"UPDATE {table} SET value = '3' WHERE name = 'format'")
+        with pytest.raises(StoreRefused, match="format 3") as refused:
             DataFolder(data.folder, allow_network_file_system=True)
         assert refused.value.code == "NewerFormat"
-        edit(data.folder / file, f"UPDATE {table} SET value = '1' WHERE name = 'format'")
+        edit(data.folder / file, f"UPDATE {table} SET value = '2' WHERE name = 'format'")
     DataFolder(data.folder, allow_network_file_system=True).close()
 
 
@@ -182,3 +190,77 @@ def test_the_write_ahead_log_starts_over_after_folding(tmp_path: Path) -> None:
     log.recover()
     assert wal.stat().st_size == 0
     log.close()
+
+
+def test_large_files_are_checked_in_the_background(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    data.checkpoint.apply(
+        CheckpointBatch(1, [DocumentChange(10001, "a", 1.0, b"{}")], [KeyChange(7, b"k", 10001, "a")])
+    )
+    data.close()
+    monkeypatch.setattr("convexpy.persistence.folder.START_CHECK_BYTES_MAX", 0)
+    connection = sqlite3.connect(data.folder / "data.db")
+    (root,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = '_i7'").fetchone()
+    connection.close()
+    with (data.folder / "data.db").open("r+b") as file:
+        file.seek(4096 * (root - 1) + 3)
+        file.write(b"\0\0")  # the page says that it has no entries
+    again = DataFolder(data.folder, allow_network_file_system=True)
+    assert [path.name for path in again.unchecked] == ["log.db", "data.db"]
+    again.check_large_files().wait()
+    again.close()
+    assert "data.db is damaged" in caplog.text
+    assert "doctor --deep" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "code"),
+    [
+        ("log.db", b"", None),
+        ("log.db", b"no database" * 1000, "DataDamaged"),
+        ("data.db", b"no database" * 1000, "DataDamaged"),
+        ("data.db", b"SQLite format 3\0" + b"\0" * 5000, "DataDamaged"),
+    ],
+)
+def test_files_that_are_no_databases_are_named(
+    data: DataFolder, file: str, content: bytes, code: str | None
+) -> None:
+    data.close()
+    (data.folder / file).write_bytes(content)
+    with pytest.raises(Error, match=file if code else "different deployments") as refused:
+        DataFolder(data.folder, allow_network_file_system=True)
+    assert refused.value.code == (code or "DeploymentMismatch")
+    assert refused.value.hint or code is None
+
+
+@pytest.mark.parametrize("value", ["two", "", "-1", "1.5", "0", "²"])
+def test_a_format_that_is_no_number_is_named(data: DataFolder, value: str) -> None:
+    data.close()
+    for file, table in (("data.db", "_meta"), ("log.db", "meta")):
+        edit(data.folder / file, f"UPDATE {table} SET value = '{value}' WHERE name = 'format'")
+        with pytest.raises(DataDamaged, match=f"{file} does not say its format") as refused:
+            DataFolder(data.folder, allow_network_file_system=True)
+        assert refused.value.hint
+        edit(data.folder / file, f"UPDATE {table} SET value = '2' WHERE name = 'format'")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no such limit")
+def test_a_disk_without_room_is_said(tmp_path: Path) -> None:
+    """In a child, for a limit on the size of files cannot be taken back."""
+    code = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from convexpy.errors import Error\nfrom convexpy.persistence import DataFolder\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)\n"
+        "try: DataFolder(Path(sys.argv[1]), allow_network_file_system=True)\n"
+        "except Error as error: print(error.code, error.hint)\n"
+    )
+    for limit in ("0", "4096", "20000"):
+        ran = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / limit), limit],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert ran.stdout.split()[0] in ("StorageFull", "StorageFailed"), ran
+        assert "then start again" in ran.stdout
