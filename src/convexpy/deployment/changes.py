@@ -65,7 +65,7 @@ def describe_changes(
 
 
 def _warnings(description: dict[str, Any]) -> list[str]:
-    """Name what the app defines and this version does not run."""
+    """Name what the app defines and this version does not run, and what is unsafe as it stands."""
     queries = {function["path"] for function in description["functions"] if function["kind"] == "query"}
     found = [
         f"{cron['file']}:{cron['line']}: cron job {cron['name']!r} fails at every run: {cron['function']} is a query"
@@ -78,6 +78,12 @@ def _warnings(description: dict[str, Any]) -> list[str]:
             found.append(
                 f'schema.py: search and vector indexes of "{name}" are not built by this version of convexpy'
             )
+    found += [
+        f"auth_config.py: custom_jwt of {provider['issuer']} has no application_id: it accepts tokens made for ANY "
+        "application of that issuer"
+        for provider in description["auth"]
+        if provider.get("applicationID") is None
+    ]
     return found
 
 

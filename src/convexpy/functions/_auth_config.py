@@ -59,6 +59,8 @@ def auth_config(*, providers: Sequence[AuthProvider]) -> AuthConfig:
 
 def oidc(*, domain: str, application_id: str) -> AuthProvider:
     """Return an OpenID Connect issuer: `domain` is its address, `application_id` the audience of its tokens."""
+    if not _text(application_id).strip():
+        _fail(f"application_id must be the audience of the issuer's tokens, not {application_id!r}")
     return AuthProvider("oidc", _address("domain", domain), application_id)
 
 
@@ -71,8 +73,11 @@ def custom_jwt(
 ) -> AuthProvider:
     """Return an issuer of any JWTs: `jwks` is the address of its keys, or a data URL with them.
 
-    Without `application_id` the audience of tokens is not checked.
+    Without `application_id` the audience of tokens is not checked: a token that the issuer made for any other
+    application is accepted. Every push warns of it.
     """
+    if application_id is not None and not _text(application_id).strip():
+        _fail(f"application_id must be the audience of the issuer's tokens, not {application_id!r}")
     if algorithm not in ("RS256", "ES256", "EdDSA"):
         _fail(f"algorithm is 'RS256', 'ES256' or 'EdDSA', not {algorithm!r}")
     if not _text(jwks).startswith(("https://", "http://", "data:")):

@@ -127,6 +127,12 @@ def test_issuers() -> None:
             lambda: custom_jwt(issuer="https://b", jwks="keys.json", algorithm="RS256"),
             "an address or a data URL",
         ),
+        (lambda: oidc(domain="https://b", application_id=""), "application_id must be the audience"),
+        (lambda: oidc(domain="https://b", application_id=None), "application_id must be the audience"),
+        (
+            lambda: custom_jwt(issuer="https://b", jwks="https://b", algorithm="RS256", application_id=" "),
+            "application_id must be the audience",
+        ),
         (lambda: custom_jwt(issuer=" ", jwks="https://b", algorithm="RS256"), "issuer is the address"),
     ],
 )
