@@ -139,10 +139,10 @@ def read_key_set(text: bytes) -> KeySet:
     try:
         found = msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise KeySetError("the key set is not JSON") from None
+        raise KeySetError("Invalid JWKS response body: it is not valid JSON") from None
     keys = found.get("keys") if isinstance(found, dict) else None
     if not isinstance(keys, list):
-        raise KeySetError("the key set has no list of keys")
+        raise KeySetError("Invalid JWKS response body: it has no list of keys")
     if len(keys) > ISSUER_KEYS_MAX:
         raise KeySetError(f"the key set has {len(keys)} keys, more than {ISSUER_KEYS_MAX}")
     return KeySet([SigningKey(jwk) for jwk in keys if isinstance(jwk, dict)])

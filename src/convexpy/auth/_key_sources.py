@@ -58,7 +58,8 @@ class KeySource:
             if failure is None:
                 known = f"{len(self._keys)} others" if len(self._keys) != 1 else "another"
                 raise TokenRefused(
-                    NOT_VERIFIED, f"{self.name} has no key with the id (kid) {shown(key_id)}, only {known}"
+                    NOT_VERIFIED,
+                    f"the JWT's 'kid' (key ID) header is {shown(key_id)}; {self.name} has no such key, only {known}",
                 )
         if failure is None:
             return None

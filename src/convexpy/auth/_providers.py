@@ -13,6 +13,7 @@ from convexpy.auth._tokens import ALGORITHMS, ParsedToken
 
 __all__ = [
     "Provider",
+    "check_form",
     "choose_provider",
     "full_address",
     "is_local",
@@ -46,8 +47,9 @@ class Provider(msgspec.Struct, frozen=True):
         return self.issuer, self.jwks
 
     def __str__(self) -> str:
-        kind = "customJwt" if self.custom else "OIDC"
-        return f"{kind}(issuer={self.issuer}, applicationID={self.application_id})"
+        kind, name = ("CustomJWT", "issuer") if self.custom else ("OIDC", "domain")
+        audience = "none" if self.application_id is None else self.application_id
+        return f"{kind}({name}={self.issuer}, app_id={audience})"
 
 
 def read_providers(described: Sequence[Mapping[str, Any]], *, development: bool) -> tuple[Provider, ...]:
@@ -124,13 +126,12 @@ def choose_provider(providers: Sequence[Provider], token: ParsedToken, *, develo
     """Return the provider whose keys must have signed the token.
 
     Raises:
-        TokenRefused: none fits issuer and audience, or it does not allow the token's algorithm.
+        TokenRefused: none fits issuer and audience.
     """
     issuer = full_address(token.issuer)
     named = [provider for provider in providers if provider.issuer == issuer]
     for provider in named:
         if provider.application_id is None or provider.application_id in token.audiences:
-            _check_form(provider, token)
             return provider
     if named:
         wanted = ", ".join(repr(provider.application_id) for provider in named)
@@ -141,11 +142,18 @@ def choose_provider(providers: Sequence[Provider], token: ParsedToken, *, develo
 
 
 def _with_list(providers: Sequence[Provider], reason: str) -> str:
-    listed = ", ".join(map(str, providers)) or "none; the app has no auth_config.py, or no providers in it"
-    return f"No auth provider found matching the given token: {reason}. Configured: {listed}"
+    if not providers:
+        return "No auth provider found matching the given token (no providers configured): add auth_config.py"
+    listed = ", ".join(map(str, providers))
+    return f"No auth provider found matching the given token: {reason}. The configured providers: [{listed}]"
 
 
-def _check_form(provider: Provider, token: ParsedToken) -> None:
+def check_form(provider: Provider, token: ParsedToken) -> None:
+    """Refuse a token whose form the provider does not allow.
+
+    Raises:
+        TokenRefused: another algorithm, no key id in a custom JWT, several audiences of an ID token.
+    """
     if token.algorithm not in provider.algorithms:
         raise TokenRefused(
             NOT_VERIFIED,
@@ -153,6 +161,8 @@ def _check_form(provider: Provider, token: ParsedToken) -> None:
         )
     if provider.custom:
         if token.key_id is None:
-            raise TokenRefused(NOT_VERIFIED, "the header has no key id (kid), which customJwt tokens need")
+            raise TokenRefused(
+                NOT_VERIFIED, "the JWT is missing a 'kid' (key ID) header, which custom JWTs need"
+            )
     elif len(token.audiences) > 1:
         raise TokenRefused(NOT_VERIFIED, "the token is for several audiences (aud); an ID token is for one")

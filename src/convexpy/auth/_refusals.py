@@ -28,12 +28,19 @@ DISCOVERY_FAILED: Final = "AuthProviderDiscoveryFailed"
 """The keys of the issuer can't be had at the moment."""
 
 SAFE_MESSAGES: Final = {
-    MALFORMED: "Could not parse JWT payload: the token is not a valid JWT",
+    MALFORMED: "Could not parse JWT payload: a valid JWT has three base64-encoded parts separated by dots",
     NO_PROVIDER: "No auth provider found matching the given token",
     EXPIRED: "Token expired",
     NOT_VERIFIED: "Could not verify the token",
     DISCOVERY_FAILED: "Auth provider discovery failed: the keys of the token's issuer could not be fetched",
 }
+CUSTOM_MESSAGES: Final = {
+    **SAFE_MESSAGES,
+    EXPIRED: "Could not validate token",
+    NOT_VERIFIED: "Could not decode token",
+    DISCOVERY_FAILED: "Could not load the JWKS of the token's issuer: check that its URL is accessible",
+}
+"""What the official backend says of custom JWTs."""
 SHOWN_CHARS_MAX = 100
 
 
@@ -50,7 +57,11 @@ class TokenRefused(AuthError):
 
     def in_full(self) -> TokenRefused:
         """Return the refusal as a developer's own clients see it: the reason in the message."""
-        return TokenRefused(self.code, self.reason, message=f"{SAFE_MESSAGES[self.code]}: {self.reason}")
+        return TokenRefused(self.code, self.reason, message=f"{self.message}: {self.reason}")
+
+    def of_custom_jwt(self) -> TokenRefused:
+        """Return the refusal under the one code that the official backend has for custom JWTs, whatever is wrong."""
+        return TokenRefused(MALFORMED, self.reason, message=CUSTOM_MESSAGES[self.code])
 
 
 def shown(text: object) -> str:

@@ -111,7 +111,8 @@ def _algorithm(header: dict[str, Any]) -> str:
 def _issuer(claims: dict[str, Any]) -> str:
     issuer = claims.get("iss")
     if not isinstance(issuer, str) or not issuer:
-        raise TokenRefused(MALFORMED, "the payload has no issuer (iss)")
+        text = "Missing issuer claim ('iss') in JWT payload: it says which configured auth provider the token is of"
+        raise TokenRefused(MALFORMED, "the payload has no issuer (iss)", message=text)
     return issuer
 
 

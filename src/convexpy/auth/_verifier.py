@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -14,9 +15,9 @@ from convexpy.auth._claims import check_times, identity_of
 from convexpy.auth._fetching import KeyFetcher
 from convexpy.auth._jwks import KeySet, SigningKey, read_data_url, read_key_set
 from convexpy.auth._key_sources import KeySource
-from convexpy.auth._providers import Provider, choose_provider, read_providers
-from convexpy.auth._refusals import DISCOVERY_FAILED, EXPIRED, NO_PROVIDER, NOT_VERIFIED, TokenRefused
-from convexpy.auth._tokens import check_length, parse_token
+from convexpy.auth._providers import Provider, check_form, choose_provider, read_providers
+from convexpy.auth._refusals import DISCOVERY_FAILED, EXPIRED, NO_PROVIDER, NOT_VERIFIED, TokenRefused, shown
+from convexpy.auth._tokens import ParsedToken, check_length, parse_token
 from convexpy.limits import VERIFIED_TOKENS_MAX
 
 __all__ = ["TokenVerifier", "Verified"]
@@ -39,6 +40,17 @@ class _Remembered(msgspec.Struct, frozen=True):
     key: SigningKey
     algorithm: str
     key_id: str | None
+    custom: bool
+
+
+@contextmanager
+def _refusals_of(*, custom: bool) -> Generator[None, None, None]:
+    try:
+        yield
+    except TokenRefused as refused:
+        if custom:
+            raise refused.of_custom_jwt() from None
+        raise
 
 
 class TokenVerifier:
@@ -121,14 +133,18 @@ class TokenVerifier:
             found = self.verify_cached(token)
             if found is not None:
                 return found
-            source = self._source(choose_provider(self._providers, parse_token(token), development=False))
+            parsed = parse_token(token)
+            provider = choose_provider(self._providers, parsed, development=False)
+            source = self._source(provider)
             if source is asked:
-                raise self._still_unknown(source)
+                raise self._still_unknown(provider, source, parsed.key_id)
             await source.refresh()
             asked = source
 
-    def _still_unknown(self, source: KeySource) -> TokenRefused:
-        refused = TokenRefused(NOT_VERIFIED, f"{source.name} has no key with the id (kid) of the token")
+    def _still_unknown(self, provider: Provider, source: KeySource, key_id: str | None) -> TokenRefused:
+        reason = f"the JWT's 'kid' (key ID) header is {shown(key_id)}; {source.name} has no such key"
+        refused = TokenRefused(NOT_VERIFIED, reason)
+        refused = refused.of_custom_jwt() if provider.custom else refused
         return refused.in_full() if self._development else refused
 
     def _verify(self, token: str) -> Verified | None:
@@ -136,9 +152,15 @@ class TokenVerifier:
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         known = self._remembered.get(digest)
         if known is not None and known.source.key_for(known.algorithm, known.key_id) is known.key:
-            return self._not_expired(known.verified)
+            with _refusals_of(custom=known.custom):
+                return self._not_expired(known.verified)
         parsed = parse_token(token)
         provider = choose_provider(self._providers, parsed, development=self._development)
+        with _refusals_of(custom=provider.custom):
+            return self._verify_by(provider, parsed, digest)
+
+    def _verify_by(self, provider: Provider, parsed: ParsedToken, digest: bytes) -> Verified | None:
+        check_form(provider, parsed)
         source = self._source(provider)
         expires_at_s = check_times(parsed.claims, self._now(), issued=not provider.custom)
         claims = identity_of(parsed.claims, custom=provider.custom)
@@ -151,13 +173,14 @@ class TokenVerifier:
                 return None  # without an id, a new key looks like a wrong signature
             raise TokenRefused(NOT_VERIFIED, wrong)
         verified = Verified(claims, expires_at_s)
-        self._remember(digest, _Remembered(verified, source, key, parsed.algorithm, parsed.key_id))
+        remembered = _Remembered(verified, source, key, parsed.algorithm, parsed.key_id, provider.custom)
+        self._remember(digest, remembered)
         return verified
 
     def _not_expired(self, verified: Verified) -> Verified:
         now = self._now()
         if now >= verified.expires_at_s:
-            raise TokenRefused(EXPIRED, f"the token expired {now - verified.expires_at_s:.0f} s ago (exp)")
+            raise TokenRefused(EXPIRED, f"Token expired {now - verified.expires_at_s:.0f} seconds ago (exp)")
         return verified
 
     def _source(self, provider: Provider) -> KeySource:

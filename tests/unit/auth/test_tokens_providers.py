@@ -11,7 +11,7 @@ from support.issuer import KEYS, Issuer
 
 from convexpy import auth_config, custom_jwt, oidc
 from convexpy.auth import TokenRefused, TokenVerifier
-from convexpy.auth._providers import Provider, choose_provider, read_providers
+from convexpy.auth._providers import Provider, check_form, choose_provider, read_providers
 from convexpy.auth._tokens import parse_token
 
 
@@ -65,11 +65,10 @@ def test_the_first_provider_that_fits_is_taken() -> None:
     mint = Issuer(algorithm="EdDSA").token
     for audience, position in (("one", 0), ("two", 1), ("three", 2), (None, 2), (["x", "two"], 1)):
         token = parse_token(mint(iss=issuer, aud=audience))
+        assert choose_provider(providers, token, development=False) is providers[position]
         if isinstance(audience, list):
             with pytest.raises(TokenRefused, match="Could not verify"):
-                choose_provider(providers, token, development=False)
-        else:
-            assert choose_provider(providers, token, development=False) is providers[position]
+                check_form(providers[position], token)
 
 
 @pytest.mark.parametrize(
