@@ -210,8 +210,7 @@ def test_a_remove_may_overtake_the_result_of_its_add(sync: ServerProcess) -> Non
     with SyncSocket(sync.url) as client:
         client.modify(add(0, "fn:slow_sum"), add(1, "fn:constant"))
         client.modify(remove(0))
-        client.modify(remove(77))  # of an unknown id: tolerated
-        client.until(lambda message: client.version["querySet"] == 3)
+        client.until(lambda message: client.version["querySet"] == 2)
         assert client.results == {1: "constant"}
 
 
@@ -236,7 +235,7 @@ def test_spellings_of_a_path_and_of_arguments(sync: ServerProcess) -> None:
     with SyncSocket(sync.url) as client:
         client.modify(
             add(0, "fn.js:constant"),
-            {"type": "Add", "queryId": 1, "udfPath": "fn:echo", "args": {"a": 1}, "journal": None},
+            {"type": "Add", "queryId": 1, "udfPath": "fn:echo", "args": [{"a": 1}], "journal": None},
             {"type": "Add", "queryId": 2, "udfPath": "fn:echo", "args": [], "componentPath": ""},
             {"type": "Add", "queryId": 3, "udfPath": "fn:echo"},
         )
@@ -245,7 +244,7 @@ def test_spellings_of_a_path_and_of_arguments(sync: ServerProcess) -> None:
 
 
 @pytest.mark.parametrize(
-    "args", [[{}, {}], 7, None, [None], "x", [[]], {"$a": 1}, [{"n": {"$integer": "?"}}]]
+    "args", [[{}, {}], [7], [None], ["x"], [[]], [{"$a": 1}], [{"n": {"$integer": "?"}}]]
 )
 def test_impossible_arguments_fail_the_query_and_nothing_else(sync: ServerProcess, args: Any) -> None:
     with SyncSocket(sync.url) as client:
@@ -300,6 +299,14 @@ def test_failing_queries(sync: ServerProcess) -> None:
 
 # Protocol violations
 
+SESSION = "00000000-0000-4000-8000-000000000000"
+
+
+def modify(*modifications: dict[str, Any]) -> str:
+    return json.dumps(
+        {"type": "ModifyQuerySet", "baseVersion": 0, "newVersion": 1, "modifications": list(modifications)}
+    )
+
 
 @pytest.mark.parametrize(
     ("messages", "text"),
@@ -316,7 +323,29 @@ def test_failing_queries(sync: ServerProcess) -> None:
         (['{"type": "Nonsense"}'], "invalid message"),
         (['{"type": "Mutation", "requestId": "one", "udfPath": "fn:add"}'], "invalid message"),
         (['{"type": "Connect"}'], "invalid message"),
-        (['{"type": "Connect", "sessionId": "x", "maxObservedTimestamp": "x"}'], "malformed timestamp"),
+        (['{"type": "Connect", "sessionId": "00000000-0000-4000-8000-000000000000"}'], "has sent Connect before"),
+        (['{"type": "ModifyQuerySet", "baseVersion": -1, "newVersion": 1, "modifications": []}'], "invalid message"),
+        (['{"type": "ModifyQuerySet", "baseVersion": 0, "newVersion": 4294967296, "modifications": []}'], "invalid message"),
+        (['{"type": "ModifyQuerySet", "baseVersion": 0, "newVersion": 1.0, "modifications": []}'], "invalid message"),
+        (['{"type": "ModifyQuerySet", "baseVersion": 0, "newVersion": 1, "modifications": {}}'], "invalid message"),
+        ([modify({**add(0, "fn:list"), "queryId": -1})], "invalid message"),
+        ([modify({**add(0, "fn:list"), "queryId": 2**32})], "invalid message"),
+        ([modify({**add(0, "fn:list"), "queryId": True})], "invalid message"),
+        ([modify({**add(0, "fn:list"), "args": {}})], "invalid message"),
+        ([modify({**add(0, "fn:list"), "args": None})], "invalid message"),
+        ([modify({**add(0, "fn:list"), "journal": 7})], "invalid message"),
+        ([modify({**add(0, "fn:list"), "udfPath": "a" * 513})], "invalid message"),
+        ([modify(remove(7))], "query id 7 is not subscribed"),
+        ([modify(add(0, "fn:list"), remove(0), remove(0))], "query id 0 is not subscribed"),
+        ([modify(*[add(n, "fn:list") for n in range(4097)])], "at most 4096 queries"),
+        ([modify(*[each for n in range(4097) for each in (add(n, "fn:list"), remove(n))])], "at most 4096 queries"),
+        (['{"type": "Authenticate", "baseVersion": -1, "tokenType": "None"}'], "invalid message"),
+        (['{"type": "Authenticate", "baseVersion": 0, "tokenType": "Root", "value": "x"}'], "invalid message"),
+        *[([json.dumps({"type": kind, "requestId": n, "udfPath": "fn:add", "args": [{}]})], "invalid message")
+          for kind in ("Mutation", "Action") for n in (-1, 2**32, 10**30, 1.5, "1", None)],
+        *[([json.dumps({"type": kind, "requestId": 0, "udfPath": "fn:add", "args": args})], "invalid message")
+          for kind in ("Mutation", "Action") for args in ({}, None, "x", 7)],
+        (['{"type": "Mutation", "requestId": 0, "args": [{}]}'], "invalid message"),
         (['{"type": "Mutation", "requestId": 0, "udfPath": "fn:add", "args": ' + "[" * 100_000 + "]" * 100_000 + "}"], "invalid message"),
         ([b'{"type": "Connect"}'], "binary"),
     ],
@@ -338,13 +367,49 @@ def test_a_violation_of_the_protocol_is_fatal_for_that_client_only(
         other.until_result(0, lambda value: value == [1])
 
 
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ({"type": "Mutation", "requestId": 0, "udfPath": "fn:add", "args": [{"n": 1}]}, "must be Connect"),
+        ({"type": "Action", "requestId": 0, "udfPath": "fn:act", "args": [{"n": 1}]}, "must be Connect"),
+        ({"type": "ModifyQuerySet", "baseVersion": 0, "newVersion": 1, "modifications": []}, "must be Connect"),
+        ({"type": "Authenticate", "baseVersion": 0, "tokenType": "None"}, "must be Connect"),
+        *[({"type": "Connect", "sessionId": id}, "invalid message")
+          for id in ("", "s1", "x" * 36, "a" * 10_000, 7, None, "00000000-0000-4000-8000-000000000000\n")],
+        ({"type": "Connect", "sessionId": SESSION, "connectionCount": -1}, "invalid message"),
+        ({"type": "Connect", "sessionId": SESSION, "connectionCount": 2**32}, "invalid message"),
+        ({"type": "Connect", "sessionId": SESSION, "clientTs": "now"}, "invalid message"),
+        ({"type": "Connect", "sessionId": SESSION, "maxObservedTimestamp": "x"}, "malformed timestamp"),
+        ({"type": "Connect", "sessionId": SESSION, "maxObservedTimestamp": "//////////8="}, "malformed timestamp"),
+    ],
+)  # fmt: skip
+def test_a_connection_begins_with_a_well_formed_connect(sync: ServerProcess, message: Any, text: str) -> None:
+    with SyncSocket(sync.url, hello=False) as client:
+        client.send(**message)
+        client.until_closed()
+        fatal = _no_pings(client.received)[-1]
+        assert fatal["type"] == "FatalError"
+        assert text in fatal["error"]
+        assert len(fatal["error"]) < 500
+        assert sync.call("query", "fn:list") == []
+
+
 def test_events_and_sparse_connects_are_taken(sync: ServerProcess) -> None:
     for hello in (
-        {"sessionId": "s1"},
-        {"sessionId": "s2", "connectionCount": 3, "lastCloseReason": None, "clientTs": 0},
-        {"sessionId": "s3", "clientTs": 1718000001234.0, "more": {"unknown": [1]}},
+        {"sessionId": "00000000-0000-4000-8000-000000000001"},
         {
-            "sessionId": "s4",
+            "sessionId": "00000000-0000-4000-8000-00000000000A",
+            "connectionCount": 3,
+            "lastCloseReason": None,
+            "clientTs": 0,
+        },
+        {
+            "sessionId": "00000000000040008000000000000003",
+            "clientTs": 1718000001234.0,
+            "more": {"unknown": [1]},
+        },
+        {
+            "sessionId": SESSION,
             "maxObservedTimestamp": "AAAAAAAAAAA=",
             "lastCloseReason": "closed with code 1006",
         },
@@ -366,7 +431,7 @@ def test_a_client_that_has_seen_a_later_timestamp_is_followed(sync: ServerProces
         now = ts_of(client.transition()["endVersion"]["ts"])
     ahead = now + 60 * 10**9
     with SyncSocket(sync.url, hello=False) as client:
-        client.send(type="Connect", sessionId="ahead", maxObservedTimestamp=_wire_ts(ahead))
+        client.send(type="Connect", sessionId=SESSION, maxObservedTimestamp=_wire_ts(ahead))
         client.modify()
         assert ts_of(client.transition()["endVersion"]["ts"]) >= ahead
         client.mutation(0, "fn:add", n=1)
@@ -375,7 +440,7 @@ def test_a_client_that_has_seen_a_later_timestamp_is_followed(sync: ServerProces
 
 def test_a_client_from_a_far_future_is_asked_to_come_back_not_ended_for_ever(sync: ServerProcess) -> None:
     with SyncSocket(sync.url, hello=False) as client:
-        client.send(type="Connect", sessionId="future", maxObservedTimestamp=_wire_ts(2**62))
+        client.send(type="Connect", sessionId=SESSION, maxObservedTimestamp=_wire_ts(2**62))
         assert client.until_closed() == (1011, "InternalServerError")
         assert _no_pings(client.received) == []
 
@@ -390,7 +455,7 @@ def _wire_ts(ts: int) -> str:
     "path", ["//api/1.48.0/sync", "/api//sync", "/api/1.49.0-alpha.2/sync", "/api/sync", "/api/x/sync"]
 )
 def test_addresses_of_the_socket(sync: ServerProcess, path: str) -> None:
-    with SyncSocket(sync.url, path, additional_headers={"Origin": "https://elsewhere.test"}) as client:
+    with SyncSocket(sync.url, path, additional_headers={"Origin": "http://localhost:5173"}) as client:
         client.subscribe(0, "fn:constant")
         client.transition()
         assert client.results == {0: "constant"}

@@ -151,7 +151,8 @@ class FunctionRunner:
                 0 if result is None else result.bytes_read,
                 0 if result is None else result.bytes_written,
                 len(outcome.value),
-            )
+            ),
+            known=failure is None or failure.code != "FunctionNotFound" or failure.function != path,
         )
 
     def _open_variables(self, path: str, outcome: Outcome) -> None:

@@ -6,9 +6,10 @@ import json
 from typing import TYPE_CHECKING, Protocol
 
 from convexpy.auth import ANONYMOUS, Caller
-from convexpy.deployment.outcome import Outcome, new_request_id
+from convexpy.deployment.outcome import Outcome, accepted_request_id
 from convexpy.errors import LimitExceeded, RequestError
 from convexpy.execution.actions import CLIENT_GONE
+from convexpy.limits import USER_AGENT_LENGTH_MAX
 from convexpy.logs import Completion
 from convexpy.protocol import http_frames
 from convexpy.protocol.frames import Call, CallFailure, Request
@@ -86,8 +87,9 @@ class HttpActions:
         deployment = self._deployment
         if not deployment.live.registry.description["http"]:
             return NOT_ENABLED
-        request_id = _header(request, b"convex-request-id") or new_request_id()
+        request_id = accepted_request_id(_header(request, b"convex-request-id"))
         name = f"{request.method} {request.path}"
+        agent = _header(request, b"user-agent")
         call = Call(
             deployment.functions.next_call(),
             "http",
@@ -98,7 +100,7 @@ class HttpActions:
             caller.claims or None,
             token_error=caller.token_error,
             client_address=request.client,
-            user_agent=_header(request, b"user-agent"),
+            user_agent=None if agent is None else agent[:USER_AGENT_LENGTH_MAX].decode("latin-1"),
         )
         future: asyncio.Future[Outcome] = loop.create_future()
         self._exchanges[call.id] = exchange
@@ -108,7 +110,8 @@ class HttpActions:
         finally:
             del self._exchanges[call.id]
         reply = self._reply(outcome, request_id)
-        self._log(name, request_id, outcome, reply, caller)
+        route = deployment.live.registry.route(request.method, request.path)
+        self._log(name, route, request_id, outcome, reply, caller)
         return reply
 
     async def serve(self, call: Call, request: Request) -> tuple[bytes, CallFailure | None]:
@@ -133,7 +136,15 @@ class HttpActions:
             return b"", failure
         return b"", None
 
-    def _log(self, name: str, request_id: str, outcome: Outcome, reply: HttpReply, caller: Caller) -> None:
+    def _log(
+        self,
+        name: str,
+        route: str | None,
+        request_id: str,
+        outcome: Outcome,
+        reply: HttpReply,
+        caller: Caller,
+    ) -> None:
         failure = outcome.failure
         self._deployment.log.completion(
             Completion(
@@ -147,7 +158,9 @@ class HttpActions:
                 caller.described,
                 return_bytes=len(reply.body),
                 success={"status": str(reply.status)},
-            )
+            ),
+            name=route,
+            known=route is not None,
         )
 
     def _reply(self, outcome: Outcome, request_id: str) -> HttpReply:
@@ -163,8 +176,8 @@ class HttpActions:
         return HttpReply(500, [JSON], json.dumps(body).encode())
 
 
-def _header(request: HttpCall, name: bytes) -> str | None:
-    return next((value.decode("latin-1") for key, value in request.headers if key == name), None)
+def _header(request: HttpCall, name: bytes) -> bytes | None:
+    return next((value for key, value in request.headers if key == name), None)
 
 
 def _settle(future: asyncio.Future[Outcome], outcome: Outcome) -> None:

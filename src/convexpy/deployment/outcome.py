@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 import msgspec
 
+from convexpy.limits import REQUEST_ID_LENGTH_MAX
 from convexpy.protocol.frames import CallFailure, LogLine, Result
 from convexpy.runtime import secure_random
 from convexpy.sync.interface import Done
 
 _encode = msgspec.json.Encoder().encode
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9_.:/+=-]+")
 
 
 TRY_AGAIN = frozenset({"NotCommitted", "CommitterFullError"})
@@ -42,6 +45,13 @@ def request_id_of(session: str, request: int) -> str:
 def new_request_id() -> str:
     """Return a fresh id of 16 hex digits."""
     return secure_random.randbytes(8).hex()
+
+
+def accepted_request_id(given: bytes | None) -> str:
+    """Return the request id that a client gave in a header, or a fresh one if it gave none that may be kept in logs."""
+    if given and len(given) <= REQUEST_ID_LENGTH_MAX and _REQUEST_ID.fullmatch(given):
+        return given.decode()
+    return new_request_id()
 
 
 class Presenter:

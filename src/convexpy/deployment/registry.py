@@ -9,18 +9,28 @@ from typing import Any
 from convexpy.auth import Access, OperationNotPermitted
 from convexpy.deployment.outcome import Outcome, failed
 from convexpy.errors import RequestError
+from convexpy.limits import FUNCTION_PATH_BYTES_MAX
 
 _COMPONENT = re.compile(r"[A-Za-z0-9_.]{1,64}")
 _FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-@functools.lru_cache(maxsize=4096)
 def canonical_path(text: str) -> str:
     """Return `dir/mod:fn` for any spelling: `.js` stripped, no colon means the function `default`.
 
     Raises:
-        RequestError: it can't be a path.
+        RequestError: it can't be a path, or is longer than `FUNCTION_PATH_BYTES_MAX`.
     """
+    if len(text) > FUNCTION_PATH_BYTES_MAX:
+        raise RequestError(
+            f"a function path has at most {FUNCTION_PATH_BYTES_MAX} bytes, not {len(text)}: {text[:60]!r}…",
+            code="BadConvexFunctionIdentifier",
+        )
+    return _canonical(text)
+
+
+@functools.lru_cache(maxsize=4096)
+def _canonical(text: str) -> str:
     module, colon, name = text.rpartition(":")
     if not colon:
         module, name = text, "default"
@@ -50,6 +60,20 @@ class FunctionRegistry:
     def get(self, path: str) -> dict[str, Any] | None:
         """Return the description of a function."""
         return self._functions.get(path)
+
+    def route(self, method: str, path: str) -> str | None:
+        """Return `GET /path` or `GET /prefix/*`, the route of the app that answers a request; None if there is none."""
+        wanted = "GET" if method == "HEAD" else method
+        best = ""
+        for route in self.description["http"]:
+            if route["method"] != wanted:
+                continue
+            if route.get("path") == path:
+                return f"{wanted} {path}"
+            prefix = route.get("pathPrefix")
+            if prefix is not None and path.startswith(prefix) and len(prefix) > len(best):
+                best = prefix
+        return f"{wanted} {best}*" if best else None
 
     def refusal(self, kind: str, path: str, access: Access | None) -> Outcome | None:
         """Return the failure of a call that must not run: missing, internal, of another kind, or not for this key.

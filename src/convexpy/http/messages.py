@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from convexpy.errors import RequestError
+from convexpy.limits import USER_AGENT_LENGTH_MAX
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -85,6 +86,12 @@ class HttpRequest:
         client = self.scope.get("client")
         return client[0] if client else None
 
+    @property
+    def user_agent(self) -> str | None:
+        """The `User-Agent` header, cut at `USER_AGENT_LENGTH_MAX`: it is kept with calls."""
+        value = self.headers.get(b"user-agent")
+        return None if value is None else value[:USER_AGENT_LENGTH_MAX].decode("latin-1")
+
     async def receive(self) -> dict[str, Any]:
         """Return the next message of the client: a part of the body, or that it went away."""
         return await self._receive()
@@ -97,6 +104,9 @@ class HttpRequest:
         """
         if self._body is not None:
             return self._body
+        announced = self.headers.get(b"content-length", b"")
+        if len(announced) > 6 and announced.isdigit() and int(announced[:20]) > self.body_max:
+            raise self._too_large()
         parts: list[bytes] = []
         size = 0
         while True:
@@ -108,15 +118,15 @@ class HttpRequest:
                 parts.append(part)
                 size += len(part)
                 if size > self.body_max:
-                    raise RequestError(
-                        f"the body is larger than {self.body_max} bytes",
-                        status=413,
-                        code="RequestBodyTooLarge",
-                    )
+                    raise self._too_large()
             if not message.get("more_body"):
                 break
         self._body = parts[0] if len(parts) == 1 else b"".join(parts)
         return self._body
+
+    def _too_large(self) -> RequestError:
+        text = f"the body is larger than {self.body_max} bytes"
+        return RequestError(text, status=413, code="RequestBodyTooLarge")
 
     async def json_body(self) -> bytes:
         """Return the body of a request that must be JSON.

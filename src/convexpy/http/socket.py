@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from convexpy.deployment import Deployment
 from convexpy.http.messages import Receive, Scope, Send
-from convexpy.limits import Knobs
+from convexpy.limits import SOCKET_CONNECT_WITHIN_S, Knobs
 from convexpy.protocol import sync
 from convexpy.sync import Session
 
@@ -149,6 +149,11 @@ def takes_chunks(version: str | None) -> bool:
     return (int(numbers[0]), int(numbers[1])) >= CHUNKS_SINCE
 
 
+def _close_unless_connected(session: Session) -> None:
+    if not session.connected:
+        session.close(1008, "NotConnected")
+
+
 class Sockets:
     """All open sync sockets of a deployment."""
 
@@ -174,7 +179,9 @@ class Sockets:
         )
         transport.session = session
         self._sessions.add(session)
-        writer = asyncio.get_running_loop().create_task(transport.write())
+        loop = asyncio.get_running_loop()
+        writer = loop.create_task(transport.write())
+        unconnected = loop.call_later(SOCKET_CONNECT_WITHIN_S, _close_unless_connected, session)
         try:
             while True:
                 message = await receive()
@@ -192,6 +199,7 @@ class Sockets:
                     await writer
                     break
         finally:
+            unconnected.cancel()
             session.close(1000, "")
             self._sessions.discard(session)
             writer.cancel()

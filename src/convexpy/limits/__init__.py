@@ -10,11 +10,21 @@ import msgspec
 
 __all__ = [
     "ARRAY_LENGTH_MAX",
+    "BATCH_QUERIES_MAX",
     "DATA_FAULTS_MAX",
     "DOCUMENT_NESTING_MAX",
     "DOCUMENT_SIZE_BYTES_MAX",
+    "ECHO_BYTES_MAX",
     "EXPORT_KEPT_S",
     "FIELD_NAME_LENGTH_MAX",
+    "FUNCTION_PATH_BYTES_MAX",
+    "HTTP_BODY_STALL_S",
+    "HTTP_DISCARDED_BYTES_MAX",
+    "HTTP_HEADERS_MAX",
+    "HTTP_HEAD_BYTES_MAX",
+    "HTTP_HEAD_WITHIN_S",
+    "HTTP_RESPONSE_STALL_S",
+    "HTTP_URL_BYTES_MAX",
     "IDENTIFIER_LENGTH_MAX",
     "INDEXES_PER_TABLE_MAX",
     "INDEX_FIELDS_MAX",
@@ -28,19 +38,24 @@ __all__ = [
     "LOG_LINES_MAX",
     "LOG_LINE_LENGTH_MAX",
     "OBJECT_FIELDS_MAX",
+    "REQUEST_ID_LENGTH_MAX",
     "RSA_KEY_BITS_MAX",
     "RSA_KEY_BITS_MIN",
     "SCHEDULED_ARGS_BYTES_MAX",
     "SCHEDULED_WITHIN_MS",
+    "SOCKET_CONNECT_WITHIN_S",
+    "SOCKET_QUERIES_MAX",
     "START_CHECK_BYTES_MAX",
+    "STATISTICS_BYTES_MAX",
+    "STATISTICS_FUNCTIONS_MAX",
     "STORAGE_ORPHAN_S",
     "STORAGE_SWEEP_EVERY_S",
     "STORAGE_UNLINK_AFTER_S",
-    "STORAGE_UPLOAD_STALL_S",
     "TOKEN_CLOCK_SKEW_S",
     "UPLOAD_KEPT_S",
     "UPLOAD_PARTS_MAX",
     "UPLOAD_PART_BYTES_MAX",
+    "USER_AGENT_LENGTH_MAX",
     "USER_TOKEN_BYTES_MAX",
     "VALUE_NESTING_MAX",
     "VALUE_SIZE_BYTES_MAX",
@@ -89,7 +104,6 @@ ISSUER_KEYS_MAX = 100
 STORAGE_UNLINK_AFTER_S = 3600
 STORAGE_ORPHAN_S = 86_400
 STORAGE_SWEEP_EVERY_S = 600
-STORAGE_UPLOAD_STALL_S = 120
 
 # Exports and imports. A finished export is kept for a week, an upload that nobody goes on with for a day.
 EXPORT_KEPT_S = 7 * 86_400
@@ -102,6 +116,32 @@ UPLOAD_PARTS_MAX = 100_000
 START_CHECK_BYTES_MAX = 32 * MIB
 # How many faults `doctor --deep` lists.
 DATA_FAULTS_MAX = 1000
+# HTTP requests, before it is known who sends them: a head holds a user's token (16 KiB) and a URL; larger calls use POST. A
+# client that stops in the middle is cut off; what comes after a response that did not wait for it is read to this size, so
+# that the response arrives, and no further.
+HTTP_HEAD_BYTES_MAX = 64 * 1024
+HTTP_HEADERS_MAX = 100
+HTTP_URL_BYTES_MAX = 16 * 1024
+HTTP_HEAD_WITHIN_S = 30.0
+HTTP_BODY_STALL_S = 120.0
+HTTP_RESPONSE_STALL_S = 120.0
+HTTP_DISCARDED_BYTES_MAX = 32 * MIB
+ECHO_BYTES_MAX = 4 * MIB
+
+# What a call names. Four folders and a module of 64 characters each, and a function's name; ids of requests are UUIDs or the
+# like. They go into logs and caches.
+FUNCTION_PATH_BYTES_MAX = 512
+REQUEST_ID_LENGTH_MAX = 128
+USER_AGENT_LENGTH_MAX = 512
+
+# Queries of one batch, and those that one socket watches: each costs the event loop and an executor a moment.
+BATCH_QUERIES_MAX = 256
+SOCKET_QUERIES_MAX = 4096
+SOCKET_CONNECT_WITHIN_S = 300.0
+
+# Counts of functions: only of those that exist, yet an app may have many, or have had.
+STATISTICS_FUNCTIONS_MAX = 5000
+STATISTICS_BYTES_MAX = 8 * MIB
 
 # Logs of one call.
 LOG_LINE_LENGTH_MAX = 32768
@@ -159,5 +199,7 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True):
     actions_running_per_socket: int = 1000
     transition_chunk_bytes: int = 5_000_000
     ping_interval_s: float = 15.0
+    keep_alive_s: float = 75.0
+    connections_per_address: int = 0
     query_cache_bytes: int = 100 * MIB
     stop_grace_s: float = 8.0

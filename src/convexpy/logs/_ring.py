@@ -127,11 +127,14 @@ class FunctionLog:
         if not self._arrived.is_set():
             self._arrived.set()
 
-    def completion(self, completion: Completion) -> None:
-        """Log the end of a call, and count it."""
-        self.statistics.count(
-            completion.kind, completion.path, completion.seconds, failed=completion.error is not None
-        )
+    def completion(self, completion: Completion, *, name: str | None = None, known: bool = True) -> None:
+        """Log the end of a call, and count it under `name`, by default its path.
+
+        Calls of what does not exist are not `known`, and not counted: strangers choose such names.
+        """
+        if known:
+            failed = completion.error is not None
+            self.statistics.count(completion.kind, name or completion.path, completion.seconds, failed=failed)
         self._append(completion, 400 + sum(len(line.text) for line in completion.lines))
 
     def progress(self, *, kind: str, path: str, request_id: str, lines: list[LogLine]) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
+from convexpy.limits import STATISTICS_BYTES_MAX, STATISTICS_FUNCTIONS_MAX
+
 HOURS = 24
 HOUR_S = 3600
-FUNCTIONS_MAX = 5000
-"""Strangers can call what does not exist: paths beyond this many are not counted."""
 CLASSES = 24
 SHORTEST_MS = 0.125
 
@@ -52,9 +52,9 @@ class FunctionStatistics:
         hour = int(self._now_s()) // HOUR_S
         counts = self._functions.get(path)
         if counts is None:
-            if len(self._functions) >= FUNCTIONS_MAX:
+            if len(self._functions) >= STATISTICS_FUNCTIONS_MAX:
                 self._forget_old(hour)
-                if len(self._functions) >= FUNCTIONS_MAX:
+                if len(self._functions) >= STATISTICS_FUNCTIONS_MAX:
                     return
             counts = self._functions[path] = FunctionCounts(kind, [])
         hours = counts.hours
@@ -108,12 +108,18 @@ class FunctionStatistics:
     # Across restarts
 
     def dump(self) -> bytes:
-        """Return everything that is younger than a day, for `load`."""
+        """Return everything that is younger than a day, for `load`; of more than `STATISTICS_BYTES_MAX` the newest."""
         self._forget_old(int(self._now_s()) // HOUR_S)
-        return msgspec.json.encode({"format": 1, "functions": self._functions})
+        functions = self._functions
+        while len(data := msgspec.json.encode({"format": 1, "functions": functions})) > STATISTICS_BYTES_MAX:
+            newest_first = sorted(functions, key=lambda path: functions[path].hours[-1].hour, reverse=True)
+            functions = {path: functions[path] for path in newest_first[: len(functions) // 2]}
+        return data
 
     def load(self, data: bytes) -> None:
         """Take what `dump` gave; what can't be read counts as nothing, for these are only counts."""
+        if len(data) > STATISTICS_BYTES_MAX:
+            return
         try:
             found = msgspec.json.decode(data, type=_Stored)
         except msgspec.MsgspecError:

@@ -10,18 +10,27 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from convexpy.errors import RequestError
+from convexpy.limits import FUNCTION_PATH_BYTES_MAX
+
+U32 = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
+SessionId = Annotated[
+    str, msgspec.Meta(pattern=r"^[0-9A-Fa-f]{8}-?([0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}$", max_length=36)
+]
+Path = Annotated[str, msgspec.Meta(max_length=FUNCTION_PATH_BYTES_MAX)]
+Arguments = msgspec.Raw
+"""A JSON array; `decode_client_message` looks at no more than that."""
 
 
 class Connect(msgspec.Struct, tag_field="type", tag="Connect", rename="camel"):
     """First message on every socket."""
 
-    session_id: str
-    connection_count: int = 0
+    session_id: SessionId
+    connection_count: U32 = 0
     last_close_reason: str | None = None
     max_observed_timestamp: str | None = None
     client_ts: float | None = None
@@ -30,7 +39,7 @@ class Connect(msgspec.Struct, tag_field="type", tag="Connect", rename="camel"):
 class Authenticate(msgspec.Struct, tag_field="type", tag="Authenticate", rename="camel"):
     """Changes who the connection acts for."""
 
-    base_version: int
+    base_version: U32
     token_type: Literal["User", "Admin", "None"]
     value: str = ""
     impersonating: dict[str, Any] | None = None
@@ -40,9 +49,9 @@ class Authenticate(msgspec.Struct, tag_field="type", tag="Authenticate", rename=
 class AddQuery(msgspec.Struct, tag_field="type", tag="Add", rename="camel"):
     """Subscribe to a query."""
 
-    query_id: int
-    udf_path: str
-    args: msgspec.Raw = msgspec.Raw(b"[{}]")
+    query_id: U32
+    udf_path: Path
+    args: Arguments = msgspec.Raw(b"[{}]")
     journal: str | None = None
     component_path: str | None = None
 
@@ -50,32 +59,32 @@ class AddQuery(msgspec.Struct, tag_field="type", tag="Add", rename="camel"):
 class RemoveQuery(msgspec.Struct, tag_field="type", tag="Remove", rename="camel"):
     """Drop a subscription."""
 
-    query_id: int
+    query_id: U32
 
 
 class ModifyQuerySet(msgspec.Struct, tag_field="type", tag="ModifyQuerySet", rename="camel"):
     """Changes which queries the connection subscribes to."""
 
-    base_version: int
-    new_version: int
+    base_version: U32
+    new_version: U32
     modifications: list[AddQuery | RemoveQuery] = []
 
 
 class Mutation(msgspec.Struct, tag_field="type", tag="Mutation", rename="camel"):
     """Run a mutation; `request_id` counts per session and is the key of the replay."""
 
-    request_id: int
-    udf_path: str
-    args: msgspec.Raw = msgspec.Raw(b"[{}]")
+    request_id: U32
+    udf_path: Path
+    args: Arguments = msgspec.Raw(b"[{}]")
     component_path: str | None = None
 
 
 class Action(msgspec.Struct, tag_field="type", tag="Action", rename="camel"):
     """Run an action."""
 
-    request_id: int
-    udf_path: str
-    args: msgspec.Raw = msgspec.Raw(b"[{}]")
+    request_id: U32
+    udf_path: Path
+    args: Arguments = msgspec.Raw(b"[{}]")
     component_path: str | None = None
 
 
@@ -91,13 +100,28 @@ def decode_client_message(data: bytes | str) -> ClientMessage:
     """Return the message.
 
     Raises:
-        RequestError: it is no JSON, of an unknown type, or has a field of the wrong type.
+        RequestError: it is no JSON, of an unknown type, or has a field of the wrong type or out of range.
     """
     try:
         message: ClientMessage = _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise RequestError(f"received an invalid message: {error}", code="BadClientMessage") from error
+        raise _invalid(str(error)) from error
+    if isinstance(message, Mutation | Action):
+        _check_arguments(message.args)
+    elif isinstance(message, ModifyQuerySet):
+        for each in message.modifications:
+            if isinstance(each, AddQuery):
+                _check_arguments(each.args)
     return message
+
+
+def _check_arguments(args: msgspec.Raw) -> None:
+    if bytes(memoryview(args)[:1]) != b"[":
+        raise _invalid("Expected `array` - at `$.args`")
+
+
+def _invalid(text: str) -> RequestError:
+    return RequestError(f"received an invalid message: {text}", code="BadClientMessage")
 
 
 def encode_ts(ts: int) -> str:
@@ -114,10 +138,10 @@ def decode_ts(text: str) -> int:
     try:
         raw = base64.b64decode(text, validate=True)
     except ValueError as error:
-        raise RequestError(f"malformed timestamp {text!r}", code="BadTimestamp") from error
+        raise RequestError(f"malformed timestamp {text[:40]!r}", code="BadTimestamp") from error
     ts = int.from_bytes(raw, "little")
     if len(raw) != 8 or ts >= 2**63:
-        raise RequestError(f"malformed timestamp {text!r}", code="BadTimestamp")
+        raise RequestError(f"malformed timestamp {text[:40]!r}", code="BadTimestamp")
     return ts
 
 

@@ -11,10 +11,20 @@ from typing import Any
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from convexpy.http.socket import WRITE_FRAME
+from convexpy.serve.bounded_protocol import ConnectionCounter
 
 
 class DirectSocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn's protocol with `scope["extensions"]["convexpy.write_frame"]`."""
+
+    def __init__(self, *arguments: Any, counter: ConnectionCounter, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._counter = counter
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give up the place in the count that the HTTP request took (called by asyncio)."""
+        self._counter.closed(self.client[0] if self.client else "")
+        super().connection_lost(exc)
 
     def handle_connect(self, event: Any) -> None:
         """Offer the extension (called by uvicorn; the application starts after this returns)."""

@@ -17,7 +17,9 @@ from convexpy.errors import Error
 from convexpy.limits import Knobs
 
 T = TypeVar("T", bound=msgspec.Struct)
-_ZERO_ALLOWED = frozenset({"log_rows_kept", "scheduled_kept_s", "query_cache_bytes", "stop_grace_s"})
+_ZERO_ALLOWED = frozenset(
+    {"connections_per_address", "log_rows_kept", "scheduled_kept_s", "query_cache_bytes", "stop_grace_s"}
+)
 
 
 class LimitsInvalid(Error):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -14,8 +15,8 @@ import uvicorn
 from convexpy.errors import Error
 from convexpy.http.messages import Receive, Scope, Send
 from convexpy.limits import Knobs
+from convexpy.serve.bounded_protocol import BoundedProtocol, ConnectionCounter
 from convexpy.serve.direct_socket import DirectSocketProtocol
-from convexpy.serve.one_write import OneWriteProtocol
 
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 BACKLOG = 2048
@@ -83,14 +84,21 @@ def is_local(host: str) -> bool:
     return host in ("localhost", "::1") or host.startswith("127.")
 
 
-def server_of(app: AsgiApp, knobs: Knobs, *, cert: Path | None = None, key: Path | None = None) -> Server:
-    """Return a server of an application; with a certificate it speaks TLS."""
+def server_of(
+    app: AsgiApp,
+    knobs: Knobs,
+    counter: ConnectionCounter,
+    *,
+    cert: Path | None = None,
+    key: Path | None = None,
+) -> Server:
+    """Return a server of an application; with a certificate it speaks TLS. `counter` may be shared."""
     tls: dict[str, Any] = {} if cert is None else {"ssl_certfile": str(cert), "ssl_keyfile": str(key)}
     config = uvicorn.Config(
         app,
         loop="none",
-        http=OneWriteProtocol,
-        ws=DirectSocketProtocol,
+        http=functools.partial(BoundedProtocol, counter=counter),  # type: ignore[arg-type]  # called like a class
+        ws=functools.partial(DirectSocketProtocol, counter=counter),  # type: ignore[arg-type]
         ws_max_size=knobs.socket_message_bytes,
         ws_ping_interval=20.0,
         ws_ping_timeout=120.0,
@@ -102,6 +110,7 @@ def server_of(app: AsgiApp, knobs: Knobs, *, cert: Path | None = None, key: Path
         proxy_headers=False,
         server_header=False,
         date_header=False,
+        timeout_keep_alive=knobs.keep_alive_s,  # type: ignore[arg-type]  # seconds for a timer
         timeout_graceful_shutdown=round(knobs.stop_grace_s) + ANSWERS_WITHIN_S,
         backlog=BACKLOG,
         **tls,

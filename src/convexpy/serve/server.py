@@ -37,6 +37,7 @@ from convexpy.limits import Knobs
 from convexpy.persistence import disk_refusal, sqlite_refusal
 from convexpy.runtime import SystemClock
 from convexpy.serve import announce, first_start, function_log, given, log_output
+from convexpy.serve.bounded_protocol import ConnectionCounter
 from convexpy.serve.listening import AsgiApp, Server, bind, origin_of, server_of
 from convexpy.serve.log_output import LogOutput, now_text
 from convexpy.serve.notify import notify
@@ -200,17 +201,18 @@ class _Process:
         waiting = list(ports)
         allowed = given.allowed_names(options, self._deployment.settings)
         report = announce.reporter(options)
+        counter = ConnectionCounter(knobs.connections_per_address)
 
         def guarded(app: AsgiApp, *open_to_pages: str) -> AsgiApp:
             return RequestGuard(app, allowed, open_to_pages=open_to_pages, report=report)
 
         api = self._wrapped(guarded(self._api, "/http/"))
-        self._serve(server_of(api, knobs, cert=cert, key=key), waiting.pop(0))
+        self._serve(server_of(api, knobs, counter, cert=cert, key=key), waiting.pop(0))
         if not options.single_port:
             site = self._wrapped(guarded(SiteApp(self._deployment), "/"))
-            self._serve(server_of(site, knobs, cert=cert, key=key), waiting.pop(0))
+            self._serve(server_of(site, knobs, counter, cert=cert, key=key), waiting.pop(0))
         if options.metrics_port is not None:
-            self._serve(server_of(guarded(self._api.probes.without_key), knobs), waiting.pop(0))
+            self._serve(server_of(guarded(self._api.probes.without_key), knobs, counter), waiting.pop(0))
         if options.watchdog_fd is not None:
             self._in_background(_watch(options.watchdog_fd, self._stop))
         if self._output is not None and options.function_log:

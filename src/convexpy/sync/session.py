@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from convexpy.auth import ANONYMOUS, Caller
 from convexpy.errors import AuthError, RequestError
-from convexpy.limits import Knobs
+from convexpy.limits import SOCKET_QUERIES_MAX, Knobs
 from convexpy.protocol import sync
 from convexpy.protocol.sync import StateVersion
+from convexpy.sync.calls import CallKind, PendingCall, PendingCalls
 from convexpy.sync.entries import Key, QueryEntry, Run
 from convexpy.sync.interface import Backend, Done, Transport
 
@@ -53,13 +53,6 @@ class Pin:
 
 
 @dataclass(slots=True)
-class _Response:
-    """The place of a mutation's response in the order of the responses; `message` is there when the mutation has ended."""
-
-    message: bytes | None = None
-
-
-@dataclass(slots=True)
 class _Pending:
     modifications: list[sync.AddQuery | sync.RemoveQuery] = field(default_factory=list)
     identity_changed: bool = False
@@ -78,6 +71,7 @@ class Session:
         self._chunks = chunks
         self.closed = False
         self.session_id = ""
+        self._connected = False
         self.version = StateVersion()
         self.queries: dict[int, Subscription] = {}
         self.changed: set[int] = set()
@@ -88,13 +82,14 @@ class Session:
         self._received_ids: set[int] = set()
         self._caller = ANONYMOUS
         self.listening = asyncio.Event()
-        """Cleared while a token is checked: the messages behind an Authenticate are of the new identity."""
+        """Cleared while a token is checked, for the messages behind an Authenticate are of the new identity, and while too
+        many bytes wait to be run."""
         self.listening.set()
+        self._checking_token = False
         self._pending = _Pending()
         self._removed: list[int] = []
         self._skew_ms: int | None = None
-        self._running = {"mutation": 0, "action": 0}
-        self._responses: deque[_Response] = deque()
+        self.calls = PendingCalls(knobs, transport.send)
 
     @property
     def congested(self) -> bool:
@@ -109,6 +104,12 @@ class Session:
     def act_for(self, caller: Caller) -> None:
         """Act for this caller from the start: for sessions that need not authenticate over the wire."""
         self._caller = caller
+        self._connected = True
+
+    @property
+    def connected(self) -> bool:
+        """Whether the client has said which session it goes on with."""
+        return self._connected
 
     @property
     def caller(self) -> Caller:
@@ -128,6 +129,8 @@ class Session:
             self.close(1002, error.code)
 
     def _dispatch(self, message: sync.ClientMessage) -> None:
+        if not self._connected and not isinstance(message, sync.Connect | sync.Event):
+            raise RequestError("the first message must be Connect", code="NotConnected")
         match message:
             case sync.Connect():
                 self._connect(message)
@@ -143,6 +146,9 @@ class Session:
                 pass
 
     def _connect(self, message: sync.Connect) -> None:
+        if self._connected:
+            raise RequestError("this connection has sent Connect before", code="AlreadyConnected")
+        self._connected = True
         self.session_id = message.session_id
         if message.client_ts:
             self._skew_ms = int(message.client_ts - time.time() * 1000)
@@ -159,14 +165,19 @@ class Session:
                 code="BaseVersionMismatch",
             )
         for modification in message.modifications:
+            query_id = modification.query_id
             if isinstance(modification, sync.RemoveQuery):
-                self._received_ids.discard(modification.query_id)
-            elif modification.query_id in self._received_ids:
-                raise RequestError(
-                    f"query id {modification.query_id} is already subscribed", code="DuplicateQueryId"
-                )
+                if query_id not in self._received_ids:
+                    raise RequestError(f"query id {query_id} is not subscribed", code="UnknownQueryId")
+                self._received_ids.remove(query_id)
+            elif query_id in self._received_ids:
+                raise RequestError(f"query id {query_id} is already subscribed", code="DuplicateQueryId")
             else:
-                self._received_ids.add(modification.query_id)
+                self._received_ids.add(query_id)
+        if max(len(self._received_ids), len(message.modifications) // 2) > SOCKET_QUERIES_MAX:
+            raise RequestError(
+                f"a connection subscribes to at most {SOCKET_QUERIES_MAX} queries", code="TooManyQueries"
+            )
         self._received_query_set = message.new_version
         self._pending.modifications.extend(message.modifications)
         self._hub.schedule(self)
@@ -178,11 +189,13 @@ class Session:
                 f"not {message.base_version}",
                 code="BaseVersionMismatch",
             )
+        self._checking_token = True
         self.listening.clear()
         self._backend.authenticate(message, self._authenticated)
 
     def _authenticated(self, caller: Caller | AuthError) -> None:
-        self.listening.set()
+        self._checking_token = False
+        self._listen_if_able()
         if self.closed:
             return
         if isinstance(caller, AuthError):
@@ -209,59 +222,39 @@ class Session:
         self._fail_auth(f"Convex {what} expired", update_attempted=False)
         return True
 
-    def _call(self, kind: str, message: sync.Mutation | sync.Action) -> None:
+    def _call(self, kind: CallKind, message: sync.Mutation | sync.Action) -> None:
         if self._expired():
             return
-        mutation = kind == "mutation"
-        limit = (
-            self._knobs.mutations_waiting_per_socket if mutation else self._knobs.actions_running_per_socket
-        )
-        if self._running[kind] >= limit:
-            self.close(1013, "TooManyConcurrentMutations" if mutation else "TooManyConcurrentActions")
+        args = bytes(message.args)
+        call = self.calls.begin(kind, message.request_id, len(args))
+        if call is None:
+            self.close(1013, f"TooManyConcurrent{kind.capitalize()}s")
             return
-        self._running[kind] += 1
-        run = self._backend.run_mutation if mutation else self._backend.run_action
-        request = message.request_id
-        place = _Response() if mutation else None
-        if place is not None:
-            self._responses.append(place)
+        run = self._backend.run_mutation if kind == "mutation" else self._backend.run_action
+        path = self._backend.canonical_path(message.udf_path)
         run(
-            self._backend.canonical_path(message.udf_path),
-            bytes(message.args),
+            path,
+            args,
             self._caller,
             self.session_id,
-            request,
-            lambda done: self._finished(kind, request, done, place),
+            call.request_id,
+            lambda done: self._finished(call, done),
         )
+        self._listen_if_able()
 
-    def _finished(self, kind: str, request: int, done: Done, place: _Response | None) -> None:
-        self._running[kind] -= 1
-        if self.closed:
-            return
-        if done.message is not None:
-            message = sync.failed_response(
-                "MutationResponse" if kind == "mutation" else "ActionResponse",
-                request,
-                done.message,
-                done.data,
-                done.log_lines,
-            )
-        elif kind == "mutation":
-            message = sync.mutation_response(request, done.value, done.ts, done.log_lines)
-        else:
-            message = sync.action_response(request, done.value, done.log_lines)
-        if place is None:
-            self._transport.send(message)
-        else:
-            place.message = message
-            self._send_responses()
-        self._hub.schedule(self)
+    def _finished(self, call: PendingCall, done: Done) -> None:
+        self.calls.end(call, done, answer=not self.closed)
+        if not self.closed:
+            self._hub.schedule(self)
+            if not self.listening.is_set():
+                self._listen_if_able()
 
-    def _send_responses(self) -> None:
-        """Send responses of mutations in the order of the requests: a refusal is known before what runs has ended."""
-        while self._responses and (message := self._responses[0].message) is not None:
-            self._responses.popleft()
-            self._transport.send(message)
+    def _listen_if_able(self) -> None:
+        """Take further messages, unless a token is checked, or too much waits to be run."""
+        if self._checking_token or self.calls.too_many_bytes:
+            self.listening.clear()
+        else:
+            self.listening.set()
 
     # What the hub asks
 
@@ -385,4 +378,5 @@ class Session:
         for query_id, subscription in self.queries.items():
             self._hub.unsubscribe(self, query_id, subscription.entry)
         self.queries.clear()
+        self.listening.set()
         self._transport.close(code, reason)

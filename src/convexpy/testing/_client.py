@@ -198,7 +198,7 @@ class LocalSubscription(Subscription[Any]):
         async def begin() -> Session:
             session = Session(deployment.hub, deployment.functions, self._inbox, Knobs(), chunks=False)
             session.act_for(self._caller)
-            add = AddQuery(0, self._path, msgspec.Raw(self._args))
+            add = AddQuery(0, self._path, msgspec.Raw(b"[%s]" % self._args))
             session.receive(msgspec.json.encode(ModifyQuerySet(0, 1, [add])))
             return session
 

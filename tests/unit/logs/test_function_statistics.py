@@ -71,7 +71,7 @@ def test_a_file_that_cannot_be_read_counts_as_none(data: bytes) -> None:
 
 
 def test_paths_that_strangers_make_up_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_statistics, "FUNCTIONS_MAX", 10)
+    monkeypatch.setattr(_statistics, "STATISTICS_FUNCTIONS_MAX", 10)
     clock = Clock()
     statistics = FunctionStatistics(clock)
     for number in range(50):
