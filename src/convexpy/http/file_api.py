@@ -27,6 +27,7 @@ from convexpy.http.messages import (
     decode_body,
     json_response,
 )
+from convexpy.http.served_types import type_headers
 from convexpy.protocol.upload_tokens import UPLOAD_PATH
 
 __all__ = ["FILES_PATH", "FileApi", "FileResponse", "Range", "body_chunks", "parse_range"]
@@ -36,10 +37,6 @@ FILES_PATH = "/api/storage/"
 CACHE = (b"cache-control", b"private, max-age=2592000")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _RANGE = re.compile(r"bytes\s*=\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*", re.IGNORECASE)
-_ACTIVE = re.compile(
-    rb"\s*(text/html|text/xml|application/xml|text/xsl|[^;,\s]*\+xml)\s*(;|,|$)", re.IGNORECASE
-)
-"""Types that browsers run scripts of."""
 
 
 class Range(NamedTuple):
@@ -258,15 +255,5 @@ def parse_range(header: str, size: int) -> Range | None:
 
 
 def file_headers(found: StoredContent) -> Headers:
-    """Return what is said of a file whatever part of it is sent.
-
-    Anybody may have uploaded it, and it comes from the origin of the API: no browser is to guess its type, and
-    scripts in it run in an origin of their own, if at all.
-    """
-    headers: Headers = [(b"accept-ranges", b"bytes"), CACHE, (b"x-content-type-options", b"nosniff")]
-    if found.content_type is None:
-        return [*headers, (b"content-security-policy", b"sandbox")]
-    kind = found.content_type.encode("latin-1")
-    if _ACTIVE.match(kind):
-        headers.append((b"content-security-policy", b"sandbox"))
-    return [*headers, (b"content-type", kind)]
+    """Return what is said of a file whatever part of it is sent."""
+    return [(b"accept-ranges", b"bytes"), CACHE, *type_headers(found.content_type)]
