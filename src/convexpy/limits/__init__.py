@@ -116,6 +116,7 @@ UPLOAD_PARTS_MAX = 100_000
 START_CHECK_BYTES_MAX = 32 * MIB
 # How many faults `doctor --deep` lists.
 DATA_FAULTS_MAX = 1000
+
 # HTTP requests, before it is known who sends them: a head holds a user's token (16 KiB) and a URL; larger calls use POST. A
 # client that stops in the middle is cut off; what comes after a response that did not wait for it is read to this size, so
 # that the response arrives, and no further.
