@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import time
 from typing import Any
 
@@ -53,7 +55,11 @@ def app(*lines: str) -> dict[str, str]:
 
 
 def listed(server: ServerProcess) -> dict[str, dict[str, Any]]:
-    body = {"path": "_system/frontend/listCronJobs", "args": {}}
+    return _listed(server, "_system/crons:list")
+
+
+def _listed(server: ServerProcess, path: str, format: str = "json") -> dict[str, dict[str, Any]]:
+    body = {"path": path, "args": {}, "format": format}
     status, answer, _ = server.request("POST", "/api/query", body, admin=True)
     assert status == 200, answer
     assert answer["status"] == "success", answer
@@ -97,9 +103,37 @@ def test_all_kinds_are_listed_with_their_runs(server: ServerProcess) -> None:
     assert 0 <= crons["day"]["cronSpec"]["minuteUTC"] < 60
     assert all(now_ms < crons[name]["nextRun"] for name in crons if name != "poll")
     assert len(history(server, "poll")) >= 3
+    check_documents(_listed(server, "_system/frontend/listCronJobs", "convex_encoded_json"), poll)
     assert server.call("query", "tasks:jobs") == 0
     _, answer, _ = server.request("GET", "/api/stream_function_logs?cursor=1", admin=True)
     assert "Cron" in {entry["caller"] for entry in answer["entries"] if entry["identifier"] == "tasks:note"}
+
+
+def check_documents(crons: dict[str, dict[str, Any]], poll: dict[str, Any]) -> None:
+    """The form in which the official dashboard and its suites read cron jobs."""
+
+    def number(encoded: dict[str, str]) -> int:
+        return int.from_bytes(base64.b64decode(encoded["$integer"]), "little", signed=True)
+
+    spec = crons["poll"]["cronSpec"]
+    assert spec["udfPath"] == "tasks.js:note"
+    assert json.loads(base64.b64decode(spec["udfArgs"]["$bytes"])) == [{"text": "polled"}]
+    schedules = {name: cron["cronSpec"]["cronSchedule"] for name, cron in crons.items()}
+    assert {name: each["type"] for name, each in schedules.items()} == {
+        "poll": "interval", "hour": "hourly", "day": "daily", "week": "weekly", "month": "monthly", "expression": "cron",
+    }  # fmt: skip
+    assert number(schedules["poll"]["seconds"]) == 1
+    assert {name: number(value) for name, value in schedules["week"].items() if name != "type"} == {
+        "dayOfWeek": 0, "hourUTC": 3, "minuteUTC": 7,
+    }  # fmt: skip
+    assert schedules["expression"]["cronExpr"] == "*/5 * * * *"
+    last, following = crons["poll"]["lastRun"], crons["poll"]["nextRun"]
+    assert (last["name"], last["udfPath"], last["status"]["type"]) == ("poll", "tasks.js:note", "success")
+    assert following["cronJobId"] == crons["poll"]["_id"]
+    assert following["state"]["type"] in ("pending", "inProgress")
+    assert number(following["prevTs"]) == number(last["ts"]) < number(following["nextTs"])
+    assert abs(number(following["nextTs"]) / 1e6 - poll["nextRun"]) < 60_000
+    assert crons["hour"]["lastRun"] is None
 
 
 def test_failed_runs_are_remembered_and_the_next_one_comes(server: ServerProcess) -> None:

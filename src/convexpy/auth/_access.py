@@ -52,7 +52,7 @@ SYSTEM_FUNCTIONS = {
     **dict.fromkeys(
         (
             "_system/cli/convexUrl:cloudUrl", "_system/cli/modules:apiSpec", "_system/frontend/getSchemas",
-            "_system/frontend/listCronJobs", "_system/push:history",
+            "_system/crons:list", "_system/frontend/listCronJobs", "_system/push:history",
         ),
         _ABOUT,
     ),

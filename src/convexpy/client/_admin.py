@@ -293,7 +293,7 @@ class AdminClient:
 
     def crons(self) -> list[dict[str, Any]]:
         """Return the cron jobs, each with its last and its next run."""
-        return list(self.call("_system/frontend/listCronJobs", {}, decode=True).value)
+        return list(self.call("_system/crons:list", {}, decode=True).value)
 
     def cron_history(self, name: str) -> list[dict[str, Any]]:
         """Return the latest runs of a cron job, the newest first."""

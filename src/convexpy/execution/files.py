@@ -34,9 +34,9 @@ def check_storage_id(transaction: Transaction, id: str, method: str) -> None:
     if transaction.normalize_id(FILES, id, system=True) is not None:
         return
     if decode_id(id) is None:
-        text = f"Invalid argument `id` for `{method}`: Unable to decode ID: {id!r}"
+        text = f"Invalid argument `storageId` for `{method}`: Unable to decode ID: {id!r}"
     else:
-        text = f"Invalid argument `id` for `{method}`, expected ID for table `{FILES}`, got an ID of another: {id}"
+        text = f"Invalid argument `storageId` for `{method}`, expected ID for table `{FILES}`, got an ID of another: {id}"
     raise ArgumentError(text, code="InvalidId")
 
 

@@ -71,7 +71,7 @@ class DeploymentApi:
                 "walking": None if walking is None else {"table": walking[0], "documents": walking[1]},
                 "clients": len(self._sockets),
                 "errorRate1h": statistics.error_rate(1),
-                "crons": await self._read("_system/frontend/listCronJobs", {}),
+                "crons": await self._read("_system/crons:list", {}),
                 "disk": await asyncio.to_thread(self._disk),
             }
         )

@@ -90,7 +90,7 @@ class Schema:
         )
 
     def export(self) -> str:
-        """Return the schema as official tools write it: a JSON string."""
+        """Return the schema as the official backend shows it: a JSON string."""
         tables = [_export_table(name, table) for name, table in self._tables.items()]
         return json.dumps({"tables": tables, "schemaValidation": self.schema_validation})
 
@@ -222,6 +222,8 @@ def _export_table(name: str, table: TableDefinition) -> dict[str, Any]:
         for each in described:
             each["indexDescriptor"] = each.pop("name")
             del each["staged"]
+            if "fields" in each:
+                each["fields"].append("_creationTime")
         return described
 
     return {

@@ -70,8 +70,8 @@ def test_export_is_the_official_form() -> None:
         "tables": [
             {
                 "tableName": "t",
-                "indexes": [{"indexDescriptor": "i", "fields": ["a"]}],
-                "stagedDbIndexes": [{"indexDescriptor": "s", "fields": ["a"]}],
+                "indexes": [{"indexDescriptor": "i", "fields": ["a", "_creationTime"]}],
+                "stagedDbIndexes": [{"indexDescriptor": "s", "fields": ["a", "_creationTime"]}],
                 "searchIndexes": [],
                 "stagedSearchIndexes": [],
                 "vectorIndexes": [],

@@ -11,6 +11,7 @@ from convexpy.errors import FunctionNotFound
 from convexpy.execution.host import CallContext
 from convexpy.execution.system import (
     browsing,
+    cron_documents,
     environment,
     evaluation,
     exports,
@@ -25,6 +26,7 @@ from convexpy.execution.system import (
 
 FUNCTIONS = {
     **browsing.FUNCTIONS,
+    **cron_documents.FUNCTIONS,
     **environment.FUNCTIONS,
     **evaluation.FUNCTIONS,
     **exports.FUNCTIONS,

@@ -266,7 +266,7 @@ FUNCTIONS = {
     "_system/scheduling:finish": finish,
     "_system/scheduling:interrupted": interrupted,
     "_system/scheduling:forget": forget,
-    "_system/frontend/listCronJobs": list_crons,
+    "_system/crons:list": list_crons,
     "_system/crons:history": cron_history,
     "_system/crons:run": run_cron,
 }
