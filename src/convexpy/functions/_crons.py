@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Literal, NoReturn, TypeAlias, overload
 
@@ -20,19 +19,8 @@ _Args: TypeAlias = Mapping[str, Any]
 _Weekday: TypeAlias = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_MONTH_NAMES = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-_DAY_NAMES = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
-# Name of the field, lowest and highest number, names of numbers from the lowest up.
-_CRON_FIELDS: tuple[tuple[str, int, int, list[str]], ...] = (
-    ("minute", 0, 59, []),
-    ("hour", 0, 23, []),
-    ("day of month", 1, 31, []),
-    ("month", 1, 12, _MONTH_NAMES),
-    ("day of week", 0, 7, _DAY_NAMES),
-)
 INTERVAL_S_MIN = 1.0
 INTERVAL_S_MAX = 10 * 366 * 86_400.0
-_cron_part = re.compile(r"(?:\*|(\w+)(?:-(\w+))?)(?:/(\d+))?").fullmatch
 
 
 class CronSpec(msgspec.Struct, frozen=True):
@@ -172,10 +160,13 @@ class Crons:
         self._add(name, function, args, {"type": "monthly", "day": day, **_time(name, hour_utc, minute_utc)})
 
     def cron(self, name: str, expression: str, function: _Function, args: _Args | None = None, /) -> None:
-        """Run a function by a cron expression: minute, hour, day of month, month, day of week."""
-        problem = _cron_problem(expression)
+        """Run a function by a cron expression: minute, hour, day of month, month, day of week.
+
+        Beside what cron has: `L`, `L-3`, `LW` and `15W` for days of the month, `5L` and `5#2` for days of the week, `?`.
+        """
+        problem = cron_problem(expression)
         if problem:
-            _fail(f"cron job {name!r}: {expression!r} is no cron expression: {problem}")
+            _fail(f"cron job {name!r}: {expression!r} is not a valid cron expression: {problem}")
         self._add(name, function, args, {"type": "cron", "cronExpr": expression})
 
     def check(self, functions: Mapping[str, Any]) -> None:
@@ -220,35 +211,6 @@ def _minute(name: str, minute_utc: int | None) -> dict[str, int]:
 
 def _time(name: str, hour_utc: int, minute_utc: int | None) -> dict[str, int]:
     return {"hourUTC": _within(name, "hour_utc", hour_utc, 0, 23), **_minute(name, minute_utc)}
-
-
-def _cron_problem(expression: str) -> str | None:
-    """Return what is wrong with a cron expression, None if nothing is."""
-    fields = expression.split()
-    if len(fields) != len(_CRON_FIELDS):
-        return f"it has {len(fields)} fields, not 5"
-    for text, (what, lowest, highest, names) in zip(fields, _CRON_FIELDS, strict=True):
-        for part in text.split(","):
-            if not _is_cron_part(part, lowest, highest, names):
-                return f"{what} {part!r}"
-    return cron_problem(expression)
-
-
-def _is_cron_part(part: str, lowest: int, highest: int, names: list[str]) -> bool:
-    found = _cron_part(part)
-    if found is None or found[3] == "0":
-        return False
-    numbers: list[int] = []
-    for word in found.groups()[:2]:
-        if word is None:
-            continue
-        if word.lower() in names:
-            numbers.append(lowest + names.index(word.lower()))
-        elif word.isdigit():
-            numbers.append(int(word))
-        else:
-            return False
-    return all(lowest <= number <= highest for number in numbers) and numbers == sorted(numbers)
 
 
 def _fail(message: str) -> NoReturn:

@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from convexpy.values import from_ms
-
 __all__ = ["cron_problem", "expression_of", "next_run_ms", "runs_skipped", "spread_minute"]
 
 _WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
@@ -56,9 +54,9 @@ def next_run_ms(schedule: dict[str, Any], after_ms: float, *, first: bool = Fals
     """
     if schedule["type"] == "interval":
         return after_ms if first else after_ms + schedule["seconds"] * 1000
-    from cronsim import CronSim
+    from convexpy.functions._cron_expressions import times
 
-    found: datetime = next(CronSim(expression_of(schedule), from_ms(math.floor(after_ms))))
+    found: datetime = next(times(expression_of(schedule), math.floor(after_ms)))
     return found.replace(tzinfo=UTC).timestamp() * 1000
 
 
@@ -83,13 +81,7 @@ def runs_skipped(schedule: dict[str, Any], planned_ms: float, now_ms: float) -> 
 
 @lru_cache(maxsize=256)
 def cron_problem(expression: str) -> str | None:
-    """Return why a cron expression of good form names no moment, None if it does."""
-    from cronsim import CronSim, CronSimError
+    """Return what is wrong with a cron expression, None if nothing is."""
+    from convexpy.functions._cron_expressions import problem_of
 
-    try:
-        next(CronSim(expression, datetime(2000, 1, 1, tzinfo=UTC)))
-    except CronSimError as error:
-        return str(error)
-    except StopIteration:
-        return "it never comes"
-    return None
+    return problem_of(expression)
