@@ -80,3 +80,17 @@ def test_two_pages_see_each_others_changes_before_and_after_a_restart(
     for page in pages:
         assert _until_count(page, 3)[-1] == "from the second page"
     assert complaints == []
+
+
+def test_a_call_that_is_too_large_fails_alone(server: ServerProcess, pages_url: str, browser: Any) -> None:
+    server.push_ok({"messages.py": MESSAGES})
+    page = browser.new_page()
+    sockets: list[Any] = []
+    page.on("websocket", lambda socket: sockets.append(socket))
+    page.goto(f"{pages_url}?server={server.url}")
+    _until_count(page, 0)
+    error = page.evaluate("send('x'.repeat(21 * 2 ** 20)).then(() => 'sent', (error) => error.message)")
+    assert "socket_message_bytes" in error
+    page.evaluate("send('after')")
+    assert _until_count(page, 1) == ["after"]
+    assert len(sockets) == 1

@@ -158,3 +158,23 @@ def test_pending_mutations_survive_kill_9_and_a_restart_on_the_same_port(
     program.command(op="sockets", tag="sockets")
     assert program.wait("sockets")["opened"] >= 2
     assert server.call("query", "messages:counts") == list(range(200))
+
+
+def test_a_call_that_is_too_large_fails_alone_and_is_not_sent_again(
+    server: ServerProcess, node: StartNode
+) -> None:
+    server.push_ok({"messages.py": MESSAGES})
+    program = node("steered.mjs", server.url)
+    program.command(op="subscribe", path="messages:counts", tag="counts")
+    program.wait("counts", lambda value: value == [])
+    large = {"body": "x" * (21 * 2**20), "author": "a"}
+    program.command(op="mutation", path="messages:count", args={"n": 1}, tag="before")
+    program.command(op="mutation", path="messages:send", args=large, tag="mutation")
+    program.command(op="action", path="messages:act", args=large, tag="action")
+    program.command(op="mutation", path="messages:count", args={"n": 2}, tag="after")
+    for tag in ("mutation", "action"):
+        assert "more than the limit socket_message_bytes: 20971520" in program.wait(tag)["error"]
+    assert [program.wait("before"), program.wait("after")] == [{"value": 0}, {"value": 1}]
+    program.wait("counts", lambda value: value == [1, 2])
+    program.command(op="sockets", tag="sockets")
+    assert program.wait("sockets") == {"opened": 1}

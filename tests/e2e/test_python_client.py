@@ -179,3 +179,28 @@ def test_a_subscription_goes_on_after_the_server_was_killed(
     server.call("mutation", "notes:add", text="after")
     wait_for(lambda: watcher.poll() is not None, within_s=40, what="the end of the subscription")
     assert _output(watcher)[-1] == ["seen", ["before", "after"]]
+
+
+TOO_LARGE = """
+import json, sys
+from convex import ConvexClient
+
+client = ConvexClient(sys.argv[1])
+for call, name in ((client.mutation, "notes:add"), (client.action, "notes:act")):
+    try:
+        call(name, {"text": "x" * (21 * 2**20)})
+    except Exception as error:
+        print(json.dumps(str(error)), flush=True)
+print(json.dumps(client.mutation("notes:add", {"text": "after"})), flush=True)
+"""
+
+
+def test_a_call_that_is_too_large_fails_alone(server: ServerProcess) -> None:
+    server.push_ok({"notes.py": NOTES})
+    done = subprocess.run(
+        [sys.executable, "-c", TOO_LARGE, server.url], capture_output=True, text=True, timeout=60, check=True
+    )
+    *errors, after = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(errors) == 2
+    assert all("more than the limit socket_message_bytes" in error for error in errors)
+    assert after == 1

@@ -727,6 +727,39 @@ def _reluctant(url: str) -> SyncSocket:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("fragments", [1, 40])
+def test_a_message_that_is_too_large_fails_its_call_or_ends_a_client_that_would_repeat_it(
+    sync: ServerProcess, fragments: int
+) -> None:
+    def sent(message: dict[str, Any]) -> Any:
+        text = json.dumps(message)
+        size = len(text) // fragments + 1
+        parts = [text[start : start + size] for start in range(0, len(text), size)]
+        return text if fragments == 1 else parts
+
+    large = [{"n": "x" * (21 * 2**20)}]
+    with SyncSocket(sync.url) as client:
+        client.connection.send(sent({"type": "Mutation", "requestId": 0, "udfPath": "fn:add", "args": large}))
+        client.connection.send(sent({"args": large, "requestId": 1, "type": "Action", "udfPath": "fn:act"}))
+        client.mutation(2, "fn:add", n=3)
+        for request in (0, 1):
+            response = client.response(request)
+            assert (response["success"], "too large" in response["result"]) == (False, True)
+        assert client.response(2)["success"]
+        client.connection.send(
+            sent(
+                {
+                    "type": "ModifyQuerySet",
+                    "baseVersion": 0,
+                    "newVersion": 1,
+                    "modifications": [add(0, "fn:list", x=large)],
+                }
+            )
+        )
+        assert client.until_closed()[0] == 1009
+        assert "socket_message_bytes" in _no_pings(client.received)[-1]["error"]
+
+
 def test_a_slow_reader_gets_fewer_fresher_transitions(sync: ServerProcess) -> None:
     with _reluctant(sync.url) as slow, SyncSocket(sync.url) as other:
         slow.subscribe(0, "fn:big", mib=1)

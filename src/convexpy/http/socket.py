@@ -17,6 +17,8 @@ CHUNKS_SINCE = (1, 28)
 CLOSE_WITHIN_S = 5.0
 WRITE_FRAME = "convexpy.write_frame"
 """The ASGI extension by which a server lets a whole frame be written at once."""
+OVERSIZE = "convexpy.oversize"
+"""In place of the text of a message that is too large: its size, and kind and request id of the call if they are known."""
 DIRECT_BYTES_MAX = 64 * 1024
 """A larger message takes the queue: there it is counted while the client reads it."""
 
@@ -188,7 +190,9 @@ class Sockets:
                 if message["type"] == "websocket.disconnect":
                     break
                 text = message.get("text")
-                if text is None:
+                if text is None and OVERSIZE in message:
+                    session.receive_oversize(*message[OVERSIZE])
+                elif text is None:
                     transport.send(sync.fatal_error("binary messages are not part of this protocol"))
                     session.close(1003, "BinaryMessage")
                 else:

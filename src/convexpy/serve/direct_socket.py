@@ -1,4 +1,4 @@
-"""WebSocket frames that leave without a task.
+"""WebSocket frames that leave without a task, and messages above the limit that end nothing but their call.
 
 A Transition for a thousand sockets would wake a thousand tasks, each for one write. Through an ASGI extension the
 application writes a whole frame in the same turn of the loop, as long as the client keeps up; else it queues as usual.
@@ -10,16 +10,46 @@ from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from convexpy.http.socket import WRITE_FRAME
+from convexpy.http.socket import OVERSIZE, WRITE_FRAME
 from convexpy.serve.bounded_protocol import ConnectionCounter
+from convexpy.serve.oversize import FrameFilter, OversizeMessage
 
 
 class DirectSocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn's protocol with `scope["extensions"]["convexpy.write_frame"]`."""
 
-    def __init__(self, *arguments: Any, counter: ConnectionCounter, **options: Any) -> None:
+    def __init__(self, *arguments: Any, counter: ConnectionCounter, limit: int, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._counter = counter
+        self._filter = FrameFilter(limit, super().data_received, self._take_begun, self._on_oversize)
+        self._drops_message = False
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes of the client: first the handshake, then frames (called by asyncio)."""
+        if self.handshake_initiated:
+            self._filter.feed(data)
+        else:
+            super().data_received(data)
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand a message to the application, unless it is the beginning of one that is too large (called by uvicorn)."""
+        if self._drops_message:
+            self._drops_message, self.frames = False, []
+        else:
+            super().send_receive_event_to_app()
+
+    def _take_begun(self) -> bytes:
+        self._drops_message = True
+        return b"".join(self.frames)
+
+    def _on_oversize(self, message: OversizeMessage) -> None:
+        if self.close_sent or self.disconnected:
+            return
+        event: Any = {"type": "websocket.receive", OVERSIZE: tuple(message)}
+        self.queue.put_nowait(event)
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Give up the place in the count that the HTTP request took (called by asyncio)."""

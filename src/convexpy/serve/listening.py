@@ -17,6 +17,7 @@ from convexpy.http.messages import Receive, Scope, Send
 from convexpy.limits import Knobs
 from convexpy.serve.bounded_protocol import BoundedProtocol, ConnectionCounter
 from convexpy.serve.direct_socket import DirectSocketProtocol
+from convexpy.serve.oversize import CONTROL_FRAME_BYTES_MAX
 
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 BACKLOG = 2048
@@ -98,8 +99,8 @@ def server_of(
         app,
         loop="none",
         http=functools.partial(BoundedProtocol, counter=counter),  # type: ignore[arg-type]  # called like a class
-        ws=functools.partial(DirectSocketProtocol, counter=counter),  # type: ignore[arg-type]
-        ws_max_size=knobs.socket_message_bytes,
+        ws=functools.partial(DirectSocketProtocol, counter=counter, limit=knobs.socket_message_bytes),  # type: ignore[arg-type]
+        ws_max_size=knobs.socket_message_bytes + CONTROL_FRAME_BYTES_MAX,
         ws_ping_interval=20.0,
         ws_ping_timeout=120.0,
         ws_per_message_deflate=False,

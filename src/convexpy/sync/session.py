@@ -242,6 +242,25 @@ class Session:
         )
         self._listen_if_able()
 
+    def receive_oversize(self, size: int, kind: CallKind | None, request_id: int | None) -> None:
+        """Fail the call whose message was too large to be read. If it is not known whose it was, the session ends.
+
+        It ends with a FatalError: after anything else the client would come back and send the message again.
+        """
+        if self.closed:
+            return
+        limit = self._knobs.socket_message_bytes
+        text = f"the message has {size} bytes, more than the limit socket_message_bytes: {limit}"
+        if kind is None or request_id is None or not self._connected:
+            self._transport.send(sync.fatal_error(text))
+            self.close(1009, "MessageTooLarge")
+            return
+        call = self.calls.begin(kind, request_id, 0)
+        if call is None:
+            self.close(1013, f"TooManyConcurrent{kind.capitalize()}s")
+            return
+        self._finished(call, Done(b"null", f"the arguments are too large: {text}", None, b"[]"))
+
     def _finished(self, call: PendingCall, done: Done) -> None:
         self.calls.end(call, done, answer=not self.closed)
         if not self.closed:
