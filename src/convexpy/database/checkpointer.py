@@ -145,6 +145,17 @@ class Checkpointer:
             catalog = catalog.with_document(write.tablet, write.id, document)
         return catalog
 
+    def fold_wal(self) -> bool:
+        """Fold the write-ahead log, and give its space back if it has grown large; True if nothing is left in it.
+
+        The log starts over with the next write only if no reader reads from it then: those who begin a read transaction
+        when nothing is left do not.
+        """
+        left = self._writer.wal_checkpoint()
+        if not left:
+            self._writer.shrink_wal()
+        return not left
+
     @property
     def waiting_rows(self) -> int:
         """How many rows are not in the checkpoint yet."""

@@ -24,6 +24,8 @@ logger = logging.getLogger("convexpy.checkpoints")
 R = TypeVar("R")
 RETRY_S = 1.0
 OLDER_QUERY_S = 0.02
+FOLD_AFTER_S = 0.1
+FOLD_TRIES = 20
 MISFITS_SHOWN = 5
 
 
@@ -60,6 +62,7 @@ class CheckpointService:
         self._lock = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
+        self._folding: asyncio.Task[None] | None = None
         self._closed = False
         self._obstacle = ""
         self.walking: tuple[str, int] | None = None
@@ -122,6 +125,30 @@ class CheckpointService:
                 return
             await self._fold(target)
         self._moved(target)
+        if self._folding is None or self._folding.done():
+            self._folding = asyncio.get_running_loop().create_task(self._fold_wal())
+
+    async def _fold_wal(self) -> None:
+        """Empty the write-ahead log of `data.db` once readers have gone on to its end, so that it never grows.
+
+        They hold on to what they began to read. So they are told twice: by the checkpoint, after which all of the log can be
+        folded, and when that is done, after which they read from the file alone and the log can start over. The space of one
+        that has grown large is given back when executors are idle, and so read nothing.
+        """
+        for attempt in range(FOLD_TRIES):
+            await asyncio.sleep(FOLD_AFTER_S * min(attempt + 1, 10))
+            if self._closed:
+                return
+            async with self._lock:
+                seq = self._timeline.checkpoint_seq
+                try:
+                    folded = await self._run(self._open_checkpointer().fold_wal)
+                except (StoreFull, OutcomeUnknown) as error:
+                    logger.warning("the write-ahead log of data.db could not be folded: %s", error)
+                    return
+            if folded:
+                self._moved(seq)
+                return
 
     async def _fold(self, target: int) -> None:
         rows, self._rows = self._rows, []
@@ -225,8 +252,7 @@ class CheckpointService:
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-        if self._task is not None:
-            await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.gather(*filter(None, (self._task, self._folding)), return_exceptions=True)
         if self._checkpointer is not None:
             async with self._lock:
                 await self._fold(self._timeline.row)

@@ -253,7 +253,8 @@ class Deployment:
     def checkpoint_moved(self, seq: int) -> None:
         """The checkpoint covers every row up to `seq`: say so to all who keep rows until then."""
         self.timeline.checkpointed(seq)
-        self.committer.trim(seq - self.settings.knobs.log_rows_kept)
+        knobs = self.settings.knobs
+        self.committer.trim(seq, rows_kept=knobs.log_rows_kept, bytes_kept=knobs.log_bytes_kept)
         self.live.mutations.checkpointed(seq)
         self.live.queries.checkpointed(seq)
 

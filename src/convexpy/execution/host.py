@@ -224,5 +224,6 @@ def error_detail(error: BaseException, marker: str) -> str:
         head = f"Uncaught {type(error).__name__}: {text}"
     else:
         head = f"Uncaught {tracebacks.describe_error(error)}"
+    head = tracebacks.clipped(head)
     frames = tracebacks.client_frames(error, marker)
     return f"{head}\n{frames}" if frames else head

@@ -6,6 +6,7 @@ import traceback
 from types import TracebackType
 
 from convexpy.errors import SourceLocation
+from convexpy.limits import ERROR_TEXT_LENGTH_MAX, TRACEBACK_LENGTH_MAX
 
 FRAMES_MAX = 40
 
@@ -31,10 +32,17 @@ def describe_error(error: BaseException) -> str:
     """Return `Class: message`, or just the class when there is no message."""
     name = type(error).__name__
     try:
-        text = str(error)
+        text = clipped(str(error))
     except Exception:  # noqa: BLE001 - an app's __str__ may raise anything
         text = "<its __str__ failed>"
     return f"{name}: {text}" if text else name
+
+
+def clipped(text: str, length_max: int = ERROR_TEXT_LENGTH_MAX) -> str:
+    """Return a text that is no longer than may be kept and sent; its beginning, and how long it was, if it is."""
+    if len(text) <= length_max:
+        return text
+    return f"{text[:length_max]}… (cut: the text has {len(text):,} characters, {length_max:,} are kept)"
 
 
 def client_frames(error: BaseException, marker: str) -> str:
@@ -61,4 +69,4 @@ def full_traceback(error: BaseException, marker: str) -> str:
         notes = getattr(current, "__notes__", [])
         parts.append("\n".join([text, *notes]))
         current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
-    return "\n\nwhich was caused by\n\n".join(parts)
+    return clipped("\n\nwhich was caused by\n\n".join(parts), TRACEBACK_LENGTH_MAX)

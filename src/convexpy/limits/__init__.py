@@ -15,6 +15,7 @@ __all__ = [
     "DOCUMENT_NESTING_MAX",
     "DOCUMENT_SIZE_BYTES_MAX",
     "ECHO_BYTES_MAX",
+    "ERROR_TEXT_LENGTH_MAX",
     "EXPORT_KEPT_S",
     "FIELD_NAME_LENGTH_MAX",
     "FUNCTION_PATH_BYTES_MAX",
@@ -35,6 +36,8 @@ __all__ = [
     "ISSUER_KEYS_STALE_S",
     "ISSUER_REDIRECTS_MAX",
     "ISSUER_RETRY_S",
+    "LOG_ENTRIES_BYTES_MAX",
+    "LOG_ENTRIES_MAX",
     "LOG_LINES_MAX",
     "LOG_LINE_LENGTH_MAX",
     "OBJECT_FIELDS_MAX",
@@ -52,6 +55,7 @@ __all__ = [
     "STORAGE_SWEEP_EVERY_S",
     "STORAGE_UNLINK_AFTER_S",
     "TOKEN_CLOCK_SKEW_S",
+    "TRACEBACK_LENGTH_MAX",
     "UPLOAD_KEPT_S",
     "UPLOAD_PARTS_MAX",
     "UPLOAD_PART_BYTES_MAX",
@@ -60,6 +64,7 @@ __all__ = [
     "VALUE_NESTING_MAX",
     "VALUE_SIZE_BYTES_MAX",
     "VERIFIED_TOKENS_MAX",
+    "WAL_KEPT_BYTES_MAX",
     "Knobs",
     "TransactionBudget",
 ]
@@ -148,6 +153,17 @@ STATISTICS_BYTES_MAX = 8 * MIB
 LOG_LINE_LENGTH_MAX = 32768
 LOG_LINES_MAX = 256
 
+# Texts of errors, and tracebacks with all causes: in characters. The log keeps thousands, and clients get them.
+ERROR_TEXT_LENGTH_MAX = 32768
+TRACEBACK_LENGTH_MAX = 131_072
+
+# The newest calls that `convexpy logs` can look back to, with the texts of lines and errors.
+LOG_ENTRIES_MAX = 5000
+LOG_ENTRIES_BYTES_MAX = 32 * MIB
+
+# A write-ahead log that has grown larger is cut back to this when it is empty: an import or a slow reader made it grow.
+WAL_KEPT_BYTES_MAX = 16 * MIB
+
 
 class TransactionBudget(msgspec.Struct, frozen=True, kw_only=True):
     """What one query or mutation may use."""
@@ -189,6 +205,7 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True):
     speculative_bytes_max: int = 64 * MIB
     checkpoint_idle_s: float = 2.0
     log_rows_kept: int = 10_000
+    log_bytes_kept: int = 64 * MIB
     replay_age_s: float = 14 * 86_400.0
 
     # Clients.

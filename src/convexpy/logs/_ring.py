@@ -11,16 +11,19 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
+from sys import getsizeof
 from typing import Any
 
 import msgspec
 
+from convexpy.limits import LOG_ENTRIES_BYTES_MAX, LOG_ENTRIES_MAX
 from convexpy.logs._filters import LogFilter
 from convexpy.logs._statistics import FunctionStatistics
 from convexpy.protocol.frames import LogLine
 
-ENTRIES_MAX = 5000
-ENTRIES_BYTES_MAX = 32 * 1024 * 1024
+ENTRY_BYTES = 700
+LINE_BYTES = 200
+"""About what an entry, and a line of it, take beside their texts."""
 
 
 class Completion(msgspec.Struct):
@@ -78,6 +81,16 @@ class Completion(msgspec.Struct):
             "willRetry": False,
         }
 
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes in memory."""
+        size = ENTRY_BYTES + sum(map(getsizeof, (self.path, self.request_id, self.error, self.identity)))
+        for line in self.lines:
+            size += LINE_BYTES + getsizeof(line.text)
+        if self.success is not None:
+            size += sum(map(getsizeof, self.success.values()))
+        return size
+
 
 class LogEntry(msgspec.Struct):
     """One entry: its place in the order (milliseconds, strictly growing) and what it says."""
@@ -111,7 +124,10 @@ class FunctionLog:
 
     def add(self, entry: dict[str, Any]) -> None:
         """Append an entry and wake the readers."""
-        self._append(entry, 400 + sum(len(str(line)) for line in entry.get("logLines", ())))
+        lines = sum(
+            LINE_BYTES + getsizeof(text) for line in entry.get("logLines", ()) for text in line["messages"]
+        )
+        self._append(entry, ENTRY_BYTES + lines + sum(map(getsizeof, entry.values())))
 
     def _append(self, content: Completion | dict[str, Any], size: int) -> None:
         cursor = max(time.time() * 1000, self._last + 0.001)
@@ -119,7 +135,7 @@ class FunctionLog:
         self._entries.append(LogEntry(cursor, content, size))
         self._bytes += size
         self.appended += 1
-        while len(self._entries) > ENTRIES_MAX or self._bytes > ENTRIES_BYTES_MAX:
+        while len(self._entries) > LOG_ENTRIES_MAX or self._bytes > LOG_ENTRIES_BYTES_MAX:
             oldest = self._entries.popleft()
             self._bytes -= oldest.size
             if self.on_leaving is not None:
@@ -135,7 +151,7 @@ class FunctionLog:
         if known:
             failed = completion.error is not None
             self.statistics.count(completion.kind, name or completion.path, completion.seconds, failed=failed)
-        self._append(completion, 400 + sum(len(line.text) for line in completion.lines))
+        self._append(completion, completion.size)
 
     def progress(self, *, kind: str, path: str, request_id: str, lines: list[LogLine]) -> None:
         """Log lines of an action that is still running."""

@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from convexpy.limits import WAL_KEPT_BYTES_MAX
 from convexpy.persistence.interface import OutcomeUnknown, StoreFull
 
-__all__ = ["open_reading", "open_writing", "raising_outcomes", "transaction"]
+__all__ = ["empty_wal", "open_reading", "open_writing", "raising_outcomes", "transaction"]
 
 BUSY_TIMEOUT_MS = 5000
 READ_CACHE_KIB = 32 * 1024
@@ -32,6 +33,8 @@ def open_writing(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA wal_autocheckpoint=0")
     connection.execute("PRAGMA mmap_size=0")
+    # The write-ahead log keeps its largest size otherwise, even when it is empty.
+    connection.execute(f"PRAGMA journal_size_limit={WAL_KEPT_BYTES_MAX}")
     if sys.platform == "darwin":
         # fsync on macOS does not reach the disk.
         connection.execute("PRAGMA fullfsync=1")
@@ -50,6 +53,15 @@ def open_reading(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA mmap_size=0")
     connection.execute(f"PRAGMA cache_size=-{READ_CACHE_KIB}")
     return connection
+
+
+def empty_wal(connection: sqlite3.Connection) -> None:
+    """Fold the write-ahead log and cut its file to nothing, if that is possible without waiting for readers."""
+    connection.execute("PRAGMA busy_timeout=0")
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
 
 
 @contextmanager

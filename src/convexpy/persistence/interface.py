@@ -136,6 +136,10 @@ class LogStore(Protocol):
         """Return the newest row, or None when there is none."""
         ...
 
+    def sizes(self) -> list[int]:
+        """Return the bytes of the entry of each row kept, the oldest first."""
+        ...
+
     def trim(self, before_seq: int, limit: int) -> int:
         """Delete at most `limit` rows below `before_seq`, oldest first, never the last row.
 
@@ -204,6 +208,10 @@ class CheckpointWriter(Protocol):
 
     def wal_checkpoint(self) -> int:
         """Fold the write-ahead log as far as readers allow; return the bytes it still holds."""
+        ...
+
+    def shrink_wal(self) -> None:
+        """Give back the space of a write-ahead log that has grown large, if no reader stands in the way."""
         ...
 
     def recover(self) -> None:

@@ -135,6 +135,10 @@ class MemoryLogStore:
         """Return the newest row."""
         return self._files.rows[-1] if self._files.rows else None
 
+    def sizes(self) -> list[int]:
+        """Return the bytes of the entry of each row kept."""
+        return [len(row.entry) for row in self._files.rows]
+
     def trim(self, before_seq: int, limit: int) -> int:
         """Delete old rows."""
         rows = self._files.rows
@@ -240,6 +244,9 @@ class MemoryCheckpointWriter:
     def wal_checkpoint(self) -> int:
         """Do nothing: there is no write-ahead log."""
         return 0
+
+    def shrink_wal(self) -> None:
+        """Do nothing: there is no write-ahead log."""
 
     def recover(self) -> None:
         """Do nothing: there is no write-ahead log."""

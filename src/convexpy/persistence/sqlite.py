@@ -111,6 +111,10 @@ class SqliteLogStore:
         row = self._connection.execute(query).fetchone()
         return checked_row(*row) if row is not None else None
 
+    def sizes(self) -> list[int]:
+        """Return the bytes of the entry of each row kept."""
+        return [size for (size,) in self._connection.execute("SELECT length(entry) FROM log ORDER BY seq")]
+
     def trim(self, before_seq: int, limit: int) -> int:
         """Delete old rows, never the last."""
         first = self.first_seq

@@ -212,8 +212,25 @@ def test_old_rows_are_trimmed_between_groups(setup: Setup) -> None:
     for call in range(30):
         setup.committer.submit(call, TRANSACTION)
         setup.committer.run_once()
-    setup.committer.trim(20)
+    setup.committer.trim(30, rows_kept=10, bytes_kept=1 << 30)
     setup.committer.start()
     setup.committer.submit(99, TRANSACTION)
     setup.committer.stop()
     assert setup.log.first_seq == 20
+
+
+@pytest.mark.parametrize(
+    ("covered", "bytes_kept", "first"), [(30, 5, 26), (20, 5, 21), (30, 0, 30), (0, 0, 1), (30, 100, 1)]
+)
+def test_rows_are_trimmed_by_bytes_but_never_what_the_checkpoint_lacks(
+    setup: Setup, covered: int, bytes_kept: int, first: int
+) -> None:
+    for call in range(30):
+        setup.committer.submit(call, TRANSACTION)
+        setup.committer.run_once()
+    size = setup.log.sizes()[0]
+    assert setup.log.sizes() == [size] * 30
+    setup.committer.trim(covered, rows_kept=1000, bytes_kept=bytes_kept * size)
+    setup.committer.start()
+    setup.committer.stop()
+    assert setup.log.first_seq == first

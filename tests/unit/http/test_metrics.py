@@ -15,7 +15,7 @@ def call(kind: str = "Query", seconds: float = 0.002, error: str | None = None) 
 
 
 def test_calls_that_leave_the_log_uncounted_are_counted_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("convexpy.logs._ring.ENTRIES_MAX", 10)
+    monkeypatch.setattr("convexpy.logs._ring.LOG_ENTRIES_MAX", 10)
     log = FunctionLog()
     tally = CallTally(log)
     for number in range(25):
