@@ -18,7 +18,14 @@ from convexpy.limits import Knobs
 
 T = TypeVar("T", bound=msgspec.Struct)
 _ZERO_ALLOWED = frozenset(
-    {"connections_per_address", "log_bytes_kept", "log_rows_kept", "scheduled_kept_s", "query_cache_bytes", "stop_grace_s"}
+    {
+        "connections_per_address",
+        "log_bytes_kept",
+        "log_rows_kept",
+        "scheduled_kept_s",
+        "query_cache_bytes",
+        "stop_grace_s",
+    }
 )
 
 
