@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from convexpy.auth import ANONYMOUS, Caller
 from convexpy.deployment.outcome import Outcome, accepted_request_id
 from convexpy.errors import LimitExceeded, RequestError
-from convexpy.execution.actions import CLIENT_GONE
+from convexpy.execution.running_action import CLIENT_GONE
 from convexpy.limits import USER_AGENT_LENGTH_MAX
 from convexpy.logs import Completion
 from convexpy.protocol import http_frames

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import msgspec
 
 from convexpy.database import Group, GroupCommitter
+from convexpy.deployment.attempts import Attempts
 from convexpy.deployment.outcome import Outcome, failed
 from convexpy.deployment.paused import PausedMutations, passing_breakpoints
 from convexpy.deployment.slots import Offenders, TransactionSlot, limit_name
@@ -82,6 +83,7 @@ class MutationPipeline:
         self._gate_closed = False
         self._on_idle: list[Callable[[], None]] = []
         self._paused = PausedMutations()
+        self._attempts = Attempts()
         self.offenders = Offenders()
         self.executors_lost = 0
 
@@ -123,21 +125,31 @@ class MutationPipeline:
             and (force or not self._gate_closed)
             and self._accepted_bytes < self._knobs.speculative_bytes_max
         ):
+            if self._attempts and slot.sent and self._runs_alone(slot, self._waiting[0]):
+                break
             call = self._waiting.popleft()
             slot.call(passing_breakpoints(call) if self._paused.is_full else call)
             if force:
                 break
 
+    def _runs_alone(self, slot: TransactionSlot, call: Call) -> bool:
+        """Say whether a call must wait for those under way: it, or the one that runs, may have ended an executor."""
+        return any(map(self._attempts.is_suspect, (call, *slot.sent.values())))
+
     def forget(self, call_id: int) -> None:
         """Drop a call that has not been sent yet: who asked for it has gone."""
         self._done.pop(call_id, None)
+        self._attempts.answered(call_id)
         self._waiting = deque(call for call in self._waiting if call.id != call_id)
         self._paused.forget(call_id)
 
     # The executor
 
-    def attach(self, connection: ExecutorConnection) -> None:
-        """Give the role to this executor, which has said `Ready`: rows, then accepted writes, then the calls."""
+    def attach(self, connection: ExecutorConnection, *, follows: bool = False) -> None:
+        """Give the role to this executor, which has said `Ready`: rows, then accepted writes, then the calls.
+
+        One that `follows` has been sent every row already.
+        """
         slot = TransactionSlot(
             connection,
             self._knobs,
@@ -147,8 +159,9 @@ class MutationPipeline:
             on_paused=self._pause,
         )
         slot.ready = True
-        for row in self._timeline.tail:
-            connection.send_encoded(row.frame)
+        if not follows:
+            for row in self._timeline.tail:
+                connection.send_encoded(row.frame)
         if self._epoch:
             slot.send(DropSpeculation(self._epoch))
         for call_id, result in self._accepted.items():
@@ -167,13 +180,14 @@ class MutationPipeline:
             return
         self._slot = None
         self.executors_lost += 1
-        if blamed is not None:
-            self.offenders.killed(blamed.path, reason)
-            text = reason if blamed.path in reason else f"{blamed.path} ended its executor: {reason}"
-            outcome = failed("ExecutorLost", text, function=blamed.path, limit=limit_name(reason), lost=True)
-            self._hold(_Held(blamed, _failed_result(blamed, self._epoch, outcome), wrote=False))
+        verdict = self._attempts.lost(reason, blamed, innocent)
+        if verdict.blamed is not None:
+            self.offenders.killed(verdict.blamed.path, reason)
+        for call, text in verdict.failed:
+            outcome = failed("ExecutorLost", text, function=call.path, limit=limit_name(reason), lost=True)
+            self._hold(_Held(call, _failed_result(call, self._epoch, outcome), wrote=False))
         # Nothing of them had left the process, so sending them again is exactly once.
-        self._waiting.extendleft(reversed(innocent))
+        self._waiting.extendleft(reversed(verdict.again))
         self._need_executor()
 
     # Debugging
@@ -220,6 +234,9 @@ class MutationPipeline:
             self._accepted_bytes += len(result.writes)
             self._gather(call.id, result)
         self._hold(_Held(call, result, wrote=bool(result.writes)))
+        if self._attempts:
+            self._attempts.answered(call.id)
+            self._pump()
 
     def _gather(self, call_id: int, result: Result) -> None:
         """Submit at the end of this turn of the loop, so that what the executor sent in one piece is one group.
@@ -279,6 +296,7 @@ class MutationPipeline:
         self._check_idle()
 
     def _finish(self, call: Call, outcome: Outcome) -> None:
+        self._attempts.answered(call.id)
         done = self._done.pop(call.id, None)
         if done is not None:
             done(outcome)

@@ -11,16 +11,16 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from convexpy.deployment.attempts import Attempts
 from convexpy.deployment.outcome import Outcome, failed
 from convexpy.deployment.paused import PAUSED_MAX, passing_breakpoints
 from convexpy.deployment.slots import Offenders, TransactionSlot, limit_name
 from convexpy.deployment.timeline import LogTimeline, TailRow
-from convexpy.execution.connection import ENDED_BY_SIGNAL, ExecutorConnection
+from convexpy.execution.connection import ExecutorConnection
 from convexpy.limits import Knobs
 from convexpy.protocol.frames import Call, CheckpointMoved, Result
 
 OnQueryDone = Callable[[Outcome, bool], None]
-ATTEMPTS_MAX = 5
 
 
 @dataclass(slots=True)
@@ -29,7 +29,6 @@ class _Query:
     done: OnQueryDone
     row: int = 0
     ts: int = 0
-    attempts: int = 0
     paused: bool = False
 
 
@@ -44,6 +43,7 @@ class QueryDispatcher:
         self._queries: dict[int, _Query] = {}
         self._waiting: deque[_Query] = deque()
         self._standing: set[int] = set()
+        self._attempts = Attempts()
         self.offenders = Offenders()
         self.executors_lost = 0
 
@@ -81,12 +81,21 @@ class QueryDispatcher:
         asyncio.get_running_loop().call_soon(done, outcome, False)
 
     def _send(self, query: _Query) -> None:
-        if not self._slots:
-            self._waiting.append(query)
-            return
-        slot = min(self._slots, key=lambda candidate: len(candidate.sent))
-        query.row, query.ts, query.paused = self._timeline.row, self._timeline.ts, False
-        slot.call(query.call if len(self._standing) < PAUSED_MAX else passing_breakpoints(query.call))
+        self._waiting.append(query)
+        self._send_waiting()
+
+    def _send_waiting(self) -> None:
+        """Send what waits, in order; a query that may have ended an executor waits for an idle one, and has it alone."""
+        while self._waiting and self._slots:
+            slot = min(self._slots, key=lambda candidate: len(candidate.sent))
+            query = self._waiting[0]
+            if self._attempts and slot.sent:
+                suspects = map(self._attempts.is_suspect, (query.call, *slot.sent.values()))
+                if any(suspects):
+                    return
+            self._waiting.popleft()
+            query.row, query.ts, query.paused = self._timeline.row, self._timeline.ts, False
+            slot.call(query.call if len(self._standing) < PAUSED_MAX else passing_breakpoints(query.call))
 
     # Executors
 
@@ -104,9 +113,14 @@ class QueryDispatcher:
         for row in self._timeline.tail:
             connection.send_encoded(row.frame)
         self._slots.append(slot)
-        waiting, self._waiting = self._waiting, deque()
-        for query in waiting:
-            self._send(query)
+        self._send_waiting()
+
+    def lend(self) -> ExecutorConnection | None:
+        """Give up an executor that has nothing to do, and has been sent every row; None if all are busy."""
+        slot = next((slot for slot in self._slots if not slot.sent), None)
+        if slot is not None:
+            self._slots.remove(slot)
+        return None if slot is None else slot.connection
 
     def retire_all(self) -> list[TransactionSlot]:
         """Send nothing more to the present executors; each is closed when its calls have ended."""
@@ -146,6 +160,9 @@ class QueryDispatcher:
         query = self._queries.pop(call.id, None)
         if slot.retiring and not slot.sent:
             slot.close()
+        if self._waiting or self._attempts:
+            self._attempts.answered(call.id)
+            self._send_waiting()
         if query is None:
             return
         if query.paused:
@@ -171,30 +188,19 @@ class QueryDispatcher:
         if slot in self._slots:
             self._slots.remove(slot)
             self._need_executor()
-        if blamed is not None and _from_outside(reason) and not self._attempts(blamed):
-            innocent, blamed = [blamed, *innocent], None
-        if blamed is not None:
-            self.offenders.killed(blamed.path, reason)
-            query = self._queries.pop(blamed.id, None)
-            if query is not None:
-                text = reason if blamed.path in reason else f"{blamed.path} ended its executor: {reason}"
-                outcome = failed(
-                    "ExecutorLost", text, function=blamed.path, limit=limit_name(reason), lost=True
-                )
-                outcome.row, outcome.ts = query.row, query.ts
-                self._finish(query, outcome, stale=False)
-        for call in innocent:
-            query = self._queries.get(call.id)
+        verdict = self._attempts.lost(reason, blamed, innocent)
+        if verdict.blamed is not None:
+            self.offenders.killed(verdict.blamed.path, reason)
+        for call, text in verdict.failed:
+            query = self._queries.pop(call.id, None)
             if query is None:
                 continue
-            query.attempts += 1
-            if query.attempts >= ATTEMPTS_MAX:
-                del self._queries[call.id]
-                text = f"{call.path} could not run: {ATTEMPTS_MAX} executors ended under it ({reason})"
-                outcome = failed("ExecutorLost", text, function=call.path, lost=True)
-                outcome.row, outcome.ts = query.row, query.ts
-                self._finish(query, outcome, stale=False)
-            else:
+            outcome = failed("ExecutorLost", text, function=call.path, limit=limit_name(reason), lost=True)
+            outcome.row, outcome.ts = query.row, query.ts
+            self._finish(query, outcome, stale=False)
+        for call in verdict.again:
+            query = self._queries.get(call.id)
+            if query is not None:
                 self._send(query)
 
     # Debugging
@@ -217,12 +223,3 @@ class QueryDispatcher:
             self._slots.remove(slot)
             self._need_executor()
         return slot.set_apart(call, self._result, self._lost)
-
-    def _attempts(self, call: Call) -> int:
-        query = self._queries.get(call.id)
-        return 0 if query is None else query.attempts
-
-
-def _from_outside(reason: str) -> bool:
-    """Say whether a signal ended the executor that the server did not send: the call may have had no part in it."""
-    return reason.startswith(ENDED_BY_SIGNAL)

@@ -11,9 +11,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from convexpy.execution.connection import ExecutorConnection
-from convexpy.limits import Knobs
-from convexpy.protocol.frames import Call, FromExecutor, Paused, Ready, Result, ToExecutor
+from convexpy.execution.connection import DAMAGED, SILENT, ExecutorConnection
+from convexpy.limits import EXECUTOR_SILENT_S, Knobs
+from convexpy.protocol.frames import Call, Damaged, FromExecutor, Paused, Ready, Result, ToExecutor
 
 WATCH_INTERVAL_S = 0.1
 
@@ -43,6 +43,8 @@ class TransactionSlot:
         self._on_paused = on_paused
         self._apart = False
         self._watch: asyncio.TimerHandle | None = None
+        self._seen: tuple[int, int] = (0, 0)
+        self._silent_looks = 0
         connection.on_frame = self._frame
         connection.on_lost = self._gone
 
@@ -71,6 +73,8 @@ class TransactionSlot:
         elif isinstance(frame, Paused):
             if frame.paused and not self._apart and frame.call in self.sent:
                 self._on_paused(self, self.sent[frame.call])
+        elif isinstance(frame, Damaged):
+            self.connection.kill(f"{DAMAGED}: {frame.reason}")
         else:
             self.connection.kill(f"it sent a {type(frame).__name__}, which only actions may")
 
@@ -121,6 +125,9 @@ class TransactionSlot:
         if self.lost or not self.sent:
             return
         running = self.connection.running()
+        if running is None and self._is_silent():
+            self.connection.kill(f"{SILENT} within {EXECUTOR_SILENT_S:g} s: it is stopped or stuck")
+            return
         if running is not None and running.call in self.sent:
             call = self.sent[running.call]
             limit = self._knobs.function_cpu_s
@@ -139,6 +146,16 @@ class TransactionSlot:
                 )
                 return
         self._start_watch()
+
+    def _is_silent(self) -> bool:
+        """Say whether nothing has run, nothing has arrived and no processor was used for too long, although calls wait.
+
+        Looks are counted, not seconds: while this process stands still, the executor is not to blame.
+        """
+        seen = (self.connection.cpu_ns(), next(iter(self.sent)))
+        self._silent_looks = self._silent_looks + 1 if seen == self._seen else 0
+        self._seen = seen
+        return self._silent_looks * WATCH_INTERVAL_S > EXECUTOR_SILENT_S
 
 
 class Offenders:

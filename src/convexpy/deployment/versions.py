@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 from convexpy.deployment.actions import ActionDispatcher
 from convexpy.deployment.mutations import MutationPipeline
 from convexpy.deployment.queries import QueryDispatcher
 from convexpy.deployment.registry import FunctionRegistry
-from convexpy.errors import Unavailable
+from convexpy.errors import Error, Unavailable
 from convexpy.execution.connection import ExecutorConnection, Role
 from convexpy.execution.starter import VersionHandle
-from convexpy.limits import Knobs
+from convexpy.limits import EXECUTOR_MISSING_S_MAX, RESPAWN_S_MAX, RESPAWN_S_MIN, Knobs
 from convexpy.protocol.frames import CheckpointMoved, FromExecutor, Ready
 
-READY_TIMEOUT_S = 60.0
-RESPAWN_DELAY_S = 0.5
 ACTIVATE_TIMEOUT_S = 60.0
 logger = logging.getLogger("convexpy.versions")
 
@@ -30,7 +29,7 @@ async def spawn_ready(handle: VersionHandle, role: Role) -> ExecutorConnection:
     """Start an executor and wait until it says `Ready`.
 
     Raises:
-        Unavailable: it ended before.
+        Unavailable: it ended before, or did not become ready in time; it is killed then.
     """
     connection = await handle.spawn(role)
     ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -45,8 +44,15 @@ async def spawn_ready(handle: VersionHandle, role: Role) -> ExecutorConnection:
 
     connection.on_frame, connection.on_lost = frame, lost
     connection.begin()
-    async with asyncio.timeout(READY_TIMEOUT_S):
-        await ready
+    try:
+        async with asyncio.timeout(handle.ready_s_max):
+            await ready
+    except TimeoutError:
+        connection.kill("it was not ready in time")
+        raise Unavailable(f"an executor was not ready within {handle.ready_s_max:g} s") from None
+    except BaseException:
+        connection.kill("it is not needed")
+        raise
     return connection
 
 
@@ -59,6 +65,8 @@ class LiveVersion:
         self._tasks: set[asyncio.Task[None]] = set()
         self._switching = asyncio.Lock()
         self._spawning: dict[str, int] = {"mutations": 0, "queries": 0, "actions": 0}
+        self._trouble: dict[str, str] = {}
+        self._missing_since: float | None = None
         self.registry = FunctionRegistry()
         self.mutations: MutationPipeline
         self.queries: QueryDispatcher
@@ -80,29 +88,70 @@ class LiveVersion:
         """Start an executor for a dispatcher that has lost one, or has none."""
         if self._handle is None or self._spawning[what]:
             return
+        if what == "mutations":
+            # One for queries is ready and has every row: mutations wait for no process to start.
+            connection = self.queries.lend()
+            if connection is not None:
+                self.mutations.attach(connection, follows=True)
+                what = "queries"
+                if self._spawning[what]:
+                    return
         self._spawning[what] += 1
         task = asyncio.get_running_loop().create_task(self._supply(self._handle, what))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _supply(self, handle: VersionHandle, what: str) -> None:
+        delay_s = RESPAWN_S_MIN
         try:
             while handle is self._handle:
                 try:
                     connection = await spawn_ready(handle, "actions" if what == "actions" else "transactions")
-                except (Unavailable, TimeoutError) as error:
-                    logger.warning("could not start an executor: %s", error)
-                    await asyncio.sleep(RESPAWN_DELAY_S)
+                except (Error, OSError) as error:
+                    self._trouble[what] = str(error)
+                    logger.warning("could not start an executor for %s: %s", what, error)
+                    await asyncio.sleep(delay_s)
+                    delay_s = min(2 * delay_s, RESPAWN_S_MAX)
                     continue
+                self._trouble.pop(what, None)
                 if handle is not self._handle:
                     connection.close()
                 else:
                     self._attach(connection, what)
-                return
+                break
         finally:
             self._spawning[what] -= 1
-        if self._handle is not None:
+        if self._handle is not None and self._lacks(what):
             self.need(what)
+
+    def _lacks(self, what: str) -> bool:
+        if what == "queries":
+            return self.queries.executors < self._knobs.query_executors
+        return not self.mutations.pids if what == "mutations" else self.actions.lacks_executor
+
+    def missing(self) -> list[str]:
+        """Return what calls wait for at present: `no executor for queries: …`, with why it could not be started."""
+        found: list[str] = []
+        lacking = {
+            "mutations": not self.mutations.pids,
+            "queries": not self.queries.executors,
+            "actions": self.actions.lacks_executor,
+        }
+        for what, lacks in lacking.items():
+            if lacks:
+                why = self._trouble.get(what, "it is being started")
+                found.append(f"no executor for {what}: {why}")
+        if not found:
+            self._missing_since = None
+        elif self._missing_since is None:
+            self._missing_since = time.monotonic()
+        return found
+
+    @property
+    def missing_for_long(self) -> bool:
+        """Whether something has been missing for so long, by what `missing` saw, that a restart may help."""
+        since = self._missing_since
+        return since is not None and time.monotonic() - since > EXECUTOR_MISSING_S_MAX
 
     def _attach(self, connection: ExecutorConnection, what: str) -> None:
         connection.send(CheckpointMoved(self.checkpoint_seq()))

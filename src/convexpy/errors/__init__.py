@@ -23,6 +23,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from convexpy.errors._location import SourceLocation, caller_location, relative_file, set_source_root
+from convexpy.errors._text import sendable, sendable_json
 
 __all__ = [
     "ArgumentError",
@@ -44,6 +45,8 @@ __all__ = [
     "Unavailable",
     "caller_location",
     "relative_file",
+    "sendable",
+    "sendable_json",
     "set_source_root",
 ]
 
@@ -85,13 +88,16 @@ class Error(Exception):
     def to_json(self) -> dict[str, Any]:
         """Return the error as tools read it: `code message location hint data`."""
         location = self.location.to_json() if self.location else None
-        return {
-            "code": self.code,
-            "message": self.message,
-            "location": location,
-            "hint": self.hint,
-            "data": self.data,
-        }
+        described: dict[str, Any] = sendable_json(
+            {
+                "code": self.code,
+                "message": self.message,
+                "location": location,
+                "hint": self.hint,
+                "data": self.data,
+            }
+        )
+        return described
 
 
 class ArgumentError(Error):

@@ -1,95 +1,125 @@
-"""The process around an action executor: a reader thread takes frames even while an action keeps the loop busy.
+"""The process around an action executor: reads frames, tells the server that its loop turns, outlives what actions do to it.
 
-So a call that has not begun can be handed to another executor.
+A reader thread takes frames, so the end of the server is noticed even while an action keeps the loop busy. While actions
+run, the loop writes the moment of its turn into the word, by which the server knows a loop that does not turn.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
 import threading
+import time
+from types import FrameType
 
-from convexpy.execution.actions import REVOKED, ActionExecutor
+from convexpy.execution import whereabouts
+from convexpy.execution.actions import ActionExecutor
+from convexpy.execution.damage import Health
 from convexpy.execution.loader import LoadedApp
 from convexpy.execution.settings import ExecutorSettings
-from convexpy.protocol.frames import (
-    Call,
-    CallFailure,
-    CancelCall,
-    FromExecutor,
-    Ready,
-    Stop,
-    ToExecutor,
-    encode_frame,
-    ended_action,
-    reader_of_calls,
-)
+from convexpy.execution.word import Word
+from convexpy.limits import LOOP_BEAT_S
+from convexpy.protocol.frames import Damaged, FromExecutor, Ready, Stop, encode_frame, reader_of_calls
+
+LAST_BEATS = 4
+"""So many more beats after the last action has ended: what it has left behind is looked at meanwhile."""
+TURNING_S = 1.0
+"""A loop that has turned so lately is not blocked."""
+FAILED = 70
 
 
 class ActionWorker:
     """The process around an `ActionExecutor`."""
 
-    def __init__(self, app: LoadedApp, settings: ExecutorSettings, stream: socket.socket) -> None:
+    def __init__(self, app: LoadedApp, settings: ExecutorSettings, stream: socket.socket, word: Word) -> None:
         self._app = app
         self._settings = settings
         self._stream = stream
+        self._word = word
         self._write_lock = threading.Lock()
-        self._waiting: dict[int, Call] = {}
-        self._waiting_lock = threading.Lock()
+        self._health = Health(for_actions=True)
+        self._is_damaged = False
+        self._beats_left = 0
+        self._beating = False
+        self._turned_at = time.monotonic()
+        self._executor: ActionExecutor
+        self._loop: asyncio.AbstractEventLoop
 
     def run(self) -> None:
         """Serve the stream until the server closes it."""
-        asyncio.run(self._main())
+        with asyncio.Runner() as runner:
+            self._loop = loop = runner.get_loop()
+            main = loop.create_task(self._main())
+            while True:
+                try:
+                    loop.run_until_complete(main)
+                    return
+                except (SystemExit, KeyboardInterrupt, RuntimeError):
+                    # A task or callback that an action has left on the loop exits, or stops the loop: others go on.
+                    if main.done():
+                        raise
 
     async def _main(self) -> None:
-        loop = asyncio.get_running_loop()
-        executor = ActionExecutor(self._app, self._settings, self._send, claim=self._claim)
-        ended: asyncio.Future[None] = loop.create_future()
-
-        def read() -> None:
-            reader = reader_of_calls()
-            with contextlib.suppress(OSError, ValueError):
-                while data := self._stream.recv(1 << 18):
-                    for frame in reader.feed(data):
-                        if isinstance(frame, Stop):
-                            loop.call_soon_threadsafe(ended.set_result, None)
-                            return
-                        self._take(frame, loop, executor)
-            # End of file: the server is gone. Whatever runs here has nobody to answer to.
-            os._exit(0)
-
+        self._executor = executor = ActionExecutor(
+            self._app, self._settings, self._send, is_revoked=self._word.is_revoked
+        )
+        executor.began_beating = self._begin_beating
+        executor.on_unanswered = lambda: os._exit(FAILED)
+        whereabouts.on_interrupt(self._interrupted)
+        ended: asyncio.Future[None] = self._loop.create_future()
         self._send(Ready(os.getpid()))
-        threading.Thread(target=read, name="convexpy-reader", daemon=True).start()
+        threading.Thread(target=self._read, args=(ended,), name="convexpy-reader", daemon=True).start()
         await ended
         await executor.close()
 
-    def _claim(self, call: int) -> bool:
-        """Say that this call begins now, unless it was revoked."""
-        with self._waiting_lock:
-            return self._waiting.pop(call, None) is not None
+    def _read(self, ended: asyncio.Future[None]) -> None:
+        try:
+            reader = reader_of_calls()
+            while data := self._stream.recv(1 << 18):
+                for frame in reader.feed(data):
+                    if isinstance(frame, Stop):
+                        self._loop.call_soon_threadsafe(ended.set_result, None)
+                        return
+                    self._loop.call_soon_threadsafe(self._executor.handle, frame)
+        except BaseException:  # noqa: BLE001 - without a reader nothing would ever be done here again
+            os._exit(FAILED)
+        os._exit(0)  # the server is gone: whatever runs here has nobody to answer to
 
-    def _take(
-        self,
-        frame: ToExecutor,
-        loop: asyncio.AbstractEventLoop,
-        executor: ActionExecutor,
-    ) -> None:
-        """Handle a frame in the reader thread: everything goes to the loop, but a call that waits can be revoked here."""
-        if isinstance(frame, Call):
-            with self._waiting_lock:
-                self._waiting[frame.id] = frame
-        if isinstance(frame, CancelCall):
-            with self._waiting_lock:
-                revoked = self._waiting.pop(frame.id, None)
-            if revoked is not None:
-                failure = CallFailure(REVOKED, frame.reason, function=revoked.path)
-                self._send(ended_action(frame.id, b"null", failure))
-                return
-        loop.call_soon_threadsafe(executor.handle, frame)
+    # The loop turns
+
+    def _begin_beating(self) -> None:
+        self._beats_left = LAST_BEATS
+        if not self._beating:
+            self._beating = True
+            self._beat()
+
+    def _beat(self) -> None:
+        self._word.beat()
+        self._turned_at = time.monotonic()
+        self._beats_left = LAST_BEATS if self._executor.is_busy else self._beats_left - 1
+        self._look_at_health()
+        self._beating = self._beats_left > 0
+        if self._beating:
+            self._loop.call_later(LOOP_BEAT_S, self._beat)
+
+    def _look_at_health(self) -> None:
+        """Ask to be replaced when an action has damaged this process; threads may work while actions run."""
+        complaint = self._health.complaint(threads_may_work=self._executor.is_busy)
+        if complaint and not self._is_damaged:
+            self._is_damaged = True
+            self._send(Damaged(complaint))
+
+    def _interrupted(self, frame: FrameType | None) -> None:
+        if time.monotonic() - self._turned_at > TURNING_S:
+            self._executor.interrupted()
 
     def _send(self, frame: FromExecutor) -> None:
         data = encode_frame(frame)
-        with self._write_lock, contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._stream.sendall(data)
+        try:
+            with self._write_lock:
+                self._stream.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the reader will notice
+        except OSError:
+            os._exit(FAILED)  # an action has closed the stream: nobody would hear of anything again

@@ -10,189 +10,49 @@ import asyncio
 import contextlib
 import contextvars
 import ctypes
-import random
 import threading
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
-from convexpy.database import InvalidCursor
-from convexpy.errors import (
-    ArgumentError,
-    AuthError,
-    ConvexError,
-    Error,
-    FunctionError,
-    FunctionNotFound,
-    LimitExceeded,
-)
-from convexpy.execution import capture, debugging, http_actions
-from convexpy.execution.executor import arguments, failure_of
-from convexpy.execution.files import StorageIdNotFound
+from convexpy.errors import Error, LimitExceeded
+from convexpy.execution import capture, debugging, http_actions, tracebacks
+from convexpy.execution.executor import arguments
+from convexpy.execution.failures import failure_of
 from convexpy.execution.host import find_function
+from convexpy.execution.import_failures import limit_memory
 from convexpy.execution.loader import LoadedApp
+from convexpy.execution.running_action import RunningAction, current_action
 from convexpy.execution.settings import ExecutorSettings
 from convexpy.functions import ActionCtx, FunctionDefinition, SyncActionCtx
 from convexpy.protocol import http_frames
 from convexpy.protocol.frames import (
-    SEED_BYTES,
     Answer,
     Call,
     CallFailure,
     CancelCall,
+    Damaged,
     FromExecutor,
-    LogLine,
     Progress,
-    Request,
     ToExecutor,
     ended_action,
 )
-from convexpy.runtime import secure_random
-from convexpy.values import decode_wire, encode_wire
+from convexpy.values import encode_wire
 
+ANSWER_BYTES = 64 * 2**20
+"""What an action executor may use beyond its limit to answer, once, when it has passed it."""
+MEMORY_LIMIT = "action_executor_memory_bytes"
 REVOKED = "Revoked"
-CLIENT_GONE = "ClientDisconnected"
-_ERRORS: dict[str, type[Error]] = {
-    **{cls.default_code: cls for cls in (ArgumentError, FunctionNotFound)},
-    "InvalidId": ArgumentError,
-    "Sha256Mismatch": ArgumentError,
-    "StorageIdNotFound": StorageIdNotFound,
-}
+
+
+class LoopBlocked(BaseException):
+    """An `async def` action kept the event loop to itself for too long. No `except Exception` of the action holds it up."""
 
 
 class ActionTimeout(Error):
     """An action was ended at its limit."""
 
     default_code = "ActionTimeout"
-
-
-def raise_failure(failure: CallFailure) -> None:
-    """Raise in the caller what a nested call ended with."""
-    if failure.code == CLIENT_GONE:
-        raise ConnectionResetError(failure.detail)
-    if failure.code == "InvalidCursor":
-        raise InvalidCursor
-    if failure.data is not None:
-        raise ConvexError(decode_wire(failure.data))
-    message = failure.detail.split("\n    at ")[0]
-    message = message.removeprefix("Uncaught ")
-    if failure.code == LimitExceeded.default_code:
-        raise LimitExceeded(message.removeprefix("LimitExceeded: "), limit=failure.limit)
-    if failure.code in _ERRORS:
-        kind = _ERRORS[failure.code]
-        message = message.removeprefix(f"{failure.code}: ").removeprefix(f"{kind.__name__}: ")
-        raise kind(message, code=failure.code)
-    raise FunctionError(message, function=failure.function, traceback=failure.traceback)
-
-
-class _RunningAction:
-    """One action between its call and its result; implements `functions._host.ActionHost`."""
-
-    def __init__(self, executor: ActionExecutor, call: Call) -> None:
-        self.executor = executor
-        self.call = call
-        self._random: random.Random | None = None
-        self.log = capture.app_logger()
-        self.cancelled: CancelCall | None = None
-        self.task: asyncio.Task[Any] | None = None
-        self.thread: int | None = None
-        self.requests: dict[int, asyncio.Future[bytes]] = {}
-        debugger = executor.settings.debugger
-        self.debugged = debugging.DebuggedCall(call, debugger, executor.send) if debugger else None
-        self.sink = capture.LogSink(
-            executor.settings.knobs.log_bytes_per_call, self._progress, function=call.path
-        )
-
-    @property
-    def random(self) -> random.Random:
-        """A generator of this call, seeded by the operating system when first asked for."""
-        if self._random is None:
-            self._random = random.Random(secure_random.randbytes(SEED_BYTES))
-        return self._random
-
-    @property
-    def request_id(self) -> str:
-        """The id of the call from outside."""
-        return self.call.request_id
-
-    @property
-    def function(self) -> str:
-        """The path of the action."""
-        return self.call.path
-
-    @property
-    def client_address(self) -> str | None:
-        """Where the call came from, if known."""
-        return self.call.client_address
-
-    @property
-    def user_agent(self) -> str | None:
-        """What the caller says it is, if known."""
-        return self.call.user_agent
-
-    @property
-    def spool(self) -> Path:
-        """Where the content of files to store is put."""
-        return Path(self.executor.settings.spool)
-
-    def now_ms(self) -> int:
-        """Return the clock: time goes on in actions."""
-        return self.executor.now_ms()
-
-    def usage(self) -> Mapping[str, tuple[int, int]]:
-        """Return nothing used: an action has no transaction."""
-        budget = self.executor.settings.knobs.transaction
-        return {name: (0, getattr(budget, name)) for name in budget.__struct_fields__}
-
-    async def request(self, operation: str, payload: dict[str, Any]) -> Any:
-        """Ask the server, from the event loop."""
-        if operation == "identity":
-            return self._identity()
-        return await self._ask(operation, payload)
-
-    def request_blocking(self, operation: str, payload: dict[str, Any]) -> Any:
-        """Ask the server, from the thread of a plain `def` action."""
-        if operation == "identity":
-            return self._identity()
-        return asyncio.run_coroutine_threadsafe(self._ask(operation, payload), self.executor.loop).result()
-
-    def _identity(self) -> dict[str, Any] | None:
-        if self.call.token_error:
-            raise AuthError(self.call.token_error)
-        return msgspec.json.decode(self.call.identity) if self.call.identity else None
-
-    async def _ask(self, operation: str, payload: dict[str, Any]) -> Any:
-        return decode_wire(await self.ask_raw(operation, encode_wire(payload)))
-
-    async def ask_raw(self, operation: str, payload: bytes = b"") -> bytes:
-        """Ask the server with bytes; return the bytes of its answer."""
-        number = self.executor.next_request()
-        future: asyncio.Future[bytes] = self.executor.loop.create_future()
-        self.requests[number] = future
-        try:
-            self.executor.send(Request(self.call.id, number, operation, payload))
-            return await future
-        finally:
-            del self.requests[number]
-
-    def answer(self, frame: Answer) -> None:
-        """Finish a request with the server's answer."""
-        future = self.requests.get(frame.request)
-        if future is None or future.done():
-            return
-        if frame.failure is None:
-            future.set_result(frame.value)
-            return
-        try:
-            raise_failure(frame.failure)
-        except Exception as error:  # noqa: BLE001 - carried over to the action that asked
-            future.set_exception(error)
-
-    def _progress(self, line: LogLine) -> None:
-        self.executor.send(Progress(self.call.id, [line]))
 
 
 class ActionExecutor:
@@ -204,21 +64,30 @@ class ActionExecutor:
         settings: ExecutorSettings,
         send: Callable[[FromExecutor], None],
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
-        claim: Callable[[int], bool] = lambda call: True,
+        is_revoked: Callable[[int], bool] = lambda call: False,
     ) -> None:
         self.app = app
         self.settings = settings
         self.send = send
         self.now_ms = now_ms
-        self._claim = claim
+        self._is_revoked = is_revoked
+        self.began_beating: Callable[[], None] = lambda: None
+        """Called when an action is taken."""
+        self.on_unanswered: Callable[[], None] = lambda: None
+        """Called when an action could not be answered."""
         self.loop = asyncio.get_running_loop()
-        self._running: dict[int, _RunningAction] = {}
+        self._running: dict[int, RunningAction] = {}
         self._requests = 0
 
     def next_request(self) -> int:
         """Return a number for a request to the server."""
         self._requests += 1
         return self._requests
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether actions run."""
+        return bool(self._running)
 
     def handle(self, frame: ToExecutor) -> None:
         """Take one frame, on the event loop; frames about transactions are none of an action's business."""
@@ -242,12 +111,15 @@ class ActionExecutor:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _start(self, call: Call) -> None:
-        action = _RunningAction(self, call)
+        action = RunningAction(self, call)
         self._running[call.id] = action
+        self.began_beating()
         context = contextvars.copy_context()
         context.run(capture.current_sink.set, action.sink)
         context.run(debugging.current.set, action.debugged)
+        context.run(current_action.set, action)
         action.task = self.loop.create_task(self._run(action), context=context)
+        action.task.add_done_callback(self._task_ended)
 
     def _cancel(self, frame: CancelCall) -> None:
         action = self._running.get(frame.id)
@@ -259,38 +131,72 @@ class ActionExecutor:
         else:
             action.task.cancel()
 
-    async def _run(self, action: _RunningAction) -> None:
+    async def _run(self, action: RunningAction) -> None:
         call, started = action.call, time.perf_counter()
         value, failure = b"null", None
-        if not self._claim(call.id):
-            del self._running[call.id]  # revoked while another action kept the loop busy
-            return
         self.send(Progress(call.id, []))  # it has begun: from now on it is not run anywhere else
+        if self._is_revoked(call.id):  # but not if it was revoked while another action kept the loop busy
+            del self._running[call.id]
+            self.send(ended_action(call.id, b"null", CallFailure(REVOKED, "", function=call.path)))
+            return
         try:
             value = await self._invoke(action)
             if len(value) > self.settings.knobs.result_bytes:
                 raise LimitExceeded(
                     f"{call.path} returned more than the limit result_bytes", limit="result_bytes"
                 )
-        except asyncio.CancelledError as error:
+        except BaseException as error:  # noqa: BLE001 - the edge of an action: this is its outcome
+            if isinstance(error, MemoryError):
+                self._short_of_memory()
             failure = self._failure(action, error)
-        except (Exception, debugging.DebuggerQuit) as error:  # noqa: BLE001 - the edge of an action: this is its outcome
-            failure = self._failure(action, error)
+            tracebacks.release(error)
         finally:
+            action.ended = True
             del self._running[call.id]
             if action.debugged is not None:
                 action.debugged.end()
         action.sink.finish()
         self.send(ended_action(call.id, value, failure, time.perf_counter() - started))
+        if failure is not None and failure.limit == MEMORY_LIMIT:
+            self.send(Damaged(f"{call.path} passed the limit {MEMORY_LIMIT}"))
 
-    def _failure(self, action: _RunningAction, error: BaseException) -> CallFailure:
+    def _task_ended(self, task: asyncio.Task[Any]) -> None:
+        """An action that could not be answered, for lack of memory for instance, must not hang: this process ends."""
+        if not task.cancelled() and task.exception() is not None:
+            self.on_unanswered()
+
+    def _short_of_memory(self) -> None:
+        """Make room for the answer: this process takes no more work after it."""
+        limit_memory(ANSWER_BYTES)
+
+    def interrupted(self) -> None:
+        """End the action that keeps the loop from turning (called in its very code, by a signal).
+
+        Raises:
+            LoopBlocked: one does.
+        """
+        action = current_action.get()
+        if action is not None:
+            raise LoopBlocked
+
+    def _failure(self, action: RunningAction, error: BaseException) -> CallFailure:
         if action.cancelled is not None:
             limited = LimitExceeded(action.cancelled.reason, limit=action.cancelled.limit)
             limited.__traceback__ = error.__traceback__
             error = limited
+        elif isinstance(error, LoopBlocked | MemoryError):
+            knobs, path = self.settings.knobs, action.call.path
+            if isinstance(error, LoopBlocked):
+                text = f"action_loop_block_s: {knobs.action_loop_block_s:g} s without an `await` that gives way to others"
+                limited = LimitExceeded(f"{path} exceeded the limit {text}", limit="action_loop_block_s")
+            else:
+                text = f"{MEMORY_LIMIT}: {knobs.action_executor_memory_bytes // 2**20} MiB of memory"
+                limited = LimitExceeded(f"{path} exceeded the limit {text}", limit=MEMORY_LIMIT)
+            limited.__traceback__ = error.__traceback__
+            error = limited
         return failure_of(error, action.call.path, self.app.marker)
 
-    async def _invoke(self, action: _RunningAction) -> bytes:
+    async def _invoke(self, action: RunningAction) -> bytes:
         """Return the wire JSON of the result, or the reply of an HTTP action."""
         call = action.call
         if call.kind == "http":
@@ -313,18 +219,13 @@ class ActionExecutor:
         return encode_wire(result)
 
     async def _in_thread(
-        self, action: _RunningAction, definition: FunctionDefinition, args: dict[str, Any]
+        self, action: RunningAction, definition: FunctionDefinition, args: dict[str, Any]
     ) -> Any:
-        future: asyncio.Future[Any] = self.loop.create_future()
+        ended: asyncio.Future[tuple[Any, BaseException | None]] = self.loop.create_future()
 
         def finish(result: Any, error: BaseException | None) -> None:
-            if future.done():
-                return
-            if error is None:
-                future.set_result(result)
-            else:
-                known = isinstance(error, Exception | debugging.DebuggerQuit)
-                future.set_exception(error if known else RuntimeError(repr(error)))
+            if not ended.done():
+                ended.set_result((result, error))
 
         def work() -> None:
             action.thread = threading.get_ident()
@@ -337,8 +238,15 @@ class ActionExecutor:
                 self.loop.call_soon_threadsafe(finish, result, failure)
 
         context = contextvars.copy_context()
+        context.run(current_action.set, None)  # a thread does not block the loop
         threading.Thread(target=context.run, args=(work,), name=action.call.path, daemon=True).start()
-        return await future
+        result, error = await ended
+        try:
+            if error is not None:
+                raise error
+            return result
+        finally:
+            del error  # or this frame and its traceback would hold each other
 
 
 def _raise_in_thread(thread: int) -> None:

@@ -11,15 +11,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from convexpy.errors import Error
-from convexpy.execution import capture, debugging, guards
+from convexpy.errors import Error, ProjectError, sendable
+from convexpy.execution import capture, debugging, guards, whereabouts
 from convexpy.execution.loader import AppLoader, LoadedApp, third_party_modules
 from convexpy.execution.packages import use_packages
 
 
 def describe_app(app: LoadedApp) -> dict[str, Any]:
     """Return functions, schema, HTTP routes, crons and auth providers of an app, as JSON."""
-    return {
+    described = {
         "functions": [app.functions[path].describe() for path in sorted(app.functions)],
         "schema": None if app.schema is None else app.schema.describe(),
         "http": [] if app.http is None else app.http.describe(),
@@ -28,9 +28,35 @@ def describe_app(app: LoadedApp) -> dict[str, Any]:
         "modules": sorted(app.modules),
         "packages": list(third_party_modules("_convexpy_app")),
     }
+    _require_unicode(described, ())
+    return described
 
 
-def analyze(folder: Path, *, label: str, camel: bool = False) -> dict[str, Any]:
+def _require_unicode(value: Any, path: tuple[str, ...]) -> None:
+    """Refuse a name or text that can't be sent.
+
+    Raises:
+        ProjectError: one holds half of a surrogate pair; says which.
+    """
+    if isinstance(value, str):
+        if sendable(value) != value:
+            raise ProjectError(
+                f"{sendable('.'.join(path))} is not valid Unicode: {sendable(value)!r}",
+                code="NotUnicode",
+                hint="write the characters themselves, not halves of surrogate pairs",
+            )
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            _require_unicode(str(key), (*path, "key"))
+            _require_unicode(each, (*path, str(key)))
+    elif isinstance(value, list):
+        for number, each in enumerate(value):
+            _require_unicode(each, (*path, str(number)))
+
+
+def analyze(
+    folder: Path, *, label: str, camel: bool = False, seconds: float = 0.0, memory_bytes: int = 0
+) -> dict[str, Any]:
     """Import the app in `folder` into this process and describe it.
 
     Raises:
@@ -39,21 +65,32 @@ def analyze(folder: Path, *, label: str, camel: bool = False) -> dict[str, Any]:
     capture.install()
     guards.install()
     debugging.install("")
-    return describe_app(AppLoader(folder, label=label).load(camel=camel))
+    loader = AppLoader(folder, label=label)
+    return describe_app(loader.load(camel=camel, seconds=seconds, memory_bytes=memory_bytes))
 
 
 def main(arguments: list[str]) -> int:
     """Entry point; the last argument is the folder.
 
-    `--camel` publishes camelCase names; `--label=` is what the developer calls the folder.
+    `--camel` publishes camelCase names; `--label=` is what the developer calls the folder; `--seconds=` and `--memory=` (bytes)
+    limit the import; `--stacks=` is a descriptor to write to where a failed import stands.
     """
     folder = Path(arguments[-1])
-    labels = [each.removeprefix("--label=") for each in arguments if each.startswith("--label=")]
-    label = labels[0] if labels else folder.name
+    options = dict(each.split("=", 1) for each in arguments[:-1] if "=" in each)
+    label = options.get("--label", folder.name)
+    if "--stacks" in options:
+        whereabouts.install(int(options["--stacks"]))
+        whereabouts.note_own_end()
     output = sys.stdout
     use_packages()
     try:
-        result = analyze(folder, label=label, camel="--camel" in arguments)
+        result = analyze(
+            folder,
+            label=label,
+            camel="--camel" in arguments,
+            seconds=float(options.get("--seconds", 0)),
+            memory_bytes=int(options.get("--memory", 0)),
+        )
     except Error as error:
         output.write(json.dumps({"error": error.to_json()}) + "\n")
         return 1

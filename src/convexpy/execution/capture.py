@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from io import TextIOBase
 
-from convexpy.errors import LimitExceeded
+from convexpy.errors import LimitExceeded, sendable
 from convexpy.limits import LOG_LINE_LENGTH_MAX, LOG_LINES_MAX
 from convexpy.protocol.frames import LogLine
 
@@ -82,6 +82,7 @@ class LogSink:
             return
         if self._count == LOG_LINES_MAX:
             level, text = "WARN", f"log overflow: only the first {LOG_LINES_MAX - 1} lines of a call are kept"
+        text = sendable(text)
         truncated = len(text) > LOG_LINE_LENGTH_MAX
         if truncated:
             text = text[: LOG_LINE_LENGTH_MAX - len(TRUNCATED)] + TRUNCATED

@@ -15,12 +15,21 @@ import time
 from collections.abc import Callable
 from typing import Literal, Protocol, cast
 
+from convexpy.execution import whereabouts
 from convexpy.execution.word import Running, Word
 from convexpy.protocol.frames import FromExecutor, ToExecutor, encode_frame, reader_of_results
 
 Role = Literal["transactions", "actions"]
 
 ENDED_BY_SIGNAL = "its process was ended by"
+ENDED = "its process ended"
+SILENT = "it did not take a call"
+DAMAGED = "app code has damaged it"
+
+
+def ended_from_outside(reason: str) -> bool:
+    """Say whether an executor ended without having been told to and without an exit of its own."""
+    return reason.startswith((ENDED, ENDED_BY_SIGNAL, SILENT))
 
 
 class ExecutorConnection(Protocol):
@@ -54,6 +63,26 @@ class ExecutorConnection(Protocol):
         """Return the CPU time that the executor has used."""
         ...
 
+    def last_beat(self) -> int:
+        """Return when the event loop of an executor for actions turned last; it is told while actions run."""
+        ...
+
+    def revoke(self, call: int) -> None:
+        """Have an executor for actions not begin any call up to this id."""
+        ...
+
+    def ask_where(self) -> None:
+        """Have it write where its threads stand; `stands_at` knows a moment later."""
+        ...
+
+    def stands_at(self) -> str:
+        """Return `convex/a.py:12 in f` for each thread that runs app code, as last written; empty if not known."""
+        ...
+
+    def interrupt(self) -> None:
+        """End what the main thread of an executor for actions is running, if its loop does not turn."""
+        ...
+
     def kill(self, reason: str, call: int = 0) -> None:
         """End it at once because of `call`; `on_lost` follows with the reason and the call that was running."""
         ...
@@ -66,8 +95,12 @@ class ExecutorConnection(Protocol):
 class ProcessExecutor(asyncio.Protocol):
     """An executor in a process of its own, over one end of a socket pair."""
 
-    def __init__(self, pid: int, word: Word) -> None:
+    def __init__(self, pid: int, word: Word, stacks: int, label: str = "convex") -> None:
+        """`stacks` is the descriptor behind the word, closed here at the end."""
         self.pid = pid
+        self._stacks = stacks
+        self.label = label
+        """What the developer calls the folder of the app."""
         self.on_frame: Callable[[FromExecutor], None] = lambda frame: None
         self.on_lost: Callable[[str, int], None] = lambda reason, call: None
         self._word = word
@@ -141,15 +174,18 @@ class ProcessExecutor(asyncio.Protocol):
     def _report(self) -> None:
         if self._lost:
             return
+        crashed_at = "" if self._closing or self._kill_reason else self.stands_at()
         self._lost = True
         running = self._word.read()
         self._word.close()
+        os.close(self._stacks)
         if self._closing:
             return
         call = running.call if running is not None else 0
         if self._kill_call and call != self._kill_call:
             call = 0  # what was to be punished had just ended; what began since is innocent
-        self.on_lost(self._kill_reason or _describe_exit(self._exit_status), call)
+        reason = self._kill_reason or describe_exit(self._exit_status)
+        self.on_lost(f"{reason} at {crashed_at}" if crashed_at else reason, call)
 
     def send(self, frame: ToExecutor) -> None:
         """Write a frame to the stream, in order."""
@@ -179,13 +215,38 @@ class ProcessExecutor(asyncio.Protocol):
         except OSError:
             return 0
 
+    def last_beat(self) -> int:
+        """Return when the event loop turned last."""
+        return 0 if self._lost else self._word.last_beat()
+
+    def revoke(self, call: int) -> None:
+        """Revoke the calls up to this id that have not begun."""
+        if not self._lost:
+            self._word.revoke(call)
+
+    def ask_where(self) -> None:
+        """Have it write where its threads stand; `stands_at` knows a moment later, unless it is stopped."""
+        if not self._lost:
+            whereabouts.ask(self._stacks, self.pid)
+
+    def stands_at(self) -> str:
+        """Return `convex/a.py:12 in f`, as last written, for each thread that runs app code; empty if not known."""
+        if self._lost:
+            return ""
+        return whereabouts.described(whereabouts.read(self._stacks, f"{self.label}/"))
+
+    def interrupt(self) -> None:
+        """End what its main thread is running, if that has run for too long."""
+        if not self._lost:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(self.pid, whereabouts.INTERRUPT)
+
     def kill(self, reason: str, call: int = 0) -> None:
         """Kill the process group; complete frames that have arrived still count."""
         if not self._kill_reason:
             self._kill_reason, self._kill_call = reason, call
-        for target in (os.killpg, os.kill):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                target(self.pid, signal.SIGKILL)
+        if not self._lost:
+            kill_group(self.pid)
 
     def close(self) -> None:
         """Close the stream; the executor ends at end-of-file."""
@@ -196,9 +257,19 @@ class ProcessExecutor(asyncio.Protocol):
             self._transport.close()
 
 
-def _describe_exit(status: int | None) -> str:
+def kill_group(pid: int) -> None:
+    """Kill a child and its process group, as far as they are there."""
+    if pid <= 0:
+        return
+    for target in (os.killpg, os.kill):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            target(pid, signal.SIGKILL)
+
+
+def describe_exit(status: int | None) -> str:
+    """Return how a process ended, in words; None means that nobody has heard of its exit."""
     if status is None:
-        return "its process ended"
+        return ENDED
     if status < 0:
         with contextlib.suppress(ValueError):
             return f"{ENDED_BY_SIGNAL} {signal.Signals(-status).name}"

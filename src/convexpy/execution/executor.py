@@ -7,7 +7,7 @@ which of them this executor runs.
 
 from __future__ import annotations
 
-import sys
+import sqlite3
 import time
 from collections.abc import Callable
 from typing import Any, cast
@@ -15,10 +15,11 @@ from typing import Any, cast
 import msgspec
 
 from convexpy.database import Replay, Store, Transaction, TransactionRecord, WriteSet
-from convexpy.errors import ArgumentError, ConvexError, Error, InvariantViolation, LimitExceeded
+from convexpy.errors import ArgumentError, InvariantViolation, LimitExceeded
 from convexpy.execution import capture, guards, jobs, system, tracebacks
-from convexpy.execution.debugging import DebuggerQuit
-from convexpy.execution.host import CallContext, error_detail, find_function, run_function
+from convexpy.execution.damage import ENGINE_ERRORS_MAX, ExecutorDamaged, Health, ends_in_engine
+from convexpy.execution.failures import failure_of, memory_error
+from convexpy.execution.host import CallContext, find_function, run_function
 from convexpy.execution.loader import LoadedApp
 from convexpy.execution.replays import decode_stored, encode_stored
 from convexpy.execution.settings import ExecutorSettings
@@ -38,7 +39,7 @@ from convexpy.protocol.frames import (
 )
 from convexpy.runtime import SecureRandom
 from convexpy.schema import Schema
-from convexpy.values import decode_wire, encode_wire, normalize
+from convexpy.values import decode_wire, encode_wire
 
 Send = Callable[[FromExecutor], None]
 SYSTEM_BUDGET = TransactionBudget()
@@ -48,12 +49,21 @@ SYSTEM_BUDGET = TransactionBudget()
 class Executor:
     """One executor's state: the loaded app, its view of the store, and the epoch of its speculation."""
 
-    def __init__(self, app: LoadedApp, store: Store, settings: ExecutorSettings, send: Send) -> None:
+    def __init__(
+        self,
+        app: LoadedApp,
+        store: Store,
+        settings: ExecutorSettings,
+        send: Send,
+        health: Health | None = None,
+    ) -> None:
         self.app = app
         self.store = store
         self._settings = settings
         self._send = send
         self._epoch = 0
+        self._health = health
+        self._engine_errors = 0
         self._json = msgspec.json.Decoder()
         self._ids = SecureRandom()
         self._pending_schema: Schema | None = None
@@ -95,14 +105,46 @@ class Executor:
                 return
             value = self._run(call, transaction, arguments(call.args))
             self._succeed(call, transaction, value, sink, started)
+        except ExecutorDamaged:
+            raise
         except MemoryError as error:
             # What is half-built inside this process can't be trusted: answer, then let the server replace it.
-            self._fail(call, transaction, _memory_error(call, self._settings, error), sink, started)
+            self._fail(call, transaction, memory_error(call, self._settings, error), sink, started)
             raise SystemExit(70) from error
-        except (Exception, DebuggerQuit) as error:  # noqa: BLE001 - the edge of a function call: this is its outcome
-            self._fail(call, transaction, error, sink, started)
+        except BaseException as error:  # noqa: BLE001 - the edge of a function call: this is its outcome
+            self._require_health(error)
+            try:
+                self._fail(call, transaction, error, sink, started)
+            except Exception as failed:
+                raise ExecutorDamaged(tracebacks.describe_error(failed)) from failed
+            tracebacks.release(error)
+            self._require_success()
         finally:
             capture.current_sink.reset(token)
+
+    def _require_health(self, error: BaseException) -> None:
+        """Refuse to answer with an error that is none of the function's: the call runs again elsewhere.
+
+        Raises:
+            ExecutorDamaged: the engine failed because of what app code has replaced or closed.
+        """
+        if not ends_in_engine(error):
+            return
+        self._engine_errors += 1
+        complaint = "" if self._health is None else self._health.complaint()
+        if isinstance(error, sqlite3.Error):
+            complaint = complaint or f"the database can't be read ({error})"
+        if complaint:
+            raise ExecutorDamaged(complaint) from error
+
+    def _require_success(self) -> None:
+        """Give up when nothing but errors comes out of the engine: something is damaged that nobody looks at.
+
+        Raises:
+            ExecutorDamaged: that is so; the last call has its answer.
+        """
+        if self._engine_errors >= ENGINE_ERRORS_MAX:
+            raise ExecutorDamaged(f"its last {ENGINE_ERRORS_MAX} calls ended with errors of the engine")
 
     def _begin(self, call: Call) -> Transaction:
         writable = call.kind in ("mutation", "system")
@@ -134,9 +176,11 @@ class Executor:
             transaction.merge()
         except MemoryError:
             raise
-        except (Exception, DebuggerQuit) as error:  # noqa: BLE001 - the edge of a function call: this is its outcome
+        except BaseException as error:  # noqa: BLE001 - the edge of a function call: this is its outcome
+            self._require_health(error)
             transaction.drop()
             failure = failure_of(error, run.path, self.app.marker)
+            tracebacks.release(error)
         skipped = run.finish(
             jobs.error_text(failure),
             began_ms=began_ms,
@@ -211,6 +255,7 @@ class Executor:
         started: float,
         failure: CallFailure | None = None,
     ) -> None:
+        self._engine_errors = 0
         logs = sink.finish()
         replay: Replay | None = None
         if call.kind == "mutation" and call.session:
@@ -267,44 +312,6 @@ def arguments(data: bytes) -> dict[str, Any]:
     if not isinstance(args, dict):
         raise ArgumentError("a function takes one object of arguments")
     return args
-
-
-def _memory_error(call: Call, settings: ExecutorSettings, error: MemoryError) -> LimitExceeded:
-    limit = settings.knobs.executor_memory_bytes
-    exceeded = LimitExceeded(
-        f"{call.path} exceeded the limit executor_memory_bytes: {limit // 2**20} MiB of memory",
-        limit="executor_memory_bytes",
-    )
-    exceeded.__traceback__ = error.__traceback__
-    return exceeded
-
-
-def failure_of(error: BaseException, path: str, marker: str) -> CallFailure:
-    """Return the failure that an exception of a function stands for."""
-    data: bytes | None = None
-    if isinstance(error, ConvexError):
-        try:
-            data = encode_wire(normalize(error.data))
-        except ArgumentError as unsupported:
-            text = f"the data of {type(error).__name__} can't be sent: {unsupported.message}"
-            error = ArgumentError(text, code="UnsupportedErrorData").with_traceback(error.__traceback__)
-    code = error.code if isinstance(error, Error) else type(error).__name__
-    limit = error.limit if isinstance(error, LimitExceeded) else ""
-    detail = error_detail(error, marker)
-    if isinstance(error, RecursionError):
-        limit = "recursion_depth"
-        frames = sys.getrecursionlimit()
-        detail = detail.replace(
-            str(error), f"{path} exceeded the limit recursion_depth: {frames} frames ({error})", 1
-        )
-    return CallFailure(
-        code,
-        detail,
-        data,
-        limit,
-        path,
-        tracebacks.full_traceback(error, marker),
-    )
 
 
 def _result(

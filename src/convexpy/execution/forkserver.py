@@ -45,14 +45,14 @@ def threads() -> int:
 
 def describe_failure(error: BaseException) -> dict[str, Any]:
     """Return an exception as the JSON error that tools read."""
-    from convexpy.errors import Error
+    from convexpy.errors import Error, sendable
 
     if isinstance(error, Error):
         return {**error.to_json(), "retryOn": "files"}
-    text = "".join(traceback.format_exception(error))
+    text = sendable("".join(traceback.format_exception(error)))
     return {
         "code": "InternalError",
-        "message": str(error),
+        "message": sendable(str(error)),
         "location": None,
         "hint": None,
         "data": {"traceback": text},
@@ -191,34 +191,37 @@ class ForkServer:
         os.close(self._wake_write)
 
     def _become_version(self, command: dict[str, Any], descriptors: list[int]) -> None:
-        from convexpy.execution import analyze, worker
+        from convexpy.execution import analyze, whereabouts, worker
         from convexpy.execution.settings import decode_settings
 
+        os.setsid()  # whatever the app starts is ended with it
         server = ForkServer(socket.socket(fileno=descriptors[0]))
+        whereabouts.install(descriptors[1])
+        whereabouts.note_own_end()
         settings = decode_settings(command["settings"])
-        os.environ.update(command.get("env", {}))
         before = threads()
         try:
-            app = worker.load_app(settings)
+            app = worker.load_app(settings, on_module=lambda name: server._send({"importing": name}))
             description = analyze.describe_app(app)
-        except Exception as error:  # noqa: BLE001 - whatever the app's modules raise is the answer to the push
+        except BaseException as error:  # noqa: BLE001 - whatever the app's modules raise is the answer to the push
             server._send({"failed": describe_failure(error)})
-            return
+            os.killpg(0, signal.SIGKILL)
         description["threads"] = threads() - before
         server._state = {"app": app, "settings": settings}
         gc.freeze()  # without a collection first: it would cost a push more than what it frees
         server._send({"loaded": description})
         server.run()
+        os.killpg(0, signal.SIGKILL)
 
     def _become_executor(self, command: dict[str, Any], descriptors: list[int]) -> None:
-        from convexpy.execution import worker
+        from convexpy.execution import whereabouts, worker
         from convexpy.execution.word import Word
 
         os.setsid()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         stream = socket.socket(fileno=descriptors[0])
         word = Word(descriptors[1])
-        os.close(descriptors[1])
+        whereabouts.install(descriptors[1])
         worker.run(command["role"], stream, word, self._state["settings"], self._state["app"])
 
 

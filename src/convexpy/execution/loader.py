@@ -18,7 +18,7 @@ import linecache
 import marshal
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -27,6 +27,14 @@ from typing import Any
 import convexpy
 from convexpy.errors import Error, ProjectError, SourceLocation
 from convexpy.execution import guards, tracebacks
+from convexpy.execution.import_failures import (
+    HINT,
+    ImportTooSlow,
+    limit_memory,
+    limited,
+    too_large_text,
+    too_slow_text,
+)
 from convexpy.execution.packages import missing_package_hint
 from convexpy.functions import Crons, FunctionDefinition, collect, importing
 from convexpy.schema import Schema
@@ -205,6 +213,8 @@ class AppLoader:
         self.current: list[str] = []
         self._finder = _Finder(self)
         self._data_model: dict[str, Any] | None = None
+        self._seconds = 0.0
+        self._memory_bytes = 0
 
     def display_name(self, path: str) -> str:
         """Return the developer's name of a file of the app."""
@@ -214,8 +224,17 @@ class AppLoader:
         """Return `"sessions/queries"` for the full name under which that module is imported."""
         return fullname[len(self.package) + 1 :].replace(".", "/")
 
-    def load(self, *, camel: bool = False) -> LoadedApp:
-        """Import every module and collect what they define.
+    def load(
+        self,
+        *,
+        camel: bool = False,
+        on_module: Callable[[str], None] = lambda name: None,
+        seconds: float = 0.0,
+        memory_bytes: int = 0,
+    ) -> LoadedApp:
+        """Import every module and collect what they define, within limits where such are given.
+
+        `on_module` is told the file name of each module before it is imported.
 
         Raises:
             ProjectError: a module does not import, or defines something that makes no sense; says where.
@@ -226,10 +245,20 @@ class AppLoader:
         sys.modules[self.package] = package
         sys.meta_path.insert(0, self._finder)
         app = LoadedApp(self.folder, f"{self.label}/")
-        with guards.guard("import"):
-            for name in module_paths(self.folder):
-                app.modules[name] = self._import(name)
-            self._collect(app, camel)
+        self._seconds, self._memory_bytes = seconds, memory_bytes
+        if memory_bytes:
+            limit_memory(memory_bytes)
+        try:
+            with guards.guard("import"), limited(seconds):
+                for name, path in module_paths(self.folder).items():
+                    on_module(self.display_name(str(path)))
+                    app.modules[name] = self._import(name)
+                self._collect(app, camel)
+        except ImportTooSlow as error:
+            raise self._load_failed("", error) from error
+        finally:
+            if memory_bytes:
+                limit_memory(0)
         return app
 
     def unload(self) -> None:
@@ -259,10 +288,12 @@ class AppLoader:
             return importlib.import_module(f"{self.package}.{name.replace('/', '.')}")
         except ProjectError:
             raise
-        except Exception as error:
+        except BaseException as error:  # a module may raise anything, SystemExit too
+            if isinstance(error, MemoryError) and self._memory_bytes:
+                limit_memory(0)
             raise self._load_failed(name, error) from error
 
-    def _load_failed(self, name: str, error: Exception) -> ProjectError:
+    def _load_failed(self, name: str, error: BaseException) -> ProjectError:
         marker = f"{self.label}/"
         location = tracebacks.location_of(error, marker)
         if location is None:
@@ -277,6 +308,10 @@ class AppLoader:
             isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith(self.package)
         ):
             hint = missing_package_hint(error.name, self.label)
+        elif isinstance(error, ImportTooSlow):
+            text, hint = too_slow_text(self._seconds), HINT
+        elif isinstance(error, MemoryError) and self._memory_bytes:
+            text, hint = too_large_text(self._memory_bytes), HINT
         elif isinstance(error, Error):
             text, hint = error.message, error.hint
         # Python names the file where the version was materialised; the developer knows it by another name.

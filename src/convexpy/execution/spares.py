@@ -19,12 +19,17 @@ from typing import Any
 
 import msgspec
 
-from convexpy.execution import word
-from convexpy.execution.connection import ExecutorConnection, ProcessExecutor, Role
+from convexpy.execution import whereabouts, word
+from convexpy.execution.connection import ExecutorConnection, ProcessExecutor, Role, describe_exit, kill_group
+from convexpy.execution.import_failures import ImportLimits, ended_while_importing, took_too_long
 from convexpy.execution.settings import ExecutorSettings
-from convexpy.execution.starter import START_TIMEOUT_S, executor_environment, raise_failure
+from convexpy.execution.starter import ASKED_S, IMPORT_GRACE_S, executor_environment, raise_failure
+from convexpy.limits import START_S_MAX
 
 SPARES = 2
+PIPE_READ_S = 1.0
+"""What a process has printed before it ended is read within this."""
+DESCRIPTION_BYTES_MAX = 256 * 2**20
 
 
 class Spare:
@@ -49,10 +54,12 @@ class Spare:
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,
             )
-            self._executor = ProcessExecutor(self._process.pid, word.Word(descriptor))
+            self._executor = ProcessExecutor(self._process.pid, word.Word(descriptor), descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
         finally:
             theirs.close()
-            os.close(descriptor)
         loop = asyncio.get_running_loop()
         # A thread of its own: a pool's threads would all be waiting for processes.
         threading.Thread(target=self._wait, args=(loop,), name="convexpy-spare", daemon=True).start()
@@ -68,6 +75,7 @@ class Spare:
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(msgspec.json.encode({"role": role, "settings": settings}))
             self._process.stdin.close()
+        self._executor.label = settings.label
         await self._executor.attach(self._ours)
         return self._executor
 
@@ -88,6 +96,7 @@ class SpawnVersion:
         self._starter = starter
         self._settings = settings
         self.description = description
+        self.ready_s_max = START_S_MAX
 
     async def spawn(self, role: Role) -> ExecutorConnection:
         """Turn a spare into an executor."""
@@ -114,26 +123,52 @@ class SpawnStarter:
         if dict(env) != self._env:
             self._discard()
             self._env = dict(env)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "convexpy.execution.analyze",
-            *(["--camel"] if settings.camel else []),
-            f"--label={settings.label}",
-            settings.folder,
-            env=executor_environment(env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-        )
-        output, _ = await asyncio.wait_for(process.communicate(), START_TIMEOUT_S)
-        died = b'{"error": {"code": "InternalError", "message": "the process that imports the app died"}}'
-        description = json.loads(output or died)
+        stacks = word.create()
+        try:
+            description = await self._describe(settings, env, stacks)
+        finally:
+            os.close(stacks)
         if "error" in description:
             raise_failure(description["error"])
         if set(description["packages"]) - set(self._packages):
             self._discard()
             self._packages = description["packages"]
         return SpawnVersion(self, settings, description)
+
+    @staticmethod
+    async def _describe(settings: ExecutorSettings, env: Mapping[str, str], stacks: int) -> dict[str, Any]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "convexpy.execution.analyze",
+            *(["--camel"] if settings.camel else []),
+            f"--label={settings.label}",
+            f"--seconds={settings.knobs.import_s}",
+            f"--memory={settings.knobs.executor_memory_bytes}",
+            f"--stacks={stacks}",
+            settings.folder,
+            env=executor_environment(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            limit=DESCRIPTION_BYTES_MAX,
+            pass_fds=[stacks],
+            start_new_session=True,
+        )
+        limits = ImportLimits(settings, stacks)
+        try:
+            async with asyncio.timeout(limits.seconds + IMPORT_GRACE_S):
+                output = await _first_line(process)
+                if not output:
+                    raise ended_while_importing(limits, "", describe_exit(await process.wait()))
+            description: dict[str, Any] = json.loads(output)
+            return description
+        except TimeoutError:
+            whereabouts.ask(stacks, process.pid)
+            await asyncio.sleep(ASKED_S)
+            raise took_too_long(limits, "") from None
+        finally:
+            kill_group(process.pid)
+            await process.wait()
 
     def take(self) -> Spare:
         """Return a spare, and start others for the next time."""
@@ -150,3 +185,17 @@ class SpawnStarter:
     async def close(self) -> None:
         """End the spares; executors end with their streams."""
         self._discard()
+
+
+async def _first_line(process: asyncio.subprocess.Process) -> bytes:
+    """Return the line that a process prints; empty if it ends without. What it has started may keep the pipe open."""
+    assert process.stdout is not None
+    line = asyncio.ensure_future(process.stdout.readline())
+    ended = asyncio.ensure_future(process.wait())
+    try:
+        await asyncio.wait((line, ended), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((line,), timeout=PIPE_READ_S)
+        return line.result() if line.done() else b""
+    finally:
+        line.cancel()
+        ended.cancel()

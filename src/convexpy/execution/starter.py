@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import socket
 import subprocess
@@ -17,11 +16,16 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from convexpy.errors import ProjectError, SourceLocation, Unavailable
-from convexpy.execution import word
-from convexpy.execution.connection import ExecutorConnection, ProcessExecutor, Role
+from convexpy.execution import whereabouts, word
+from convexpy.execution.connection import ExecutorConnection, ProcessExecutor, Role, describe_exit, kill_group
+from convexpy.execution.fork_control import ForkControl
+from convexpy.execution.import_failures import ImportLimits, ended_while_importing, took_too_long
 from convexpy.execution.settings import ExecutorSettings, encode_settings
+from convexpy.limits import FORK_S_MAX, START_S_MAX
 
-START_TIMEOUT_S = 60.0
+IMPORT_GRACE_S = 3.0
+"""After its limit an import is ended by itself, with the line it stood on; what can't be ended so is killed after this."""
+ASKED_S = 0.2
 # What executors see of the server's environment: no keys, no database addresses.
 ENVIRONMENT_KEPT = (
     "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "SSL_CERT_FILE",
@@ -33,6 +37,8 @@ class VersionHandle(Protocol):
     """One version of the app, imported and ready to start executors."""
 
     description: dict[str, Any]
+    ready_s_max: float
+    """How long a started executor may take until it says `Ready`."""
 
     async def spawn(self, role: Role) -> ExecutorConnection:
         """Start an executor; it sends `Ready` when it can be sent calls."""
@@ -77,133 +83,70 @@ def raise_failure(error: dict[str, Any]) -> None:
     )
 
 
-def _settle(future: asyncio.Future[Any] | None, result: Any) -> None:
-    """Give a future its result, unless who waited for it has gone."""
-    if future is not None and not future.done():
-        future.set_result(result)
-
-
-class _Control:
-    """The server's end of a fork server's control socket."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._sock.setblocking(False)
-        self._buffer = bytearray()
-        self._waiting: dict[str, asyncio.Future[Any]] = {}
-        self._forked: dict[int, asyncio.Future[int]] = {}
-        self._executors: dict[int, ProcessExecutor] = {}
-        self._exited: dict[int, int] = {}
-        self._counter = 0
-        self.ended = False
-        self._task = asyncio.get_running_loop().create_task(self._read())
-
-    async def _read(self) -> None:
-        loop = asyncio.get_running_loop()
-        with contextlib.suppress(OSError):
-            while data := await loop.sock_recv(self._sock, 1 << 18):
-                self._buffer += data
-                while len(self._buffer) >= 4:
-                    size = int.from_bytes(self._buffer[:4], "little")
-                    if len(self._buffer) < 4 + size:
-                        break
-                    message = json.loads(bytes(self._buffer[4 : 4 + size]))
-                    del self._buffer[: 4 + size]
-                    self._take(message)
-        self.ended = True
-        error = Unavailable("the process that starts executors has ended")
-        for future in [*self._waiting.values(), *self._forked.values()]:
-            if not future.done():
-                future.set_exception(error)
-
-    def _take(self, message: dict[str, Any]) -> None:
-        if "forked" in message:
-            _settle(self._forked.pop(message["id"], None), message["forked"])
-        elif "exit" in message:
-            executor = self._executors.pop(message["exit"], None)
-            if executor is not None:
-                executor.exited(message["status"])
-            else:
-                self._exited[message["exit"]] = message["status"]
-        else:
-            for name in ("loaded", "failed", "imported"):
-                future = self._waiting.pop(name, None) if name in message else None
-                _settle(future, message)
-
-    def expect(self, *names: str) -> asyncio.Future[Any]:
-        """Return the future of the next message that has one of these keys."""
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        for name in names:
-            self._waiting[name] = future
-        return future
-
-    def send(self, command: dict[str, Any], descriptors: list[int] | None = None) -> None:
-        """Send a command; it is small, so the socket takes it at once."""
-        body = json.dumps(command).encode()
-        self._sock.setblocking(True)
-        try:
-            socket.send_fds(self._sock, [len(body).to_bytes(4, "little") + body], descriptors or [])
-        except OSError as error:
-            raise Unavailable("the process that starts executors has ended") from error
-        finally:
-            self._sock.setblocking(False)
-
-    async def fork(self, command: dict[str, Any], descriptors: list[int]) -> int:
-        """Have a child forked; return its pid."""
-        self._counter += 1
-        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._forked[self._counter] = future
-        self.send({**command, "id": self._counter}, descriptors)
-        async with asyncio.timeout(START_TIMEOUT_S):
-            return await future
-
-    def watch(self, executor: ProcessExecutor) -> None:
-        """Tell this executor of its exit status."""
-        if executor.pid in self._exited:
-            executor.exited(self._exited.pop(executor.pid))
-        else:
-            self._executors[executor.pid] = executor
-
-    async def close(self) -> None:
-        """Close the socket: the process at the other end exits."""
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
-        self._sock.close()
-
-
 class ForkVersion:
-    """A version process: a fork of the base that has imported the app."""
+    """A version process: a fork of the base that has imported the app. One that has ended is started again when needed."""
 
-    def __init__(self, control: _Control, pid: int, description: dict[str, Any]) -> None:
-        self._control = control
-        self.pid = pid
-        self.description = description
+    ready_s_max = FORK_S_MAX
+
+    def __init__(self, starter: ForkStarter, settings: ExecutorSettings, env: Mapping[str, str]) -> None:
+        self._starter = starter
+        self._settings = settings
+        self._env = env
+        self._control: ForkControl | None = None
+        self._starting = asyncio.Lock()
+        self._retired = False
+        self.description: dict[str, Any] = {}
+
+    async def start(self) -> None:
+        """Import the app in a fresh process, unless there is one.
+
+        Raises:
+            ProjectError: the app does not import, or defines something that makes no sense.
+            Unavailable: no process could be started, or the version is retired.
+        """
+        async with self._starting:
+            if self._retired:
+                raise Unavailable("this version of the app is not in use any more")
+            if self._control is not None and not self._control.ended:
+                return
+            if self._control is not None:
+                # Not killed: it may only be stopped, and executors that run would end with it. It ends with the server.
+                await self._control.close()
+            self._control, description = await self._starter.fork_version(self._settings, self._env)
+            self.description = self.description or description
 
     async def spawn(self, role: Role) -> ExecutorConnection:
         """Fork an executor."""
+        await self.start()
+        assert self._control is not None
+        control = self._control
         ours, theirs = socket.socketpair()
         descriptor = word.create()
         try:
-            pid = await self._control.fork({"op": "executor", "role": role}, [theirs.fileno(), descriptor])
-            executor = ProcessExecutor(pid, word.Word(descriptor))
+            pid = await control.fork({"op": "executor", "role": role}, [theirs.fileno(), descriptor])
+            executor = ProcessExecutor(pid, word.Word(descriptor), descriptor, self._settings.label)
+        except BaseException:
+            ours.close()
+            os.close(descriptor)
+            raise
         finally:
             theirs.close()
-            os.close(descriptor)
-        self._control.watch(executor)
+        control.watch(executor)
         await executor.attach(ours)
         return executor
 
     async def retire(self) -> None:
-        """Close the control socket; the process and, by its end, its executors are gone then."""
-        await self._control.close()
+        """Close the control socket; the process ends when its executors have."""
+        self._retired = True
+        if self._control is not None:
+            await self._control.close()
 
 
 class ForkStarter:
     """Starts executors through a fork server, which is started again whenever the deployment's variables change."""
 
     def __init__(self) -> None:
-        self._base: _Control | None = None
+        self._base: ForkControl | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._env: dict[str, str] = {}
         self._packages: set[str] = set()
@@ -212,27 +155,71 @@ class ForkStarter:
 
     async def start_version(self, settings: ExecutorSettings, env: Mapping[str, str]) -> VersionHandle:
         """Fork a version process and wait until it has imported the app."""
-        async with self._lock:
-            base = await self._ensure_base(dict(env))
+        version = ForkVersion(self, settings, env)
+        await version.start()
+        return version
+
+    async def fork_version(
+        self, settings: ExecutorSettings, env: Mapping[str, str]
+    ) -> tuple[ForkControl, dict[str, Any]]:
+        """Start a version process; return its control socket and the description of the app.
+
+        Raises:
+            ProjectError: the app does not import within its limits, or defines something that makes no sense.
+            Unavailable: no process could be started.
+        """
+        try:
+            return await self._fork_version(settings, env)
+        except Unavailable:
+            # The fork server was there and did not answer, or ended meanwhile: the next one is fresh.
+            return await self._fork_version(settings, env)
+
+    async def _fork_version(
+        self, settings: ExecutorSettings, env: Mapping[str, str]
+    ) -> tuple[ForkControl, dict[str, Any]]:
+        base = await self._base_for(dict(env))
         ours, theirs = socket.socketpair()
-        control = _Control(ours)
-        answer = control.expect("loaded", "failed")
+        control = ForkControl(ours)
+        stacks = word.create()
+        pid = 0
         try:
-            pid = await base.fork(
-                {"op": "version", "settings": encode_settings(settings).decode()}, [theirs.fileno()]
-            )
-        finally:
+            answer = control.expect("loaded", "failed")
+            command = {"op": "version", "settings": encode_settings(settings).decode()}
+            pid = await base.fork(command, [theirs.fileno(), stacks])
             theirs.close()
-        try:
-            async with asyncio.timeout(START_TIMEOUT_S):
-                message = await answer
+            message = await self._imported(base, control, pid, answer, ImportLimits(settings, stacks))
+            if "failed" in message:
+                raise_failure(message["failed"])
         except BaseException:
+            kill_group(pid)
             await control.close()
             raise
-        if "failed" in message:
-            await control.close()
-            raise_failure(message["failed"])
-        return ForkVersion(control, pid, message["loaded"])
+        finally:
+            theirs.close()
+            os.close(stacks)
+        return control, message["loaded"]
+
+    @staticmethod
+    async def _imported(
+        base: ForkControl, control: ForkControl, pid: int, answer: asyncio.Future[Any], limits: ImportLimits
+    ) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(limits.seconds + IMPORT_GRACE_S):
+                message: dict[str, Any] = await answer
+            return message
+        except TimeoutError:
+            whereabouts.ask(limits.stacks, pid)
+            await asyncio.sleep(ASKED_S)
+            raise took_too_long(limits, control.importing) from None
+        except Unavailable:
+            status = await base.status_of(pid)
+            if base.ended:
+                raise
+            raise ended_while_importing(limits, control.importing, describe_exit(status)) from None
+
+    async def _base_for(self, env: dict[str, str]) -> ForkControl:
+        async with self._lock:
+            return await self._ensure_base(env)
 
     async def warm(self, packages: list[str]) -> None:
         """Import the app's third-party packages in the base, so that the next push finds them imported."""
@@ -243,14 +230,14 @@ class ForkStarter:
             self._packages.update(new)
             answer = self._base.expect("imported")
             self._base.send({"op": "import", "modules": new})
-            async with asyncio.timeout(START_TIMEOUT_S):
+            async with asyncio.timeout(START_S_MAX):
                 message = await answer
             if message["unsafe"]:
                 self._unsafe.update(message["unsafe"])
                 self._packages.difference_update(message["unsafe"])
                 await self._stop_base()
 
-    async def _ensure_base(self, env: dict[str, str]) -> _Control:
+    async def _ensure_base(self, env: dict[str, str]) -> ForkControl:
         if self._base is not None and not self._base.ended and env == self._env:
             return self._base
         await self._stop_base()
@@ -264,13 +251,24 @@ class ForkStarter:
             stdout=subprocess.DEVNULL,
         )
         theirs.close()
-        self._base = _Control(ours)
+        self._base = ForkControl(ours)
         if self._packages:
-            answer = self._base.expect("imported")
-            self._base.send({"op": "import", "modules": sorted(self._packages)})
-            async with asyncio.timeout(START_TIMEOUT_S):
-                await answer
+            await self._import_again(self._base)
+            return await self._ensure_base(env)
         return self._base
+
+    async def _import_again(self, base: ForkControl) -> None:
+        """Import in a fresh base what the one before had; packages that end it, or never end, are left to the versions."""
+        packages, self._packages = self._packages, set()
+        try:
+            answer = base.expect("imported")
+            base.send({"op": "import", "modules": sorted(packages)})
+            async with asyncio.timeout(START_S_MAX):
+                await answer
+            self._packages = packages
+        except (Unavailable, TimeoutError):
+            base.give_up()
+            self._unsafe |= packages
 
     async def _stop_base(self) -> None:
         """Give the base up. Versions forked from it would die with it, so it is only closed, and ends when they have."""

@@ -28,12 +28,29 @@ def location_of(error: BaseException, marker: str) -> SourceLocation | None:
     return SourceLocation(frames[-1].filename, frames[-1].lineno, None if column is None else column + 1)
 
 
+def release(error: BaseException) -> None:
+    """Let go of what the frames of a failure hold: the exception may live on in a cycle, or in the app."""
+    waiting: list[BaseException] = [error]
+    seen: set[int] = set()
+    while waiting:
+        each = waiting.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if each.__traceback__ is not None:
+            traceback.clear_frames(each.__traceback__)
+            each.__traceback__ = None
+        waiting += [found for found in (each.__cause__, each.__context__) if found is not None]
+        if isinstance(each, BaseExceptionGroup):
+            waiting += each.exceptions
+
+
 def describe_error(error: BaseException) -> str:
     """Return `Class: message`, or just the class when there is no message."""
     name = type(error).__name__
     try:
         text = clipped(str(error))
-    except Exception:  # noqa: BLE001 - an app's __str__ may raise anything
+    except BaseException:  # noqa: BLE001 - an app's __str__ may raise anything
         text = "<its __str__ failed>"
     return f"{name}: {text}" if text else name
 
@@ -46,9 +63,15 @@ def clipped(text: str, length_max: int = ERROR_TEXT_LENGTH_MAX) -> str:
 
 
 def client_frames(error: BaseException, marker: str) -> str:
-    """Return the `    at fn (file:line:column)` lines of a failure text, innermost first."""
+    """Return the `    at fn (file:line:column)` lines of a failure text, innermost first.
+
+    An error that Python has made of another one, of a StopIteration for instance, has the frames of that.
+    """
     lines: list[str] = []
-    for frame in reversed(user_frames(error.__traceback__, marker)[-FRAMES_MAX:]):
+    frames = user_frames(error.__traceback__, marker)
+    if not frames and error.__cause__ is not None:
+        frames = user_frames(error.__cause__.__traceback__, marker)
+    for frame in reversed(frames[-FRAMES_MAX:]):
         column = 1 if frame.colno is None else frame.colno + 1
         lines.append(f"    at {frame.name} ({frame.filename}:{frame.lineno}:{column})")
     return "\n".join(lines)
@@ -66,7 +89,8 @@ def full_traceback(error: BaseException, marker: str) -> str:
         )
         head = "Traceback (most recent call last):\n" if frames else ""
         text = head + "".join(traceback.format_list(frames[-FRAMES_MAX:])) + describe_error(current)
-        notes = getattr(current, "__notes__", [])
-        parts.append("\n".join([text, *notes]))
+        notes = getattr(current, "__notes__", None)
+        lines = map(str, notes) if isinstance(notes, list) else ()
+        parts.append("\n".join([text, *lines]))
         current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
     return clipped("\n\nwhich was caused by\n\n".join(parts), TRACEBACK_LENGTH_MAX)

@@ -6,6 +6,9 @@ the word is written before each call and needs no system call.
 Format, in the machine's own byte order: u64 call id (0: none), u64 monotonic nanoseconds at its start, u64 CPU nanoseconds of
 the process at its start. The id is written last and looked at before and after the clocks, each in one piece: a reader must
 never see a call with clocks that are not its own, for it kills what seems to run too long.
+
+An executor for actions runs many calls and uses two more fields: u64 monotonic nanoseconds at the last turn of its event
+loop, and u64 the highest call id that the server has revoked: such a call is not begun, however late it is looked at.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 
-_CALL, _MONOTONIC, _CPU = range(3)
+_CALL, _MONOTONIC, _CPU, _BEAT, _REVOKED = range(5)
 SIZE_BYTES = 64
 
 
@@ -64,6 +67,22 @@ class Word:
         call = fields[_CALL]
         running = Running(call, fields[_MONOTONIC], fields[_CPU])
         return running if call and fields[_CALL] == call else None
+
+    def beat(self) -> None:
+        """Say that the event loop turns."""
+        self._fields[_BEAT] = time.monotonic_ns()
+
+    def last_beat(self) -> int:
+        """Return when the event loop turned last."""
+        return self._fields[_BEAT]
+
+    def revoke(self, call: int) -> None:
+        """Revoke every call up to this id that has not begun."""
+        self._fields[_REVOKED] = call
+
+    def is_revoked(self, call: int) -> bool:
+        """Say whether a call must not begin."""
+        return call <= self._fields[_REVOKED]
 
     def close(self) -> None:
         """Unmap."""

@@ -11,26 +11,37 @@ import gc
 import importlib
 import os
 import random
-import resource
 import select
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 import msgspec
 
 from convexpy.database import Store
-from convexpy.execution import capture, debugging, guards
+from convexpy.execution import capture, debugging, guards, whereabouts
 from convexpy.execution.action_worker import ActionWorker
+from convexpy.execution.damage import CHECK_EVERY_S, ExecutorDamaged, Health
 from convexpy.execution.executor import Executor
+from convexpy.execution.import_failures import limit_memory
 from convexpy.execution.loader import AppLoader, LoadedApp
 from convexpy.execution.packages import use_packages
 from convexpy.execution.settings import ExecutorSettings
 from convexpy.execution.word import Word
 from convexpy.persistence import open_checkpoint_reader
-from convexpy.protocol.frames import Call, FromExecutor, Paused, Ready, Stop, encode_frame, reader_of_calls
+from convexpy.protocol.frames import (
+    Call,
+    Damaged,
+    FromExecutor,
+    Paused,
+    Ready,
+    Stop,
+    encode_frame,
+    reader_of_calls,
+)
 from convexpy.runtime import SystemClock
 
 Role = Literal["transactions", "actions"]
@@ -43,13 +54,26 @@ GC_ALLOCATIONS = 20_000
 """Calls make few cycles: collecting at every 700 allocations, Python's default, is mostly for nothing."""
 
 
-def load_app(settings: ExecutorSettings) -> LoadedApp:
-    """Import the app that the settings name; capture and guards are in place before its first line runs."""
+def load_app(settings: ExecutorSettings, on_module: Callable[[str], None] = lambda name: None) -> LoadedApp:
+    """Import the app that the settings name; capture and guards are in place before its first line runs.
+
+    `on_module` is told of each module before it is imported.
+
+    Raises:
+        ProjectError: it does not import within its limits, or defines something that makes no sense.
+    """
     cache = Path(settings.code_cache) if settings.code_cache else None
     capture.install()
     guards.install()
     debugging.install(settings.debugger)
-    return AppLoader(Path(settings.folder), label=settings.label, cache=cache).load(camel=settings.camel)
+    knobs = settings.knobs
+    loader = AppLoader(Path(settings.folder), label=settings.label, cache=cache)
+    return loader.load(
+        camel=settings.camel,
+        on_module=on_module,
+        seconds=knobs.import_s,
+        memory_bytes=knobs.executor_memory_bytes,
+    )
 
 
 def run(role: Role, stream: socket.socket, word: Word, settings: ExecutorSettings, app: LoadedApp) -> None:
@@ -65,7 +89,7 @@ def run(role: Role, stream: socket.socket, word: Word, settings: ExecutorSetting
     memory = settings.knobs.executor_memory_bytes
     if role == "actions":
         _limit_memory(settings.knobs.action_executor_memory_bytes)
-        ActionWorker(app, settings, stream).run()
+        ActionWorker(app, settings, stream, word).run()
         return
     _limit_memory(memory)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -81,12 +105,9 @@ def _seed() -> None:
 
 
 def _limit_memory(limit_bytes: int) -> None:
+    limit_memory(limit_bytes)
     if sys.platform != "linux":
         return
-    with open("/proc/self/statm") as statm:  # noqa: PTH123 - one line of /proc
-        data_bytes = int(statm.read().split()[5]) * resource.getpagesize()
-    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    resource.setrlimit(resource.RLIMIT_DATA, (data_bytes + limit_bytes, hard))
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123
         score.write("500")
 
@@ -105,7 +126,8 @@ class _TransactionWorker:
             clock=SystemClock(),
             cursor_key=settings.cursor_key,
         )
-        executor = Executor(app, self._store, settings, self._reply)
+        self._health = Health()
+        executor = Executor(app, self._store, settings, self._reply, self._health)
         self._handle = executor.handle
         if settings.debugger:
             debugged = debugging.TransactionsDebugged(executor.handle, settings.debugger, self._paused)
@@ -119,10 +141,14 @@ class _TransactionWorker:
         poll = select.poll()
         poll.register(stream, select.POLLIN)
         busy = False
+        health = self._health
         while True:
             if busy and not poll.poll(IDLE_S * 1000):
                 self._store.idle()
+                self._require_health()
                 busy = False
+            while health.has_threads and not poll.poll(CHECK_EVERY_S * 1000):
+                self._require_health()
             data = stream.recv(READ_BYTES)
             if not data:
                 return
@@ -140,10 +166,26 @@ class _TransactionWorker:
                     except SystemExit:
                         self._flush()
                         raise
+                    except ExecutorDamaged as damage:
+                        word.end()  # the call has not run: the server runs it again, elsewhere
+                        self._give_up(str(damage))
                     word.end()
                 else:
                     handle(frame)
             self._flush()
+            if health.is_due:
+                self._require_health()
+
+    def _require_health(self) -> None:
+        """End this process if app code has damaged it; what was answered is answered."""
+        complaint = self._health.complaint()
+        if complaint:
+            self._give_up(complaint)
+
+    def _give_up(self, reason: str) -> NoReturn:
+        self._reply(Damaged(reason))
+        self._flush()
+        raise SystemExit(70)
 
     def _paused(self, frame: Paused) -> None:
         if frame.paused:
@@ -185,6 +227,8 @@ def main(arguments: list[str]) -> None:
         return
     role_and_settings = msgspec.json.decode(told, type=_Told)
     stream = socket.socket(fileno=int(stream_fd))
+    whereabouts.install(int(word_fd))
+    whereabouts.note_own_end()
     app = load_app(role_and_settings.settings)
     run(role_and_settings.role, stream, Word(int(word_fd)), role_and_settings.settings, app)
 

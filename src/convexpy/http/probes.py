@@ -39,16 +39,17 @@ class Probes:
         }
 
     async def _health(self, request: HttpRequest) -> Response:
-        """GET /health, /healthz: 200 while the process answers at all."""
-        return text_response("ok")
+        """GET /health, /healthz: 200 while the process answers; names what is missing, with 503 if that lasts."""
+        live = self._deployment.live
+        missing = [] if self.stopping else live.missing()
+        return text_response("\n".join(missing) or "ok", 503 if missing and live.missing_for_long else 200)
 
     async def _ready(self, request: HttpRequest) -> Response:
-        """GET /readyz: 503 while calls would have to wait: at the stop, or without an executor."""
+        """GET /readyz: 503 while calls would have to wait: at the stop, or without an executor, which it names."""
         if self.stopping:
             return text_response("stopping", 503)
-        if not self._deployment.live.mutations.pids:
-            return text_response("no executor for mutations", 503)
-        return text_response("ok")
+        missing = self._deployment.live.missing()
+        return text_response("\n".join(missing) or "ok", 503 if missing else 200)
 
     async def _metrics_with_key(self, request: HttpRequest) -> Response:
         """GET /metrics: only with an admin key that may read logs. How busy a service is, is nobody else's business."""

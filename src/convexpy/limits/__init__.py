@@ -9,15 +9,21 @@ from __future__ import annotations
 import msgspec
 
 __all__ = [
+    "ACTION_BEGIN_S",
+    "ACTION_END_S",
     "ARRAY_LENGTH_MAX",
     "BATCH_QUERIES_MAX",
+    "CALL_ATTEMPTS_MAX",
     "DATA_FAULTS_MAX",
     "DOCUMENT_NESTING_MAX",
     "DOCUMENT_SIZE_BYTES_MAX",
     "ECHO_BYTES_MAX",
     "ERROR_TEXT_LENGTH_MAX",
+    "EXECUTOR_MISSING_S_MAX",
+    "EXECUTOR_SILENT_S",
     "EXPORT_KEPT_S",
     "FIELD_NAME_LENGTH_MAX",
+    "FORK_S_MAX",
     "FUNCTION_PATH_BYTES_MAX",
     "HTTP_BODY_STALL_S",
     "HTTP_DISCARDED_BYTES_MAX",
@@ -40,8 +46,12 @@ __all__ = [
     "LOG_ENTRIES_MAX",
     "LOG_LINES_MAX",
     "LOG_LINE_LENGTH_MAX",
+    "LOOP_BEAT_S",
+    "LOOP_STALLED_S",
     "OBJECT_FIELDS_MAX",
     "REQUEST_ID_LENGTH_MAX",
+    "RESPAWN_S_MAX",
+    "RESPAWN_S_MIN",
     "RSA_KEY_BITS_MAX",
     "RSA_KEY_BITS_MIN",
     "SCHEDULED_ARGS_BYTES_MAX",
@@ -49,11 +59,14 @@ __all__ = [
     "SOCKET_CONNECT_WITHIN_S",
     "SOCKET_QUERIES_MAX",
     "START_CHECK_BYTES_MAX",
+    "START_S_MAX",
     "STATISTICS_BYTES_MAX",
     "STATISTICS_FUNCTIONS_MAX",
     "STORAGE_ORPHAN_S",
     "STORAGE_SWEEP_EVERY_S",
     "STORAGE_UNLINK_AFTER_S",
+    "STORAGE_UPLOAD_STALL_S",
+    "STRAY_CPU_SHARE_MAX",
     "TOKEN_CLOCK_SKEW_S",
     "TRACEBACK_LENGTH_MAX",
     "UPLOAD_KEPT_S",
@@ -148,6 +161,26 @@ SOCKET_CONNECT_WITHIN_S = 300.0
 # Counts of functions: only of those that exist, yet an app may have many, or have had.
 STATISTICS_FUNCTIONS_MAX = 5000
 STATISTICS_BYTES_MAX = 8 * MIB
+# Processes that run app code. A fresh interpreter may take long to start on a busy machine, a fork takes milliseconds; a
+# process that neither runs one of its calls nor uses the processor for so long is stopped or stuck. A call whose
+# executors end under it is not tried more often than this.
+# One executor is started again after 0.1 s, then after twice the time before, up to the longest.
+START_S_MAX = 60.0
+FORK_S_MAX = 10.0
+EXECUTOR_SILENT_S = 3.0
+CALL_ATTEMPTS_MAX = 5
+RESPAWN_S_MIN = 0.1
+RESPAWN_S_MAX = 10.0
+# The event loop of an executor for actions says that it turns, and is stalled when it has not for so long: new actions go
+# to another process. An action that has not begun within a second is moved. What is interrupted has two seconds to end.
+LOOP_BEAT_S = 0.5
+LOOP_STALLED_S = 3.0
+ACTION_BEGIN_S = 1.0
+ACTION_END_S = 2.0
+# The share of one processor that threads left behind by functions may use for a second.
+STRAY_CPU_SHARE_MAX = 0.5
+# How long the process may lack an executor before `/healthz` calls for a restart.
+EXECUTOR_MISSING_S_MAX = 30.0
 
 # Logs of one call.
 LOG_LINE_LENGTH_MAX = 32768
@@ -186,7 +219,9 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True):
     function_cpu_s: float = 2.0
     function_wall_factor: float = 5.0
     action_timeout_s: float = 600.0
+    action_loop_block_s: float = 60.0
     executor_memory_bytes: int = 512 * MIB
+    import_s: float = 60.0
     action_executor_memory_bytes: int = 2048 * MIB
     log_bytes_per_call: int = 8 * MIB
     query_executors: int = 1

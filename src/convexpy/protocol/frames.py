@@ -225,10 +225,20 @@ class Paused(msgspec.Struct, array_like=True, tag=24, frozen=True):
     blocking: bool
 
 
+class Damaged(msgspec.Struct, array_like=True, tag=25, frozen=True):
+    """The executor can't be relied on any more, and says why: it is to be replaced.
+
+    One for transactions ends by itself, and the unanswered calls have not run; one for actions goes on with those that
+    have begun.
+    """
+
+    reason: str
+
+
 ToExecutor = (
     Row | RowIsYours | DropSpeculation | Accepted | CheckpointMoved | Call | Answer | CancelCall | Stop
 )
-FromExecutor = Ready | Result | Request | Progress | Paused
+FromExecutor = Ready | Result | Request | Progress | Paused | Damaged
 F = TypeVar("F")
 
 _encoder = msgspec.msgpack.Encoder()

@@ -91,7 +91,7 @@ def knobs(options: ServeOptions) -> Knobs:
     }
     if editor(options):
         # A function that stands at a breakpoint of an editor looks like one that is slow.
-        given |= {"function_cpu_s": UNLIMITED_S, "action_timeout_s": UNLIMITED_S}
+        given |= dict.fromkeys(("function_cpu_s", "action_timeout_s", "action_loop_block_s"), UNLIMITED_S)
     return msgspec.structs.replace(
         read_limits(options.config, defaults),
         **{name: value for name, value in given.items() if value is not None},

@@ -16,7 +16,7 @@ from convexpy.auth import FULL_ACCESS, Caller, complete_identity
 from convexpy.deployment.http_actions import Collecting
 from convexpy.deployment.outcome import Outcome
 from convexpy.errors import Error
-from convexpy.execution.actions import raise_failure
+from convexpy.execution.running_action import raise_failure
 from convexpy.functions import call_of
 from convexpy.limits import Knobs
 from convexpy.protocol.frames import CallFailure, Kind

@@ -6,6 +6,7 @@ Limits that need a kill are not enforced here; those that count are.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,6 +22,7 @@ from convexpy.execution.executor import Executor
 from convexpy.execution.loader import LoadedApp
 from convexpy.execution.settings import ExecutorSettings
 from convexpy.execution.word import Running
+from convexpy.limits import START_S_MAX
 from convexpy.protocol.frames import FromExecutor, Ready, ToExecutor
 from convexpy.runtime import Clock
 
@@ -77,6 +79,23 @@ class InlineExecutor:
         """Return nothing used."""
         return 0
 
+    def last_beat(self) -> int:
+        """Return a new moment each time: the loop turns, for it runs this."""
+        return time.monotonic_ns()
+
+    def revoke(self, call: int) -> None:
+        """Revoke nothing: calls begin at once."""
+
+    def ask_where(self) -> None:
+        """Ask nobody."""
+
+    def stands_at(self) -> str:
+        """Return nothing known."""
+        return ""
+
+    def interrupt(self) -> None:
+        """Interrupt nothing."""
+
     def kill(self, reason: str, call: int = 0) -> None:
         """Close and report; what runs can't be stopped."""
         self._closed = True
@@ -98,6 +117,7 @@ class InlineVersion:
         self._settings = settings
         self._clock = clock
         self.description = describe_app(app)
+        self.ready_s_max = START_S_MAX
 
     async def spawn(self, role: Role) -> ExecutorConnection:
         """Make an executor over the app."""

@@ -16,7 +16,7 @@ FOR_FUNCTIONS = {
     "functions/_context.py",
     "functions/_host.py",
     "execution/host.py",
-    "execution/actions.py",
+    "execution/running_action.py",
     "execution/worker.py",
 }
 """Where `random.Random` is what functions get, seeded with bytes of the operating system."""
