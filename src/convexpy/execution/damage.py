@@ -9,7 +9,6 @@ from __future__ import annotations
 import builtins
 import gc
 import os
-import random
 import select
 import signal
 import socket
@@ -25,7 +24,7 @@ from convexpy.errors import ConvexError, Error
 from convexpy.limits import STRAY_CPU_SHARE_MAX
 
 _PACKAGE = str(Path(convexpy.__file__).parent)
-_WATCHED: tuple[ModuleType, ...] = (builtins, time, os, select, socket, random)
+_WATCHED: tuple[ModuleType, ...] = (builtins, time, os, select, socket)
 _SIGNALS = [
     number
     for name in (
