@@ -8,6 +8,7 @@ import json
 import socket
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from support.processes import ServerProcess, wait_for
@@ -75,6 +76,36 @@ async def flood(ctx, request):
             if sent % 16 == 0:
                 await ctx.run_mutation("state:note", name="flood", n=sent)
     return StreamingResponse(parts(), media_type="application/octet-stream")
+
+@http.route("/endless", method="GET")
+async def endless(ctx, request):
+    async def parts():
+        try:
+            yield b"first"
+            if request.query_params["how"] == "waits":
+                await asyncio.sleep(3600)
+            while True:
+                yield b"x" * 1000
+                await asyncio.sleep(0)
+        finally:
+            await ctx.run_mutation("state:note", name=request.query_params["name"], n=1)
+    return StreamingResponse(parts())
+
+@http.route("/watches", method="POST")
+async def watches(ctx, request):
+    there = not await request.is_disconnected()
+    body = await request.body()
+    async def parts():
+        yield body
+        while not await request.is_disconnected():
+            await asyncio.sleep(0.01)
+    if request.query_params["how"] == "stream":
+        return StreamingResponse(parts())
+    await ctx.run_mutation("state:note", name="watched", n=len(body) if there else -1)
+    while not await request.is_disconnected():
+        await asyncio.sleep(0.01)
+    await ctx.run_mutation("state:note", name=request.query_params["name"], n=1)
+    return Response(b"")
 
 @http.route("/breaks", method="GET")
 async def breaks(ctx, request):
@@ -352,6 +383,33 @@ def test_a_client_that_goes_away_disturbs_nobody(app: ServerProcess) -> None:
     with Site(app) as site:
         assert site.ask("GET", "/exact").read() == b"exact"
     assert app.process.poll() is None
+
+
+@pytest.mark.parametrize("how", ["waits", "goes on"])
+@pytest.mark.parametrize("origin", ["site", "main"])
+def test_a_stream_ends_with_its_client(app: ServerProcess, how: str, origin: str) -> None:
+    name = f"closed, {how}, {origin}"
+    with Site(app, main=origin == "main") as site:
+        response = site.ask("GET", f"/endless?how={quote(how)}&name={quote(name)}")
+        assert response.read(5) == b"first"
+        assert app.call("query", "state:value", name=name) is None
+        assert site.connection.sock is not None
+        site.connection.sock.shutdown(socket.SHUT_RDWR)
+        response.close()
+    wait_for(lambda: app.call("query", "state:value", name=name), what="the generator closed")
+
+
+@pytest.mark.parametrize("body", [b"", b"x" * 100, b"x" * 200_000])
+def test_a_handler_can_ask_whether_its_client_is_there(app: ServerProcess, body: bytes) -> None:
+    name = f"gone, {len(body)}"
+    port = int(app.site_url.rpartition(":")[2])
+    head = f"POST /watches?how=plain&name={quote(name)} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+    app.call("mutation", "state:note", name="watched", n=-2)
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(head.encode() + body)
+        wait_for(lambda: app.call("query", "state:value", name="watched") == len(body), what="the body read")
+        assert app.call("query", "state:value", name=name) is None
+    wait_for(lambda: app.call("query", "state:value", name=name), what="the handler told")
 
 
 # Failures

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import weakref
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -30,6 +31,7 @@ from convexpy.protocol.frames import (
     Call,
     CallFailure,
     CancelCall,
+    ClientGone,
     Damaged,
     FromExecutor,
     LogLine,
@@ -103,6 +105,7 @@ class ActionDispatcher:
         self._need_executor = need_executor
         self._on_progress = on_progress
         self._slots: list[_Slot] = []
+        self._with_retired: weakref.WeakSet[_Slot] = weakref.WeakSet()
         self._waiting: list[_Action] = []
         self.executors_lost = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -131,6 +134,12 @@ class ActionDispatcher:
             slot.looks = loop.call_later(LOOK_EVERY_S, self._look, slot)
         standing = sum(len(each.paused) for each in self._slots)
         slot.connection.send(action.call if standing < PAUSED_MAX else passing_breakpoints(action.call))
+
+    def client_gone(self, call: int) -> None:
+        """Tell the executor of an HTTP action that its client has gone away."""
+        for slot in self._with_retired:
+            if call in slot.actions:
+                slot.connection.send(ClientGone(call))
 
     # Executors that stall
 
@@ -220,6 +229,7 @@ class ActionDispatcher:
         connection.on_frame = lambda frame: self._frame(slot, frame)
         connection.on_lost = lambda reason, call: self._lost(slot, reason)
         self._slots.append(slot)
+        self._with_retired.add(slot)
         waiting, self._waiting = self._waiting, []
         for action in waiting:
             self._send(action)

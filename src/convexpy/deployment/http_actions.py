@@ -17,6 +17,7 @@ from convexpy.protocol.http_frames import BodyPart, HttpCall, HttpReply
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from convexpy.deployment.deployment import Deployment
 
@@ -43,6 +44,10 @@ class Exchange(Protocol):
         """Send a further part; returns when the client has room for more."""
         ...
 
+    def when_gone(self, gone: Callable[[], None]) -> Callable[[], None]:
+        """Have `gone` called when the client goes away; return what ends that."""
+        ...
+
 
 class Collecting:
     """An exchange without a connection: the whole body is given, the parts of the response are kept."""
@@ -62,6 +67,10 @@ class Collecting:
     async def send(self, part: bytes) -> None:
         """Keep a part."""
         self._parts.append(part)
+
+    def when_gone(self, gone: Callable[[], None]) -> Callable[[], None]:
+        """There is no client that could go away."""
+        return lambda: None
 
     def whole(self, reply: HttpReply) -> HttpReply:
         """Return the response as if it had come in one piece."""
@@ -104,10 +113,13 @@ class HttpActions:
         )
         future: asyncio.Future[Outcome] = loop.create_future()
         self._exchanges[call.id] = exchange
+        actions = deployment.live.actions
+        stop_watching = exchange.when_gone(lambda: actions.client_gone(call.id))
         try:
-            deployment.live.actions.submit(call, lambda outcome: _settle(future, outcome))
+            actions.submit(call, lambda outcome: _settle(future, outcome))
             outcome = await future
         finally:
+            stop_watching()
             del self._exchanges[call.id]
         reply = self._reply(outcome, request_id)
         route = deployment.live.registry.route(request.method, request.path)

@@ -31,6 +31,7 @@ from convexpy.protocol.frames import (
     Call,
     CallFailure,
     CancelCall,
+    ClientGone,
     Damaged,
     FromExecutor,
     Progress,
@@ -100,6 +101,10 @@ class ActionExecutor:
                     action.answer(frame)
             case CancelCall():
                 self._cancel(frame)
+            case ClientGone():
+                running = self._running.get(frame.call)
+                if running is not None:
+                    running.gone.set()
             case _:
                 pass
 

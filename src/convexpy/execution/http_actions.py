@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 from typing import TYPE_CHECKING, Any, Protocol
 
 from convexpy.errors import LimitExceeded
@@ -20,7 +22,12 @@ NOT_ENABLED = HttpReply(404, [TEXT], b"This Convex deployment does not have HTTP
 
 
 class Server(Protocol):
-    """The way to the server that has the connection."""
+    """The way to the server that has the connection. `gone` is set when the client has gone away."""
+
+    @property
+    def gone(self) -> asyncio.Event:
+        """Set when the client has gone away."""
+        ...
 
     async def ask_raw(self, operation: str, payload: bytes = b"") -> bytes:
         """Ask; return the answer. Raises OSError if the client has gone away."""
@@ -34,7 +41,7 @@ def _scope(call: HttpCall) -> dict[str, Any]:
     )
     return {
         "type": "http",
-        # From 2.4 on a failed send tells of a client that went away, and nobody needs to listen for it.
+        # From 2.4 on responses do not read on to notice a client that went away: `_send_response` ends them.
         "asgi": {"version": "3.0", "spec_version": "2.4"},
         "http_version": "1.1",
         "method": call.method,
@@ -63,6 +70,7 @@ class _Body:
             body, self._whole = self._whole, None
             return {"type": "http.request", "body": body, "more_body": False}
         if not self._more:
+            await self._server.gone.wait()
             return {"type": "http.disconnect"}
         part = http_frames.decode_part(await self._server.ask_raw(http_frames.RECEIVE))
         self._more = part.more
@@ -155,12 +163,61 @@ async def respond(router: HttpRouter | None, ctx: ActionCtx, call: HttpCall, ser
         asks = _header(call, b"access-control-request-method") is not None
         preflight = call.method == "OPTIONS" and rule is not None and asks
         return _preflight(router, rule, call) if preflight and rule is not None else NO_ROUTE
-    from starlette.requests import Request
-
     scope, body = _scope(call), _Body(call, server)
-    response: Response = await route.handler(ctx, Request(scope, body.receive))
+    response: Response = await route.handler(ctx, _request_class()(scope, body.receive, server.gone))
     origin = None if rule is None else _allowed_origin(rule, call)
     added = [] if origin is None else [(b"access-control-allow-origin", origin), (b"vary", b"origin")]
     reply = _Reply(call.path, server, added)
-    await response(scope, body.receive, reply.send)
+    await _send_response(response, scope, body, reply, server.gone)
     return reply.finished()
+
+
+async def _send_response(
+    response: Response, scope: dict[str, Any], body: _Body, reply: _Reply, gone: asyncio.Event
+) -> None:
+    """Send a response; one that is made while it is sent ends when its client has gone away."""
+    from starlette.responses import Response
+
+    if type(response).__call__ is Response.__call__:
+        await response(scope, body.receive, reply.send)
+        return
+    loop = asyncio.get_running_loop()
+    sending = loop.create_task(response(scope, body.receive, reply.send))
+    watching = loop.create_task(gone.wait())
+    try:
+        await asyncio.wait({sending, watching}, return_when=asyncio.FIRST_COMPLETED)
+        if not gone.is_set():
+            sending.result()
+    finally:
+        watching.cancel()
+        sending.cancel()
+        await asyncio.wait({sending})
+        if not sending.cancelled():
+            sending.exception()  # nobody gets what is still made, and a failure to send it is no failure of the app
+        await _close(response)
+
+
+async def _close(response: Response) -> None:
+    """Close what a response is made of, where it stands: its `finally` blocks run now, not when memory is cleaned up."""
+    close = getattr(getattr(response, "body_iterator", None), "aclose", None)
+    if close is not None:
+        await close()
+
+
+@functools.cache
+def _request_class() -> type[Any]:
+    from starlette.requests import Request
+
+    class ActionRequest(Request):
+        """A request that knows of its client without reading the body."""
+
+        def __init__(self, scope: dict[str, Any], receive: Any, gone: asyncio.Event) -> None:
+            super().__init__(scope, receive)
+            self._gone = gone
+
+        async def is_disconnected(self) -> bool:
+            """Say whether the client has gone away."""
+            await asyncio.sleep(0)  # lets the news in
+            return self._gone.is_set()
+
+    return ActionRequest

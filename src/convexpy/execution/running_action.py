@@ -90,6 +90,8 @@ class RunningAction:
         self.task: asyncio.Task[Any] | None = None
         self.thread: int | None = None
         self.requests: dict[int, asyncio.Future[bytes]] = {}
+        self.gone = asyncio.Event()
+        """Set when the client of an HTTP action has gone away."""
         debugger = executor.settings.debugger
         self.debugged = debugging.DebuggedCall(call, debugger, executor.send) if debugger else None
         self.sink = capture.LogSink(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 
 from convexpy.deployment import Deployment
 from convexpy.errors import RequestError
@@ -16,13 +17,18 @@ WHOLE_BYTES_MAX = 64 * 1024
 """A body of this size travels with the call; a larger one part by part, as the app reads it."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
+WHEN_GONE = "convexpy.when_gone"
+"""The ASGI extension that tells of the end of a request's connection while nobody waits in `receive`."""
+Watch = Callable[[Callable[[], None]], Callable[[], None]]
 _FORWARDED_PROTO = re.compile(r'(?:^|[;,\s])proto="?(https?)\b', re.IGNORECASE)
 
 
 class _Connection:
     """One request's connection, as the running app uses it."""
 
-    def __init__(self, receive: Receive, send: Send, *, head: bool) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, *, head: bool) -> None:
+        self._watch: Watch | None = (scope.get("extensions") or {}).get(WHEN_GONE)
+        self._gone = False
         self._receive = receive
         self._send = send
         self._head = head
@@ -30,6 +36,15 @@ class _Connection:
         self._read = False
         self.started = False
         self.too_large = False
+
+    def when_gone(self, gone: Callable[[], None]) -> Callable[[], None]:
+        """Have `gone` called when the client goes away; return what ends that."""
+
+        def called() -> None:
+            self._gone = True
+            gone()
+
+        return (lambda: None) if self._watch is None else self._watch(called)
 
     async def receive(self) -> BodyPart:
         """Return the next part of the body."""
@@ -58,6 +73,7 @@ class _Connection:
 
     async def start(self, reply: HttpReply) -> None:
         """Send status, headers and the first part."""
+        self._check_there()
         self.started = True
         await self._send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
         await self.send(reply.body)
@@ -66,6 +82,11 @@ class _Connection:
         """Send a part; waits while the client does not read."""
         if not self._head:
             await self._send({"type": "http.response.body", "body": part, "more_body": True})
+        self._check_there()
+
+    def _check_there(self) -> None:
+        if self._gone:
+            raise ConnectionResetError("the client went away")
 
     async def finish(self, reply: HttpReply) -> None:
         """Send a response that is whole, or the end of a streamed one."""
@@ -91,7 +112,7 @@ class SiteApp:
             await send({"type": "websocket.close", "code": 4004, "reason": "no sockets here"})
             return
         request = HttpRequest(scope, receive, BODY_BYTES_MAX)
-        connection = _Connection(receive, send, head=request.method == "HEAD")
+        connection = _Connection(scope, receive, send, head=request.method == "HEAD")
         try:
             reply = await self._reply(request, connection)
         except RequestError as error:

@@ -141,6 +141,12 @@ class Stop(msgspec.Struct, array_like=True, tag=9, frozen=True):
     """Finish and exit."""
 
 
+class ClientGone(msgspec.Struct, array_like=True, tag=10, frozen=True):
+    """The client of an HTTP action has gone away: what is streamed to it ends. The handler itself goes on."""
+
+    call: int
+
+
 # From an executor
 
 
@@ -236,7 +242,16 @@ class Damaged(msgspec.Struct, array_like=True, tag=25, frozen=True):
 
 
 ToExecutor = (
-    Row | RowIsYours | DropSpeculation | Accepted | CheckpointMoved | Call | Answer | CancelCall | Stop
+    Row
+    | RowIsYours
+    | DropSpeculation
+    | Accepted
+    | CheckpointMoved
+    | Call
+    | Answer
+    | CancelCall
+    | Stop
+    | ClientGone
 )
 FromExecutor = Ready | Result | Request | Progress | Paused | Damaged
 F = TypeVar("F")

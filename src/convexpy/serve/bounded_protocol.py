@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
+from convexpy.http.site import WHEN_GONE
 from convexpy.limits import (
     HTTP_BODY_STALL_S,
     HTTP_DISCARDED_BYTES_MAX,
@@ -66,6 +68,8 @@ class BoundedProtocol(OneWriteProtocol):
         self._data_at = 0.0
         self._unsent, self._unsent_since = 0, 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._watching: list[Callable[[], None]] = []
+        self._extensions: Any = {WHEN_GONE: self._watch}
 
     # Called by asyncio
 
@@ -92,9 +96,11 @@ class BoundedProtocol(OneWriteProtocol):
                 self._answer(431, _head_text())
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop looking."""
+        """Stop looking, and tell those who watch."""
         self._release()
         super().connection_lost(exc)
+        for gone in list(self._watching):
+            gone()
 
     def resume_writing(self) -> None:
         """Note that the client reads."""
@@ -122,6 +128,7 @@ class BoundedProtocol(OneWriteProtocol):
             if size > HTTP_HEAD_BYTES_MAX:
                 self._refuse(431, _head_text())
         self._head_since, self._in_body, self._discarded = None, True, 0
+        self.scope["extensions"] = self._extensions
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -159,6 +166,13 @@ class BoundedProtocol(OneWriteProtocol):
     @property
     def _address(self) -> str:
         return self.client[0] if self.client else ""
+
+    def _watch(self, gone: Callable[[], None]) -> Callable[[], None]:
+        """Have `gone` called when the connection ends; return what ends that."""
+        self._watching.append(gone)
+        if self.transport.is_closing():
+            gone()
+        return lambda: self._watching.remove(gone)
 
     def _release(self) -> None:
         if self._timer is not None:
