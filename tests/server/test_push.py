@@ -554,3 +554,28 @@ def _page(table: str) -> dict[str, Any]:
         "path": "_system/cli/tableData",
         "args": {"table": table, "order": "asc", "paginationOpts": options},
     }
+
+
+@pytest.mark.slow
+def test_a_push_of_any_size_replaces_one_of_any_size(server: ServerProcess) -> None:
+    answers = "from convexpy import query\n\n@query\ndef answer(ctx) -> int:\n    return %d\n"
+    pushes: list[dict[str, str]] = [
+        {f"many/m{number}.txt": str(number) for number in range(5000)},
+        {f"more/m{number}.txt": f"more {number}" for number in range(5000)},
+        {"data/a.txt": "a" * (11 * 2**20)},
+        {"data/b.txt": "b" * (11 * 2**20)},
+        {},
+    ]
+    for n, files in enumerate(pushes):
+        server.push_ok({"fn.py": answers % n, **files})
+        assert server.call("query", "fn:answer") == n
+    server.push_ok({"fn.py": answers % 9, **pushes[2]})
+    server.kill()
+    server.start()
+    assert server.call("query", "fn:answer") == 9
+
+
+def test_the_bounds_of_a_push_are_named(server: ServerProcess) -> None:
+    status, answer = server.push({f"m{number}.txt": "" for number in range(10_001)})
+    assert (status, answer["code"]) == (400, "TooManyModules")
+    assert "10000" in answer["message"]

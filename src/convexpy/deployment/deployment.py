@@ -172,7 +172,7 @@ class Deployment:
             moved=self.checkpoint_moved,
         )
         self.builds = IndexBuilds(self, start.building)
-        self.pusher = Pusher(self)
+        self.pusher = Pusher(self, start.sources)
 
     # Start and stop
 
@@ -214,6 +214,7 @@ class Deployment:
         await self.exports.start()
         await self.imports.start()
         await self.scheduling.start(runs=loads)
+        self.pusher.sweep()
 
     async def close(self) -> None:
         """Stop: finish or cut calls, write the last group, make a full checkpoint, end the children."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -98,8 +98,12 @@ class PushRequest(msgspec.Struct, rename="camel"):
 class Pusher:
     """Runs pushes, one at a time."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, kept: Iterable[str]) -> None:
+        """`kept` are the hashes of all contents in the data."""
         self._deployment = deployment
+        self._leftovers = set(kept) - set(deployment.active.modules.values())
+        self._keeping: set[str] = set()
+        self._forgetting = asyncio.Lock()
         self._lock = asyncio.Lock()
         self._pushing: PushNote | None = None
 
@@ -248,9 +252,11 @@ class Pusher:
         built: list[dict[str, Any]] = []
         if schema is not None and schema_needs_check(before, schema):
             built = await self._build(schema, pending=deployment.active.version > 0)
+        new = set(modules.values()) - set(deployment.active.modules.values())
+        unused = set(deployment.active.modules.values()) - set(modules.values())
         try:
+            await self._keep_sources(new)
             now_ready = [index["number"] for index in built if not index["staged"]]
-            new_sources = set(modules.values()) - set(deployment.active.modules.values())
             args = {
                 "version": settings.version,
                 "config": msgspec.to_builtins(request.config),
@@ -261,7 +267,6 @@ class Pusher:
                 "crons": planned_crons(
                     handle.description["crons"], deployment.settings.name, deployment.clock.now_ns() / 1e6
                 ),
-                "sources": [[sha256, deployment.sources.read(sha256)] for sha256 in sorted(new_sources)],
                 "note": (pushed := self._pushed(request.note)),
                 "variables": sealed,
             }
@@ -277,14 +282,40 @@ class Pusher:
             await deployment.live.switch(handle, activate)
         except BaseException:
             await self._abort(built)
+            self._keeping = set()
+            deployment.in_background(self._forget_sources(new))
             raise
         finally:
             deployment.misfits.clear()
         pauses.reach("push.activated")
         deployment.activated(settings.version, modules, request.config, pushed)
+        self._keeping = set()
+        deployment.in_background(self._forget_sources(unused))
         staged = [index for index in built if index["staged"]]
         if staged:
             deployment.builds.begin(staged)
+
+    async def _keep_sources(self, sha256s: set[str]) -> None:
+        """Keep new contents in the data, before the version that needs them is live."""
+        self._keeping = sha256s
+        for batch in self._deployment.sources.batches(sorted(sha256s)):
+            parts = [[sha256, number, source] for sha256, number, source in batch]
+            await self._deployment.system.run("_system/sources:keep", encode_wire({"parts": parts}))
+
+    async def _forget_sources(self, sha256s: set[str]) -> None:
+        """Remove contents that no version needs, unless one has come to need them meanwhile."""
+        async with self._forgetting:
+            left = sorted(sha256s)
+            while left := sorted(set(left) - set(self._deployment.active.modules.values()) - self._keeping):
+                outcome = await self._deployment.system.run(
+                    "_system/sources:forget", encode_wire({"sha256s": left})
+                )
+                left = msgspec.json.decode(outcome.value)
+
+    def sweep(self) -> None:
+        """Remove what a push that was killed has left."""
+        leftovers, self._leftovers = self._leftovers, set()
+        self._deployment.in_background(self._forget_sources(leftovers))
 
     def _pushed(self, note: PushNote) -> dict[str, Any]:
         """Return the entry of the history: `pushedAt message actor commit branch`."""

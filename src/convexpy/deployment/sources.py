@@ -8,16 +8,22 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
 from convexpy.errors import RequestError
+from convexpy.limits import (
+    PUSH_BYTES_MAX,
+    PUSH_FILE_BYTES_MAX,
+    PUSH_FILES_MAX,
+    SOURCE_BATCH_BYTES,
+    SOURCE_PART_BYTES,
+)
 
+BATCH_PARTS_MAX = 1000
 _PATH_PART = re.compile(r"[^/\\\0]{1,255}")
-SOURCE_BYTES_MAX = 16 * 1024 * 1024
-MODULES_MAX = 10_000
 
 
 class PushedModule(msgspec.Struct):
@@ -90,8 +96,9 @@ class SourceStore:
             RequestError: a path, hash or content is malformed, or there are too many.
             MissingModules: a content is neither here nor in the push.
         """
-        if len(modules) > MODULES_MAX:
-            raise RequestError(f"{len(modules)} modules are more than {MODULES_MAX}", code="TooManyModules")
+        if len(modules) > PUSH_FILES_MAX:
+            text = f"the app has {len(modules)} files, and may have {PUSH_FILES_MAX}"
+            raise RequestError(text, code="TooManyModules")
         for path, module in modules.items():
             check_path(path)
             if module.source is None:
@@ -100,15 +107,36 @@ class SourceStore:
                 source = base64.b64decode(module.source, validate=True)
             except binascii.Error as error:
                 raise RequestError(f"the content of {path} is no base64", code="BadModuleSource") from error
-            if len(source) > SOURCE_BYTES_MAX:
-                raise RequestError(f"{path} is larger than {SOURCE_BYTES_MAX} bytes", code="ModuleTooLarge")
+            if len(source) > PUSH_FILE_BYTES_MAX:
+                text = f"{path} has {len(source)} bytes, and may have {PUSH_FILE_BYTES_MAX}"
+                raise RequestError(text, code="ModuleTooLarge")
             if self.add(source) != module.sha256:
                 raise RequestError(f"the content of {path} does not have its hash", code="BadModuleHash")
         wanted = {path: module.sha256 for path, module in modules.items()}
         missing = self.missing(wanted)
         if missing:
             raise MissingModules(missing)
+        size = sum(self._content(sha256).stat().st_size for sha256 in wanted.values())
+        if size > PUSH_BYTES_MAX:
+            text = f"the files of the app have {size} bytes together, and may have {PUSH_BYTES_MAX}"
+            raise RequestError(text, code="PushTooLarge")
         return wanted
+
+    def batches(self, sha256s: Iterable[str]) -> Iterator[list[tuple[str, int, bytes]]]:
+        """Yield the parts of contents, (hash, number, bytes) each, in lists of a few MiB."""
+        batch: list[tuple[str, int, bytes]] = []
+        size = 0
+        for sha256 in sha256s:
+            source = self.read(sha256)
+            for number, start in enumerate(range(0, max(len(source), 1), SOURCE_PART_BYTES)):
+                part = source[start : start + SOURCE_PART_BYTES]
+                batch.append((sha256, number, part))
+                size += len(part)
+                if size >= SOURCE_BATCH_BYTES or len(batch) >= BATCH_PARTS_MAX:
+                    yield batch
+                    batch, size = [], 0
+        if batch:
+            yield batch
 
     def materialise(self, version: int, modules: Mapping[str, str]) -> Path:
         """Write the files of a version into a folder of their own; contents are linked, not copied, where possible."""

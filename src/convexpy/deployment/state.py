@@ -54,10 +54,11 @@ def read_start_state(store: Store) -> StartState:
             config = msgspec.convert(document["config"], PushConfig)
             active = ActiveVersion(int(document["number"]), {}, config, document.get("pushed", {}))
     active.modules = {document["path"]: document["sha256"] for document in every("_modules")}
-    parts = sorted(every("_source_packages"), key=lambda document: (document["sha256"], document["part"]))
+    # A push that was killed and made again has kept some parts twice.
+    parts = {(part["sha256"], int(part["part"])): part["source"] for part in every("_source_packages")}
     sources: dict[str, bytes] = {}
-    for part in parts:
-        sources[part["sha256"]] = sources.get(part["sha256"], b"") + part["source"]
+    for sha256, number in sorted(parts):
+        sources[sha256] = sources.get(sha256, b"") + parts[sha256, number]
     environment = {document["name"]: document["value"] for document in every("_environment_variables")}
     building = [
         {

@@ -23,7 +23,7 @@ from convexpy.execution.host import CallContext, find_function, run_function
 from convexpy.execution.loader import LoadedApp
 from convexpy.execution.replays import decode_stored, encode_stored
 from convexpy.execution.settings import ExecutorSettings
-from convexpy.limits import TransactionBudget
+from convexpy.limits import MIB, PUSH_FILES_MAX, TransactionBudget
 from convexpy.protocol.frames import (
     SEED_BYTES,
     Accepted,
@@ -42,6 +42,14 @@ from convexpy.schema import Schema
 from convexpy.values import decode_wire, encode_wire
 
 Send = Callable[[FromExecutor], None]
+PUSH_BUDGET = TransactionBudget(
+    bytes_read=64 * MIB,
+    bytes_written=64 * MIB,
+    documents_read=8 * PUSH_FILES_MAX,
+    documents_written=8 * PUSH_FILES_MAX,
+    database_queries=8 * PUSH_FILES_MAX,
+)
+"""What the transactions of a push may use: the files of a version, as many as it may have, in the place of others."""
 SYSTEM_BUDGET = TransactionBudget()
 """What system functions may use, whatever the deployment grants its app."""
 
@@ -150,7 +158,10 @@ class Executor:
         writable = call.kind in ("mutation", "system")
         budget = self._settings.knobs.transaction
         if call.kind == "system" or call.path.startswith("_system/"):
-            budget = SYSTEM_BUDGET  # a deployment with narrow limits must still take a push
+            is_push = call.path.startswith("_system/push:")
+            budget = (
+                PUSH_BUDGET if is_push else SYSTEM_BUDGET
+            )  # a deployment with narrow limits must still take a push
         transaction = self.store.begin(writable=writable, now_ms=call.now_ms, budget=budget, random=self._ids)
         transaction.schema = self.app.schema
         transaction.pending_schema = self._pending_schema

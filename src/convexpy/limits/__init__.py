@@ -48,7 +48,11 @@ __all__ = [
     "LOG_LINE_LENGTH_MAX",
     "LOOP_BEAT_S",
     "LOOP_STALLED_S",
+    "MIB",
     "OBJECT_FIELDS_MAX",
+    "PUSH_BYTES_MAX",
+    "PUSH_FILES_MAX",
+    "PUSH_FILE_BYTES_MAX",
     "REQUEST_ID_LENGTH_MAX",
     "RESPAWN_S_MAX",
     "RESPAWN_S_MIN",
@@ -58,6 +62,8 @@ __all__ = [
     "SCHEDULED_WITHIN_MS",
     "SOCKET_CONNECT_WITHIN_S",
     "SOCKET_QUERIES_MAX",
+    "SOURCE_BATCH_BYTES",
+    "SOURCE_PART_BYTES",
     "START_CHECK_BYTES_MAX",
     "START_S_MAX",
     "STATISTICS_BYTES_MAX",
@@ -181,6 +187,14 @@ ACTION_END_S = 2.0
 STRAY_CPU_SHARE_MAX = 0.5
 # How long the process may lack an executor before `/healthz` calls for a restart.
 EXECUTOR_MISSING_S_MAX = 30.0
+
+# Pushes. Contents are kept and forgotten in transactions of some MiB, in parts that fit into a document; the bounds of a
+# whole version keep what the process that imports it, and every start, have to read.
+PUSH_FILES_MAX = 10_000
+PUSH_FILE_BYTES_MAX = 16 * MIB
+PUSH_BYTES_MAX = 128 * MIB
+SOURCE_PART_BYTES = 512 * 1024
+SOURCE_BATCH_BYTES = 4 * MIB
 
 # Logs of one call.
 LOG_LINE_LENGTH_MAX = 32768

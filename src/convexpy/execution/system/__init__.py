@@ -20,6 +20,7 @@ from convexpy.execution.system import (
     keys,
     push,
     scheduling,
+    sources,
     storage,
     tables,
 )
@@ -35,6 +36,7 @@ FUNCTIONS = {
     **keys.FUNCTIONS,
     **push.FUNCTIONS,
     **scheduling.FUNCTIONS,
+    **sources.FUNCTIONS,
     **storage.FUNCTIONS,
     **tables.FUNCTIONS,
 }

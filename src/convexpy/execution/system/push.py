@@ -16,7 +16,6 @@ from convexpy.execution.system.scheduling import replace_crons
 from convexpy.functions import QueryPlan
 from convexpy.schema import load_schema
 
-SOURCE_PART_BYTES = 512 * 1024
 HISTORY_MAX = 200
 
 
@@ -85,7 +84,7 @@ def indexes_built(context: CallContext, args: dict[str, Any]) -> None:
 def activate(context: CallContext, args: dict[str, Any]) -> dict[str, str]:
     """Make a version live; return the variables as stored, if some are set with it.
 
-    `modules` lists [path, hash] of every module, `sources` [hash, text as bytes] of new ones, `crons` the cron jobs,
+    `modules` lists [path, hash] of every module, `crons` the cron jobs,
     `variables` those to set, encrypted, `note` who pushed it and why.
     Indexes that the schema does not name any more become `deleting`; tables stay, for they hold data.
     """
@@ -94,7 +93,7 @@ def activate(context: CallContext, args: dict[str, Any]) -> dict[str, str]:
     if schema is not None:
         for name, table in schema["tables"].items():
             _settle_indexes(context, name, table["indexes"])
-    _write_modules(context, dict(args["modules"]), dict(args["sources"]))
+    _write_modules(context, dict(args["modules"]))
     replace_crons(context, args["crons"])
     stored = environment.update(context, {"changes": args["variables"]}) if args["variables"] else {}
     _end_older_versions(context)
@@ -147,7 +146,7 @@ def _settle_indexes(context: CallContext, table: str, wanted: list[dict[str, Any
             context.transaction.system_patch("_index", have.id, {"staged": staged})
 
 
-def _write_modules(context: CallContext, modules: dict[str, str], sources: dict[str, bytes]) -> None:
+def _write_modules(context: CallContext, modules: dict[str, str]) -> None:
     transaction = context.transaction
     known = {
         document["path"]: document for document in transaction.stream(QueryPlan("_modules", system=True))
@@ -161,20 +160,6 @@ def _write_modules(context: CallContext, modules: dict[str, str], sources: dict[
             transaction.system_insert("_modules", {"path": path, "sha256": sha256})
         elif have["sha256"] != sha256:
             transaction.system_patch("_modules", have["_id"], {"sha256": sha256})
-    live = set(modules.values())
-    for sha256 in {document["sha256"] for document in known.values()} - live:
-        for part in _source_parts(context, sha256):
-            transaction.system_delete("_source_packages", part["_id"])
-    for sha256, source in sources.items():
-        if sha256 in live and not _source_parts(context, sha256):
-            for number, start in enumerate(range(0, max(len(source), 1), SOURCE_PART_BYTES)):
-                part = {"sha256": sha256, "part": number, "source": source[start : start + SOURCE_PART_BYTES]}
-                transaction.system_insert("_source_packages", part)
-
-
-def _source_parts(context: CallContext, sha256: str) -> list[dict[str, Any]]:
-    plan = QueryPlan("_source_packages", "by_sha256", equal=(("sha256", sha256),), system=True)
-    return list(context.transaction.stream(plan))
 
 
 def abort(context: CallContext, args: dict[str, Any]) -> None:
