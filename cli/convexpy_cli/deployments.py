@@ -26,7 +26,7 @@ from convexpy.project import (
     update_env_file,
     user_remotes,
 )
-from convexpy_cli import failure, showing
+from convexpy_cli import failure, notices, showing
 from convexpy_cli.output import masking
 from convexpy_cli.prompts import line_of_stdin
 
@@ -223,7 +223,7 @@ def checked(run: Invocation, url: str, key: str | None, *, reuse: bool) -> tuple
         raise failure.usage("the URL holds a user name or a password", "the URL alone, and --key -")
     url = url.rstrip("/")
     if key not in (None, "-"):
-        run.output.warn("a key on the command line is visible to others and kept by shells: use --key -")
+        notices.key_on_command_line(run.output, "--key")
     client = AdminClient(url, None, source="the command line")
     try:
         client.version()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -31,6 +32,9 @@ _NOT_FOR_DEPLOYMENTS = {
     "CONVEXPY_DEPLOY_KEY",
     "CONVEXPY_URL",
 }
+
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass
@@ -78,6 +82,12 @@ def wanted(run: Invocation, name: str | None, value: str | None, from_file: str 
         return of_deployments(run, read(from_file))
     if "=" in name and value is None:
         name, value = name.split("=", 1)
+    if _NAME.fullmatch(name) is None:
+        # Not shown: it may be the value, in the place of the name.
+        raise failure.usage(
+            "the first argument is not a valid variable name: letters, digits and _, not beginning with a digit",
+            "convexpy env set NAME VALUE",
+        )
     if value is not None and from_file is not None:
         raise failure.usage("a value and --from-file exclude each other")
     if value is not None:

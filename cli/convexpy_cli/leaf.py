@@ -44,6 +44,10 @@ def _asks_for_json(leaf: Leaf, arguments: list[str]) -> bool:
 
 
 def _parse(full: str, leaf: Leaf, arguments: list[str]) -> Call | int:
+    if leaf.secret_values:
+        from convexpy_cli import secret_values
+
+        arguments = secret_values.protected(full, arguments)
     try:
         result = leaf.application()(args=arguments, prog_name=f"convexpy {full}", standalone_mode=False)
     except (failure.Failure, BrokenPipeError):
@@ -52,13 +56,13 @@ def _parse(full: str, leaf: Leaf, arguments: list[str]) -> Call | int:
         # Parsing never ends the process but for one reason: the reader of the help has gone.
         return failure.OK
     except Exception as error:
-        raise _usage_failure(error, full, arguments) from error
+        raise _usage_failure(error, full, arguments, secret=leaf.secret_values) from error
     if isinstance(result, Call):
         return result
     return result if isinstance(result, int) else failure.OK
 
 
-def _usage_failure(error: Exception, full: str, arguments: list[str]) -> failure.Failure:
+def _usage_failure(error: Exception, full: str, arguments: list[str], *, secret: bool) -> failure.Failure:
     # typer carries its own copy of click, so its errors are known by what they can do, not by their class.
     describe: Callable[[], str] | None = getattr(error, "format_message", None)
     if describe is None:
@@ -69,7 +73,12 @@ def _usage_failure(error: Exception, full: str, arguments: list[str]) -> failure
         advice = official.advice(full, word.partition("=")[0])
         if advice is not None and word.partition("=")[0] in describe():
             return failure.usage(f"{word} has no meaning here", advice)
-    message = describe().strip().replace("\n", " ")
+    message = describe().strip()
+    if secret:
+        from convexpy_cli import secret_values
+
+        message = secret_values.without_values(message)
+    message = message.replace("\n", " ")
     return failure.usage(message[:1].lower() + message[1:], f"convexpy {full} --help")
 
 

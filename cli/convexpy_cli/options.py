@@ -93,14 +93,23 @@ class Call:
 
 
 class Leaf:
-    """One command: its function, and the formats that its result comes in."""
+    """One command: its function, and the formats that its result comes in.
+
+    `secret_values` says that its arguments may be secrets: they may begin with a dash, and no error shows them.
+    """
 
     def __init__(
-        self, function: Callable[..., int | None], formats: tuple[str, ...], examples: tuple[str, ...]
+        self,
+        function: Callable[..., int | None],
+        formats: tuple[str, ...],
+        examples: tuple[str, ...],
+        *,
+        secret_values: bool = False,
     ) -> None:
         self.function = function
         self.formats = formats
         self.examples = examples
+        self.secret_values = secret_values
 
     def has_own(self, name: str) -> bool:
         """Return whether the command has a parameter of its own in place of the global flag `name`."""
@@ -176,10 +185,13 @@ class Leaf:
 
 
 def leaf_command(
-    *, formats: tuple[str, ...] = ("human", "json"), examples: tuple[str, ...] = ()
+    *,
+    formats: tuple[str, ...] = ("human", "json"),
+    examples: tuple[str, ...] = (),
+    secret_values: bool = False,
 ) -> Callable[[Callable[..., int | None]], Leaf]:
     """Declare a command: a function of an `Invocation` and its own options. Returns an exit status or None.
 
-    `formats` are the formats of the result, `examples` are shown at the end of `--help`.
+    `formats` are the formats of the result, `examples` are shown at the end of `--help`; `secret_values`: see `Leaf`.
     """
-    return lambda function: Leaf(function, formats, examples)
+    return lambda function: Leaf(function, formats, examples, secret_values=secret_values)

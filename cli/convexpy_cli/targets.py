@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convexpy.project import LocalDeployment, Target, TargetRequest, resolve_target
-from convexpy_cli import failure
+from convexpy_cli import failure, notices
 from convexpy_cli.prompts import line_of_stdin
 from convexpy_cli.waiting import wait_for
 
@@ -32,9 +32,7 @@ def choose(run: Invocation, *, deploying: bool = False) -> Target:
     if key == "-":
         key = line_of_stdin("--admin-key")
     elif key is not None:
-        run.output.warn(
-            "a key on the command line is visible to others and kept by shells: use --admin-key -"
-        )
+        notices.key_on_command_line(run.output, "--admin-key")
     request = TargetRequest(
         deployment=settings.deployment,
         url=settings.url,

@@ -100,3 +100,40 @@ def test_a_difference_is_told_by_name(here: Any, server: ServerProcess, tmp_path
     credentials.write_text(f"[{json.dumps(server.url)}]\nkey = {json.dumps(server.admin_key)}\n")
     credentials.chmod(0o600)
     assert here("env", "diff", "twin", "--json").json()["different"] == []
+
+
+PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg=\n-----END PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize("value", [PEM, "-p4ssword", "--token=abc", "-", "-q", "--", "-v=1"])
+def test_a_value_that_begins_with_a_dash_is_a_value(here: Any, server: ServerProcess, value: str) -> None:
+    words = ["--", "C", value] if value in ("--", "-q", "-v=1") else ["C", value]
+    here("env", "set", *words, "--json") if words[0] != "--" else here("env", "set", "--json", *words)
+    assert here("env", "get", "C").stdout == value + "\n"
+    assert here("env", "set", "C", value, "--json").json()["unchanged"] == ["C"] if words[0] != "--" else True
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("C", PEM, "hunter22"),
+        ("C", "hunter22", "again"),
+        ("C=hunter22", "again", "x"),
+        ("--secret-hunter22", "C"),
+        ("-hunter22",),
+        ("hunter22-!",),
+        ("C", "hunter22", "--from-file", "x", "y"),
+        ("C", "hunter22", "--no-such-option", "z"),
+    ],
+)
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_no_error_shows_a_value(here: Any, words: tuple[str, ...], form: tuple[str, ...]) -> None:
+    ended = here("env", "set", *words, *form, expect=2)
+    assert ended.stdout == ""
+    for secret in ("hunter22", "MIIEvQ", "BEGIN PRIVATE"):
+        assert secret not in ended.stderr
+
+
+def test_an_option_that_is_misspelt_is_not_taken_for_a_value(here: Any) -> None:
+    ended = here("env", "set", "C", "--from-fil", "x", expect=2)
+    assert "did you mean --from-file?" in ended.stderr

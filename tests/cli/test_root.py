@@ -273,7 +273,9 @@ def test_a_key_on_the_command_line_is_warned_about_and_never_shown(run: Any, pro
     arguments = ["--url", "http://127.0.0.1:9", "--admin-key", "app|secretsecretsecret", "--debug"]
     result = run("env", "list", *arguments, expect=6)
     assert "visible" in result.stderr
+    assert "CONVEXPY_DEPLOY_KEY" in result.stderr
     assert "secretsecret" not in result.stderr
+    assert "visible" not in run("env", "list", *arguments, expect=6).stderr  # once, not in every line of CI
     assert (
         json.loads(run("env", "list", *arguments, "--json", expect=6).stderr.splitlines()[-1])["error"][
             "code"

@@ -68,7 +68,8 @@ def env_get(run: Invocation, name: Annotated[str, Argument(help="the variable")]
         "convexpy env set NAME value",
         "cat key.pem | convexpy env set KEY",
         "convexpy env set --from-file .env.dev",
-    )
+    ),
+    secret_values=True,
 )
 def env_set(
     run: Invocation,

@@ -13,7 +13,8 @@ from convexpy_cli.options import leaf_command
 
 
 @leaf_command(
-    examples=("convexpy login https://api.example.com --name prod", "convexpy login URL --key - < key.txt")
+    examples=("convexpy login https://api.example.com --name prod", "convexpy login URL --key - < key.txt"),
+    secret_values=True,
 )
 def login(
     run: Invocation,

@@ -59,7 +59,7 @@ def reachable(scene: Scene) -> Iterator[Finding]:
     """Whether the name resolves and an address answers: IPv4 and IPv6 apart."""
     probe = _probe(scene)
     if probe.proxy is not None:
-        yield ok("reachable", f"through the proxy {probe.proxy[0]}:{probe.proxy[1]}, which finds the address")
+        yield ok("reachable", f"through the proxy {probe.proxy}, which finds the address")
         return
     try:
         addresses = probe.addresses()
@@ -99,7 +99,7 @@ def proxy(scene: Scene) -> Iterator[Finding]:
     named = [name for name in _PROXIES if os.environ.get(name)]
     used = _probe(scene).proxy
     if used is not None:
-        yield ok("proxy", f"{used[0]}:{used[1]} ({', '.join(named)})")
+        yield ok("proxy", str(used))
     elif named:
         yield ok("proxy", f"{', '.join(named)} set, not used for {_probe(scene).host}")
     else:

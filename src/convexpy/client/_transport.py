@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import os
 import socket
 import ssl
 from collections.abc import Generator, Iterable
@@ -17,9 +16,9 @@ from urllib.parse import urlsplit
 
 from convexpy._version import __version__
 from convexpy.client._errors import DeploymentError, Unreachable
+from convexpy.client._proxies import Proxy, ProxyFailed, proxy_for
 
 CONNECT_TIMEOUT_S = 10.0
-_LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
 
 
 class Transport:
@@ -40,9 +39,9 @@ class Transport:
         self._connection: http.client.HTTPConnection | None = None
 
     @property
-    def proxy(self) -> tuple[str, int] | None:
-        """Host and port of the proxy that requests go through, or None."""
-        return _proxy(self._secure, self._host)
+    def proxy(self) -> Proxy | None:
+        """The proxy that requests go through, or None."""
+        return proxy_for(self._secure, self._host)
 
     def close(self) -> None:
         """Close the connection; the next request opens another."""
@@ -143,10 +142,8 @@ class Transport:
         return response.status, answer, response.headers
 
     def _connect(self) -> http.client.HTTPConnection:
-        host, port = self._host, self._port
         proxy = self.proxy
-        if proxy is not None:
-            host, port = proxy
+        host, port = (self._host, self._port) if proxy is None else (proxy.host, proxy.port)
         if self._secure:
             secure = http.client.HTTPSConnection(
                 host, port, timeout=CONNECT_TIMEOUT_S, context=ssl.create_default_context()
@@ -155,8 +152,13 @@ class Transport:
         else:
             connection = http.client.HTTPConnection(host, port, timeout=CONNECT_TIMEOUT_S)
         if proxy is not None:
-            connection.set_tunnel(self._host, self._port)
-        connection.connect()
+            connection.set_tunnel(self._host, self._port, proxy.headers)
+        try:
+            connection.connect()
+        except OSError as error:
+            if proxy is not None and not isinstance(error, ssl.SSLError):
+                raise ProxyFailed(f"the proxy {proxy}: {_cause(error)}") from error
+            raise
         # Small requests must not wait for the acknowledgement of the one before.
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connection = connection
@@ -203,6 +205,8 @@ class Transport:
 
 
 def _cause(error: Exception) -> str:
+    if isinstance(error, ProxyFailed):
+        return str(error)
     if isinstance(error, ConnectionRefusedError):
         return "connection refused; is the server running?"
     if isinstance(error, socket.gaierror):
@@ -212,17 +216,3 @@ def _cause(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     return f"{type(error).__name__}: {error}" if str(error) else "the connection was closed"
-
-
-def _proxy(secure: bool, host: str) -> tuple[str, int] | None:
-    """Return the proxy that the environment asks for; loopback never goes through one."""
-    names = ("HTTPS_PROXY", "https_proxy") if secure else ("HTTP_PROXY", "http_proxy")
-    value = next((os.environ[name] for name in names if os.environ.get(name)), None)
-    if value is None or host in _LOOPBACK:
-        return None
-    from urllib.request import proxy_bypass
-
-    if proxy_bypass(host):
-        return None
-    parts = urlsplit(value if "://" in value else f"http://{value}")
-    return (parts.hostname, parts.port or 80) if parts.hostname else None

@@ -53,6 +53,7 @@ EXIT_CODES: dict[str, int] = {
     "BadDeployKey": 5,
     "Unauthenticated": 5,
     "Unreachable": 6,
+    "ProxyInvalid": 6,
     "IndexTimeout": 6,
     "NotACompatibleServer": 6,
     "ServerStartFailed": 6,
