@@ -289,6 +289,18 @@ def test_a_hostile_zip_leaves_no_trace(app: ServerProcess) -> None:
     nothing_is_left(app)
 
 
+def test_nothing_is_emptied_because_nothing_was_recognised(app: ServerProcess) -> None:
+    app.call("mutation", "app:add", name="ada")
+    for entries in (["notes.jsonl"], ["_tables/documents.jsonl"], ["_storage/a", "_storage/documents.jsonl"]):
+        target = io.BytesIO()
+        with zipfile.ZipFile(target, "w") as archive:
+            for name in entries:
+                archive.writestr(name, "")
+        state = run_import(app, target.getvalue(), format="zip", mode="replaceAll")
+        assert (state["state"], "no table" in state["error_message"]) == ("failed", True)
+    assert names(app) == ["ada"]
+
+
 def test_all_subscriptions_see_the_swap(app: ServerProcess) -> None:
     ada = app.call("mutation", "app:add", name="ada")
     with SyncSocket(app.url) as socket:

@@ -219,6 +219,7 @@ class Imports:
             "name": request.file_name or "upload",
             "out": str(folder),
             "format": request.format,
+            "mode": request.mode,
             "table": request.table_name,
             "types": request.types,
             "schema": schema,

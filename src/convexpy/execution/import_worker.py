@@ -92,6 +92,8 @@ class _Import:
     def run(self) -> None:
         if self._job["format"] == "zip":
             with Archive(self._path) as archive:
+                if self._job["mode"] == "replaceAll":
+                    archive.check_complete()
                 self._run(self._archived(archive), archive)
         else:
             self._run([self._single()], None)

@@ -1,6 +1,6 @@
 """Reading the zip of a snapshot, which may come from anybody.
 
-Layout: `_tables/documents.jsonl` (lines `{"name", "id"}`: the numbers of the tables), `T/documents.jsonl` and
+Layout, maybe inside of a folder, as people zip again what they have unpacked: `_tables/documents.jsonl` (lines `{"name", "id"}`: the numbers of the tables), `T/documents.jsonl` and
 `T/generated_schema.jsonl` for each table, `_storage/documents.jsonl` and `_storage/{id}{.suffix}` for stored files.
 Invariant: every entry has been checked before the first is opened; what an entry gives is never more than it declares.
 """
@@ -24,12 +24,15 @@ __all__ = ["Archive", "ArchiveLimits", "ArchivedFile", "ArchivedTable"]
 
 TABLES = "_tables"
 STORAGE = "_storage"
+DOCUMENTS = "documents.jsonl"
 IGNORED_TABLES = ("_scheduled_functions", "_convexpy")
 READ_BYTES = 256 * 1024
 TABLE_NUMBER_MAX = 1 << 24
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _KNOWN_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _UTF8_FLAG, _ENCRYPTED_FLAG = 0x800, 0x1
+_JUNK = re.compile(r"(^|/)(__MACOSX/|\._|\.DS_Store$|Thumbs\.db$|desktop\.ini$)")
+"""What the file managers of macOS and Windows put beside files; never the name of a table."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\\:]")
 
 
@@ -72,9 +75,11 @@ class Archive:
         try:
             infos = self._zip.infolist()
             _check(infos, path.stat().st_size, limits or ArchiveLimits())
-            self._entries = {info.filename: info for info in infos if not info.is_dir()}
+            self._entries = _without_folder({info.filename: info for info in infos if not info.is_dir()})
             self.tables = self._find_tables()
             self.numbers = self._read_numbers()
+            if not self.tables and not self._has_file():
+                raise _without_tables()
         except BaseException:
             self._zip.close()
             raise
@@ -104,14 +109,27 @@ class Archive:
         found: list[ArchivedTable] = []
         for path, info in self._entries.items():
             name, slash, rest = path.partition("/")
-            if name == "_components":
-                raise SnapshotError(f"{path}: components are not supported", hint="export without components")
-            if rest != "documents.jsonl" or not slash or name in (TABLES, STORAGE, *IGNORED_TABLES):
+            if rest != DOCUMENTS or not slash or name in (TABLES, STORAGE, *IGNORED_TABLES):
                 continue
             if name.startswith("_") or not _NAME.fullmatch(name):
                 raise SnapshotError(f"{path}: {name!r} is no name of a table")
             found.append(ArchivedTable(name, path, self._is_uniform(name), info.file_size))
         return sorted(found)
+
+    def check_complete(self) -> None:
+        """Refuse an archive in whose place everything else goes: a table that was not recognised would be emptied.
+
+        Raises:
+            SnapshotError: it has no table, or lacks one that it names.
+        """
+        missing = sorted(self.numbers.keys() - {table.name for table in self.tables})
+        if missing:
+            raise SnapshotError(
+                f"{TABLES}/{DOCUMENTS} names the table {missing[0]!r}, but {missing[0]}/{DOCUMENTS} is not in the zip",
+                hint="the zip is not complete: export again, or replace only its own tables with --replace",
+            )
+        if not self.tables:
+            raise _without_tables()
 
     def _is_uniform(self, table: str) -> bool:
         path = f"{table}/generated_schema.jsonl"
@@ -121,7 +139,7 @@ class Archive:
             return stream.read(64).strip() == b'"uniform"'
 
     def _read_numbers(self) -> dict[str, int]:
-        path = f"{TABLES}/documents.jsonl"
+        path = f"{TABLES}/{DOCUMENTS}"
         numbers: dict[str, int] = {}
         for place, document in self._documents(path):
             name, number = document.get("name"), document.get("id")
@@ -148,7 +166,7 @@ class Archive:
             folder, _, name = path.partition("/")
             if folder == STORAGE and "/" not in name and not name.endswith(".jsonl"):
                 by_id[name.partition(".")[0]] = path
-        documents = f"{STORAGE}/documents.jsonl"
+        documents = f"{STORAGE}/{DOCUMENTS}"
         seen: set[str] = set()
         for line, document in self._documents(documents, uniform=self._is_uniform(STORAGE)):
             id = document.get("_id")
@@ -157,10 +175,48 @@ class Archive:
             seen.add(id)
             yield ArchivedFile(document, by_id[id], self._entries[by_id[id]].file_size)
 
+    def _has_file(self) -> bool:
+        return any(path.startswith(f"{STORAGE}/") and not path.endswith(".jsonl") for path in self._entries)
+
     @property
     def has_files(self) -> bool:
         """Whether stored files are part of the archive, if only none."""
-        return f"{STORAGE}/documents.jsonl" in self._entries
+        return f"{STORAGE}/{DOCUMENTS}" in self._entries
+
+
+def _without_tables() -> SnapshotError:
+    return SnapshotError(
+        "no table was found in the zip",
+        hint=f"it should have TABLE/{DOCUMENTS} for each table, as `convexpy export` writes it",
+    )
+
+
+def _without_folder(entries: dict[str, zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
+    """Return the entries by their paths inside of the snapshot, which may itself be in a folder of the zip.
+
+    What operating systems add beside it is left out.
+    """
+    entries = {path: info for path, info in entries.items() if not _JUNK.search(path)}
+    roots: dict[str, str] = {}
+    for path in entries:
+        folder, _, name = path.rpartition("/")
+        if name == DOCUMENTS and folder:
+            root = folder.rpartition("/")[0]
+            if "_components" in root.split("/"):
+                raise SnapshotError(f"{path}: components are not supported", hint="export without components")
+            roots.setdefault(root, path)
+    if len(roots) > 1:
+        first, second = sorted(roots.values())[:2]
+        raise SnapshotError(
+            f"there seem to be several snapshots in the zip: {first} and {second} are in different folders",
+            hint="zip one of them alone",
+        )
+    root = next(iter(roots), "")
+    if not root:
+        return entries
+    return {
+        path.removeprefix(f"{root}/"): info for path, info in entries.items() if path.startswith(f"{root}/")
+    }
 
 
 class _Exact(io.RawIOBase):

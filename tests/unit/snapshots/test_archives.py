@@ -66,7 +66,7 @@ def in_order(value: Any) -> Any:
     return [in_order(item) for item in value] if isinstance(value, list) else value
 
 
-@given(st.dictionaries(st.sampled_from(["users", "messages", "x"]), DOCUMENTS))
+@given(st.dictionaries(st.sampled_from(["users", "messages", "x"]), DOCUMENTS, min_size=1))
 def test_what_is_written_to_a_stream_is_read_again(
     tmp_path_factory: pytest.TempPathFactory, tables: dict[str, list[dict[str, Any]]]
 ) -> None:
@@ -280,3 +280,69 @@ def test_a_line_that_is_no_object_is_a_fault_with_its_place() -> None:
     assert [line for line, _ in rows] == [1, 3, 4, 5]
     faults = [str(row.place) for _, row in rows if isinstance(row, Fault)]
     assert faults == ["f.jsonl:3:1", "f.jsonl:4:6"]
+
+
+PARTS = {
+    "_tables/documents.jsonl": '{"name":"notes","id":10001}\n',
+    "notes/documents.jsonl": '{"n":1}\n',
+    "notes/generated_schema.jsonl": '"uniform"\n',
+    "_storage/documents.jsonl": '{"_id":"a"}\n',
+    "_storage/a.txt": "hello",
+    "README.md": "read me",
+}
+
+
+def zipped(path: Path, parts: dict[str, str]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return path
+
+
+@pytest.mark.parametrize("folder", ["", "snapshot_1/", "a b/c/d/", "notes/", "_tables/", "Résumé/"])
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {},
+        {"__MACOSX/._notes": "x", "__MACOSX/snapshot_1/notes/._documents.jsonl": "x", ".DS_Store": "x"},
+        {"list.txt": "x"},
+    ],
+    ids=["alone", "macOS", "a file beside"],
+)
+def test_a_snapshot_in_a_folder_of_its_zip_is_read(
+    tmp_path: Path, folder: str, beside: dict[str, str]
+) -> None:
+    path = zipped(tmp_path / "s.zip", {**beside, **{folder + name: text for name, text in PARTS.items()}})
+    with Archive(path) as archive:
+        assert documents_of(archive) == {"notes": [{"n": Int64(1)}]}
+        assert archive.numbers == {"notes": 10001}
+        (file,) = archive.files()
+        with archive.open(file.path) as stream:
+            assert stream.read() == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({}, "no table"),
+        ({"README.md": "x"}, "no table"),
+        ({"_tables/documents.jsonl": ""}, "no table"),
+        ({"_storage/documents.jsonl": ""}, "no table"),
+        ({"notes.jsonl": '{"n":1}'}, "no table"),
+        ({"notes/Documents.jsonl": '{"n":1}'}, "no table"),
+        ({"documents.jsonl": '{"n":1}'}, "no table"),
+        ({"_storage/documents.jsonl": '{"_id":"a"}', "_storage/a": "x"}, "no table"),
+        ({**PARTS, "_tables/documents.jsonl": '{"name":"gone","id":10002}'}, "'gone'"),
+        ({**PARTS, "old/notes/documents.jsonl": "{}"}, "several snapshots"),
+        ({"a/notes/documents.jsonl": "{}", "b/notes/documents.jsonl": "{}"}, "several snapshots"),
+        ({"_components/x/notes/documents.jsonl": "{}"}, "components"),
+        ({"p/_components/x/notes/documents.jsonl": "{}", "p/notes/documents.jsonl": "{}"}, "components"),
+    ],
+)
+def test_what_is_not_recognised_is_refused(tmp_path: Path, parts: dict[str, str], said: str) -> None:
+    with (
+        pytest.raises(SnapshotError, match=said) as refused,
+        Archive(zipped(tmp_path / "s.zip", parts)) as archive,
+    ):
+        archive.check_complete()
+    assert refused.value.hint
