@@ -14,6 +14,7 @@ import tomli
 
 from convexpy.errors import ProjectError, SourceLocation
 from convexpy.project._toml_edit import add_table, checked_edit, remove_table
+from convexpy.runtime import PRIVATE_FOLDER, write_private
 
 
 def user_folder() -> Path:
@@ -85,11 +86,6 @@ def _edit(folder: Path | None, edit: Callable[[str], str], changes: dict[str, An
     new = checked_edit(
         file, old, edit(old), {name: value for name, value in meant.items() if value is not None}
     )
-    from convexpy.runtime import (
-        PRIVATE_FOLDER,
-        write_private,
-    )  # brings asyncio along, which most commands do without
-
     file.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     write_private(file, new.encode())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 import itertools
 import time
@@ -43,6 +42,8 @@ class SystemClock:
     def wake_at(self, when_ns: int, wake: Callable[[], None]) -> Callable[[], None]:
         """Call `wake` once at a wall-clock time, soon if that has passed; return what takes it back."""
         delay_s = max(0.0, (when_ns - self.now_ns()) / 1e9)
+        import asyncio  # here, since the command line does without it
+
         return asyncio.get_running_loop().call_later(delay_s, wake).cancel
 
 
