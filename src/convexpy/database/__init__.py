@@ -1,6 +1,7 @@
 """One process's view of the data, transactions on it, and the way of their writes to log and checkpoint."""
 
 from convexpy.database._cursors import InvalidCursor
+from convexpy.database._ended import CallEnded, end_transaction
 from convexpy.database._entries import (
     WHOLE_INDEX,
     Entry,
@@ -25,6 +26,7 @@ from convexpy.database.transaction import DocumentSchema, Misfit, Transaction
 
 __all__ = [
     "WHOLE_INDEX",
+    "CallEnded",
     "Catalog",
     "Checkpointer",
     "CommitOutcomes",
@@ -49,6 +51,7 @@ __all__ = [
     "check_table_name",
     "decode_entry",
     "encode_entry",
+    "end_transaction",
     "new_index_document",
     "new_table_documents",
     "recover",

@@ -247,6 +247,9 @@ class Transaction(Reading):
         record = TransactionRecord(operation_id, function, writes, replay)
         return encode_write_set(record, max_creation_time=self._last_creation_time)
 
+    def check_running(self) -> None:
+        """Do nothing: the call runs. For what needs no document, but a call."""
+
     def usage(self) -> Mapping[str, tuple[int, int]]:
         """Return `(used, limit)` for each limit."""
         return self.charges.as_mapping()

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import msgspec
 
-from convexpy.database import Replay, Store, Transaction, TransactionRecord, WriteSet
+from convexpy.database import Replay, Store, Transaction, TransactionRecord, WriteSet, end_transaction
 from convexpy.errors import ArgumentError, InvariantViolation, LimitExceeded
 from convexpy.execution import capture, guards, jobs, system, tracebacks
 from convexpy.execution.damage import ENGINE_ERRORS_MAX, ExecutorDamaged, Health, ends_in_engine
@@ -128,6 +128,8 @@ class Executor:
             tracebacks.release(error)
             self._require_success()
         finally:
+            if transaction is not None:
+                end_transaction(transaction, call.path)
             capture.current_sink.reset(token)
 
     def _require_health(self, error: BaseException) -> None:

@@ -119,6 +119,7 @@ class TransactionCallHost:
 
     def identity(self) -> dict[str, Any] | None:
         """Return the caller's claims; the read set remembers that they were asked for."""
+        self._call.transaction.check_running()
         self._call.transaction.read_set.identity = True
         return self._call.identity
 
@@ -181,6 +182,7 @@ class TransactionCallHost:
 
     def storage_upload_url(self) -> str:
         """Return where files can be uploaded for an hour."""
+        self._call.transaction.check_running()
         settings = self._call.settings
         return upload_url(settings.cloud_url, settings.upload_key, settings.name, self._call.now_ms)
 

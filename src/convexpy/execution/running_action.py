@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from convexpy.database import InvalidCursor
+from convexpy.database import CallEnded, InvalidCursor
 from convexpy.errors import (
     ArgumentError,
     AuthError,
@@ -46,12 +46,6 @@ _ERRORS: dict[str, type[Error]] = {
     "Sha256Mismatch": ArgumentError,
     "StorageIdNotFound": StorageIdNotFound,
 }
-
-
-class CallEnded(Error):
-    """A ctx was used after its call had ended."""
-
-    default_code = "CallEnded"
 
 
 def raise_failure(failure: CallFailure) -> None:
@@ -155,10 +149,7 @@ class RunningAction:
 
     def _require_running(self, operation: str) -> None:
         if self.ended:
-            raise CallEnded(
-                f"the ctx of {self.call.path} was used for {operation} after the call had ended",
-                hint="await everything before the function returns, and keep no ctx for later",
-            )
+            raise CallEnded(self.call.path, operation)
 
     def _identity(self) -> dict[str, Any] | None:
         if self.call.token_error:
