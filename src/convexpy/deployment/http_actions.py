@@ -122,9 +122,24 @@ class HttpActions:
             stop_watching()
             del self._exchanges[call.id]
         reply = self._reply(outcome, request_id)
+        if outcome.failure is not None:
+            reply.headers.extend(self.cors_headers(request.path, _header(request, b"origin")))
         route = deployment.live.registry.route(request.method, request.path)
         self._log(name, route, request_id, outcome, reply, caller)
         return reply
+
+    def cors_headers(self, path: str, origin: bytes | None) -> list[tuple[bytes, bytes]]:
+        """Return the CORS headers of a response that is not the app's: without them a page could not read why it failed."""
+        if origin is None:
+            return []
+        covering = [
+            rule for rule in self._deployment.live.registry.description.get("cors", [])
+            if rule["path"] == path or (rule["path"].endswith("/") and path.startswith(rule["path"]))
+        ]  # fmt: skip
+        if not covering:
+            return []
+        rule = max(covering, key=lambda rule: (rule["path"] == path, len(rule["path"])))
+        return http_frames.cors_headers(rule["origins"], origin)
 
     async def serve(self, call: Call, request: Request) -> tuple[bytes, CallFailure | None]:
         """Answer what a running HTTP action asks of its connection."""

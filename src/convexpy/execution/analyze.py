@@ -23,6 +23,7 @@ def describe_app(app: LoadedApp) -> dict[str, Any]:
         "functions": [app.functions[path].describe() for path in sorted(app.functions)],
         "schema": None if app.schema is None else app.schema.describe(),
         "http": [] if app.http is None else app.http.describe(),
+        "cors": [] if app.http is None else [rule.describe() for rule in app.http.cors_rules],
         "crons": [] if app.crons is None else app.crons.describe(),
         "auth": [] if app.auth is None else app.auth.describe(),
         "modules": sorted(app.modules),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import functools
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
 
 from convexpy.errors import LimitExceeded
 from convexpy.functions import ActionCtx, CorsRule, HttpRouter
 from convexpy.protocol import http_frames
-from convexpy.protocol.http_frames import HttpCall, HttpReply
+from convexpy.protocol.http_frames import HttpCall, HttpReply, cors_headers
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -47,7 +48,7 @@ def _scope(call: HttpCall) -> dict[str, Any]:
         "method": call.method,
         "scheme": call.scheme,
         "path": call.path,
-        "raw_path": call.path.encode("latin-1", "replace"),
+        "raw_path": call.raw_path or quote(call.path).encode(),
         "query_string": call.query,
         "root_path": "",
         "headers": call.headers,
@@ -129,26 +130,18 @@ def _header(call: HttpCall, name: bytes) -> bytes | None:
     return next((value for key, value in call.headers if key == name), None)
 
 
-def _allowed_origin(rule: CorsRule, call: HttpCall) -> bytes | None:
-    origin = _header(call, b"origin")
-    if origin is None:
-        return None
-    return origin if "*" in rule.origins or origin.decode("latin-1") in rule.origins else None
-
-
 def _preflight(router: HttpRouter, rule: CorsRule, call: HttpCall) -> HttpReply:
-    origin = _allowed_origin(rule, call)
-    if origin is None:
+    allowed = cors_headers(rule.origins, _header(call, b"origin"))
+    if not allowed:
         return HttpReply(403, [TEXT], b"This origin is not allowed")
     methods = sorted(
         {route.method for route in router.routes if router.match(route.method, call.path) is route}
     )
     headers = [
-        (b"access-control-allow-origin", origin),
+        *allowed,
         (b"access-control-allow-methods", ", ".join(methods).encode()),
         (b"access-control-allow-headers", ", ".join(rule.headers).encode()),
         (b"access-control-max-age", str(rule.max_age_s).encode()),
-        (b"vary", b"origin"),
     ]
     return HttpReply(204, headers, b"")
 
@@ -159,14 +152,14 @@ async def respond(router: HttpRouter | None, ctx: ActionCtx, call: HttpCall, ser
         return NOT_ENABLED
     rule = router.cors_for(call.path)
     route = router.match(call.method, call.path)
+    added = [] if rule is None else cors_headers(rule.origins, _header(call, b"origin"))
     if route is None:
         asks = _header(call, b"access-control-request-method") is not None
-        preflight = call.method == "OPTIONS" and rule is not None and asks
-        return _preflight(router, rule, call) if preflight and rule is not None else NO_ROUTE
+        if call.method == "OPTIONS" and rule is not None and asks:
+            return _preflight(router, rule, call)
+        return HttpReply(NO_ROUTE.status, [*NO_ROUTE.headers, *added], NO_ROUTE.body)
     scope, body = _scope(call), _Body(call, server)
     response: Response = await route.handler(ctx, _request_class()(scope, body.receive, server.gone))
-    origin = None if rule is None else _allowed_origin(rule, call)
-    added = [] if origin is None else [(b"access-control-allow-origin", origin), (b"vary", b"origin")]
     reply = _Reply(call.path, server, added)
     await _send_response(response, scope, body, reply, server.gone)
     return reply.finished()
@@ -206,7 +199,20 @@ async def _close(response: Response) -> None:
 
 @functools.cache
 def _request_class() -> type[Any]:
+    from starlette.datastructures import URL
     from starlette.requests import Request
+
+    class SentUrl(URL):
+        """The URL as the client sent it; `path` is decoded, as Starlette's."""
+
+        def __init__(self, url: str, path: str) -> None:
+            super().__init__(url)
+            self._path = path
+
+        @property
+        def path(self) -> str:
+            """The decoded path."""
+            return self._path
 
     class ActionRequest(Request):
         """A request that knows of its client without reading the body."""
@@ -214,6 +220,17 @@ def _request_class() -> type[Any]:
         def __init__(self, scope: dict[str, Any], receive: Any, gone: asyncio.Event) -> None:
             super().__init__(scope, receive)
             self._gone = gone
+
+        @property
+        def url(self) -> URL:
+            """The URL as the client sent it: signatures are made of the escapes, too."""
+            if not hasattr(self, "_url"):
+                scope = self.scope
+                query = scope["query_string"].decode("latin-1")
+                path = scope["raw_path"].decode("latin-1")
+                base = f"{scope['scheme']}://{self.headers.get('host', 'localhost')}"
+                self._url = SentUrl(f"{base}{path}{'?' if query else ''}{query}", scope["path"])
+            return self._url
 
         async def is_disconnected(self) -> bool:
             """Say whether the client has gone away."""

@@ -32,7 +32,7 @@ from convexpy.http.messages import (
 )
 from convexpy.http.probes import Probes
 from convexpy.http.schedule_api import ScheduleApi
-from convexpy.http.site import SiteApp
+from convexpy.http.site import BODILESS, SiteApp
 from convexpy.http.socket import Sockets
 from convexpy.http.transfer_api import TransferApi
 from convexpy.limits import ECHO_BYTES_MAX
@@ -138,7 +138,9 @@ class ApiApp:
             await response.send(receive, send)
             return
         body = b"" if request.method == "HEAD" else response.body
-        headers = [*response.headers, (b"content-length", b"%d" % len(response.body))]
+        headers = response.headers
+        if response.status not in BODILESS:
+            headers = [*headers, (b"content-length", b"%d" % len(response.body))]
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
+from urllib.parse import quote
 
 from convexpy.deployment import Deployment
 from convexpy.errors import RequestError
@@ -17,10 +17,11 @@ WHOLE_BYTES_MAX = 64 * 1024
 """A body of this size travels with the call; a larger one part by part, as the app reads it."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
+BODILESS = (204, 304)
+"""Responses that end with their head: a client would take a body for the next response."""
 WHEN_GONE = "convexpy.when_gone"
 """The ASGI extension that tells of the end of a request's connection while nobody waits in `receive`."""
 Watch = Callable[[Callable[[], None]], Callable[[], None]]
-_FORWARDED_PROTO = re.compile(r'(?:^|[;,\s])proto="?(https?)\b', re.IGNORECASE)
 
 
 class _Connection:
@@ -31,7 +32,7 @@ class _Connection:
         self._gone = False
         self._receive = receive
         self._send = send
-        self._head = head
+        self._bodiless = head
         self._size = 0
         self._read = False
         self.started = False
@@ -75,12 +76,15 @@ class _Connection:
         """Send status, headers and the first part."""
         self._check_there()
         self.started = True
-        await self._send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+        without_body = reply.status in BODILESS
+        self._bodiless = self._bodiless or without_body
+        headers = [(key, value) for key, value in reply.headers if _may_send(key, streamed=not without_body)]
+        await self._send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await self.send(reply.body)
 
     async def send(self, part: bytes) -> None:
         """Send a part; waits while the client does not read."""
-        if not self._head:
+        if not self._bodiless:
             await self._send({"type": "http.response.body", "body": part, "more_body": True})
         self._check_there()
 
@@ -91,10 +95,13 @@ class _Connection:
     async def finish(self, reply: HttpReply) -> None:
         """Send a response that is whole, or the end of a streamed one."""
         if not self.started:
-            headers = [(key, value) for key, value in reply.headers if key.lower() != b"content-length"]
-            headers.append((b"content-length", str(len(reply.body)).encode()))
+            headers = [(key, value) for key, value in reply.headers if _may_send(key, streamed=False)]
+            if reply.status in BODILESS:
+                self._bodiless = True
+            else:
+                headers.append((b"content-length", b"%d" % len(reply.body)))
             await self._send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        body = b"" if self._head else reply.body
+        body = b"" if self._bodiless else reply.body
         await self._send({"type": "http.response.body", "body": body})
 
 
@@ -117,7 +124,10 @@ class SiteApp:
             reply = await self._reply(request, connection)
         except RequestError as error:
             response = error_response(error)
-            reply = HttpReply(response.status, response.headers, response.body)
+            cors = self._deployment.http_actions.cors_headers(
+                request.path.removeprefix(self._prefix), request.headers.get(b"origin")
+            )
+            reply = HttpReply(response.status, [*response.headers, *cors], response.body)
         except OSError:
             return
         if not connection.started or reply.streamed:
@@ -132,7 +142,7 @@ class SiteApp:
         body, more = await self._body(request, connection)
         call = HttpCall(
             request.method,
-            _scheme(request),
+            str(request.scope.get("scheme") or "http"),
             request.header(b"host") or "localhost",
             request.path.removeprefix(self._prefix),
             request.scope["query_string"],
@@ -140,6 +150,7 @@ class SiteApp:
             body,
             request.client_address or "",
             more,
+            self._raw_path(request),
         )
         caller = await caller_of_http_action(self._deployment.identities, request)
         loop = asyncio.get_running_loop()
@@ -147,6 +158,14 @@ class SiteApp:
         if connection.too_large and not connection.started and reply.status == 500:
             raise _too_large()
         return reply
+
+    def _raw_path(self, request: HttpRequest) -> bytes:
+        """Return the path as it was sent, without the prefix."""
+        raw: bytes = request.scope.get("raw_path") or quote(request.path).encode()
+        prefix = self._prefix.encode()
+        if prefix and not raw.startswith(prefix + b"/"):
+            return quote(request.path.removeprefix(self._prefix)).encode()  # the prefix itself was escaped
+        return raw.removeprefix(prefix)
 
     async def _body(self, request: HttpRequest, connection: _Connection) -> tuple[bytes, bool]:
         """Return the body if it is small, else that there is more to ask for."""
@@ -163,16 +182,13 @@ class SiteApp:
         return await connection.whole(), False
 
 
+def _may_send(name: bytes, *, streamed: bool) -> bool:
+    """Say whether a header of the app is sent: how the body travels is the server's business."""
+    lower = name.lower()
+    return lower != b"transfer-encoding" and (streamed or lower != b"content-length")
+
+
 def _too_large() -> RequestError:
     return RequestError(
         f"the body is larger than {BODY_BYTES_MAX} bytes", status=413, code="RequestBodyTooLarge"
     )
-
-
-def _scheme(request: HttpRequest) -> str:
-    """Return the scheme that the client used: a proxy in front may have ended the TLS."""
-    forwarded = request.header(b"x-forwarded-proto")
-    if forwarded:
-        return forwarded.split(",")[0].strip()
-    found = _FORWARDED_PROTO.search(request.header(b"forwarded") or "")
-    return found[1].lower() if found else str(request.scope.get("scheme") or "http")

@@ -6,6 +6,8 @@ streamed response is sent piece by piece; each piece is answered when the client
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 RECEIVE = "http_receive"
@@ -19,7 +21,7 @@ SEND = "http_send"
 class HttpCall(msgspec.Struct, array_like=True, frozen=True):
     """A request to an HTTP action; `scheme` and `host` are those that the client sees.
 
-    With `more_body`, `body` is empty and the parts are to be asked for.
+    With `more_body`, `body` is empty and the parts are to be asked for. `path` is decoded, `raw_path` as it was sent.
     """
 
     method: str
@@ -31,6 +33,7 @@ class HttpCall(msgspec.Struct, array_like=True, frozen=True):
     body: bytes
     client: str
     more_body: bool = False
+    raw_path: bytes = b""
 
 
 class HttpReply(msgspec.Struct, array_like=True, frozen=True):
@@ -47,6 +50,13 @@ class BodyPart(msgspec.Struct, array_like=True, frozen=True):
 
     data: bytes
     more: bool
+
+
+def cors_headers(origins: Iterable[str], origin: bytes | None) -> list[tuple[bytes, bytes]]:
+    """Return what a CORS rule adds to every response, errors included, for pages of an origin that it names."""
+    if origin is None or not any(each == "*" or each.encode() == origin for each in origins):
+        return []
+    return [(b"access-control-allow-origin", origin), (b"vary", b"origin")]
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -32,6 +32,7 @@ from convexpy.errors import Error
 from convexpy.files import open_blob_store
 from convexpy.http import ApiApp, SiteApp
 from convexpy.http.access_log import AccessLog
+from convexpy.http.forwarded import ForwardedHeaders
 from convexpy.http.request_guard import RequestGuard
 from convexpy.limits import Knobs
 from convexpy.persistence import disk_refusal, sqlite_refusal
@@ -45,6 +46,8 @@ from convexpy.serve.options import ServeOptions, parse
 from convexpy.serve.tls import check_tls
 
 EXIT_UNKNOWN_OUTCOME = 75
+LOOPBACK = ["127.0.0.0/8", "::1"]
+"""Proxies of a development server: a tunnel to it runs on the same machine."""
 CLOSE_AFTER_FAILURE_S = 20.0
 FORCED = {signal.SIGTERM: 143, signal.SIGINT: 130}
 GC_ALLOCATIONS = 20_000
@@ -226,12 +229,9 @@ class _Process:
             app = AccessLog(
                 app, lambda record: write({"ts": now_text(), "level": "INFO", "type": "access", **record})
             )
-        if self._options.trusted_proxy:
-            from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-
-            # Outermost, so that everything below sees the client's own address.
-            return ProxyHeadersMiddleware(app, trusted_hosts=self._options.trusted_proxy)  # type: ignore[arg-type,return-value]
-        return app
+        proxies = self._options.trusted_proxy or ([] if self._options.production else LOOPBACK)
+        # Outermost, so that everything below sees the client's own address.
+        return ForwardedHeaders(app, proxies) if proxies else app
 
     def _serve(self, server: Server, sock: socket.socket) -> None:
         self._servers.append((server, sock))
