@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from convexpy.client import AdminClient, PushFile, PushResult
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 def push_config(project: Project) -> dict[str, Any]:
     """Return the settings of the project that the server needs for a push."""
     return {"functionCase": project.config.function_case, "label": project.config.functions}
+
+
+def functions_folder(project: Project, warn: Callable[[str], None]) -> FunctionsFolder:
+    """Return the project's functions folder; what cannot be pushed is told to `warn`."""
+    return FunctionsFolder(
+        project.functions, label=project.config.functions, requirements=project.requirements, warn=warn
+    )
 
 
 def push_files(folder: FunctionsFolder, changed: tuple[str, ...] = ()) -> dict[str, PushFile]:
@@ -38,7 +46,5 @@ def push_once(run: Invocation, target: Target, client: AdminClient) -> PushResul
             "ConsentRequired", f'"{target.name}" is production: --push does not go there', failure.REFUSED
         )
     project = run.project
-    files = push_files(
-        FunctionsFolder(project.functions, label=project.config.functions, requirements=project.requirements)
-    )
+    files = push_files(functions_folder(project, run.output.warn))
     return client.push(files, push_config(project))

@@ -159,17 +159,15 @@ def _check_address(address: str) -> None:
 
 def _push_file(folder: Path, run: Invocation) -> int:
     """Return a descriptor, open for children, of a file that holds the push."""
-    from convexpy.project import FunctionsFolder, find_project
-    from convexpy_cli.pushing import push_config, push_files
+    from convexpy.project import find_project
+    from convexpy_cli.pushing import functions_folder, push_config, push_files
 
     if not folder.is_dir():
         raise failure.Failure("ProjectNotFound", f"--push {folder}: no such folder", failure.CONFIGURATION)
     project = find_project(folder)
     for warning in project.warnings:
         run.output.warn(warning)
-    files = push_files(
-        FunctionsFolder(project.functions, label=project.config.functions, requirements=project.requirements)
-    )
+    files = push_files(functions_folder(project, run.output.warn))
     if not files:
         raise failure.Failure(
             "ProjectNotFound",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from convexpy.client import AdminClient, PushFile
 from convexpy.errors import Error
 from convexpy.errors.exit_codes import exit_code_of
-from convexpy.project import FunctionsFolder, Target, read_env_file
+from convexpy.project import Target, read_env_file
 from convexpy_cli import failure, targets
 from convexpy_cli.deploying import checks, github, plan_text
 from convexpy_cli.deploying.build import build_variables, run_build
@@ -22,7 +22,7 @@ from convexpy_cli.deploying.surroundings import (
     variables_read,
 )
 from convexpy_cli.deploying.switch import Switch
-from convexpy_cli.pushing import push_config, push_files
+from convexpy_cli.pushing import functions_folder, push_config, push_files
 from convexpy_cli.settings import flag_from_environment
 
 if TYPE_CHECKING:
@@ -138,11 +138,7 @@ class _Deploy:
         parts = [target.name, kind, target.url, client.version(), self._commit.short, self._commit.branch]
         run.output.note(" · ".join(part for part in dict.fromkeys(parts) if part))
         project = run.project
-        files = push_files(
-            FunctionsFolder(
-                project.functions, label=project.config.functions, requirements=project.requirements
-            )
-        )
+        files = push_files(functions_folder(project, run.output.warn))
         request = self._request(target, files)
         planned = self._plan(client, files, request)
         start = planned["from"]

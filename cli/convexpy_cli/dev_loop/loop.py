@@ -123,7 +123,7 @@ class Loop:
         poll = needs_polling(self._project.functions, setting)
         if poll and setting == "auto":
             self._invocation.output.note("this file system does not tell about changes: files are polled")
-        return Watcher(self._project, self.send, poll=poll)
+        return Watcher(self._project, self.send, self._invocation.output.warn, poll=poll)
 
     def _make_consenting(self) -> ConsentingPush:
         def hold(asking: bool) -> None:

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from convexpy.errors import ProjectError
-from convexpy.project import FunctionsFolder, Project, is_pushed
+from convexpy.project import Project, is_pushed
 from convexpy_cli import failure
 from convexpy_cli.dev_loop.states import FilesBroken, FilesChanged, Snapshot
-from convexpy_cli.pushing import push_files
+from convexpy_cli.pushing import functions_folder, push_files
 
 QUIET_MS = 10
 GROUP_MS = 50
+RESTART_S_MIN = 0.5
+RESTART_S_MAX = 30.0
 # File systems that do not tell about changes made on their other side.
 _REMOTE_FILE_SYSTEMS = {"9p", "cifs", "smb3", "smbfs", "nfs", "nfs4", "vboxsf", "fuse.sshfs", "drvfs"}
 
@@ -28,13 +31,18 @@ class Watcher:
     """Looks at a project's files when the system says that something changed, in threads of its own."""
 
     def __init__(
-        self, project: Project, report: Callable[[FilesChanged | FilesBroken], None], *, poll: bool
+        self,
+        project: Project,
+        report: Callable[[FilesChanged | FilesBroken], None],
+        warn: Callable[[str], None],
+        *,
+        poll: bool,
     ) -> None:
         self._project = project
-        self._folder = FunctionsFolder(
-            project.functions, label=project.config.functions, requirements=project.requirements
-        )
+        self._folder = functions_folder(project, warn)
         self._report = report
+        self._warn = warn
+        self._warned: set[str] = set()
         self._poll = poll
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -57,7 +65,7 @@ class Watcher:
         """Begin to watch."""
         root = self._project.root
         folders = [self._project.functions, *(root / extra for extra in self._project.config.watch_extra)]
-        self._spawn([folder for folder in folders if folder.exists()], recursive=True)
+        self._spawn(folders, recursive=True)
         # The folder and not its files: an atomic save replaces the file that would be watched.
         self._spawn([root], recursive=False)
 
@@ -68,17 +76,51 @@ class Watcher:
             thread.join(timeout=5.0)
 
     def _spawn(self, folders: list[Path], *, recursive: bool) -> None:
-        if not folders:
-            return
         thread = threading.Thread(
-            target=self._watch, args=(folders, recursive), daemon=True, name="watch files"
+            target=self._watch_on, args=(folders, recursive), daemon=True, name="watch files"
         )
         thread.start()
         self._threads.append(thread)
 
-    def _watch(self, folders: list[Path], recursive: bool) -> None:
+    def _watch_on(self, folders: list[Path], recursive: bool) -> None:
+        """Watch until told to stop: a watcher that fails is named, and started again."""
+        delay_s = RESTART_S_MIN
+        while not self._stop.is_set():
+            began = time.monotonic()
+            places = _places(folders)
+            try:
+                self._watch(folders, recursive, places)
+            except Exception as error:  # noqa: BLE001 - whatever it was, the next save must be seen
+                self._warn_once(f"watching files failed, starting again: {type(error).__name__}: {error}")
+                if time.monotonic() - began > 10 * RESTART_S_MAX:
+                    delay_s = RESTART_S_MIN
+                self._stop.wait(delay_s)
+                delay_s = min(2 * delay_s, RESTART_S_MAX)
+            if not self._stop.is_set():
+                # What happened between two watchers has no event.
+                self._look_again()
+
+    def _warn_once(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            self._warn(text)
+
+    def _look_again(self) -> None:
+        try:
+            self.look(())
+        except OSError as error:
+            self._warn_once(f"reading files failed, trying again: {error}")
+            self._stop.wait(RESTART_S_MIN)
+
+    def _watch(self, folders: list[Path], recursive: bool, places: list[tuple[int, int] | None]) -> None:
+        """Watch until told to stop, or until a folder is not the one from before: the system watches what was there."""
         from watchfiles import watch
 
+        all_folders = folders
+        folders = [folder for folder, place in zip(folders, places, strict=True) if place is not None]
+        if not folders:
+            self._stop.wait(RESTART_S_MIN)
+            return
         changes = watch(
             *folders,
             watch_filter=(lambda _, path: self._is_source(path))
@@ -91,9 +133,13 @@ class Watcher:
             recursive=recursive,
             force_polling=self._poll or None,
             raise_interrupt=False,
+            yield_on_timeout=True,
         )
         for group in changes:
-            self.look(path for _, path in group)
+            if group:
+                self.look(path for _, path in group)
+            if _places(all_folders) != places:
+                return
 
     def look(self, paths: Iterable[str]) -> None:
         """Report a new snapshot if any content differs from the last one. `paths` are read in any case."""
@@ -132,6 +178,18 @@ class Watcher:
             return file.read_bytes() if file else None
         except OSError:
             return None
+
+
+def _places(folders: list[Path]) -> list[tuple[int, int] | None]:
+    """Return which folder of the file system each is; None for one that is not there."""
+    places: list[tuple[int, int] | None] = []
+    for folder in folders:
+        try:
+            found = folder.stat()
+            places.append((found.st_dev, found.st_ino))
+        except OSError:
+            places.append(None)
+    return places
 
 
 def needs_polling(folder: Path, setting: str | bool) -> bool:

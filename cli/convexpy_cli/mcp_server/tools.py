@@ -159,11 +159,10 @@ def _schema_diff(run: Invocation, client: AdminClient) -> Any:
 
 
 def _push(run: Invocation, client: AdminClient) -> Any:
-    from convexpy.project import FunctionsFolder
     from convexpy_cli import pushing
 
     project = run.project
-    files = pushing.push_files(FunctionsFolder(project.functions, label=project.config.functions))
+    files = pushing.push_files(pushing.functions_folder(project, run.output.warn))
     pushed = client.push(files, pushing.push_config(project))
     return {"version": pushed.version, "changes": pushed.changes, "warnings": pushed.warnings}
 

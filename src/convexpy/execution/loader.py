@@ -75,6 +75,8 @@ def module_paths(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(folder.rglob("*.py")):
         relative = path.relative_to(folder)
+        if not path.is_file() or not relative.as_posix().isprintable():
+            continue  # a link to nothing, a pipe, a name that is not UTF-8: not pushed either
         if any(part.startswith((".", "_")) and part != "__init__.py" for part in relative.parts):
             continue
         name = relative.name

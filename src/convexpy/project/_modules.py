@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+import stat
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from convexpy.errors import ProjectError, SourceLocation
+from convexpy.printable import one_line
 
 _IGNORED_FOLDERS = {"node_modules", "venv"}
 _EDITOR_SUFFIXES = ("~", ".swp", ".swx", ".swo", ".tmp", ".bak", ".orig", ".pyc", ".pyo")
@@ -46,11 +48,21 @@ class FunctionsFolder:
 
     Whether a file changed is told by size, time and inode; `scan(changed=…)` reads the named files in any
     case, for two saves within one tick of the file system's clock look alike. `requirements` is pushed as the folder's
-    `requirements.txt`, in place of one that is there.
+    `requirements.txt`, in place of one that is there. What cannot be pushed (a link to nothing, a socket, a file that
+    cannot be read) is left out, and told to `warn` once.
     """
 
-    def __init__(self, folder: Path, *, label: str | None = None, requirements: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        label: str | None = None,
+        requirements: Path | None = None,
+        warn: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self.folder = folder
+        self._warn = warn
+        self._left_out: dict[str, str] = {}
         self._requirements = requirements
         self.label = label or folder.name
         self._known: dict[str, tuple[tuple[int, int, int], SourceFile]] = {}
@@ -64,8 +76,9 @@ class FunctionsFolder:
         """
         suspects = {os.path.abspath(path) for path in changed}  # noqa: PTH100 - no Path objects on the hot path
         found: dict[str, tuple[tuple[int, int, int], SourceFile]] = {}
-        for relative, path, stat in sorted(self._walk(str(self.folder), "")):
-            mark = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        left_out: dict[str, str] = {}
+        for relative, path, state in sorted(self._walk(str(self.folder), "", left_out, ())):
+            mark = (state.st_mtime_ns, state.st_size, state.st_ino)
             known = self._known.get(relative)
             if known is not None and known[0] == mark and path not in suspects:
                 found[relative] = known
@@ -74,29 +87,56 @@ class FunctionsFolder:
                 content = Path(path).read_bytes()
             except FileNotFoundError:
                 continue
+            except OSError as error:
+                left_out[relative] = str(error.strerror)
+                continue
             found[relative] = (mark, SourceFile(hashlib.sha256(content).hexdigest(), content))
         if self._requirements is not None:
             found["requirements.txt"] = ((0, 0, 0), _read_requirements(self._requirements))
             found = dict(sorted(found.items()))
         self._known = found
+        for relative, reason in left_out.items():
+            if self._left_out.get(relative) != reason:
+                self._warn(f"{self.label}/{one_line(relative)} is not pushed: {reason}")
+        self._left_out = left_out
         self._check_twins(found)
         return {relative: file for relative, (_, file) in found.items()}
 
-    def _walk(self, folder: str, prefix: str) -> Iterable[tuple[str, str, os.stat_result]]:
+    def _walk(
+        self, folder: str, prefix: str, left_out: dict[str, str], above: tuple[tuple[int, int], ...]
+    ) -> Iterator[tuple[str, str, os.stat_result]]:
+        """Yield path, absolute path and state of every file; `above` are the folders around, to notice links to them."""
         try:
+            place = os.stat(folder)  # noqa: PTH116 - no Path objects on the hot path
             entries = list(os.scandir(folder))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
+            return  # it has just vanished
+        except OSError as error:
+            left_out[prefix] = str(error.strerror)
+            return
+        here = (place.st_dev, place.st_ino)
+        if here in above:
+            left_out[prefix] = "it is a link to a folder that it is in"
             return
         for entry in entries:
             relative = prefix + entry.name
-            if entry.is_dir():
-                if is_pushed(f"{relative}/x.py"):
-                    yield from self._walk(entry.path, relative + "/")
-            elif is_pushed(relative):
-                try:
-                    yield relative, os.path.abspath(entry.path), entry.stat()  # noqa: PTH100
-                except FileNotFoundError:
+            try:
+                is_folder = entry.is_dir()
+                if not is_pushed(f"{relative}/x.py" if is_folder else relative):
                     continue
+                if not _is_text(entry.name):
+                    left_out[relative] = "its name is not UTF-8"
+                elif is_folder:
+                    yield from self._walk(entry.path, relative + "/", left_out, (*above, here))
+                elif stat.S_ISREG((found := entry.stat()).st_mode):
+                    yield relative, os.path.abspath(entry.path), found  # noqa: PTH100
+                else:
+                    left_out[relative] = "it is not a regular file"
+            except FileNotFoundError:
+                if entry.is_symlink():
+                    left_out[relative] = "it is a link to nothing"
+            except OSError as error:
+                left_out[relative] = str(error.strerror)
 
     def _check_twins(self, files: Iterable[str]) -> None:
         modules = {path for path in files if path.endswith(".py")}
@@ -115,6 +155,14 @@ class FunctionsFolder:
                     location=SourceLocation(file, 1),
                     hint=f"move the functions of {file} to {file[:-3]}/__init__.py",
                 )
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _read_requirements(file: Path) -> SourceFile:

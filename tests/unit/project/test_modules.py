@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -103,3 +106,81 @@ def test_requirements_from_elsewhere_are_pushed_as_the_folders_own(tmp_path: Pat
     assert files["requirements.txt"].content == b"wanted"
     with pytest.raises(ProjectError, match=r"gone\.txt"):
         FunctionsFolder(folder, requirements=tmp_path / "gone.txt").scan()
+
+
+def test_what_cannot_be_pushed_is_named_once_and_the_rest_is_pushed(tmp_path: Path) -> None:
+    folder, told = tmp_path / "convex", []
+    (folder / "sub").mkdir(parents=True)
+    (folder / "good.py").write_text("x = 1\n")
+    (folder / "sub" / "good.py").write_text("x = 1\n")
+    (folder / "dangling.py").symlink_to(tmp_path / "nothing")
+    (folder / "loop.py").symlink_to(folder / "loop.py")
+    (folder / "around").symlink_to(folder)
+    (folder / "sub" / "up").symlink_to(folder)
+    (folder / "linked").symlink_to(folder / "sub")
+    os.mkfifo(folder / "pipe.py")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.path.relpath(folder / "socket.py"))
+        (folder / os.fsdecode(b"na\xffme.py")).write_text("")
+        files = FunctionsFolder(folder, warn=told.append)
+        assert list(files.scan()) == ["good.py", "linked/good.py", "sub/good.py"]
+        assert sorted(text.partition(" is not pushed: ")[0] for text in told) == [
+            "convex/around/", "convex/dangling.py", "convex/linked/up/", "convex/loop.py", "convex/na\\udcffme.py",
+            "convex/pipe.py", "convex/socket.py", "convex/sub/up/",
+        ]  # fmt: skip
+        assert "convex/dangling.py is not pushed: it is a link to nothing" in told
+        assert "convex/pipe.py is not pushed: it is not a regular file" in told
+        told.clear()
+        files.scan()
+        assert told == []
+        (folder / "dangling.py").unlink()
+        files.scan()
+        (folder / "dangling.py").symlink_to(tmp_path / "nothing")
+        files.scan()
+        assert told == ["convex/dangling.py is not pushed: it is a link to nothing"]
+
+
+@pytest.mark.parametrize("broken", ["open", "scandir"])
+def test_what_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    (tmp_path / "good.py").write_text("x = 1\n")
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "a.py").write_text("")
+    read_bytes, scandir = Path.read_bytes, os.scandir
+
+    def refuse(path: Any) -> None:
+        if "secret" in str(path):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    def reading(path: Path) -> bytes:
+        refuse(path)
+        return read_bytes(path)
+
+    def scanning(path: str) -> Any:
+        refuse(path)
+        return scandir(path)
+
+    if broken == "open":
+        monkeypatch.setattr(Path, "read_bytes", reading)
+    else:
+        monkeypatch.setattr(os, "scandir", scanning)
+    told: list[str] = []
+    assert list(FunctionsFolder(tmp_path, label="convex", warn=told.append).scan()) == ["good.py"]
+    assert told == [f"convex/secret/{'a.py' if broken == 'open' else ''} is not pushed: Permission denied"]
+
+
+def test_a_folder_that_vanishes_while_it_is_read_is_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "good.py").write_text("")
+    (tmp_path / "sub").mkdir()
+    scandir = os.scandir
+
+    def scanning(path: str) -> Any:
+        if str(path).endswith("sub"):
+            (tmp_path / "sub").rmdir()
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scanning)
+    told: list[str] = []
+    assert list(FunctionsFolder(tmp_path, warn=told.append).scan()) == ["good.py"]
+    assert told == []
