@@ -29,6 +29,7 @@ from convexpy.project import (
 from convexpy_cli import failure, notices, showing
 from convexpy_cli.output import masking
 from convexpy_cli.prompts import line_of_stdin
+from convexpy_cli.readable import commit_text
 
 if TYPE_CHECKING:
     from convexpy_cli.invocation import Invocation
@@ -342,5 +343,5 @@ def history_cells(entry: dict[str, Any]) -> list[str]:
     moment = (
         "-" if at is None else datetime.fromtimestamp(at / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     )
-    where = " ".join(part for part in (entry["commit"][:7], entry["branch"]) if part)
+    where = " ".join(part for part in (commit_text(entry), entry["branch"]) if part)
     return [f"{entry['version']}", moment, entry["actor"] or "-", where or "-", entry["message"] or "-"]

@@ -11,6 +11,7 @@ from convexpy.project import LocalDeployment, Target
 from convexpy_cli import failure, showing, targets
 from convexpy_cli.about import PROTOCOL_VERSION
 from convexpy_cli.main import version_text
+from convexpy_cli.readable import commit_text
 
 if TYPE_CHECKING:
     from convexpy_cli.invocation import Invocation
@@ -78,6 +79,7 @@ def _document(target: Target, version: str, latency_ms: float, found: dict[str, 
         "live": {
             "version": live["version"],
             "commit": live["commit"] or None,
+            "dirty": live.get("dirty", False),
             "pushedAt": live["pushedAt"],
             "by": live["actor"] or None,
             "message": live.get("message") or None,
@@ -99,7 +101,7 @@ def _lines(target: Target, document: dict[str, Any]) -> list[str]:
         for part in (
             _moment(live["pushedAt"]),
             live["by"] or "",
-            (live["commit"] or "")[:7],
+            commit_text(live),
             live["message"] or "",
         )
         if part

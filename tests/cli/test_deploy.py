@@ -254,6 +254,8 @@ def test_guards(remote: ServerProcess, run: Any, project: Path, monkeypatch: pyt
     monkeypatch.delenv("VERCEL_ENV")
     (project / "convexpy.toml").write_text('[project]\nname = "app"\n[deploy]\nrequire-clean-git = true\n')
     assert run(*BARE, "--json", expect=9).error()["code"] == "GitNotClean"
+    notes = project / "convex" / "notes.py"
+    notes.write_text(notes.read_text() + "\n# committed\n")
     for command in (
         ["init", "-q"],
         ["add", "."],
@@ -263,8 +265,15 @@ def test_guards(remote: ServerProcess, run: Any, project: Path, monkeypatch: pyt
     run(*BARE)
     newest = run("deployment", "history", "--json").json()[0]
     assert len(newest["commit"]) in (0, 40)
-    (project / "convex" / "new.py").write_text("")
+    assert (newest["commit"] != "", newest["dirty"]) == (True, False)
+    (project / "convex" / "new.py").write_text("x = 1\n")
     assert run(*BARE, "--json", expect=9).error()["code"] == "GitNotClean"
+    (project / "convexpy.toml").write_text('[project]\nname = "app"\n')
+    run(*BARE)
+    newest = run("deployment", "history", "--json").json()[0]
+    assert newest["dirty"] is True
+    assert f"{newest['commit'][:7]} with changes" in run("deployment", "history").stdout
+    assert "with changes" in run("status").stdout
 
 
 def test_what_is_not_there_says_so(run: Any, project: Path) -> None:

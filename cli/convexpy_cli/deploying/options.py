@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from convexpy_cli.readable import commit_text
+
 
 @dataclass(frozen=True, kw_only=True)
 class DeployOptions:
@@ -53,5 +55,5 @@ class Progress:
 
 def version_text(live: Mapping[str, Any]) -> str:
     """Return `version 7 (9bd0e77)`."""
-    commit = (live.get("commit") or "")[:7]
+    commit = commit_text(live)
     return f"version {live['version']}" + (f" ({commit})" if commit else "")

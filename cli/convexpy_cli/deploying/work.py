@@ -23,6 +23,7 @@ from convexpy_cli.deploying.surroundings import (
 )
 from convexpy_cli.deploying.switch import Switch
 from convexpy_cli.pushing import functions_folder, push_config, push_files
+from convexpy_cli.readable import commit_text
 from convexpy_cli.settings import flag_from_environment
 
 if TYPE_CHECKING:
@@ -173,6 +174,7 @@ class _Deploy:
             "actor": options.actor or current_actor(project.root),
             "commit": self._commit.sha,
             "branch": self._commit.branch,
+            "dirty": self._commit.clean is False,
         }
         return {
             "places": places,
@@ -222,10 +224,10 @@ class _Deploy:
     def _show(self, target: Target, changes: Sequence[Mapping[str, Any]], start: Mapping[str, Any]) -> None:
         if self._run.settings.machine or self._run.settings.quiet:
             return
-        before = (start.get("commit") or "")[:7] or f"version {start['version']}"
-        after = self._commit.short or "this folder"
-        if self._commit.clean is False:
-            after += " with changes"
+        before = commit_text(start) or f"version {start['version']}"
+        after = (
+            commit_text({"commit": self._commit.sha, "dirty": self._commit.clean is False}) or "this folder"
+        )
         given = frozenset(
             change["consent"] for change in changes if change["consent"] and self._covers(change["consent"])
         )

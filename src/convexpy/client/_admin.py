@@ -316,7 +316,7 @@ class AdminClient:
         return list(self._transport.request("GET", path)["functions"])
 
     def history(self, limit: int = 50) -> list[dict[str, Any]]:
-        """Return the pushes, the newest first: `version state pushedAt message actor commit branch`."""
+        """Return the pushes, the newest first: `version state pushedAt message actor commit branch dirty`."""
         return list(self._transport.request("GET", f"/api/convexpy/history?limit={limit}")["pushes"])
 
     def status(self) -> dict[str, Any]:

@@ -59,12 +59,13 @@ def stage_indexes(description: dict[str, Any], config: PushConfig) -> None:
 
 
 class PushNote(msgspec.Struct, rename="camel", frozen=True):
-    """Who pushed what and why, for the history."""
+    """Who pushed what and why, for the history. `dirty`: files differed from the commit."""
 
     message: str = ""
     actor: str = ""
     commit: str = ""
     branch: str = ""
+    dirty: bool = False
 
 
 class VariableChange(msgspec.Struct):
@@ -318,9 +319,11 @@ class Pusher:
         self._deployment.in_background(self._forget_sources(leftovers))
 
     def _pushed(self, note: PushNote) -> dict[str, Any]:
-        """Return the entry of the history: `pushedAt message actor commit branch`."""
-        texts = {name: str(text)[:NOTE_LENGTH_MAX] for name, text in msgspec.to_builtins(note).items()}
-        return {"pushedAt": self._deployment.clock.now_ns() / 1e6, **texts}
+        """Return the entry of the history: `pushedAt message actor commit branch dirty`."""
+        texts = {
+            name: getattr(note, name)[:NOTE_LENGTH_MAX] for name in ("message", "actor", "commit", "branch")
+        }
+        return {"pushedAt": self._deployment.clock.now_ns() / 1e6, **texts, "dirty": note.dirty}
 
     def _misfit(self) -> PushRejected:
         return PushRejected(

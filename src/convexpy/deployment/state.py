@@ -25,7 +25,7 @@ class ActiveVersion:
     modules: dict[str, str] = field(default_factory=dict)
     config: PushConfig = field(default_factory=PushConfig)
     pushed: dict[str, Any] = field(default_factory=dict[str, Any])
-    """`pushedAt` (milliseconds), `message actor commit branch`, as far as known."""
+    """`pushedAt` (milliseconds), `message actor commit branch dirty`, as far as known."""
 
 
 @dataclass

@@ -62,6 +62,7 @@ class DeploymentApi:
                     "version": active.version,
                     "pushedAt": None,
                     "commit": "",
+                    "dirty": False,
                     "actor": "",
                     **active.pushed,
                 },

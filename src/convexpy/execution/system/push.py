@@ -122,8 +122,10 @@ def _end_older_versions(context: CallContext) -> None:
 
 
 def history(context: CallContext, args: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the pushed versions, the newest first: `version state pushedAt message actor commit branch`."""
-    empty: dict[str, Any] = {"pushedAt": None, "message": "", "actor": "", "commit": "", "branch": ""}
+    """Return the pushed versions, the newest first: `version state pushedAt message actor commit branch dirty`."""
+    empty: dict[str, Any] = {
+        "pushedAt": None, "message": "", "actor": "", "commit": "", "branch": "", "dirty": False,
+    }  # fmt: skip
     found: list[dict[str, Any]] = [
         {"version": document["number"], "state": document["state"], **empty, **document.get("pushed", {})}
         for document in context.transaction.stream(QueryPlan("_versions", system=True))
