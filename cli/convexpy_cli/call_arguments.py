@@ -6,12 +6,10 @@ import base64
 import json
 import re
 import struct
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from convexpy_cli import failure, table
+from convexpy_cli import failure, table, texts
 
 _PAIR = re.compile(r"([A-Za-z_$][\w$.-]*)(:=|=)(.*)", re.DOTALL)
 
@@ -105,13 +103,10 @@ def _example(fields: Mapping[str, Any] | None) -> str | None:
 
 def _whole_object(word: str) -> dict[str, Any]:
     if word == "-":
-        text, where = sys.stdin.read(), "stdin"
+        text, where = texts.of_stdin(), "stdin"
     elif word.startswith("@"):
         where = word[1:]
-        try:
-            text = Path(where).read_text(encoding="utf-8")
-        except OSError as error:
-            raise failure.usage(f"{where}: {error.strerror}") from error
+        text = texts.of_file(where)
     else:
         text, where = word, "the arguments"
     value = _json(text, where)

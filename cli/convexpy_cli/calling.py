@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convexpy.printable import json_printable
-from convexpy_cli import call_arguments, failure, log_lines
+from convexpy_cli import call_arguments, failure, log_lines, texts
 from convexpy_cli.output.json import dumps
 
 if TYPE_CHECKING:
@@ -26,9 +25,11 @@ def identity_of(text: str | None) -> dict[str, Any] | None:
     """
     if text is None:
         return None
+    if text.startswith("@"):
+        text = texts.of_file(text[1:])
     try:
-        identity = json.loads(Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text)
-    except (OSError, ValueError) as error:
+        identity = json.loads(text)
+    except ValueError as error:
         raise failure.usage(f"--identity: {error}") from error
     if not isinstance(identity, dict):
         raise failure.usage("--identity is one JSON object", '{"subject": "user1", "issuer": "https://…"}')

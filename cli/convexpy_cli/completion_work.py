@@ -73,7 +73,9 @@ def install(run: Invocation, shell: str) -> Path:
     text = _without_block(file)
     separator = "" if not text or text.endswith("\n") else "\n"
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(f"{text}{separator}{BEGIN}\n{source}\n{END}\n", encoding="utf-8")
+    file.write_text(
+        f"{text}{separator}{BEGIN}\n{source}\n{END}\n", encoding="utf-8", errors="surrogateescape"
+    )
     return file
 
 
@@ -85,15 +87,15 @@ def uninstall(shell: str) -> Path:
         return file
     script_file(shell).unlink(missing_ok=True)
     if file.is_file():
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8", errors="surrogateescape")
         kept = _without_block(file)
         if kept != text:
-            file.write_text(kept, encoding="utf-8")
+            file.write_text(kept, encoding="utf-8", errors="surrogateescape")
     return file
 
 
 def _without_block(file: Path) -> str:
-    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    text = file.read_text(encoding="utf-8", errors="surrogateescape") if file.is_file() else ""
     head, begin, rest = text.partition(BEGIN + "\n")
     if not begin or END not in rest:
         return text

@@ -8,12 +8,11 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convexpy.client import DataClient, DocumentQuery
 from convexpy.printable import printable
-from convexpy_cli import call_arguments, failure, table
+from convexpy_cli import call_arguments, failure, table, texts
 from convexpy_cli.output.json import dumps
 from convexpy_cli.readable import size_text
 
@@ -205,14 +204,12 @@ def documents_of(text: str) -> list[dict[str, Any]]:
         Failure: it is neither (exit 2).
     """
     where = "stdin" if text == "-" else text[1:] if text.startswith("@") else "the document"
+    if text == "-":
+        text = texts.of_stdin()
+    elif text.startswith("@"):
+        text = texts.of_file(where)
     try:
-        if text == "-":
-            text = sys.stdin.read()
-        elif text.startswith("@"):
-            text = Path(where).read_text(encoding="utf-8")
         value = json.loads(text)
-    except OSError as error:
-        raise failure.usage(f"{where}: {error.strerror}") from error
     except ValueError as error:
         raise failure.usage(f"{where}: not valid JSON: {error}", '{"body": "hi"}') from error
     documents = value if isinstance(value, list) else [value]

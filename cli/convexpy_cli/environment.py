@@ -6,12 +6,11 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convexpy.client import DeploymentError
 from convexpy.project import parse_env, quote_value
-from convexpy_cli import failure
+from convexpy_cli import failure, texts
 from convexpy_cli.invocation import Invocation
 from convexpy_cli.readable import local_time
 
@@ -96,7 +95,7 @@ def wanted(run: Invocation, name: str | None, value: str | None, from_file: str 
         return {name: _without_newline(read(from_file))}
     if run.prompts.allowed():
         return {name: run.prompts.secret(f"Value of {name}", answered_by="convexpy env set NAME VALUE")}
-    piped = "" if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty() else sys.stdin.read()
+    piped = "" if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty() else texts.of_stdin()
     if not piped:
         raise failure.Failure(
             "InputRequired",
@@ -158,12 +157,9 @@ def read(file: str) -> str:
 
     Raises:
         Failure: it can't be read (exit 2).
+        TextUnreadable: it is no text in its encoding.
     """
-    try:
-        with Path(file).open(encoding="utf-8", newline="") as source:
-            return source.read()
-    except OSError as error:
-        raise failure.usage(f"{file}: {error.strerror}") from error
+    return texts.of_file(file)
 
 
 def _without_newline(text: str) -> str:

@@ -15,6 +15,7 @@ def pull(run: Invocation, variables: Mapping[str, str], file: str, *, replace: b
 
     Raises:
         Failure: it can't be read or written (exit 1).
+        TextUnreadable: it is no text in its encoding.
     """
     path = Path(file)
     try:
@@ -31,9 +32,8 @@ def pull(run: Invocation, variables: Mapping[str, str], file: str, *, replace: b
         if wanted:
             path.touch(mode=0o600, exist_ok=True)
             update_env_file(path, wanted)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
-        raise failure.Failure("FileNotWritable", f"{file}: {reason}", failure.FAILED) from error
+    except OSError as error:
+        raise failure.Failure("FileNotWritable", f"{file}: {error.strerror}", failure.FAILED) from error
     run.output.result({"path": file, **changes.to_json(), "kept": kept})
     summary = changes.summary() + (f", {len(kept)} left alone (--replace-existing)" if kept else "")
     run.output.step("ok", f"{file}: {summary}")

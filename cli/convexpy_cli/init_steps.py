@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from convexpy.errors.texts import TextUnreadable, read_text
 from convexpy.project import Scaffold, SignIn
 from convexpy_cli import failure
 
@@ -115,7 +116,7 @@ def _missing_packages(wanted: bytes, present: Path) -> list[str]:
 def dependencies(file: Path) -> set[str] | None:
     """Return the names of all packages in a `package.json`; None if there is no readable one."""
     try:
-        package: Any = json.loads(file.read_text(encoding="utf-8"))
+        package: Any = json.loads(read_text(file))
         return {*package.get("dependencies", {}), *package.get("devDependencies", {})}
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (OSError, ValueError, AttributeError, TypeError, TextUnreadable):
         return None

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from convexpy.client import Evaluated, Evaluator, FunctionFailed
-from convexpy_cli import failure
+from convexpy_cli import failure, texts
 from convexpy_cli.output.json import dumps
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def start(run: Invocation, target: Target, client: AdminClient, code: str | None
 
 
 def _piped() -> str:
-    source = "" if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty() else sys.stdin.read()
+    source = "" if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty() else texts.of_stdin()
     if not source.strip():
         raise failure.Failure(
             "InputRequired",

@@ -72,7 +72,7 @@ def _untrack(project: Project, name: str) -> None:
 
 def _ignore(project: Project, name: str) -> None:
     file = project.root / ".gitignore"
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
     if name in text.splitlines():
         return
     separator = "" if not text or text.endswith("\n") else "\n"

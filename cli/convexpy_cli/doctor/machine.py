@@ -14,6 +14,7 @@ from pathlib import Path
 
 import tomli
 
+from convexpy.errors.texts import read_text
 from convexpy.project import user_folder
 from convexpy_cli import updating
 from convexpy_cli.about import install_method
@@ -102,7 +103,7 @@ def credentials(_scene: Scene) -> Iterator[Finding]:
     if not file.is_file():
         yield skip("credentials", "no keys are remembered")
         return
-    tomli.loads(file.read_text(encoding="utf-8"))
+    tomli.loads(read_text(file, only_utf8=True))
     if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
         yield fail(
             "credentials",

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from convexpy.errors.texts import read_text
 from convexpy.project import (
     DEFAULT_PORTS,
     Config,
@@ -98,7 +99,7 @@ def _written(file: Path | None) -> dict[str, int]:
     """Return the keys that a configuration sets, with their lines."""
     found: dict[str, int] = {}
     section = ""
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines() if file else (), 1):
+    for number, line in enumerate(read_text(file, only_utf8=True).splitlines() if file else (), 1):
         header = re.match(r"\s*\[([^\]]+)\]", line)
         key = re.match(r"\s*([\w.-]+)\s*=", line)
         if header:
@@ -111,7 +112,7 @@ def _written(file: Path | None) -> dict[str, int]:
 def required_version(scene: Scene) -> Iterator[Finding]:
     """Whether this convexpy is one that the project wants."""
     file = _project(scene).config.file
-    text = file.read_text(encoding="utf-8") if file else ""
+    text = read_text(file, only_utf8=True) if file else ""
     found = re.search(r"""^\s*requires-convexpy\s*=\s*["']([^"']*)["']""", text, re.MULTILINE)
     if found is None:
         yield skip("requires", "the project does not say which convexpy it wants")

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from convexpy.errors.texts import read_text
 from convexpy_cli import failure
 
 FILES = {
@@ -30,7 +31,7 @@ def written(client: str, root: Path) -> Path:
     name, key = FILES[client]
     file = root / name
     try:
-        document = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        document = json.loads(read_text(file)) if file.is_file() else {}
         document.setdefault(key, {}).update(entry(client)[key])
     except (ValueError, AttributeError) as error:
         raise failure.Failure(

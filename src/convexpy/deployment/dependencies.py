@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from convexpy.errors import ProjectError, SourceLocation
+from convexpy.errors.texts import decode_text
 from convexpy.execution.packages import VARIABLE
 from convexpy.execution.starter import ENVIRONMENT_KEPT
 
@@ -159,7 +160,7 @@ class Dependencies:
 
 def _lines(file: Path) -> list[str]:
     try:
-        return [line.strip() for line in file.read_text(encoding="utf-8", errors="replace").splitlines()]
+        return [line.strip() for line in decode_text(file.read_bytes(), REQUIREMENTS).splitlines()]
     except FileNotFoundError:
         return []
 

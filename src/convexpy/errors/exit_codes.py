@@ -87,6 +87,7 @@ EXIT_CODES: dict[str, int] = {
     "ImportNotFound": 2,
     "ExportNotFound": 2,
     "UploadNotFound": 2,
+    "TextUnreadable": 2,
     "NewerFormat": 11,
     "ServerTooOld": 11,
     "CliTooOld": 11,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from convexpy.errors.texts import TextUnreadable, read_text
 from convexpy.project._env_file import read_env_file, update_env_file
 
 # A package of the front end → the prefix that its build lets through to the browser.
@@ -37,8 +38,8 @@ def write_client_env(root: Path, file: Path, url: str, site_url: str, deployment
 
 def _framework_prefix(root: Path) -> str:
     try:
-        package = json.loads((root / "package.json").read_text(encoding="utf-8"))
+        package = json.loads(read_text(root / "package.json"))
         used = {**package.get("dependencies", {}), **package.get("devDependencies", {})}
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (OSError, ValueError, AttributeError, TypeError, TextUnreadable):
         return ""
     return next((prefix for name, prefix in _PREFIXES if name in used), "")

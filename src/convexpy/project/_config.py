@@ -15,6 +15,7 @@ from typing import Any
 import tomli
 
 from convexpy.errors import ProjectError, SourceLocation
+from convexpy.errors.texts import read_text
 
 CONFIG_FILE = "convexpy.toml"
 
@@ -107,15 +108,15 @@ def read_config(root: Path) -> Config:
         raise _invalid(
             f"both {CONFIG_FILE} and [tool.convexpy] of pyproject.toml exist",
             SourceLocation(
-                "pyproject.toml", _line_of(pyproject.read_text(encoding="utf-8"), ["tool", "convexpy"], None)
+                "pyproject.toml", _line_of(read_text(pyproject, only_utf8=True), ["tool", "convexpy"], None)
             ),
             hint="keep one of them",
         )
     if own.is_file():
-        text = own.read_text(encoding="utf-8")
+        text = read_text(own, only_utf8=True)
         return _checked(_Source(own, text, ()), _parse(own.name, text))
     if section is not None:
-        text = pyproject.read_text(encoding="utf-8")
+        text = read_text(pyproject, only_utf8=True)
         return _checked(_Source(pyproject, text, ("tool", "convexpy")), section)
     return Config()
 
@@ -134,7 +135,7 @@ class _Source:
 def _tool_section(pyproject: Path) -> dict[str, Any] | None:
     if not pyproject.is_file():
         return None
-    text = pyproject.read_text(encoding="utf-8")
+    text = read_text(pyproject, only_utf8=True)
     if "tool.convexpy" not in text:
         return None
     section = _parse(pyproject.name, text).get("tool", {}).get("convexpy")

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import tomli
 
 from convexpy.errors import ProjectError, SourceLocation
+from convexpy.errors.texts import read_text
 from convexpy.project._toml_edit import add_table, checked_edit, remove_table
 from convexpy.runtime import PRIVATE_FOLDER, write_private
 
@@ -82,7 +83,7 @@ def forget_key(url: str, folder: Path | None = None) -> bool:
 def _edit(folder: Path | None, edit: Callable[[str], str], changes: dict[str, Any]) -> None:
     file = (folder or user_folder()) / "credentials.toml"
     meant = {**_read(file), **changes}
-    old = file.read_text(encoding="utf-8") if file.exists() else ""
+    old = read_text(file, only_utf8=True) if file.exists() else ""
     new = checked_edit(
         file, old, edit(old), {name: value for name, value in meant.items() if value is not None}
     )
@@ -98,7 +99,7 @@ def user_remotes(folder: Path | None = None) -> dict[str, dict[str, Any]]:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomli.loads(file.read_text(encoding="utf-8"))
+        return tomli.loads(read_text(file, only_utf8=True))
     except FileNotFoundError:
         return {}
     except tomli.TOMLDecodeError as error:

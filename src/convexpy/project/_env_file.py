@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from convexpy.errors.texts import decode_text, encoding_of, read_text
+
 _ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*")
 _DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _SINGLE = re.compile(r"'([^']*)'")
@@ -66,11 +68,14 @@ def parse_env(text: str) -> dict[str, str]:
 
 
 def read_env_file(file: Path) -> dict[str, str]:
-    """Return the variables of an env file; none if there is no such file."""
+    """Return the variables of an env file; none if there is no such file.
+
+    Raises:
+        TextUnreadable: it is no text in its encoding; says line and encoding.
+    """
     try:
-        # newline="" keeps the bytes: a PEM key with CRLF stays what it is.
-        with file.open(encoding="utf-8-sig", newline="") as source:
-            return parse_env(source.read())
+        # Line ends stay: a PEM key with CRLF stays what it is.
+        return parse_env(read_text(file))
     except FileNotFoundError:
         return {}
 
@@ -106,15 +111,18 @@ def edit_env(text: str, changes: Mapping[str, str | None]) -> str:
 
 
 def update_env_file(file: Path, changes: Mapping[str, str | None]) -> bool:
-    """Edit an env file in place; returns whether anything changed. A missing file is made if needed."""
+    """Edit an env file in place, in its encoding; returns whether anything changed. A missing file is made if needed.
+
+    Raises:
+        TextUnreadable: it is no text in its encoding; nothing is written.
+    """
     try:
-        with file.open(encoding="utf-8", newline="") as source:
-            old = source.read()
+        data = file.read_bytes()
     except FileNotFoundError:
-        old = ""
+        data = b""
+    old = decode_text(data, str(file))
     new = edit_env(old, changes)
     if new == old:
         return False
-    with file.open("w", encoding="utf-8", newline="") as target:
-        target.write(new)
+    file.write_bytes(encoding_of(data).encode(new))
     return True

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from convexpy.errors import ProjectError
+from convexpy.errors.texts import TextUnreadable, read_text
 from convexpy.project._config import CONFIG_FILE, Config, read_config
 
 
@@ -91,7 +92,7 @@ def _configured(folder: Path) -> bool:
 
 def _functions_of_official(file: Path) -> str | None:
     try:
-        folder = json.loads(file.read_text(encoding="utf-8")).get("functions")
-    except (ValueError, AttributeError):
+        folder = json.loads(read_text(file)).get("functions")
+    except (ValueError, AttributeError, TextUnreadable):
         return None
     return str(folder).rstrip("/") if isinstance(folder, str) else None

@@ -11,6 +11,7 @@ from typing import Any
 import tomli
 
 from convexpy.errors import ProjectError
+from convexpy.errors.texts import read_text
 from convexpy.project._config import CONFIG_FILE
 from convexpy.project._credentials import user_folder
 from convexpy.project._locate import Project
@@ -120,8 +121,7 @@ class Profiles:
 
     def _text(self) -> str:
         try:
-            with self.file.open(encoding="utf-8", newline="") as source:
-                return source.read()
+            return read_text(self.file, only_utf8=True)
         except FileNotFoundError:
             return ""
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from convexpy.auth import AdminKeys, create_instance_secret
 from convexpy.deployment import Deployment, Keys, load_keys, save_keys
 from convexpy.errors import Error, RequestError
+from convexpy.errors.texts import read_text
 from convexpy.runtime import write_private
 from convexpy.serve.options import ServeOptions
 
@@ -49,7 +50,7 @@ def ensure_keys(options: ServeOptions) -> Keys:
 
 def _read_secret(file: Path) -> str:
     try:
-        text = file.read_text().strip()
+        text = read_text(file).strip()
         bytes.fromhex(text)
     except OSError as error:
         raise SecretFileError(f"cannot read {file}: {error.strerror}") from error

@@ -14,6 +14,7 @@ import msgspec
 import tomli
 
 from convexpy.errors import Error
+from convexpy.errors.texts import read_text
 from convexpy.limits import Knobs
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -44,10 +45,10 @@ def read_limits(file: Path | None, defaults: Knobs) -> Knobs:
     if file is None:
         return defaults
     try:
-        document = tomli.loads(file.read_text(encoding="utf-8"))
+        document = tomli.loads(read_text(file, only_utf8=True))
     except OSError as error:
         raise LimitsInvalid(f"cannot read {file}: {error.strerror}") from error
-    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
+    except tomli.TOMLDecodeError as error:
         raise LimitsInvalid(f"{file} is no TOML: {error}") from error
     for section in document:
         if section != "limits":

@@ -1,7 +1,8 @@
 """Reading the zip of a snapshot, which may come from anybody.
 
-Layout, maybe inside of a folder, as people zip again what they have unpacked: `_tables/documents.jsonl` (lines `{"name", "id"}`: the numbers of the tables), `T/documents.jsonl` and
-`T/generated_schema.jsonl` for each table, `_storage/documents.jsonl` and `_storage/{id}{.suffix}` for stored files.
+Layout, maybe inside of a folder, as people zip again what they have unpacked: `_tables/documents.jsonl` (lines `{"name",
+"id"}`: the numbers of the tables), `T/documents.jsonl` and `T/generated_schema.jsonl` for each table,
+`_storage/documents.jsonl` and `_storage/{id}{.suffix}` for stored files.
 Invariant: every entry has been checked before the first is opened; what an entry gives is never more than it declares.
 """
 
