@@ -438,7 +438,8 @@ def test_ids_that_name_no_file(files: Files) -> None:
     for wrong in ("nonsense", other):
         assert files.call("action", "files:remove", id=wrong)[:2] == ["ArgumentError", "InvalidId"]
         assert (
-            "Invalid argument `id`" in files.server.failure("action", "files:read", id=wrong)["errorMessage"]
+            "Invalid argument `storageId`"
+            in files.server.failure("action", "files:read", id=wrong)["errorMessage"]
         )
         for kind, function, args in (("query", "files:checked", {"id": wrong}),
                                      ("mutation", "files:save", {"file": wrong, "title": "x"})):  # fmt: skip

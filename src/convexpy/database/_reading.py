@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from convexpy.database._document_schema import DocumentSchema
 from convexpy.database._index_ranges import find_index, key_range
 from convexpy.database._own_writes import OwnDocument, OwnWrites
 from convexpy.database._pages import Journal
@@ -17,7 +18,7 @@ from convexpy.database._system_tables import APP_VISIBLE, TABLES
 from convexpy.database._usage import Usage
 from convexpy.database.catalog import TableInfo
 from convexpy.database.read_set import ReadSet
-from convexpy.errors import ArgumentError, NotUnique
+from convexpy.errors import ArgumentError, Error, NotUnique
 from convexpy.functions._host import QueryPlan
 from convexpy.limits import TransactionBudget
 from convexpy.values import decode_document, decode_id
@@ -35,6 +36,7 @@ class Reading:
 
     # Few calls change these, so they start on the class.
     is_privileged = False
+    schema: DocumentSchema | None = None
     function = ""
     _journal: Journal | None = None
     _journal_text: str | None = None
@@ -255,10 +257,18 @@ class Reading:
             return (tablet, index.number, *key_range(plan, index.fields))
         return self._prepare(plan)
 
+    def _search_refused(self, plan: QueryPlan) -> Error:
+        if self.schema is None or not self.schema.has_search_index(plan.table, plan.index or ""):
+            return ArgumentError(f"Index {plan.table}.{plan.index} is not a search index.")
+        return Error(
+            f"search index {plan.table}.{plan.index}: full-text search is not in this version of convexpy",
+            code="NotAvailable",
+        )
+
     def _prepare(self, plan: QueryPlan) -> tuple[int, int, bytes, bytes] | None:
         """Resolve a plan with all checks."""
         if plan.search is not None:
-            raise ArgumentError(f"Index {plan.table}.{plan.index} is not a search index.")
+            raise self._search_refused(plan)
         info = self.table(plan.table)
         if plan.table.startswith("_") != plan.system:
             side = "`ctx.db.system.query`" if plan.table.startswith("_") else "`ctx.db.query`"

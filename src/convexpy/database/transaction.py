@@ -6,11 +6,12 @@ hands over what was written, the store accepts it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from math import inf, nextafter
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from convexpy.database._document_schema import DocumentSchema
 from convexpy.database._entries import Keys, Replay, TransactionRecord, WriteSet, encode_write_set
 from convexpy.database._own_writes import OwnDocument
 from convexpy.database._reading import ALL, Reading
@@ -42,16 +43,6 @@ SURELY_SMALL_BYTES = DOCUMENT_SIZE_BYTES_MAX // 5
 SURELY_FLAT = DOCUMENT_NESTING_MAX
 
 
-class DocumentSchema(Protocol):
-    """What a transaction needs of a schema."""
-
-    def check_document(
-        self, table: str, document: dict[str, Any], tables: Callable[[str], int | None], /
-    ) -> None:
-        """Raise SchemaViolation when the document does not fit its table."""
-        ...
-
-
 class Misfit(NamedTuple):
     """A document written that does not fit the pending schema: it fails the push, not the write."""
 
@@ -77,7 +68,6 @@ class Transaction(Reading):
     `is_privileged` (all system tables may be read), `function` (the path of the running function: its cursors are its own).
     """
 
-    schema: DocumentSchema | None = None
     pending_schema: DocumentSchema | None = None
 
     def __init__(

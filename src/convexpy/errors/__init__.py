@@ -101,9 +101,12 @@ class Error(Exception):
 
 
 class ArgumentError(Error):
-    """Arguments do not fit a function's validators, or `Validator.check` refused a value."""
+    """An argument is not what a function, a method of `ctx` or `Validator.check` takes.
 
-    default_code = "ArgumentValidationError"
+    Arguments of a call that do not fit the validators of the function have the code `ArgumentValidationError`.
+    """
+
+    default_code = "ArgumentError"
 
 
 class ReturnsError(Error):

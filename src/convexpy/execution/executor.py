@@ -319,11 +319,14 @@ def arguments(data: bytes) -> dict[str, Any]:
     Raises:
         ArgumentError: it is neither, or holds what is no Convex value.
     """
-    args = decode_wire(data)
+    try:
+        args = decode_wire(data)
+    except ArgumentError as error:
+        raise ArgumentError(error.message, code="ArgumentValidationError") from error
     if isinstance(args, list) and len(args) <= 1:
         args = args[0] if args else {}
     if not isinstance(args, dict):
-        raise ArgumentError("a function takes one object of arguments")
+        raise ArgumentError("a function takes one object of arguments", code="ArgumentValidationError")
     return args
 
 

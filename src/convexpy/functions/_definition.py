@@ -14,7 +14,7 @@ from typing import Any, Literal
 from convexpy.errors import ArgumentError, ProjectError, ReturnsError, SourceLocation
 from convexpy.functions._host import FunctionKind
 from convexpy.functions._signature import Parameter, Signature, location_of, read_signature
-from convexpy.values import UNSET, ObjectValidator, TableNumbers, Validator, normalize
+from convexpy.values import UNSET, Convert, ObjectValidator, TableNumbers, Validator, normalize
 
 __all__ = ["FunctionDefinition", "Visibility"]
 
@@ -156,7 +156,7 @@ class FunctionDefinition:
         for wire_name, name, convert, kept in self._changes:
             if wire_name in prepared and (name != wire_name or type(prepared[wire_name]) is not kept):
                 item = prepared.pop(wire_name)
-                prepared[name] = item if convert is None else convert(item)
+                prepared[name] = item if convert is None else _converted(convert, item)
         return prepared
 
     def finish(self, result: Any, tables: TableNumbers | None = None) -> Any:
@@ -213,11 +213,22 @@ class FunctionDefinition:
             declared = {name: item for name, item in args.items() if name in names}
         text = self._args.misfit(declared, "", tables)
         if text is not None:
-            raise ArgumentError(text)
+            raise _invalid_arguments(text)
         return args
 
     def __repr__(self) -> str:
         return f"<{self.visibility} {self.kind} {self.name_for_messages}>"
+
+
+def _invalid_arguments(text: str) -> ArgumentError:
+    return ArgumentError(text, code="ArgumentValidationError")
+
+
+def _converted(convert: Convert, item: Any) -> Any:
+    try:
+        return convert(item)
+    except ArgumentError as error:
+        raise _invalid_arguments(error.message) from error
 
 
 def _said(function: str, message: str) -> str:

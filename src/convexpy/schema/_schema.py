@@ -89,6 +89,11 @@ class Schema:
             f"because it does not match the schema: {text}"
         )
 
+    def has_search_index(self, table: str, index: str) -> bool:
+        """Say whether a table declares a search index of this name."""
+        found = self._tables.get(table)
+        return found is not None and any(each.name == index for each in found.search_indexes)
+
     def export(self) -> str:
         """Return the schema as the official backend shows it: a JSON string."""
         tables = [_export_table(name, table) for name, table in self._tables.items()]

@@ -60,6 +60,7 @@ from convexpy.values._types import (
 )
 from convexpy.values._validator import (
     ANY,
+    Convert,
     IdValidator,
     LiteralValidator,
     ScalarValidator,
@@ -74,6 +75,7 @@ __all__ = [
     "UNSET",
     "ArgumentName",
     "ArrayValidator",
+    "Convert",
     "Document",
     "Duration",
     "IdValidator",

@@ -200,6 +200,12 @@ class _Reader:
             return v.array(ANY) if kind in _LISTS else v.record(v.string(), ANY)
         if isinstance(kind, type) and issubclass(kind, Enum):
             return _read_enum(kind)
+        if (
+            isinstance(kind, type)
+            and not typing_extensions.is_typeddict(kind)
+            and issubclass(kind, collections.abc.Mapping)
+        ):
+            return v.record(v.string(), ANY).converting(kind)
         if kind in self._inside:
             raise ProjectError(
                 f"{kind.__qualname__} contains itself, which no validator can say: "

@@ -384,11 +384,11 @@ def test_pages_of_a_table_that_comes_later_go_on() -> None:
     [
         ({"numItems": 0}, "NoDocumentsForPagination"),
         ({}, "NoDocumentsForPagination"),
-        ({"numItems": float("nan")}, "ArgumentValidationError"),
-        ({"numItems": True}, "ArgumentValidationError"),
+        ({"numItems": float("nan")}, "ArgumentError"),
+        ({"numItems": True}, "ArgumentError"),
         ({"numItems": 1e300}, "PageSizeTooLarge"),
-        ({"numItems": 1, "cursor": 5}, "ArgumentValidationError"),
-        ({"numItems": 1, "maximumRowsRead": 0}, "ArgumentValidationError"),
+        ({"numItems": 1, "cursor": 5}, "ArgumentError"),
+        ({"numItems": 1, "maximumRowsRead": 0}, "ArgumentError"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(opts: dict[str, Any], code: str) -> None:

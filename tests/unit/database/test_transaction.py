@@ -128,7 +128,7 @@ def plan(index: str | None = "by_ab", *equal: tuple[str, Any], **more: Any) -> Q
         (plan("by_ab", upper=Bound("b", 1, True)), "InvalidIndexRange", 'First incorrect field: "b"'),
         (QueryPlan("_storage"), "WrongTableKind", "is read with `ctx.db.system.query`"),
         (QueryPlan("messages", system=True), "WrongTableKind", "is read with `ctx.db.query`"),
-        (QueryPlan("_tables", system=True), "ArgumentValidationError", "cannot be read by functions"),
+        (QueryPlan("_tables", system=True), "ArgumentError", "cannot be read by functions"),
     ],
 )
 def test_a_query_that_does_not_fit_is_refused_in_the_official_words(
