@@ -204,3 +204,27 @@ def test_a_call_that_is_too_large_fails_alone(server: ServerProcess) -> None:
     assert len(errors) == 2
     assert all("more than the limit socket_message_bytes" in error for error in errors)
     assert after == 1
+
+
+HTTP_CLIENT = """
+import json, sys
+from convex.http_client import ConvexHttpClient
+
+client = ConvexHttpClient(sys.argv[1])
+print(json.dumps(client.query("notes:echo", {"n": 4, "list": [1, 2.5, {"m": 0}]})))
+print(json.dumps(client.mutation("notes:add", {"text": "x"})))
+print(json.dumps(client.action("notes:act", {"text": "y"})))
+"""
+
+
+def test_whole_numbers_reach_the_http_client(server: ServerProcess) -> None:
+    server.push_ok({"notes.py": NOTES})
+    done = subprocess.run(
+        [sys.executable, "-c", HTTP_CLIENT, server.url],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert answers == [{"n": 4, "list": [1, 2.5, {"m": 0}]}, 1, 2]

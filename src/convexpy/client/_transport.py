@@ -21,6 +21,16 @@ from convexpy.client._proxies import Proxy, ProxyFailed, proxy_for
 CONNECT_TIMEOUT_S = 10.0
 
 
+def read_json(text: str | bytes) -> Any:
+    """Return parsed JSON of a server, which writes the whole numbers of functions with a point."""
+    return json.loads(text, parse_float=_number)
+
+
+def _number(text: str) -> int | float:
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) <= 2**53 else number
+
+
 class Transport:
     """One connection to the deployment at `url`. Not for several threads at once.
 
@@ -166,7 +176,7 @@ class Transport:
 
     def _read(self, path: str, status: int, answer: bytes, headers: http.client.HTTPMessage) -> Any:
         try:
-            document = json.loads(answer) if answer else None
+            document = read_json(answer) if answer else None
         except ValueError:
             document = answer.decode("utf-8", errors="replace")
         if status < 400:

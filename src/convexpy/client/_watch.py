@@ -9,6 +9,7 @@ from typing import Any
 
 from convexpy.client._admin import FunctionResult, result_of
 from convexpy.client._errors import DeploymentError, Unreachable
+from convexpy.client._transport import read_json
 
 
 def watch_query(
@@ -34,7 +35,7 @@ def watch_query(
             for message in _opening(admin_key, path, args, identity):
                 socket.send(json.dumps(message))
             for frame in socket:
-                yield from _results(json.loads(frame))
+                yield from _results(read_json(frame))
     except ConnectionClosed as error:
         raise Unreachable(f"{url}: the connection was lost", retry_on="backoff") from error
     except (OSError, InvalidHandshake) as error:

@@ -38,7 +38,7 @@ from convexpy.protocol.frames import (
     ToExecutor,
     ended_action,
 )
-from convexpy.values import encode_wire
+from convexpy.values import encode_result
 
 ANSWER_BYTES = 64 * 2**20
 """What an action executor may use beyond its limit to answer, once, when it has passed it."""
@@ -212,7 +212,7 @@ class ActionExecutor:
         definition = find_function(self.app, "action", call.path)
         args = arguments(call.args)
         if not definition.is_async:
-            return encode_wire(await self._in_thread(action, definition, args))
+            return encode_result(await self._in_thread(action, definition, args))
         ctx = ActionCtx(action)
         result = definition.finish(await definition.run(ctx, **definition.prepare(args)))
         forgotten = ctx._unawaited()
@@ -221,7 +221,7 @@ class ActionExecutor:
                 f"{call.path} called {', '.join(forgotten)} without awaiting the result: write `await ctx.…`",
                 code="NotAwaited",
             )
-        return encode_wire(result)
+        return encode_result(result)
 
     async def _in_thread(
         self, action: RunningAction, definition: FunctionDefinition, args: dict[str, Any]

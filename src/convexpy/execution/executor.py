@@ -39,7 +39,7 @@ from convexpy.protocol.frames import (
 )
 from convexpy.runtime import SecureRandom
 from convexpy.schema import Schema
-from convexpy.values import decode_wire, encode_wire
+from convexpy.values import decode_wire, encode_result, encode_wire
 
 Send = Callable[[FromExecutor], None]
 PUSH_BUDGET = TransactionBudget(
@@ -221,11 +221,10 @@ class Executor:
         )
         if call.kind == "system" or call.path.startswith("_system/"):
             with guards.guard("mutation"):
-                result = system.run(call.path, context, args)
+                value = encode_wire(system.run(call.path, context, args))
         else:
             definition = find_function(self.app, "query" if call.kind == "query" else "mutation", call.path)
-            result = run_function(context, definition, args)
-        value = encode_wire(result)
+            value = encode_result(run_function(context, definition, args))
         size_max = self._settings.knobs.result_bytes
         if len(value) > size_max:
             raise LimitExceeded(

@@ -9,7 +9,7 @@ from convexpy.execution import tracebacks
 from convexpy.execution.host import error_detail
 from convexpy.execution.settings import ExecutorSettings
 from convexpy.protocol.frames import Call, CallFailure
-from convexpy.values import encode_wire, normalize
+from convexpy.values import encode_result, normalize
 
 
 def memory_error(call: Call, settings: ExecutorSettings, error: MemoryError) -> LimitExceeded:
@@ -36,7 +36,7 @@ def _failure_of(error: BaseException, path: str, marker: str) -> CallFailure:
     data: bytes | None = None
     if isinstance(error, ConvexError):
         try:
-            data = encode_wire(normalize(error.data))
+            data = encode_result(normalize(error.data))
         except ArgumentError as unsupported:
             text = f"the data of {type(error).__name__} can't be sent: {unsupported.message}"
             error = ArgumentError(text, code="UnsupportedErrorData").with_traceback(error.__traceback__)

@@ -42,6 +42,7 @@ __all__ = [
     "encode_clean",
     "encode_document",
     "encode_export",
+    "encode_result",
     "encode_wire",
     "from_json",
     "to_json",
@@ -179,6 +180,42 @@ def encode_wire(value: Any) -> bytes:
     if value is None:
         return b"null"
     return _sorted(value if _is_plain((value,)) else _tagged(value, _WIRE))
+
+
+def encode_result(value: Any) -> bytes:
+    """Return the wire form of a canonical value as the official backend writes it to clients: whole numbers as `4.0`.
+
+    The PyPI client takes `4` for an error. Clients in JavaScript see no difference.
+    """
+    kind = type(value)
+    if kind is str or value is None:
+        return _sorted(value)
+    return _sorted(value + 0.0 if kind is int else _floated(value, kind))
+
+
+def _floated(value: Any, kind: type[Any]) -> Any:
+    # One pass with the usual cases in line: results are encoded as often as they are computed.
+    if kind is dict:
+        return {
+            name: item
+            if (of := type(item)) is str
+            else item + 0.0
+            if of is int
+            else item
+            if (of is float and item and item - item == 0) or of is bool or item is None
+            else _floated(item, of)
+            for name, item in value.items()
+        }
+    if kind is list:
+        return [
+            item if (of := type(item)) is str else item + 0.0 if of is int else _floated(item, of)
+            for item in value
+        ]
+    if kind is float:
+        return value if value and value - value == 0 else _tag_double(value)
+    if kind is bytes:
+        return _tag_buffer(value)
+    return _tag_integer(value) if kind is Int64 else value
 
 
 def encode_document(document: dict[str, Any]) -> bytes:
