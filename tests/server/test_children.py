@@ -236,3 +236,18 @@ def test_a_job_that_ends_its_executor_after_it_returned_is_not_tried_for_ever(sh
     wait_for(lambda: _answers(lambda: shared.call("query", "fn:jobs") == ["failed"]), what="the job to fail")
     for n in range(50):
         assert shared.call("mutation", "fn:mark", n=n) == n
+
+
+def test_mutations_wait_for_no_process_to_start(shared: ServerProcess) -> None:
+    works(shared)
+    writes, reads = shared.call("mutation", "fn:pid"), shared.call("query", "fn:pid_query")
+    version_pid = children.version_process(shared.process.pid)
+    os.kill(version_pid, signal.SIGSTOP)  # no executor can be started
+    try:
+        os.kill(writes, signal.SIGKILL)
+        assert shared.call("mutation", "fn:pid") == reads
+        before = shared.call("mutation", "fn:mark", n=1)
+        assert before == 1
+    finally:
+        os.kill(version_pid, signal.SIGCONT)
+    works(shared)

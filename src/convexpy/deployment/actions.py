@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 
 from convexpy.deployment.outcome import Outcome, failed
 from convexpy.deployment.paused import PAUSED_MAX, passing_breakpoints
-from convexpy.execution.actions import REVOKED
 from convexpy.execution.connection import ExecutorConnection
 from convexpy.limits import (
     ACTION_BEGIN_S,
@@ -27,6 +26,7 @@ from convexpy.limits import (
     Knobs,
 )
 from convexpy.protocol.frames import (
+    REVOKED,
     Answer,
     Call,
     CallFailure,

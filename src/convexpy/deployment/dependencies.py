@@ -24,8 +24,8 @@ from pathlib import Path
 
 from convexpy.errors import ProjectError, SourceLocation
 from convexpy.errors.texts import decode_text
+from convexpy.execution.base_process import ENVIRONMENT_KEPT
 from convexpy.execution.packages import VARIABLE
-from convexpy.execution.starter import ENVIRONMENT_KEPT
 
 REQUIREMENTS = "requirements.txt"
 INSTALL_S_MAX = 540.0

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 from convexpy.auth import ANONYMOUS, Caller
 from convexpy.deployment.outcome import Outcome, accepted_request_id
 from convexpy.errors import LimitExceeded, RequestError
-from convexpy.execution.running_action import CLIENT_GONE
 from convexpy.limits import USER_AGENT_LENGTH_MAX
 from convexpy.logs import Completion
 from convexpy.protocol import http_frames
-from convexpy.protocol.frames import Call, CallFailure, Request
+from convexpy.protocol.frames import CLIENT_GONE, Call, CallFailure, Request
 from convexpy.protocol.http_frames import BodyPart, HttpCall, HttpReply
 
 if TYPE_CHECKING:

@@ -16,6 +16,8 @@ from convexpy.limits import EXECUTOR_SILENT_S, Knobs
 from convexpy.protocol.frames import Call, Damaged, FromExecutor, Paused, Ready, Result, ToExecutor
 
 WATCH_INTERVAL_S = 0.1
+CPU_SHARE_WHILE_OTHERS_WAIT = 0.5
+ASLEEP_CPU_SHARE = 0.02
 
 
 class TransactionSlot:
@@ -138,6 +140,13 @@ class TransactionSlot:
                     f"{call.path} exceeded the limit function_cpu_s: {limit:g} s of CPU time", call.id
                 )
                 return
+            if len(self.sent) > 1 and _holds_up_others(cpu_s, wall_s, limit):
+                self.connection.kill(
+                    f"{call.path} exceeded the limit function_cpu_s: {limit:g} s, of which half counts while other calls "
+                    f"wait: they waited for {wall_s:.1f} s, it used {cpu_s:.1f} s of CPU time",
+                    call.id,
+                )
+                return
             if wall_s > limit * self._knobs.function_wall_factor:
                 self.connection.kill(
                     f"{call.path} exceeded the limit function_wall_s: "
@@ -156,6 +165,17 @@ class TransactionSlot:
         self._silent_looks = self._silent_looks + 1 if seen == self._seen else 0
         self._seen = seen
         return self._silent_looks * WATCH_INTERVAL_S > EXECUTOR_SILENT_S
+
+
+def _holds_up_others(cpu_s: float, wall_s: float, limit: float) -> bool:
+    """Say whether a call that others wait for has had enough, although it is within its limit.
+
+    On a busy machine the limit of CPU time is reached late: half of it must do once the others have waited for as long as
+    the limit. One that hardly uses the processor sleeps or waits for something, and gets twice that.
+    """
+    computes = wall_s > limit and cpu_s > limit * CPU_SHARE_WHILE_OTHERS_WAIT
+    sleeps = wall_s > 2 * limit and cpu_s < wall_s * ASLEEP_CPU_SHARE
+    return computes or sleeps
 
 
 class Offenders:

@@ -27,6 +27,7 @@ from convexpy.execution.settings import ExecutorSettings
 from convexpy.functions import ActionCtx, FunctionDefinition, SyncActionCtx
 from convexpy.protocol import http_frames
 from convexpy.protocol.frames import (
+    REVOKED,
     Answer,
     Call,
     CallFailure,
@@ -43,7 +44,6 @@ from convexpy.values import encode_result
 ANSWER_BYTES = 64 * 2**20
 """What an action executor may use beyond its limit to answer, once, when it has passed it."""
 MEMORY_LIMIT = "action_executor_memory_bytes"
-REVOKED = "Revoked"
 
 
 class LoopBlocked(BaseException):

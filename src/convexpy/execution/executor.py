@@ -25,7 +25,6 @@ from convexpy.execution.replays import decode_stored, encode_stored
 from convexpy.execution.settings import ExecutorSettings
 from convexpy.limits import MIB, PUSH_FILES_MAX, TransactionBudget
 from convexpy.protocol.frames import (
-    SEED_BYTES,
     Accepted,
     Call,
     CallFailure,
@@ -37,7 +36,7 @@ from convexpy.protocol.frames import (
     RowIsYours,
     ToExecutor,
 )
-from convexpy.runtime import SecureRandom
+from convexpy.runtime import secure_random
 from convexpy.schema import Schema
 from convexpy.values import decode_wire, encode_result, encode_wire
 
@@ -73,7 +72,7 @@ class Executor:
         self._health = health
         self._engine_errors = 0
         self._json = msgspec.json.Decoder()
-        self._ids = SecureRandom()
+        self._ids = secure_random
         self._pending_schema: Schema | None = None
 
     def handle(self, frame: ToExecutor) -> None:
@@ -98,8 +97,6 @@ class Executor:
                 raise InvariantViolation(f"an executor was sent {type(frame).__name__}")
 
     def _call(self, call: Call) -> None:
-        if not call.seed:
-            call = msgspec.structs.replace(call, seed=self._ids.randbytes(SEED_BYTES))
         started = time.perf_counter()
         sink = capture.LogSink(self._settings.knobs.log_bytes_per_call, function=call.path)
         token = capture.current_sink.set(sink)

@@ -88,6 +88,18 @@ class ForkControl:
             self._waiting[name] = future
         return future
 
+    async def send_all(self, command: dict[str, Any]) -> None:
+        """Send a command that may be large.
+
+        Raises:
+            Unavailable: the process has ended.
+        """
+        body = json.dumps(command).encode()
+        try:
+            await asyncio.get_running_loop().sock_sendall(self._sock, len(body).to_bytes(4, "little") + body)
+        except OSError as error:
+            raise Unavailable(GONE) from error
+
     def send(self, command: dict[str, Any], descriptors: list[int] | None = None) -> None:
         """Send a command; it is small, so the socket takes it at once."""
         body = json.dumps(command).encode()

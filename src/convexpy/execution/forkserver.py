@@ -20,6 +20,7 @@ import select
 import signal
 import socket
 import sys
+import time
 import traceback
 from typing import Any
 
@@ -57,6 +58,16 @@ def describe_failure(error: BaseException) -> dict[str, Any]:
         "hint": None,
         "data": {"traceback": text},
     }
+
+
+def _set_environment(variables: dict[str, str]) -> None:
+    """Take the deployment's variables, and the folder of its packages."""
+    from convexpy.execution.packages import use_packages
+
+    os.environ.update(variables)
+    if "TZ" in variables and hasattr(time, "tzset"):
+        time.tzset()
+    use_packages()
 
 
 def _woken(number: int, frame: Any) -> None:
@@ -136,6 +147,8 @@ class ForkServer:
 
     def _execute(self, command: dict[str, Any]) -> None:
         match command["op"]:
+            case "environment":
+                _set_environment(command["variables"])
             case "import":
                 self._import(command["modules"])
             case "version":
@@ -232,7 +245,7 @@ def main() -> None:
     # What every executor needs, imported once for all of them.
     importlib.import_module("convexpy.execution.worker")
     importlib.import_module("convexpy.execution.analyze")
-    importlib.import_module("convexpy.execution.packages").use_packages()
+    importlib.import_module("convexpy.execution.packages")
     gc.collect()
     gc.freeze()
     ForkServer(socket.socket(fileno=int(sys.argv[1]))).run()

@@ -18,7 +18,9 @@ from convexpy.errors import ArgumentError, ConvexError, Error, FunctionError, Fu
 from convexpy.execution import capture, files, guards, jobs, tracebacks
 from convexpy.execution.loader import LoadedApp
 from convexpy.functions import FunctionDefinition, FunctionKind, MutationCtx, QueryCtx
+from convexpy.protocol.frames import SEED_BYTES
 from convexpy.protocol.upload_tokens import upload_url
+from convexpy.runtime import secure_random
 from convexpy.schema import Schema
 from convexpy.values import UNSET, encode_wire, normalize
 
@@ -48,7 +50,7 @@ class CallContext(msgspec.Struct):
     def random(self) -> random.Random:
         """Return the generator of this call: the same numbers when the same call is run again."""
         if self._random is None:
-            self._random = random.Random(self.seed)
+            self._random = random.Random(self.seed or secure_random.randbytes(SEED_BYTES))
         return self._random
 
 

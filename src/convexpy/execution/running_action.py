@@ -24,6 +24,7 @@ from convexpy.errors import (
 from convexpy.execution import capture, debugging
 from convexpy.execution.files import StorageIdNotFound
 from convexpy.protocol.frames import (
+    CLIENT_GONE,
     SEED_BYTES,
     Answer,
     Call,
@@ -39,7 +40,6 @@ from convexpy.values import decode_wire, encode_wire
 if TYPE_CHECKING:
     from convexpy.execution.actions import ActionExecutor
 
-CLIENT_GONE = "ClientDisconnected"
 _ERRORS: dict[str, type[Error]] = {
     **{cls.default_code: cls for cls in (ArgumentError, FunctionNotFound)},
     "InvalidId": ArgumentError,

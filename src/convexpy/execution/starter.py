@@ -11,12 +11,12 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from convexpy.errors import ProjectError, SourceLocation, Unavailable
-from convexpy.execution import whereabouts, word
+from convexpy.execution import base_process, whereabouts, word
+from convexpy.execution.base_process import base_environment
 from convexpy.execution.connection import ExecutorConnection, ProcessExecutor, Role, describe_exit, kill_group
 from convexpy.execution.fork_control import ForkControl
 from convexpy.execution.import_failures import ImportLimits, ended_while_importing, took_too_long
@@ -26,11 +26,6 @@ from convexpy.limits import FORK_S_MAX, START_S_MAX
 IMPORT_GRACE_S = 3.0
 """After its limit an import is ended by itself, with the line it stood on; what can't be ended so is killed after this."""
 ASKED_S = 0.2
-# What executors see of the server's environment: no keys, no database addresses.
-ENVIRONMENT_KEPT = (
-    "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "SSL_CERT_FILE",
-    "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "LD_LIBRARY_PATH", "SYSTEMROOT", "CONVEXPY_PAUSE", "COVERAGE_PROCESS_START",
-)  # fmt: skip
 
 
 class VersionHandle(Protocol):
@@ -67,8 +62,7 @@ class Starter(Protocol):
 
 def executor_environment(env: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of executors: a whitelist of the server's own, then the deployment's variables."""
-    kept = {name: os.environ[name] for name in ENVIRONMENT_KEPT if name in os.environ}
-    return {**kept, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", **env}
+    return {**base_environment(), **env}
 
 
 def raise_failure(error: dict[str, Any]) -> None:
@@ -241,17 +235,10 @@ class ForkStarter:
         if self._base is not None and not self._base.ended and env == self._env:
             return self._base
         await self._stop_base()
-        ours, theirs = socket.socketpair()
         self._env = env
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "convexpy.execution.forkserver", str(theirs.fileno())],
-            pass_fds=[theirs.fileno()],
-            env=executor_environment(env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
-        theirs.close()
-        self._base = ForkControl(ours)
+        started = base_process.take()
+        self._process, self._base = started.process, ForkControl(started.socket)
+        await self._base.send_all({"op": "environment", "variables": env})
         if self._packages:
             await self._import_again(self._base)
             return await self._ensure_base(env)
@@ -282,6 +269,7 @@ class ForkStarter:
     async def close(self) -> None:
         """End the fork server, and with it every version and executor."""
         await self._stop_base()
+        base_process.discard_early()
         while _retired:
             process = _retired.pop()
             with contextlib.suppress(ProcessLookupError):

@@ -47,6 +47,11 @@ class CallFailure(msgspec.Struct, array_like=True, frozen=True):
     lost: bool = False
 
 
+REVOKED = "Revoked"
+"""The code of an action that was taken back before it had begun."""
+CLIENT_GONE = "ClientDisconnected"
+"""The code of what an HTTP action asks about a client that has gone."""
+
 # To an executor
 
 
