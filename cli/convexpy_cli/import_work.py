@@ -37,6 +37,7 @@ class ImportOrder:
     mode: str
     table: str | None = None
     types: dict[str, str] = field(default_factory=dict[str, str])
+    delimiter: str | None = None
     dry_run: bool = False
     resume: str | None = None
     wait: bool = True
@@ -53,6 +54,7 @@ class ImportOrder:
             "mode": self.mode,
             "tableName": self.table,
             "types": self.types,
+            "delimiter": self.delimiter,
             "dryRun": self.dry_run,
             "fileName": self.name,
         }
@@ -67,6 +69,7 @@ def order(
     replace: bool,
     replace_all: bool,
     types: str | None,
+    delimiter: str | None = None,
 ) -> dict[str, Any]:
     """Return the checked parts of an order: `file format mode table types`."""
     chosen = [
@@ -88,11 +91,16 @@ def order(
         raise failure.usage(f"which table is {file} for?", "--table NAME")
     if types is not None and format != "csv":
         raise failure.usage("--types is for CSV: JSON says what its values are")
+    if delimiter is not None and format != "csv":
+        raise failure.usage("--delimiter is for CSV")
+    delimiter = "\t" if delimiter in ("\\t", "tab") else delimiter
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        raise failure.usage("--delimiter is one character, or tab", "--delimiter ';'")
     if file != STDIN and not Path(file).is_file():
         raise failure.Failure("FileNotReadable", f"{file} is no file that can be read", failure.FAILED)
     return {
         "file": file, "format": format, "mode": chosen[0] if chosen else "requireEmpty", "table": table,
-        "types": _types(types),
+        "types": _types(types), "delimiter": delimiter,
     }  # fmt: skip
 
 

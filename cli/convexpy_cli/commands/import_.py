@@ -34,6 +34,10 @@ def import_(
     types: Annotated[
         str | None, Option("--types", metavar="F=TYPE,…", help="types of CSV columns [the schema's]")
     ] = None,
+    delimiter: Annotated[
+        str | None,
+        Option("--delimiter", metavar="CHAR", help="between the cells of CSV [as the header shows]"),
+    ] = None,
     dry_run: Annotated[bool, Option("--dry-run", help="check every row, write nothing")] = False,
     resume: Annotated[
         str | None, Option("--resume", metavar="ID", help="go on with an upload that broke off")
@@ -73,7 +77,14 @@ def import_(
     if file is None:
         raise failure.usage("what is to be imported?", "convexpy import FILE")
     parts = import_work.order(
-        file, table=table, format=format, append=append, replace=replace, replace_all=replace_all, types=types
+        file,
+        table=table,
+        format=format,
+        append=append,
+        replace=replace,
+        replace_all=replace_all,
+        types=types,
+        delimiter=delimiter,
     )
     wanted = import_work.ImportOrder(**parts, dry_run=dry_run, resume=resume, wait=not no_wait)
     with targets.connected(run, "import", writes=not dry_run) as (_, client):

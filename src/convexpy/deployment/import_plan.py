@@ -13,13 +13,14 @@ __all__ = ["ImportPlan", "ImportRequest", "PlannedTable", "check_request"]
 
 
 class ImportRequest(msgspec.Struct, rename="camel"):
-    """What is to be imported, and how. `types` and `dry_run` are our own additions to the official form."""
+    """What is to be imported, and how. `types`, `delimiter` and `dry_run` are our own additions to the official form."""
 
     format: str
     mode: str = "requireEmpty"
     table_name: str | None = None
     component_path: str | None = None
     types: dict[str, str] = {}
+    delimiter: str | None = None
     dry_run: bool = False
     file_name: str | None = None
 
@@ -101,6 +102,8 @@ def check_request(request: ImportRequest) -> None:
         raise RequestError(f"unknown format {request.format!r}", code="BadImportFormat")
     if request.mode not in ("append", "replace", "replaceAll", "requireEmpty"):
         raise RequestError(f"unknown mode {request.mode!r}", code="BadImportMode")
+    if request.delimiter is not None and (len(request.delimiter) != 1 or request.delimiter in '"\r\n'):
+        raise RequestError("`delimiter` is one character, and no quote", code="BadImportFormat")
     if (request.format == "zip") == (request.table_name is not None):
         what = "a zip names its tables itself" if request.format == "zip" else "`tableName` is missing"
         raise RequestError(what, code="BadImportTable")

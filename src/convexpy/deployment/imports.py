@@ -222,6 +222,7 @@ class Imports:
             "mode": request.mode,
             "table": request.table_name,
             "types": request.types,
+            "delimiter": request.delimiter,
             "schema": schema,
             "nowMs": deployment.clock.now_ns() / 1e6,
             "storageNumber": STORAGE_NUMBER,

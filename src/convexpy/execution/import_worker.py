@@ -31,7 +31,7 @@ from convexpy.snapshots import (
     Place,
     SnapshotError,
     csv_types,
-    guess_numbers,
+    guess_types,
     read_csv,
     read_json_array,
     read_json_lines,
@@ -149,10 +149,11 @@ class _Import:
 
     def _csv(self, file: str) -> Callable[[BinaryIO], Rows]:
         table = None if self._job["schema"] is None else self._job["schema"]["tables"].get(self._job["table"])
+        delimiter: str | None = self._job["delimiter"]
         types = csv_types(None if table is None else table["validator"], self._job["types"])
         with self._path.open("rb") as stream:
-            types |= guess_numbers(stream, file, types)
-        return lambda stream: read_csv(stream, file, types)
+            types |= guess_types(stream, file, types, delimiter)
+        return lambda stream: read_csv(stream, file, types, delimiter)
 
     def _files(self, archive: Archive) -> dict[str, int]:
         """List the stored files; ids of another deployment's `_storage` get our number, here and in all documents."""

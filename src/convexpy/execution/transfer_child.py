@@ -64,7 +64,8 @@ def run_child(work: Callable[[ServerLine, Any], None]) -> None:
     try:
         work(line, line.hear())
     except Error as error:
-        line.say(failed={"code": error.code, "message": error.message})
+        message = f"{error.message}; {error.hint}" if error.hint else error.message
+        line.say(failed={"code": error.code, "message": message})
     except MemoryError:
         line.say(failed={"code": "LimitExceeded", "message": "it needs more memory than the server gives it"})
     except OSError as error:

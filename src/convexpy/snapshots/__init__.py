@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from convexpy.snapshots._archive import Archive, ArchivedFile, ArchivedTable, ArchiveLimits
 from convexpy.snapshots._columns import CsvTypes, csv_types, type_by_name
-from convexpy.snapshots._csv import guess_numbers, read_csv, write_csv
+from convexpy.snapshots._csv import guess_types, read_csv, write_csv
 from convexpy.snapshots._faults import Fault, Place, SnapshotError
 from convexpy.snapshots._json import read_json_array, read_json_lines
 from convexpy.snapshots._writer import SnapshotWriter
@@ -24,7 +24,7 @@ __all__ = [
     "SnapshotError",
     "SnapshotWriter",
     "csv_types",
-    "guess_numbers",
+    "guess_types",
     "read_csv",
     "read_json_array",
     "read_json_lines",

@@ -1,7 +1,7 @@
 """Documents as JSON: one a line, or one array.
 
 A plain number is a float64 and `$integer`, `$bytes` and `$float` are honoured; in the form of exports (`uniform`) an
-integer literal is an int64 instead.
+integer literal is an int64 instead. A number that a float64 cannot hold is refused: it would become another one.
 """
 
 from __future__ import annotations
@@ -34,17 +34,47 @@ def read_json_lines(stream: BinaryIO, file: str, *, uniform: bool = False) -> It
     Raises:
         SnapshotError: a line is longer than any document.
     """
-    decode = decode_export if uniform else decode_wire
+    decode = decode_export if uniform else _decode_exact
     number = 0
     while line := stream.readline(LINE_BYTES_MAX + 1):
         number += 1
         if len(line) > LINE_BYTES_MAX:
             raise SnapshotError(f"{file}:{number}: the line is longer than {LINE_BYTES_MAX} bytes")
         if number == 1:
+            _check_encoding(line, file)
             line = line.removeprefix(BOM)
         text = line.strip()
         if text:
             yield number, _document(text, decode, Place(file, number, 1))
+
+
+def _check_encoding(start: bytes, file: str) -> None:
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in start[:4]:
+        raise SnapshotError(
+            f"{file}:1: the file is UTF-16 or UTF-32; JSON is UTF-8 by definition", hint="save it as UTF-8"
+        )
+
+
+def _exact(text: str) -> int:
+    number = int(text)
+    if abs(number) > 2**53 and (abs(number) >= 2**1024 or int(float(number)) != number):
+        raise ValueError(f'a float64 cannot hold {text[:40]}: write it as a string, or as {{"$integer": …}}')
+    return number
+
+
+_LONG_INTEGER = re.compile(rb"[0-9]{16}")
+
+
+def _decode_exact(text: bytes) -> Any:
+    if _LONG_INTEGER.search(text):
+        try:
+            json.loads(text, parse_int=_exact)
+        except UnicodeDecodeError:
+            pass  # the decoder below says where
+        except ValueError as error:
+            if not isinstance(error, json.JSONDecodeError):
+                raise ArgumentError(str(error)) from None
+    return decode_wire(text)
 
 
 def _document(text: bytes, decode: Any, place: Place) -> dict[str, Any] | Fault:
@@ -66,6 +96,7 @@ class _Text:
         self._stream = stream
         self._file = file
         self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._begun = False
         self.ended = False
         self.line = 1
         self.column = 1
@@ -81,11 +112,16 @@ class _Text:
         """Read a piece."""
         # What is there already is one incomplete element, or nothing: as much again keeps long ones cheap.
         piece = self._stream.read(max(PIECE_BYTES, len(self.buffer)))
+        if not self._begun:
+            self._begun = True
+            _check_encoding(piece[:4], self._file)
         self.ended = not piece
         try:
             self.buffer += self._decoder.decode(piece, final=self.ended)
         except UnicodeDecodeError:
-            raise SnapshotError(f"{self.place}: what follows is not UTF-8") from None
+            raise SnapshotError(
+                f"{self.place}: what follows is not UTF-8", hint="save the file as UTF-8"
+            ) from None
 
     def take(self, count: int) -> None:
         """Go on by so many characters."""
@@ -138,7 +174,7 @@ def _refuse(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
-_scan = json.JSONDecoder(parse_constant=_refuse).raw_decode
+_scan = json.JSONDecoder(parse_constant=_refuse, parse_int=_exact).raw_decode
 
 
 def _element(text: _Text) -> Any:
