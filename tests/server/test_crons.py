@@ -219,7 +219,7 @@ def test_a_query_by_name_is_warned_of(server: ServerProcess) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ('crons.cron("x", "61 * * * *", tasks.note)', "no cron expression: minute '61'"),
+        ('crons.cron("x", "61 * * * *", tasks.note)', "is not a valid cron expression: minute '61'"),
         ('crons.cron("x", "* * * *", tasks.note)', "it has 4 fields"),
         ('crons.interval("x", tasks.note, seconds=0.1)', "between one second and ten years"),
         ('crons.hourly("x", tasks.note); crons.hourly("x", tasks.note)', "two cron jobs are called 'x'"),

@@ -39,6 +39,7 @@ BY_STATE_AND_TIME = system_index(jobs.JOBS, "by_state_and_time")
 CRONS_BY_NAME = system_index(jobs.CRONS, "by_name")
 SETTLE_ATTEMPTS = 3
 SLEEP_MS_MAX = 60_000.0
+CLOCK_STEP_MS = 1000.0
 """With something to come, the clock is looked at this often: it may have been set, the machine may have slept."""
 HOLD_MS = 1000.0
 FORGET_SLACK_MS = 3_600_000.0
@@ -94,7 +95,7 @@ class SchedulingService:
         self._changed = asyncio.Event()
         self._is_on = False
         self._pump_is_due = False
-        self._hold_ms = 0.0
+        self._hold_ms = self._latest_ms = 0.0
         self._cancel_alarm: Callable[[], None] | None = None
         self._cancel_forgetting: Callable[[], None] | None = None
 
@@ -104,6 +105,7 @@ class SchedulingService:
         """End what a former server has left unfinished; then run what is due, unless the app did not load."""
         while int(await self._system("interrupted", {})) > 0:
             pass
+        await self._plan_again()
         await self._forget()
         if runs:
             self.resume()
@@ -113,6 +115,11 @@ class SchedulingService:
         self._is_on = True
         self.agenda.stale = True
         self._arm(self._now_ms())
+
+    async def _plan_again(self) -> None:
+        """Bring forward what a clock that ran ahead has planned; the commit makes the agenda look again."""
+        await self._system("planAgain", {})
+        self.agenda.stale = True
 
     async def close(self) -> None:
         """Start nothing more; actions that run are cut, and count as failed at the next start."""
@@ -150,6 +157,11 @@ class SchedulingService:
         if not self._is_on:
             return
         now_ms = self._now_ms()
+        if now_ms < self._latest_ms - CLOCK_STEP_MS:
+            # The clock was put back: what was planned by it may be due earlier.
+            self._hold_ms, self._latest_ms = 0.0, now_ms
+            self._spawn(self._plan_again())
+        self._latest_ms = max(self._latest_ms, now_ms)
         if now_ms >= self._hold_ms and self.agenda.wants_more(now_ms):
             self._spawn(self._fetch(self.agenda.begin_fetch(), now_ms))
         for job in self.agenda.take(now_ms):

@@ -13,7 +13,7 @@ from typing import Any
 from convexpy.database import Transaction
 from convexpy.errors import ArgumentError, FunctionNotFound, LimitExceeded
 from convexpy.execution.loader import LoadedApp
-from convexpy.functions import QueryPlan, canonical_path, runs_skipped
+from convexpy.functions import QueryPlan, canonical_path, planned_ms, runs_skipped
 from convexpy.limits import SCHEDULED_ARGS_BYTES_MAX, SCHEDULED_WITHIN_MS
 from convexpy.protocol.frames import CallFailure
 from convexpy.values import canonical_number, decode_id, encode_wire
@@ -234,6 +234,15 @@ def find_run(transaction: Transaction, job: str) -> JobRun | CronRun | None:
     if document is None:
         return None
     return CronRun(transaction, document) if is_cron else JobRun(transaction, document)
+
+
+def plan_again(transaction: Transaction, now_ms: float) -> None:
+    """Bring forward the cron jobs that a clock which ran ahead has planned."""
+    with transaction.engine():
+        for document in list(transaction.stream(QueryPlan(CRONS, system=True))):
+            planned = math.floor(planned_ms(document["cronSpec"], document["nextRun"], now_ms))
+            if planned < document["nextRun"]:
+                transaction.system_patch(CRONS, document["_id"], {"nextRun": planned})
 
 
 def interrupt(transaction: Transaction, now_ms: float, limit: int) -> int:

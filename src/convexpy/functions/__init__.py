@@ -66,7 +66,7 @@ from convexpy.functions._references import (
     path_of,
 )
 from convexpy.functions._registry import collect, current_module, importing
-from convexpy.functions._schedules import next_run_ms, runs_skipped, spread_minute
+from convexpy.functions._schedules import next_run_ms, planned_ms, runs_skipped, spread_minute
 from convexpy.functions._services import AsyncAuth, AsyncScheduler, Auth, Scheduler
 from convexpy.functions._signature import Parameter
 from convexpy.functions._storage import (
@@ -167,6 +167,7 @@ __all__ = [
     "next_run_ms",
     "oidc",
     "path_of",
+    "planned_ms",
     "query",
     "runs_skipped",
     "spread_minute",

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["cron_problem", "expression_of", "next_run_ms", "runs_skipped", "spread_minute"]
+__all__ = ["cron_problem", "expression_of", "next_run_ms", "planned_ms", "runs_skipped", "spread_minute"]
 
 _WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 
@@ -58,6 +58,17 @@ def next_run_ms(schedule: dict[str, Any], after_ms: float, *, first: bool = Fals
 
     found: datetime = next(times(expression_of(schedule), math.floor(after_ms)))
     return found.replace(tzinfo=UTC).timestamp() * 1000
+
+
+def planned_ms(schedule: dict[str, Any], next_ms: float, now_ms: float) -> float:
+    """Return when a job runs next that is planned for `next_ms`.
+
+    That is `next_ms`, unless a clock that ran ahead made the plan: then an interval goes on at once, and a job by the
+    calendar with its next time from now.
+    """
+    if schedule["type"] == "interval":
+        return now_ms if next_ms - now_ms > schedule["seconds"] * 1000 else next_ms
+    return min(next_ms, next_run_ms(schedule, now_ms))
 
 
 def runs_skipped(schedule: dict[str, Any], planned_ms: float, now_ms: float) -> tuple[int, float]:

@@ -23,9 +23,13 @@ class Clock(Protocol):
     def wake_at(self, when_ns: int, wake: Callable[[], None]) -> Callable[[], None]:
         """Call `wake` once at a wall-clock time, soon if that has passed; return what takes it back.
 
-        To be called on the running event loop. If the clock is set meanwhile, `wake` may come early or late.
+        To be called on the running event loop. If the clock is set meanwhile, `wake` may come early.
         """
         ...
+
+
+LOOK_AT_CLOCK_S = 5.0
+CLOCK_STEP_NS = 1_000_000_000
 
 
 class SystemClock:
@@ -40,11 +44,32 @@ class SystemClock:
         return time.monotonic()
 
     def wake_at(self, when_ns: int, wake: Callable[[], None]) -> Callable[[], None]:
-        """Call `wake` once at a wall-clock time, soon if that has passed; return what takes it back."""
-        delay_s = max(0.0, (when_ns - self.now_ns()) / 1e9)
+        """Call `wake` once at a wall-clock time, soon if that has passed; return what takes it back.
+
+        It is called at once, too, when the wall clock is set meanwhile: then the time may have to be another.
+        """
         import asyncio  # here, since the command line does without it
 
-        return asyncio.get_running_loop().call_later(delay_s, wake).cancel
+        loop = asyncio.get_running_loop()
+        offset_ns = _offset_ns()
+
+        def wait() -> asyncio.TimerHandle:
+            delay_s = max(0.0, (when_ns - self.now_ns()) / 1e9)
+            return loop.call_later(min(delay_s, LOOK_AT_CLOCK_S), look)
+
+        def look() -> None:
+            if self.now_ns() >= when_ns or abs(_offset_ns() - offset_ns) > CLOCK_STEP_NS:
+                wake()
+            else:
+                handles[0] = wait()
+
+        handles = [wait()]
+        return lambda: handles[0].cancel()  # noqa: PLW0108 - the one that waits then, not the first
+
+
+def _offset_ns() -> int:
+    """Return by how much the wall clock is ahead of the monotonic one: it changes when somebody sets the wall clock."""
+    return time.time_ns() - time.monotonic_ns()
 
 
 class ManualClock:

@@ -151,3 +151,28 @@ def test_crons_run_with_the_clock(convex: LocalTest) -> None:
     convex.advance(timedelta(days=1))
     assert convex.query("tasks:texts").count("work") == 1
     assert convex.query("tasks:texts").count("tick") == 4 + 24 * 6
+
+
+def test_cron_jobs_go_on_when_a_clock_that_ran_ahead_is_put_right(tmp_path: Path) -> None:
+    folder = tmp_path / "convex"
+    folder.mkdir()
+    for name, text in {**MODULES, "crons.py": CRONS}.items():
+        (folder / name).write_text(text)
+    local = LocalDeployment(folder)
+    convex = LocalTest(local)
+    try:
+        convex.advance(timedelta(days=1))
+        ticks = convex.query("tasks:texts").count("tick")
+        works = convex.query("tasks:texts").count("work")
+        # The machine's clock is set: only the test's clock can be, and it has no other way.
+        local.clock._now_ns -= 86_400_000_000_000
+        convex.advance(timedelta(seconds=1))
+        assert convex.query("tasks:texts").count("tick") == ticks + 1
+        convex.advance(timedelta(minutes=10))
+        assert convex.query("tasks:texts").count("tick") == ticks + 2
+        convex.advance(timedelta(days=1))
+        assert convex.query("tasks:texts").count("work") == works + 1
+    finally:
+        local.close()
+        local.loader.unload()
+    assert local.fatal is None

@@ -225,6 +225,11 @@ def list_crons(context: CallContext, args: dict[str, Any]) -> list[dict[str, Any
     ]
 
 
+def plan_again(context: CallContext, args: dict[str, Any]) -> None:
+    """Bring forward the cron jobs that a clock which ran ahead has planned."""
+    jobs.plan_again(context.transaction, context.now_ms)
+
+
 def cron_history(context: CallContext, args: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the latest runs of a cron job, the newest first."""
     plan = QueryPlan(
@@ -257,6 +262,7 @@ def run_cron(context: CallContext, args: dict[str, Any]) -> str:
 FUNCTIONS = {
     "_system/scheduling:schedule": schedule,
     "_system/scheduling:cancel": cancel,
+    "_system/scheduling:planAgain": plan_again,
     "_system/scheduling:cancelAll": cancel_all,
     "_system/scheduling:list": list_jobs,
     "_system/scheduling:get": get_job,
