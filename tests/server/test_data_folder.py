@@ -175,6 +175,8 @@ def test_a_full_disk_is_told_to_callers_in_production(tmp_path: Path) -> None:
             status, answer, _ = server.request("POST", "/api/mutation", call)
             assert (status, answer["code"]) == (503, "NotCommitted")
             assert "full" in answer["message"]
+            status, answer = server.push({"fn.py": APP, "more.py": f"TEXT = '{'x' * 400_000}'"})
+            assert (status, answer["code"]) == (503, "StorageFull")
             (disk / "ballast").unlink()
             wait_for(lambda: server.request("POST", "/api/mutation", call)[0] == 200)
             assert len(server.call("query", "fn:titles")) == 1

@@ -36,6 +36,7 @@ from convexpy.http.site import BODILESS, SiteApp
 from convexpy.http.socket import Sockets
 from convexpy.http.transfer_api import TransferApi
 from convexpy.limits import ECHO_BYTES_MAX
+from convexpy.persistence import DISK_FULL
 
 logger = logging.getLogger("convexpy.http")
 Handler = Callable[[HttpRequest], Awaitable[Response]]
@@ -152,8 +153,11 @@ class ApiApp:
         except Error as error:
             logger.warning("%s %s failed: %s", request.method, request.path, error)
             return error_response(RequestError(error.message, code=error.code, status=503))
-        except Exception:
+        except Exception as error:
             logger.exception("%s %s failed", request.method, request.path)
+            if isinstance(error, OSError) and error.errno in DISK_FULL:
+                text = "the server has no room to store this"
+                return error_response(RequestError(text, code="StorageFull", status=503))
             text = "Your request couldn't be completed. Try again later."
             return error_response(RequestError(text, code="InternalServerError", status=500))
 

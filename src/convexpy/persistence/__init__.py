@@ -18,12 +18,13 @@ from convexpy.persistence.interface import (
     WalkedDocument,
 )
 from convexpy.persistence.memory import MemoryFiles
-from convexpy.persistence.refusals import disk_refusal, refusing, sqlite_refusal
+from convexpy.persistence.refusals import DISK_FULL, disk_refusal, refusing, sqlite_refusal
 from convexpy.persistence.sqlite import SqliteLogStore
 from convexpy.persistence.sqlite_checkpoint import SqliteCheckpointWriter
 from convexpy.persistence.sqlite_checkpoint_reader import SqliteCheckpointReader
 
 __all__ = [
+    "DISK_FULL",
     "CheckpointBatch",
     "CheckpointReader",
     "CheckpointWriter",

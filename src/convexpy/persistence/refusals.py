@@ -12,9 +12,10 @@ from convexpy.errors import Error
 from convexpy.persistence._checksums import DataDamaged
 from convexpy.persistence.interface import StoreRefused
 
-__all__ = ["disk_refusal", "refusing", "sqlite_refusal"]
+__all__ = ["DISK_FULL", "disk_refusal", "refusing", "sqlite_refusal"]
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""What the operating system says when there is no room."""
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _UNUSABLE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
@@ -24,7 +25,7 @@ def disk_refusal(error: OSError, where: Path) -> StoreRefused:
     """Return the error for a file or folder that cannot be used; `where` is it, unless the error knows better."""
     path = error.filename if isinstance(error.filename, str) else where
     text = error.strerror or str(error)
-    if error.errno in _FULL:
+    if error.errno in DISK_FULL:
         return _full(path, text)
     if error.errno in _FORBIDDEN:
         return _unusable(path, text)

@@ -116,11 +116,7 @@ def starter(options: ServeOptions) -> Starter:
 
 
 def make_folder(options: ServeOptions) -> None:
-    """Make the data folder, for its owner only; name what others can read of one that is there.
-
-    From here on the process makes files and folders that nobody else can read, whatever its umask was.
-    """
-    os.umask(0o777 & ~PRIVATE_FOLDER)
+    """Make the data folder, for its owner only; name what others can read of one that is there."""
     try:
         options.data.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     except OSError as error:
