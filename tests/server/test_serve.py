@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.certificates import write_certificate
 from support.processes import ServerProcess, wait_for
 from support.production import ProductionServer
-from support.sockets import SyncSocket, add
+from support.sockets import SyncSocket, add, ts_of
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -473,6 +473,71 @@ def test_a_running_mutation_is_finished_and_answered(start: Start) -> None:
     server._reap()
     server.start()
     assert server.call("query", "fn:titles") == ["x"]
+
+
+def test_every_call_under_way_is_answered_at_the_stop(start: Start, tmp_path: Path) -> None:
+    """A mutation that ends in time is answered before its socket closes, and so is its Transition; the rest gets a 503."""
+    (tmp_path / "limits.toml").write_text("[limits]\nstop-grace-s = 4.0")
+    server = start("--single-port", "--function-cpu-s", "20", "--config", str(tmp_path / "limits.toml"))
+    long = """
+import asyncio
+from convexpy import PlainTextResponse, action, http_router
+
+@action
+async def long(ctx) -> None:
+    print("began")
+    await asyncio.sleep(300)
+"""
+    http_long = """
+import asyncio
+from convexpy import PlainTextResponse, http_router
+
+http = http_router()
+
+@http.route("/long", method="GET")
+async def long(ctx, request):
+    print("began")
+    await asyncio.sleep(300)
+"""
+    server.push_ok({"fn.py": APP, "long.py": long, "http.py": http_long})
+    answers: dict[str, Any] = {}
+
+    def ask(method: str, path: str, body: Any = None) -> None:
+        answers[path] = server.request(method, path, body)
+
+    callers = [
+        threading.Thread(target=ask, args=("POST", "/api/action", {"path": "long:long", "args": {}})),
+        threading.Thread(target=ask, args=("GET", "/http/long")),
+    ]
+    for caller in callers:
+        caller.start()
+    with SyncSocket(server.url) as client, SyncSocket(server.url) as acting:
+        client.modify(add(0, "fn:titles"))
+        client.until_result(0, lambda result: True)
+        acting.action(0, "long:long")
+        wait_for(lambda: began(server) == 3, what="the actions to run")
+        client.mutation(0, "fn:slow", title="y")
+        wait_for(lambda: cpu_busy(server), what="the mutation to run")
+        server.process.send_signal(signal.SIGTERM)
+        response = client.response(0)
+        assert (response["success"], response["result"]) == (True, "y")
+        assert client.until_result(0, bool) == ["y"]
+        assert ts_of(client.version["ts"]) >= ts_of(response["ts"])
+        assert client.until_closed() == (1001, "GoingAway")
+        assert acting.until_closed() == (1001, "GoingAway")
+    for caller in callers:
+        caller.join(20)
+    assert {path: (status, answer["code"]) for path, (status, answer, _) in answers.items()} == {
+        "/api/action": (503, "ShuttingDown"), "/http/long": (503, "ShuttingDown"),
+    }  # fmt: skip
+    assert server.process.wait(20) == 0
+    assert "Traceback" not in server.errors()
+    server._reap()
+
+
+def began(server: ServerProcess) -> int:
+    entries = server.request("GET", "/api/convexpy/logs", admin=True)[1]["entries"]
+    return sum("began" in str(entry["logLines"]) for entry in entries)
 
 
 def cpu_busy(server: ServerProcess) -> bool:

@@ -216,15 +216,18 @@ class Deployment:
         await self.scheduling.start(runs=loads)
         self.pusher.sweep()
 
-    async def close(self) -> None:
-        """Stop: finish or cut calls, write the last group, make a full checkpoint, end the children."""
+    async def close(self, grace_s: float | None = None) -> None:
+        """Stop: finish or cut calls, write the last group, make a full checkpoint, end the children.
+
+        Mutations have `grace_s` to end, by default the knob `stop_grace_s`.
+        """
         await self.scheduling.close()
         await self.exports.close()
         await self.imports.close()
         idle = asyncio.Event()
         self.live.mutations.close_gate(idle.set)
         try:
-            async with asyncio.timeout(self.settings.knobs.stop_grace_s):
+            async with asyncio.timeout(self.settings.knobs.stop_grace_s if grace_s is None else grace_s):
                 await idle.wait()
         except TimeoutError:
             logger.warning("mutations were still running at the end of the grace period")

@@ -5,6 +5,7 @@ A bare callable: a router library would cost more than the functions behind the 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -17,7 +18,7 @@ from convexpy.http.data_api import DATA_PATH, DataApi
 from convexpy.http.deployment_api import DeploymentApi
 from convexpy.http.file_api import FILES_PATH, FileApi, FileResponse
 from convexpy.http.function_api import FunctionApi
-from convexpy.http.log_api import LogApi
+from convexpy.http.log_api import LOG_PATHS, LogApi
 from convexpy.http.messages import (
     HttpRequest,
     Receive,
@@ -31,6 +32,7 @@ from convexpy.http.messages import (
     text_response,
 )
 from convexpy.http.probes import Probes
+from convexpy.http.running import RunningRequests, refusal
 from convexpy.http.schedule_api import ScheduleApi
 from convexpy.http.site import BODILESS, SiteApp
 from convexpy.http.socket import Sockets
@@ -52,10 +54,11 @@ class ApiApp:
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
+        self.running = RunningRequests()
         self._body_max = deployment.settings.knobs.request_body_bytes
         self.sockets = Sockets(deployment)
         self.probes = Probes(deployment, self.sockets)
-        self._site = SiteApp(deployment, prefix="/http")
+        self._site = SiteApp(deployment, self.running, prefix="/http")
         self._files = FileApi(deployment)
         self._data = DataApi(deployment)
         logs = LogApi(deployment)
@@ -80,9 +83,7 @@ class ApiApp:
             ("GET", "/api/convexpy/status"): about.status,
             ("GET", "/api/convexpy/tables"): self._data.tables,
             ("POST", "/api/convexpy/evaluate"): self._data.evaluate,
-            ("GET", "/api/convexpy/logs"): logs.records,
-            ("GET", "/api/stream_function_logs"): logs.stream,
-            ("GET", "/api/app_metrics/stream_function_logs"): logs.stream,
+            **logs.routes,
             ("POST", "/api/update_environment_variables"): admin.update_environment,
             ("POST", "/api/v1/update_environment_variables"): admin.update_environment,
             ("GET", "/api/list_environment_variables"): admin.list_environment,
@@ -117,7 +118,17 @@ class ApiApp:
         if scope["type"] == "http" and scope["path"].startswith("/http/"):
             await self._site(scope, receive, send)
         elif scope["type"] == "http":
-            await self._http(scope, receive, send)
+            if scope["path"] in LOG_PATHS:
+                await self._http(scope, receive, send)
+                return
+            task = self.running.begin()
+            try:
+                await self._http(scope, receive, send)
+            except asyncio.CancelledError:
+                if not self.running.cut:  # else it was cut in the middle of a response: the connection ends
+                    raise
+            finally:
+                self.running.end(task)
         elif scope["type"] == "websocket":
             path = _SLASHES.sub("/", scope["path"])
             match = _SYNC.fullmatch(path)
@@ -150,6 +161,10 @@ class ApiApp:
             return await self._route(request)
         except RequestError as error:
             return error_response(error)
+        except asyncio.CancelledError:
+            if not self.running.cut:
+                raise
+            return error_response(refusal())
         except Error as error:
             logger.warning("%s %s failed: %s", request.method, request.path, error)
             return error_response(RequestError(error.message, code=error.code, status=503))

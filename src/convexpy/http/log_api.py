@@ -12,6 +12,9 @@ from convexpy.http.messages import HttpRequest, Response, json_response
 from convexpy.logs import LogFilter
 
 WAIT_S = 60.0
+RECORDS_PATH = "/api/convexpy/logs"
+STREAM_PATHS = ("/api/stream_function_logs", "/api/app_metrics/stream_function_logs")
+LOG_PATHS = frozenset({RECORDS_PATH, *STREAM_PATHS})
 
 
 class LogApi:
@@ -19,6 +22,11 @@ class LogApi:
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
+
+    @property
+    def routes(self) -> dict[tuple[str, str], Any]:
+        """Handlers by method and path."""
+        return {("GET", RECORDS_PATH): self.records, **{("GET", path): self.stream for path in STREAM_PATHS}}
 
     async def stream(self, request: HttpRequest) -> Response:
         """GET /api/stream_function_logs?cursor=…: entries after the cursor; waits for one."""

@@ -10,6 +10,7 @@ from convexpy.deployment import Deployment
 from convexpy.errors import RequestError
 from convexpy.http.identify import caller_of_http_action
 from convexpy.http.messages import HttpRequest, Receive, Scope, Send, error_response
+from convexpy.http.running import RunningRequests, refusal
 from convexpy.protocol.http_frames import BodyPart, HttpCall, HttpReply
 
 BODY_BYTES_MAX = 20 * 1024 * 1024
@@ -108,8 +109,11 @@ class _Connection:
 class SiteApp:
     """The ASGI application of HTTP actions."""
 
-    def __init__(self, deployment: Deployment, *, prefix: str = "") -> None:
+    def __init__(
+        self, deployment: Deployment, running: RunningRequests | None = None, *, prefix: str = ""
+    ) -> None:
         self._deployment = deployment
+        self._running = RunningRequests() if running is None else running
         self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -118,11 +122,24 @@ class SiteApp:
             await receive()
             await send({"type": "websocket.close", "code": 4004, "reason": "no sockets here"})
             return
+        task = self._running.begin()
+        try:
+            await self._respond(scope, receive, send)
+        finally:
+            self._running.end(task)
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = HttpRequest(scope, receive, BODY_BYTES_MAX)
         connection = _Connection(scope, receive, send, head=request.method == "HEAD")
         try:
             reply = await self._reply(request, connection)
-        except RequestError as error:
+        except (RequestError, asyncio.CancelledError) as error:
+            if not isinstance(error, RequestError):
+                if not self._running.cut:
+                    raise
+                if connection.started:
+                    return  # in the middle of a response: the connection ends
+                error = refusal()
             response = error_response(error)
             cors = self._deployment.http_actions.cors_headers(
                 request.path.removeprefix(self._prefix), request.headers.get(b"origin")

@@ -164,6 +164,7 @@ class Sockets:
         deployment.on_providers_changed = self.sign_in_again
         deployment.on_key_revoked = self.key_revoked
         self._sessions: set[Session] = set()
+        self._leaving: tuple[int, str] | None = None
 
     def __len__(self) -> int:
         """Return the number of open sockets."""
@@ -181,6 +182,8 @@ class Sockets:
         )
         transport.session = session
         self._sessions.add(session)
+        if self._leaving is not None:
+            session.leave(*self._leaving)
         loop = asyncio.get_running_loop()
         writer = loop.create_task(transport.write())
         unconnected = loop.call_later(SOCKET_CONNECT_WITHIN_S, _close_unless_connected, session)
@@ -221,6 +224,12 @@ class Sockets:
         for session in list(self._sessions):
             if session.caller.key_id == key_id:
                 session.close(1001, "KeyRevoked")
+
+    def leave_all(self, code: int, reason: str) -> None:
+        """Close every socket as soon as its calls are answered, and those that are opened from now on at once."""
+        self._leaving = (code, reason)
+        for session in list(self._sessions):
+            session.leave(code, reason)
 
     def close_all(self, code: int, reason: str) -> None:
         """Close every socket with a code that makes clients come back."""

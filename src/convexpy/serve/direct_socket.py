@@ -24,6 +24,9 @@ class DirectSocketProtocol(WebSocketsSansIOProtocol):
         self._filter = FrameFilter(limit, super().data_received, self._take_begun, self._on_oversize)
         self._drops_message = False
 
+    def shutdown(self) -> None:
+        """Do nothing: the application closes its sockets when it has answered them (called by uvicorn at the stop)."""
+
     def data_received(self, data: bytes) -> None:
         """Take bytes of the client: first the handshake, then frames (called by asyncio)."""
         if self.handshake_initiated:

@@ -50,6 +50,11 @@ LOOPBACK = ["127.0.0.0/8", "::1"]
 """Proxies of a development server: a tunnel to it runs on the same machine."""
 CLOSE_AFTER_FAILURE_S = 20.0
 FORCED = {signal.SIGTERM: 143, signal.SIGINT: 130}
+CALLS_LOOKED_AT_EVERY_S = 0.02
+DEVELOPMENT_GRACE_S = 2.0
+"""Who presses Ctrl-C does not wait for an action that goes on for minutes."""
+LAST_COMMITS_S = 1.0
+"""For mutations that nobody waits for any more, at the least."""
 GC_ALLOCATIONS = 20_000
 """Requests make few cycles, and what lives long is many subscriptions: Python's default of 700 is mostly for nothing."""
 logger = logging.getLogger("convexpy.serve")
@@ -212,7 +217,7 @@ class _Process:
         api = self._wrapped(guarded(self._api, "/http/"))
         self._serve(server_of(api, knobs, counter, cert=cert, key=key), waiting.pop(0))
         if not options.single_port:
-            site = self._wrapped(guarded(SiteApp(self._deployment), "/"))
+            site = self._wrapped(guarded(SiteApp(self._deployment, self._api.running), "/"))
             self._serve(server_of(site, knobs, counter, cert=cert, key=key), waiting.pop(0))
         if options.metrics_port is not None:
             self._serve(server_of(guarded(self._api.probes.without_key), knobs, counter), waiting.pop(0))
@@ -248,15 +253,29 @@ class _Process:
             loop.add_signal_handler(number, os._exit, status)
         notify("STOPPING=1", "STATUS=finishing running calls")
         self._api.probes.stopping = True
-        self._api.sockets.close_all(1001, "GoingAway")
+        self._api.sockets.leave_all(1001, "GoingAway")
         for server, _ in self._servers:
             server.end()
-        await self._deployment.close()
+        await self._deployment.close(grace_s=await self._calls_end())
         for server, _ in self._servers:
             server.force_exit = True
         for task in self._tasks[len(self._servers) :]:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _calls_end(self) -> float:
+        """Wait for the calls under way, and answer those that last too long: clients of sockets come back and repeat them.
+
+        Returns what is left of the time of grace.
+        """
+        loop, api = asyncio.get_running_loop(), self._api
+        grace_s = self._deployment.settings.knobs.stop_grace_s
+        until = loop.time() + (grace_s if self._options.production else min(grace_s, DEVELOPMENT_GRACE_S))
+        while (len(api.running) or len(api.sockets)) and loop.time() < until:
+            await asyncio.sleep(CALLS_LOOKED_AT_EVERY_S)
+        api.sockets.close_all(1001, "GoingAway")
+        api.running.cut_all()
+        return max(until - loop.time(), LAST_COMMITS_S)
 
 
 async def _watch(descriptor: int, stop: asyncio.Event) -> None:

@@ -107,6 +107,10 @@ class Hub:
         self._free[session] = None
         self._schedule_tick()
 
+    def is_scheduled(self, session: Session) -> bool:
+        """Whether the next tick looks at the session."""
+        return session in self._free
+
     def forget(self, session: Session) -> None:
         """Drop a session that has closed."""
         self._free.pop(session, None)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from convexpy.auth import ANONYMOUS, Caller
@@ -21,41 +20,12 @@ from convexpy.protocol.sync import StateVersion
 from convexpy.sync.calls import CallKind, PendingCall, PendingCalls
 from convexpy.sync.entries import Key, QueryEntry, Run
 from convexpy.sync.interface import Backend, Done, Transport
+from convexpy.sync.pin import Pending, Pin, Subscription
 
 if TYPE_CHECKING:
     from convexpy.sync.hub import Hub
 
 TRANSITIONS_QUEUED_MAX = 2
-
-
-@dataclass(slots=True)
-class Subscription:
-    """One query id of the session's query set."""
-
-    entry: QueryEntry
-    key: Key
-    sent_hash: int | None = None
-    journal: str | None = None
-
-
-@dataclass(slots=True)
-class Pin:
-    """The moment that a Transition in the making will be of, and what it waits for."""
-
-    row: int
-    ts: int
-    query_set: int
-    identity: int
-    waiting: set[Run]
-    results: dict[int, Run]
-    removed: list[int]
-    void: bool = False
-
-
-@dataclass(slots=True)
-class _Pending:
-    modifications: list[sync.AddQuery | sync.RemoveQuery] = field(default_factory=list)
-    identity_changed: bool = False
 
 
 class Session:
@@ -86,7 +56,8 @@ class Session:
         many bytes wait to be run."""
         self.listening.set()
         self._checking_token = False
-        self._pending = _Pending()
+        self._leaving: tuple[int, str] | None = None
+        self._pending = Pending()
         self._removed: list[int] = []
         self._skew_ms: int | None = None
         self.calls = PendingCalls(knobs, transport.send)
@@ -120,7 +91,7 @@ class Session:
 
     def receive(self, data: bytes | str) -> None:
         """Take one message. A violation of the protocol is answered with a FatalError and ends the session."""
-        if self.closed:
+        if self.closed or self._leaving is not None:
             return
         try:
             self._dispatch(sync.decode_client_message(data))
@@ -279,7 +250,7 @@ class Session:
 
     def apply_pending(self) -> None:
         """Bring subscriptions in line with the query set and identity that the client has sent."""
-        pending, self._pending = self._pending, _Pending()
+        pending, self._pending = self._pending, Pending()
         if pending.identity_changed:
             self.subscribe_anew(self.queries)
         for modification in pending.modifications:
@@ -357,7 +328,9 @@ class Session:
             self._hub.schedule(self)
             return
         self._send_transition(pin)
-        if self.changed or self._pending.modifications or self._pending.identity_changed:
+        if self._leaving is not None and not len(self.calls) and not self._hub.is_scheduled(self):
+            self.close(*self._leaving)
+        elif self.changed or self._pending.modifications or self._pending.identity_changed:
             self._hub.schedule(self)
 
     def _send_transition(self, pin: Pin) -> None:
@@ -387,6 +360,12 @@ class Session:
             self._transport.send(*sync.transition_chunks(message, limit, str(id(message))), transition=True)
         else:
             self._transport.send(message, transition=True)
+
+    def leave(self, code: int, reason: str) -> None:
+        """Take no more messages, and close when every call is answered and the Transition that covers them is sent."""
+        self._leaving = (code, reason)
+        if not len(self.calls):
+            self.close(code, reason)
 
     def close(self, code: int, reason: str) -> None:
         """End the session: drop its subscriptions, close the socket. What runs goes on."""

@@ -1,0 +1,46 @@
+"""The requests under way: a stop waits for them, and answers those that it can't wait for."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from convexpy.errors import RequestError
+
+
+class RunningRequests:
+    """Requests that somebody waits for. Those that wait for news themselves, as readers of logs do, are not among them."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.cut = False
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._tasks)
+
+    def begin(self) -> asyncio.Task[Any]:
+        """Add the current task."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        return task
+
+    def end(self, task: asyncio.Task[Any]) -> None:
+        """Remove a task that `begin` returned."""
+        self._tasks.discard(task)
+
+    def cut_all(self) -> None:
+        """Cancel what is left; each answers with `refusal`, if it has not begun to answer."""
+        self.cut = True
+        for task in list(self._tasks):
+            task.cancel()
+
+
+def refusal() -> RequestError:
+    """Return what a call is told that the stop of the server cut."""
+    return RequestError(
+        "the deployment is shutting down and did not wait for the end of this call: it may or may not have taken effect",
+        status=503,
+        code="ShuttingDown",
+    )
