@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 
 from convexpy.http.messages import Receive, Scope, Send
 from convexpy.http.request_guard import AsgiApp
 
 _FORWARDED_PROTO = re.compile(r'(?:^|[;,\s])proto="?(https?)\b', re.IGNORECASE)
 _SCHEMES = ("http", "https")
+_NAMES = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"forwarded"})
 
 
 class ForwardedHeaders:
@@ -29,14 +30,13 @@ class ForwardedHeaders:
         self._any_peer = "*" in named
         self._networks = [ipaddress.ip_network(each, strict=False) for each in named if each != "*"]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one request or socket (called by the ASGI server)."""
+        headers = _wanted(scope)
         client = scope.get("client")
-        if client is not None and (self._any_peer or self._is_proxy(client[0])):
-            headers = _wanted(scope)
-            if headers:
-                scope = {**scope, **self._told(scope, headers)}
-        await self._app(scope, receive, send)
+        if headers and client is not None and (self._any_peer or self._is_proxy(client[0])):
+            scope = {**scope, **self._told(scope, headers)}
+        return self._app(scope, receive, send)
 
     def _told(self, scope: Scope, headers: dict[bytes, str]) -> Scope:
         told: Scope = {}
@@ -74,8 +74,8 @@ class ForwardedHeaders:
 
 def _wanted(scope: Scope) -> dict[bytes, str]:
     found: dict[bytes, str] = {}
-    for name, value in scope["headers"]:
-        if name in (b"x-forwarded-for", b"x-forwarded-proto", b"forwarded"):
+    for name, value in scope.get("headers", ()):
+        if name in _NAMES:
             text = value.decode("latin-1")
             found[name] = f"{found[name]},{text}" if name in found else text
     return found

@@ -118,25 +118,23 @@ class RequestGuard:
         self._reported: set[str] = set()
         self._decide = lru_cache(maxsize=256)(self._refusal)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request or socket (called by the ASGI server)."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one request or socket (called by the ASGI server). Not a coroutine of its own: this is on every path."""
         if scope["type"] not in ("http", "websocket"):
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         host, page = _host_and_page(scope, embeds=not self._allowed.production)
-        if self._open and page is not None and scope["path"].startswith(self._open):
+        if page is not None and self._open and scope["path"].startswith(self._open):
             page = None
         refusal = self._decide(host, page)
         if refusal is None:
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         if refusal.message not in self._reported and len(self._reported) < REPORTED_MAX:
             self._reported.add(refusal.message)
             self._report(refusal.message)
-        await _refuse(refusal, scope, receive, send)
+        return _refuse(refusal, scope, receive, send)
 
-    def _refusal(self, host: str | None, page: str | None) -> RequestError | None:
-        allowed = self._allowed
+    def _refusal(self, host_sent: bytes | None, page_sent: bytes | None) -> RequestError | None:
+        allowed, host, page = self._allowed, _text(host_sent), _text(page_sent)
         if not allowed.host(host):
             return _host_refused(host, production=allowed.production)
         if page is not None and not allowed.origin(page, host):
@@ -144,22 +142,25 @@ class RequestGuard:
         return None
 
 
-def _host_and_page(scope: Scope, *, embeds: bool) -> tuple[str | None, str | None]:
+def _host_and_page(scope: Scope, *, embeds: bool) -> tuple[bytes | None, bytes | None]:
     """Return the `Host`, and the origin of the page that calls; several of one kind are malformed, and as such foreign."""
-    found: dict[bytes, bytes] = {}
+    host = origin = None
+    fetched = False
     for name, value in scope["headers"]:
-        if name in _HEADERS:
-            found[name] = value if name not in found else found[name] + b", " + value
-    host = found.get(b"host")
-    origin = found.get(b"origin")
-    if origin is None and embeds and b"sec-fetch-site" in found:
-        origin = _embedding_page(scope, found)
-    return _text(host), _text(origin)
-
-
-_HEADERS = frozenset(
-    {b"host", b"origin", b"referer", b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest"}
-)
+        if name == b"host":
+            host = value if host is None else host + b", " + value
+        elif name == b"origin":
+            origin = value if origin is None else origin + b", " + value
+        elif name == b"sec-fetch-site":
+            fetched = True
+    if fetched and origin is None and embeds:
+        origin = _embedding_page(scope, dict(scope["headers"]))
+    # What is cut off here is too long to be a name, and is not kept.
+    if host is not None and len(host) > NAME_LENGTH_MAX:
+        host = host[: NAME_LENGTH_MAX + 1]
+    if origin is not None and len(origin) > NAME_LENGTH_MAX:
+        origin = origin[: NAME_LENGTH_MAX + 1]
+    return host, origin
 
 
 def _embedding_page(scope: Scope, headers: Mapping[bytes, bytes]) -> bytes | None:
@@ -177,8 +178,7 @@ def _embedding_page(scope: Scope, headers: Mapping[bytes, bytes]) -> bytes | Non
 
 
 def _text(value: bytes | None) -> str | None:
-    # What is cut off here is too long to be a name, and is not kept.
-    return None if value is None else value[: NAME_LENGTH_MAX + 1].decode("latin-1")
+    return None if value is None else value.decode("latin-1")
 
 
 def _host_refused(host: str | None, *, production: bool) -> RequestError:
