@@ -51,8 +51,8 @@ class _Rows:
         if sep_line is not None:
             self._lines_before = 1
         lines = self._text if sep_line is not None else itertools.chain([first], self._text)
-        delimiter = delimiter or (sep_line[1] if sep_line is not None else _delimiter_of(first))
-        self._reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        shown = sep_line[1] if sep_line is not None else _delimiter_of(first)
+        self._reader = csv.reader(lines, delimiter=delimiter or shown, strict=True)
         self.header = self._trimmed(next(self._rows(), []))
         if not self.header:
             raise SnapshotError(
