@@ -256,9 +256,9 @@ def documents(archive: Any, name: str) -> Iterator[dict[str, Any]]:
     from convexpy.snapshots import Fault, SnapshotError, read_json_lines
 
     path = f"{name}/documents.jsonl"
-    uniform = next(table.uniform for table in archive.tables if table.name == name)
+    table = next(table for table in archive.tables if table.name == name)
     with archive.open(path) as stream:
-        rows: Iterable[tuple[int, Any]] = read_json_lines(stream, path, uniform=uniform)
+        rows: Iterable[tuple[int, Any]] = read_json_lines(stream, path, uniform=table.uniform, old=table.old)
         for _, document in rows:
             if isinstance(document, Fault):
                 raise SnapshotError(str(document))

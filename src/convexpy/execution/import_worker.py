@@ -27,6 +27,7 @@ from convexpy.runtime import SecureRandom
 from convexpy.schema import Schema, load_schema
 from convexpy.snapshots import (
     Archive,
+    ArchivedTable,
     Fault,
     Place,
     SnapshotError,
@@ -125,9 +126,9 @@ class _Import:
         sources: list[_Source] = []
         for table in archive.tables:
 
-            def rows(path: str = table.path, uniform: bool = table.uniform) -> Rows:
-                with archive.open(path) as stream:
-                    yield from read_json_lines(stream, path, uniform=uniform)
+            def rows(table: ArchivedTable = table) -> Rows:
+                with archive.open(table.path) as stream:
+                    yield from read_json_lines(stream, table.path, uniform=table.uniform, old=table.old)
 
             sources.append(_Source(table.name, table.path, rows, archive.numbers.get(table.name)))
         return sources

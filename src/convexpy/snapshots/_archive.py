@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import re
 import stat
 import zipfile
@@ -20,12 +21,14 @@ from typing import Any, BinaryIO, NamedTuple, cast
 
 from convexpy.snapshots._faults import Fault, SnapshotError
 from convexpy.snapshots._json import read_json_lines
+from convexpy.snapshots._old_exports import OldTable
 
 __all__ = ["Archive", "ArchiveLimits", "ArchivedFile", "ArchivedTable"]
 
 TABLES = "_tables"
 STORAGE = "_storage"
 DOCUMENTS = "documents.jsonl"
+SHAPE_BYTES_MAX = 16 * 1024 * 1024
 IGNORED_TABLES = ("_scheduled_functions", "_convexpy")
 READ_BYTES = 256 * 1024
 TABLE_NUMBER_MAX = 1 << 24
@@ -47,12 +50,13 @@ class ArchiveLimits(NamedTuple):
 
 
 class ArchivedTable(NamedTuple):
-    """A table of an archive; `uniform` says that integer literals are int64."""
+    """A table of an archive; `uniform` says that integer literals are int64, `old` reads what an older export wrote."""
 
     name: str
     path: str
     uniform: bool
     size: int
+    old: OldTable | None = None
 
 
 class ArchivedFile(NamedTuple):
@@ -114,8 +118,8 @@ class Archive:
                 continue
             if name.startswith("_") or not _NAME.fullmatch(name):
                 raise SnapshotError(f"{path}: {name!r} is no name of a table")
-            found.append(ArchivedTable(name, path, self._is_uniform(name), info.file_size))
-        return sorted(found)
+            found.append(ArchivedTable(name, path, self._is_uniform(name), info.file_size, self._old(name)))
+        return sorted(found, key=lambda table: table.name)
 
     def check_complete(self) -> None:
         """Refuse an archive in whose place everything else goes: a table that was not recognised would be emptied.
@@ -138,6 +142,20 @@ class Archive:
             return False
         with self.open(path) as stream:
             return stream.read(64).strip() == b'"uniform"'
+
+    def _old(self, table: str) -> OldTable | None:
+        """Return how the documents of an older export are read; None if they are as they are now."""
+        path = f"{table}/generated_schema.jsonl"
+        if path not in self._entries:
+            return None
+        with self.open(path) as stream:
+            try:
+                shape = json.loads(stream.readline(SHAPE_BYTES_MAX))
+            except (ValueError, RecursionError):
+                shape = None
+            if not isinstance(shape, str) or shape == "uniform":
+                return None
+            return OldTable(shape, stream, path)
 
     def _read_numbers(self) -> dict[str, int]:
         path = f"{TABLES}/{DOCUMENTS}"

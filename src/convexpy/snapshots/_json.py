@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from convexpy.errors import ArgumentError
 from convexpy.snapshots._faults import Fault, Place, SnapshotError
+from convexpy.snapshots._old_exports import OldTable
 from convexpy.values import decode_export, decode_wire, from_json
 
 __all__ = ["Row", "read_json_array", "read_json_lines"]
@@ -28,13 +29,15 @@ _AT_BYTE = re.compile(r"\(byte (\d+)\)")
 _SPACE = " \t\r\n"
 
 
-def read_json_lines(stream: BinaryIO, file: str, *, uniform: bool = False) -> Iterator[Row]:
-    """Yield the object of every line that is not blank.
+def read_json_lines(
+    stream: BinaryIO, file: str, *, uniform: bool = False, old: OldTable | None = None
+) -> Iterator[Row]:
+    """Yield the object of every line that is not blank; `old` reads those of a table of an older official export.
 
     Raises:
         SnapshotError: a line is longer than any document.
     """
-    decode = decode_export if uniform else _decode_exact
+    decode = old.decode if old is not None else decode_export if uniform else _decode_exact
     number = 0
     while line := stream.readline(LINE_BYTES_MAX + 1):
         number += 1

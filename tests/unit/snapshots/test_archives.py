@@ -346,3 +346,84 @@ def test_what_is_not_recognised_is_refused(tmp_path: Path, parts: dict[str, str]
     ):
         archive.check_complete()
     assert refused.value.hint
+
+
+def old_export(path: Path, shape: str, rows: list[Any], contexts: dict[str, Any]) -> Path:
+    lines = [json.dumps(shape), *(json.dumps({id: context}) for id, context in contexts.items())]
+    return zipped(
+        path,
+        {
+            "_tables/documents.jsonl": '{"name":"t","id":10001}\n',
+            "t/documents.jsonl": "".join(json.dumps(row) + "\n" for row in rows),
+            "t/generated_schema.jsonl": "\n".join(lines) + "\n",
+        },
+    )
+
+
+def old_rows(path: Path) -> list[Any]:
+    with Archive(path) as archive:
+        (table,) = archive.tables
+        with archive.open(table.path) as stream:
+            return [
+                row for _, row in read_json_lines(stream, table.path, uniform=table.uniform, old=table.old)
+            ]
+
+
+def test_older_official_exports_are_read(tmp_path: Path) -> None:
+    """There int64s and bytes are strings, and a shape of the table tells which."""
+    shape = (
+        '{"_id": id<10001>, "_creationTime": normalfloat64, "n": int64, "b"?: bytes, "s": string | null, '
+        '"big"?: inf | normalfloat64, "list": array<int64 | null>, "kind": "a" | "b", '
+        '"map"?: record<field_name, {"x": int64}>, "mixed"?: int64 | string, "any"?: unknown, "yes"?: boolean}'
+    )
+    plain = {
+        "_id": "a",
+        "_creationTime": 1.5,
+        "n": "9007199254740993",
+        "s": "5",
+        "list": ["1", None],
+        "kind": "a",
+    }
+    rows = [
+        plain,
+        {
+            **plain,
+            "_id": "b",
+            "b": "AAE=",
+            "s": None,
+            "big": "-Infinity",
+            "map": {"k": {"x": "7"}},
+            "yes": True,
+        },
+        {**plain, "_id": "c", "mixed": "5", "any": ["5", {"x": "NaN"}]},
+        {**plain, "_id": "d", "mixed": "5", "any": ["5", {"x": "5"}]},
+    ]
+    contexts = {
+        "c": {"mixed": "int64", "any": ["bytes", {"x": {"$float64NaN": "AAAAAAAA+H8="}}]},
+    }
+    rows[2]["any"][0] = "AAE="
+    found = old_rows(old_export(tmp_path / "old.zip", shape, rows, contexts))
+    assert found[0] == {**plain, "n": Int64(9007199254740993), "list": [Int64(1), None]}
+    assert type(found[0]["n"]) is Int64
+    assert (found[1]["b"], found[1]["s"], found[1]["big"]) == (b"\0\1", None, float("-inf"))
+    assert found[1]["map"] == {"k": {"x": Int64(7)}}
+    assert type(found[1]["map"]["k"]["x"]) is Int64
+    assert type(found[2]["mixed"]) is Int64
+    assert found[2]["any"][0] == b"\0\1"
+    assert found[2]["any"][1]["x"] != found[2]["any"][1]["x"]
+    assert (found[3]["mixed"], found[3]["any"]) == ("5", ["5", {"x": "5"}])
+
+
+@pytest.mark.parametrize(
+    "shape", ["", "int65", "{", '{"n": int64', "array<int64", "{n: int64}", "int64 |", "a" * 100_000]
+)
+def test_a_shape_of_no_known_form_is_refused(tmp_path: Path, shape: str) -> None:
+    with pytest.raises(SnapshotError, match="generated_schema"):
+        old_rows(old_export(tmp_path / "old.zip", shape, [], {}))
+
+
+@pytest.mark.parametrize("value", ["x", "1.5", "99999999999999999999", ""])
+def test_what_does_not_fit_its_shape_is_a_fault(tmp_path: Path, value: str) -> None:
+    (row,) = old_rows(old_export(tmp_path / "old.zip", '{"n": int64}', [{"n": value}], {}))
+    assert isinstance(row, Fault)
+    assert str(row.place) == "t/documents.jsonl:1:1"
