@@ -12,7 +12,16 @@ from support.processes import ServerProcess
 from support.sockets import SyncSocket
 
 APP = """
-from convexpy import mutation, query
+import time
+from convexpy import action, mutation, query
+
+@action
+def sleep(ctx) -> None:
+    time.sleep(3)
+
+@action
+def plain(ctx) -> int:
+    return 1
 
 @query
 def one(ctx) -> int:
@@ -126,3 +135,14 @@ def test_answers_to_what_cannot_be_parsed_are_short(app: ServerProcess) -> None:
         status, answer, _ = app.request("POST", path, body)
         assert status == 400
         assert len(json.dumps(answer)) < 500
+
+
+def test_one_client_leaves_threads_for_the_actions_of_others(app: ServerProcess) -> None:
+    with SyncSocket(app.url) as greedy, SyncSocket(app.url) as other:
+        for number in range(500):
+            greedy.action(number, "fn:sleep")
+        other.action(0, "fn:plain")
+        assert other.response(0)["success"]
+        greedy.action(500, "fn:sleep")
+        assert greedy.until_closed() == (1013, "TooManyConcurrentActions")
+        assert all(each["success"] for each in greedy.received if each["type"] == "ActionResponse")

@@ -19,7 +19,7 @@ from convexpy.execution.damage import Health
 from convexpy.execution.loader import LoadedApp
 from convexpy.execution.settings import ExecutorSettings
 from convexpy.execution.word import Word
-from convexpy.limits import LOOP_BEAT_S
+from convexpy.limits import ACTION_THREAD_STACK_BYTES, LOOP_BEAT_S
 from convexpy.protocol.frames import Damaged, FromExecutor, Ready, Stop, encode_frame, reader_of_calls
 
 LAST_BEATS = 4
@@ -48,6 +48,7 @@ class ActionWorker:
 
     def run(self) -> None:
         """Serve the stream until the server closes it."""
+        threading.stack_size(ACTION_THREAD_STACK_BYTES)
         with asyncio.Runner() as runner:
             self._loop = loop = runner.get_loop()
             main = loop.create_task(self._main())

@@ -39,6 +39,7 @@ from convexpy.http.socket import Sockets
 from convexpy.http.transfer_api import TransferApi
 from convexpy.limits import ECHO_BYTES_MAX
 from convexpy.persistence import DISK_FULL
+from convexpy.sync import ActionShares
 
 logger = logging.getLogger("convexpy.http")
 Handler = Callable[[HttpRequest], Awaitable[Response]]
@@ -54,15 +55,15 @@ class ApiApp:
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
-        self.running = RunningRequests()
+        self.running = RunningRequests(ActionShares(deployment.settings.knobs.actions_running_per_address))
         self._body_max = deployment.settings.knobs.request_body_bytes
-        self.sockets = Sockets(deployment)
+        self.sockets = Sockets(deployment, self.running.shares)
         self.probes = Probes(deployment, self.sockets)
         self._site = SiteApp(deployment, self.running, prefix="/http")
         self._files = FileApi(deployment)
         self._data = DataApi(deployment)
         logs = LogApi(deployment)
-        functions, admin = FunctionApi(deployment), AdminApi(deployment)
+        functions, admin = FunctionApi(deployment, self.running.shares), AdminApi(deployment)
         schedule = ScheduleApi(deployment)
         about = DeploymentApi(deployment, self.sockets)
         self._functions = functions

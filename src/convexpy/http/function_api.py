@@ -19,9 +19,11 @@ from convexpy.deployment.registry import canonical_path
 from convexpy.errors import RequestError
 from convexpy.http.identify import caller_of
 from convexpy.http.messages import JSON_TYPE, HttpRequest, Response, decode_body, encode_json, json_response
+from convexpy.http.running import within_share
 from convexpy.limits import BATCH_QUERIES_MAX
 from convexpy.protocol.frames import Kind
 from convexpy.protocol.sync import decode_ts, encode_ts
+from convexpy.sync import ActionShares
 from convexpy.values import decode_wire, encode_clean, encode_export
 
 CLEAN = ("json", "convex_clean_json")
@@ -91,8 +93,9 @@ def _request_id(request: HttpRequest) -> str:
 class FunctionApi:
     """The routes that call functions."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, shares: ActionShares) -> None:
         self._deployment = deployment
+        self._shares = shares
         self._functions = deployment.functions
 
     def answer(self, outcome: Outcome, request_id: str, format: str, caller: Caller = ANONYMOUS) -> bytes:
@@ -112,7 +115,7 @@ class FunctionApi:
         format = check_format(call.format or request.query("format"))
         path = canonical_path(call.path)
         _check_access(caller, kind, path)
-        outcome = await self._functions.run(
+        running = self._functions.run(
             kind,
             path,
             bytes(call.args),
@@ -121,6 +124,11 @@ class FunctionApi:
             client_address=request.client_address,
             user_agent=request.user_agent,
         )
+        if kind == "action":
+            with within_share(self._shares, request.client_address):
+                outcome = await running
+        else:
+            outcome = await running
         if outcome.failure is not None and outcome.failure.code in TRY_AGAIN:
             raise RequestError(outcome.failure.detail, code=outcome.failure.code, status=503)
         return self.answer(outcome, request_id, format, caller)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Generator
 from typing import Any
 
 from convexpy.errors import RequestError
+from convexpy.sync import ActionShares
 
 
 class RunningRequests:
     """Requests that somebody waits for. Those that wait for news themselves, as readers of logs do, are not among them."""
 
-    def __init__(self) -> None:
+    def __init__(self, shares: ActionShares) -> None:
+        self.shares = shares
         self._tasks: set[asyncio.Task[Any]] = set()
         self.cut = False
 
@@ -35,6 +39,26 @@ class RunningRequests:
         self.cut = True
         for task in list(self._tasks):
             task.cancel()
+
+
+@contextlib.contextmanager
+def within_share(shares: ActionShares, address: str | None) -> Generator[None]:
+    """Count an action of a client while it runs.
+
+    Raises:
+        RequestError: the client runs too many (429).
+    """
+    share = shares.of(address)
+    if not share.begin():
+        raise RequestError(
+            f"actions of one address that run at once are limited by actions_running_per_address: {shares.limit}",
+            status=429,
+            code="TooManyConcurrentActions",
+        )
+    try:
+        yield
+    finally:
+        share.end()
 
 
 def refusal() -> RequestError:

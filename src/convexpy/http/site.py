@@ -10,7 +10,7 @@ from convexpy.deployment import Deployment
 from convexpy.errors import RequestError
 from convexpy.http.identify import caller_of_http_action
 from convexpy.http.messages import HttpRequest, Receive, Scope, Send, error_response
-from convexpy.http.running import RunningRequests, refusal
+from convexpy.http.running import RunningRequests, refusal, within_share
 from convexpy.protocol.http_frames import BodyPart, HttpCall, HttpReply
 
 BODY_BYTES_MAX = 20 * 1024 * 1024
@@ -109,11 +109,9 @@ class _Connection:
 class SiteApp:
     """The ASGI application of HTTP actions."""
 
-    def __init__(
-        self, deployment: Deployment, running: RunningRequests | None = None, *, prefix: str = ""
-    ) -> None:
+    def __init__(self, deployment: Deployment, running: RunningRequests, *, prefix: str = "") -> None:
         self._deployment = deployment
-        self._running = RunningRequests() if running is None else running
+        self._running = running
         self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -171,7 +169,8 @@ class SiteApp:
         )
         caller = await caller_of_http_action(self._deployment.identities, request)
         loop = asyncio.get_running_loop()
-        reply = await self._deployment.http_actions.respond(loop, call, connection, caller)
+        with within_share(self._running.shares, request.client_address):
+            reply = await self._deployment.http_actions.respond(loop, call, connection, caller)
         if connection.too_large and not connection.started and reply.status == 500:
             raise _too_large()
         return reply

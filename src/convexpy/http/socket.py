@@ -11,7 +11,7 @@ from convexpy.deployment import Deployment
 from convexpy.http.messages import Receive, Scope, Send
 from convexpy.limits import SOCKET_CONNECT_WITHIN_S, Knobs
 from convexpy.protocol import sync
-from convexpy.sync import Session
+from convexpy.sync import ActionShares, Session
 
 CHUNKS_SINCE = (1, 28)
 CLOSE_WITHIN_S = 5.0
@@ -159,8 +159,9 @@ def _close_unless_connected(session: Session) -> None:
 class Sockets:
     """All open sync sockets of a deployment."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, shares: ActionShares) -> None:
         self._deployment = deployment
+        self._shares = shares
         deployment.on_providers_changed = self.sign_in_again
         deployment.on_key_revoked = self.key_revoked
         self._sessions: set[Session] = set()
@@ -177,8 +178,14 @@ class Sockets:
         knobs = self._deployment.settings.knobs
         extensions: dict[str, Callable[[bytes], bool]] = scope.get("extensions") or {}
         transport = SocketTransport(send, knobs, extensions.get(WRITE_FRAME, _cannot))
+        client = scope.get("client")
         session = Session(
-            self._deployment.hub, self._deployment.functions, transport, knobs, chunks=takes_chunks(version)
+            self._deployment.hub,
+            self._deployment.functions,
+            transport,
+            knobs,
+            chunks=takes_chunks(version),
+            share=self._shares.of(client[0] if client else None),
         )
         transport.session = session
         self._sessions.add(session)

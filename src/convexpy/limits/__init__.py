@@ -11,6 +11,7 @@ import msgspec
 __all__ = [
     "ACTION_BEGIN_S",
     "ACTION_END_S",
+    "ACTION_THREAD_STACK_BYTES",
     "ARRAY_LENGTH_MAX",
     "BATCH_QUERIES_MAX",
     "CALL_ATTEMPTS_MAX",
@@ -164,6 +165,10 @@ BATCH_QUERIES_MAX = 256
 SOCKET_QUERIES_MAX = 4096
 SOCKET_CONNECT_WITHIN_S = 300.0
 
+# A plain `def` action has a thread, whose stack counts as memory of the process: with the system's 8 MiB the 2 GiB of an
+# executor were 250 threads. With this one, enough for the recursion limit, they are about 1,000: twice what one socket may run.
+ACTION_THREAD_STACK_BYTES = 2 * MIB
+
 # Counts of functions: only of those that exist, yet an app may have many, or have had.
 STATISTICS_FUNCTIONS_MAX = 5000
 STATISTICS_BYTES_MAX = 8 * MIB
@@ -263,7 +268,8 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True):
     socket_message_bytes: int = 20 * MIB
     socket_buffer_bytes: int = 64 * MIB
     mutations_waiting_per_socket: int = 1000
-    actions_running_per_socket: int = 1000
+    actions_running_per_socket: int = 500
+    actions_running_per_address: int = 0
     transition_chunk_bytes: int = 5_000_000
     ping_interval_s: float = 15.0
     keep_alive_s: float = 75.0

@@ -190,7 +190,7 @@ class BoundedProtocol(OneWriteProtocol):
         self._head_since = None
         if self.transport.is_closing():
             return
-        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+        if not self.cycle or self.cycle.response_complete or not self.cycle.response_started:
             code = _PHRASES[status].title().replace(b" ", b"").decode()
             body = json.dumps({"code": code, "message": text}).encode()
             head = b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"

@@ -20,6 +20,7 @@ from convexpy.limits import Knobs
 T = TypeVar("T", bound=msgspec.Struct)
 _ZERO_ALLOWED = frozenset(
     {
+        "actions_running_per_address",
         "connections_per_address",
         "log_bytes_kept",
         "log_rows_kept",

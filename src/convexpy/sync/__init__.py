@@ -3,5 +3,6 @@
 from convexpy.sync.hub import Hub, QueryOutcome, QueryRunner
 from convexpy.sync.interface import Backend, Done
 from convexpy.sync.session import Session
+from convexpy.sync.shares import ActionShares
 
-__all__ = ["Backend", "Done", "Hub", "QueryOutcome", "QueryRunner", "Session"]
+__all__ = ["ActionShares", "Backend", "Done", "Hub", "QueryOutcome", "QueryRunner", "Session"]

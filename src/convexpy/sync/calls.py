@@ -9,6 +9,7 @@ from typing import Literal
 from convexpy.limits import Knobs
 from convexpy.protocol import sync
 from convexpy.sync.interface import Done
+from convexpy.sync.shares import ActionShare
 
 CallKind = Literal["mutation", "action"]
 
@@ -28,8 +29,9 @@ class PendingCall:
 class PendingCalls:
     """Counts calls and their arguments, and sends responses of mutations in the order of the requests."""
 
-    def __init__(self, knobs: Knobs, send: Callable[[bytes], None]) -> None:
+    def __init__(self, knobs: Knobs, send: Callable[[bytes], None], share: ActionShare) -> None:
         self._send = send
+        self._share = share
         self._bytes = 0
         self._bytes_max = knobs.socket_buffer_bytes
         self._max = {
@@ -50,7 +52,7 @@ class PendingCalls:
 
     def begin(self, kind: CallKind, request_id: int, size: int) -> PendingCall | None:
         """Count a call whose arguments have `size` bytes; None if there are too many of its kind."""
-        if self._running[kind] >= self._max[kind]:
+        if self._running[kind] >= self._max[kind] or (kind == "action" and not self._share.begin()):
             return None
         self._running[kind] += 1
         self._bytes += size
@@ -63,6 +65,8 @@ class PendingCalls:
         """Count the end of a call, and answer it unless its client has gone."""
         self._running[call.kind] -= 1
         self._bytes -= call.size
+        if call.kind == "action":
+            self._share.end()
         if not answer:
             return
         call.response = _response(call, done)

@@ -21,6 +21,7 @@ from convexpy.sync.calls import CallKind, PendingCall, PendingCalls
 from convexpy.sync.entries import Key, QueryEntry, Run
 from convexpy.sync.interface import Backend, Done, Transport
 from convexpy.sync.pin import Pending, Pin, Subscription
+from convexpy.sync.shares import UNBOUNDED, ActionShare
 
 if TYPE_CHECKING:
     from convexpy.sync.hub import Hub
@@ -32,7 +33,14 @@ class Session:
     """A connection to one client."""
 
     def __init__(
-        self, hub: Hub, backend: Backend, transport: Transport, knobs: Knobs, *, chunks: bool
+        self,
+        hub: Hub,
+        backend: Backend,
+        transport: Transport,
+        knobs: Knobs,
+        *,
+        chunks: bool,
+        share: ActionShare | None = None,
     ) -> None:
         self._hub = hub
         self._backend = backend
@@ -60,7 +68,7 @@ class Session:
         self._pending = Pending()
         self._removed: list[int] = []
         self._skew_ms: int | None = None
-        self.calls = PendingCalls(knobs, transport.send)
+        self.calls = PendingCalls(knobs, transport.send, share or UNBOUNDED.of(""))
 
     @property
     def congested(self) -> bool:
