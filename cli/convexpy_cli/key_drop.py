@@ -1,6 +1,7 @@
 """Making an admin key with nothing but the server's data folder: the way back in when every key is lost.
 
-The record of the key, with its digest, is put where the server takes it: when the key is used first, or at the next start.
+The record of the key, with its digest, is sealed with the instance secret and put where the server takes it: when the key is
+used first, or at the next start.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from convexpy.auth import KeyRecord, create_hashed_key, shown_prefix
+from convexpy.auth import KeyRecord, create_hashed_key, seal_record, shown_prefix
 from convexpy.runtime import PRIVATE_FOLDER, write_private
 from convexpy_cli import failure
 
@@ -21,12 +22,18 @@ NAME_LENGTH_MAX = 64
 FOLDER = "new-keys"
 
 
-class _Known(msgspec.Struct):
+class _Known(msgspec.Struct, rename="camel"):
     name: str
+    instance_secret: str = ""
 
 
 def create(
-    data: Path, name: str, kind: str, functions: tuple[str, ...], expires_at: float | None
+    data: Path,
+    name: str,
+    kind: str,
+    functions: tuple[str, ...],
+    expires_at: float | None,
+    secret_file: Path | None = None,
 ) -> dict[str, Any]:
     """Return a new key and its line of the list, in the shape that a server answers with.
 
@@ -37,7 +44,9 @@ def create(
         raise failure.Failure(
             "BadKeyName", f"the name of a key has 1 to {NAME_LENGTH_MAX} characters", failure.USAGE
         )
-    owner, deployment = _opened(data)
+    owner, known = _opened(data)
+    deployment = known.name
+    secret = _secret_of(data, known, secret_file)
     key, key_id, digest = create_hashed_key(deployment)
     fields = {
         "keyId": key_id, "digest": digest, "name": name, "kind": kind, "functions": list(functions),
@@ -45,7 +54,7 @@ def create(
     }  # fmt: skip
     record = msgspec.convert(fields, KeyRecord)
     try:
-        _put(data / FOLDER, f"{key_id}.json", msgspec.json.encode(record), owner)
+        _put(data / FOLDER, f"{key_id}.json", seal_record(secret, record), owner)
     except OSError as error:
         raise _unusable(data, f"cannot write into it: {error.strerror}") from error
     prefix = shown_prefix(deployment, key_id, hashed=True)
@@ -53,11 +62,30 @@ def create(
     return {"key": key, **described, "prefix": prefix, "lastUsedAt": None}
 
 
-def _opened(data: Path) -> tuple[os.stat_result, str]:
-    """Return whose data folder it is, and the deployment's name."""
+def _secret_of(data: Path, known: _Known, secret_file: Path | None) -> str:
+    """Return the instance secret, which is in the data folder, or in the file that the server is given."""
+    if secret_file is None:
+        if not known.instance_secret:
+            raise _unusable(
+                data,
+                "the secret of this deployment is in a file",
+                "pass --secret-file FILE, as to the server",
+            )
+        return known.instance_secret
+    try:
+        return secret_file.read_text(encoding="utf-8-sig").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise failure.Failure(
+            "ConfigInvalid", f"cannot read {secret_file}: {reason}", failure.CONFIGURATION
+        ) from error
+
+
+def _opened(data: Path) -> tuple[os.stat_result, _Known]:
+    """Return whose data folder it is, and what is known of the deployment."""
     file = data / "keys.json"
     try:
-        return file.stat(), msgspec.json.decode(file.read_bytes(), type=_Known).name
+        return file.stat(), msgspec.json.decode(file.read_bytes(), type=_Known)
     except FileNotFoundError as error:
         raise _unusable(data, "it holds no deployment: a server makes it at its first start") from error
     except OSError as error:
@@ -66,8 +94,10 @@ def _opened(data: Path) -> tuple[os.stat_result, str]:
         raise _unusable(data, "its keys.json is damaged") from error
 
 
-def _unusable(data: Path, reason: str) -> failure.Failure:
-    hint = "run it as the user of the server, with the folder that `convexpy serve --data` has"
+SAME_USER = "run it as the user of the server, with the folder that `convexpy serve --data` has"
+
+
+def _unusable(data: Path, reason: str, hint: str = SAME_USER) -> failure.Failure:
     return failure.Failure("DataFolderUnusable", f"--data {data}: {reason}", failure.CONFIGURATION, hint=hint)
 
 

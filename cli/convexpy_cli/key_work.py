@@ -23,6 +23,7 @@ def create(
     expires: str | None,
     save_env: str | None,
     data: Path | None = None,
+    secret_file: Path | None = None,
 ) -> None:
     """Make a key; print it, or write it into a file of variables."""
     if kind not in KINDS:
@@ -33,7 +34,7 @@ def create(
     if data is not None:
         from convexpy_cli import key_drop
 
-        made = key_drop.create(data, name, kind, functions, expires_at)
+        made = key_drop.create(data, name, kind, functions, expires_at, secret_file)
     else:
         with targets.connected(run, "keys create", writes=True) as (_, client):
             made = client.create_key(name, kind, functions, expires_at)

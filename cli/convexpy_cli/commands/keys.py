@@ -34,17 +34,23 @@ def keys_create(
         Path | None,
         Option("--data", metavar="DIR", help="on the server's machine: its data folder, in place of a key"),
     ] = None,
+    secret_file: Annotated[
+        Path | None,
+        Option(
+            "--secret-file", metavar="FILE", help="with --data: the file that the server gets its secret from"
+        ),
+    ] = None,
 ) -> None:
     """Make an admin key and print it, once, alone on stdout. It is kept nowhere.
 
     Kinds: admin opens everything; deploy pushes, runs, reads logs and sets variables; read-only runs queries and reads
     data and logs; run calls the functions named. With --data no key is needed, whether the server runs or not: who may
-    write into the data folder owns the deployment. Exit codes: 0 done, 2 bad kind or time, 3 no data folder, 5 the key in
+    read the secret of the deployment owns it. Exit codes: 0 done, 2 bad kind or time, 3 no data folder, 5 the key in
     use may not.
     """
     from convexpy_cli import key_work
 
-    key_work.create(run, name, kind, tuple(functions or ()), expires, save_env, data)
+    key_work.create(run, name, kind, tuple(functions or ()), expires, save_env, data, secret_file)
 
 
 @leaf_command(formats=("human", "plain", "json"), examples=("convexpy keys list",))

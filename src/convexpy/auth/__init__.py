@@ -24,6 +24,7 @@ from convexpy.auth._keys import (
     shown_prefix,
 )
 from convexpy.auth._refusals import TokenRefused
+from convexpy.auth._sealed_records import open_record, seal_record
 from convexpy.auth._verifier import TokenVerifier, Verified
 
 __all__ = [
@@ -47,6 +48,8 @@ __all__ = [
     "complete_identity",
     "create_hashed_key",
     "create_instance_secret",
+    "open_record",
+    "seal_record",
     "shown_prefix",
     "system_function",
 ]

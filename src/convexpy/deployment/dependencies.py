@@ -24,7 +24,8 @@ from pathlib import Path
 
 from convexpy.errors import ProjectError, SourceLocation
 from convexpy.errors.texts import decode_text
-from convexpy.execution.base_process import ENVIRONMENT_KEPT
+from convexpy.execution.base_process import ENVIRONMENT_KEPT, run_as
+from convexpy.execution.executor_user import executor_user
 from convexpy.execution.packages import VARIABLE
 
 REQUIREMENTS = "requirements.txt"
@@ -108,6 +109,10 @@ class Dependencies:
         temporary = self._folder / f".new-{target.name}-{os.getpid()}"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
+        user = executor_user()
+        if user is not None:  # packages run code of their own when they are built
+            user.may_write(self._folder)
+            user.may_write(temporary)
         own = source / f".{REQUIREMENTS}"
         try:
             own.write_text("\n".join(map(_without_convexpy, _lines(source / REQUIREMENTS))) + "\n")
@@ -132,6 +137,7 @@ class Dependencies:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
+            **run_as(),
         )
         try:
             async with asyncio.timeout(INSTALL_S_MAX):

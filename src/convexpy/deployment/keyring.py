@@ -32,7 +32,7 @@ class Keyring:
     def __init__(self, deployment: Deployment, keys: AdminKeys, records: list[KeyRecord]) -> None:
         self._deployment = deployment
         self._keys = keys
-        self._new = NewKeys(deployment.storage.folder)
+        self._new = NewKeys(deployment.storage.folder, deployment.settings.instance_secret)
         keys.records = {record.key_id: record for record in records}
         keys.find_unknown = self._new.find
 

@@ -1,8 +1,8 @@
 """Keys made beside the server: their records wait in a folder until the server takes them.
 
-Whoever can write into the data folder owns the deployment, so the way back in after the last key is lost is a file there:
-the record of a new key with its digest. A running server finds it when the key is used first, a stopped one at its next
-start. The file never holds the key.
+The way back in after the last key is lost is a file there: the record of a new key with its digest, sealed with the instance
+secret. So it takes whoever may read that; a file that app code has put there counts for nothing. A running server finds it
+when the key is used first, a stopped one at its next start. The file never holds the key.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from convexpy.auth import KeyRecord
+from convexpy.auth import KeyRecord, open_record
 
 FOLDER = "new-keys"
 logger = logging.getLogger("convexpy.auth")
@@ -21,13 +21,14 @@ logger = logging.getLogger("convexpy.auth")
 class NewKeys:
     """The folder of records that wait."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, secret: str) -> None:
         self._folder = folder / FOLDER
+        self._secret = secret
         self._found: set[str] = set()
 
     def find(self, key_id: str) -> KeyRecord | None:
         """Return the record of the key with this id (hex digits), or None."""
-        record = _read(self._folder / f"{key_id}.json")
+        record = self._read(self._folder / f"{key_id}.json")
         if record is None or record.key_id != key_id:
             return None
         self._found.add(key_id)
@@ -36,7 +37,7 @@ class NewKeys:
     def all(self) -> list[KeyRecord]:
         """Return every record that waits."""
         files = sorted(self._folder.glob("*.json")) if self._folder.is_dir() else []
-        found = [_read(file) for file in files]
+        found = [self._read(file) for file in files]
         return [record for record in found if record is not None]
 
     def is_new(self, key_id: str) -> bool:
@@ -51,13 +52,15 @@ class NewKeys:
         """Remove the file of a record that is in the data now."""
         (self._folder / f"{key_id}.json").unlink(missing_ok=True)
 
-
-def _read(file: Path) -> KeyRecord | None:
-    try:
-        record = msgspec.json.decode(file.read_bytes(), type=KeyRecord)
-    except FileNotFoundError:
-        return None
-    except (OSError, msgspec.MsgspecError) as error:
-        logger.warning("%s is no record of a key: %s", file, error)
-        return None
-    return record if record.digest else None
+    def _read(self, file: Path) -> KeyRecord | None:
+        try:
+            record = open_record(self._secret, file.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.MsgspecError) as error:
+            logger.warning("%s is not the record of a key: %s", file, error)
+            return None
+        if record is None:
+            logger.warning("%s was not made with the secret of this deployment: it counts for nothing", file)
+            return None
+        return record if record.digest else None

@@ -6,10 +6,15 @@ The process gets nothing of the deployment at its start: variables come by its c
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
+from typing import Any
+
+from convexpy.errors import Error
+from convexpy.execution.executor_user import ExecutorUserInvalid, executor_user
 
 # What processes that run app code see of the server's environment: no keys, no database addresses.
 ENVIRONMENT_KEPT = (
@@ -31,7 +36,17 @@ class BaseProcess:
                 env=base_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
+                **run_as(),
             )
+        except PermissionError as error:
+            self.socket.close()
+            user = executor_user()
+            if user is None:
+                raise
+            raise ExecutorUserInvalid(
+                f"the user {user.name!r} cannot run {sys.executable}: {error.strerror}",
+                hint="install Python and convexpy where every user can read them",
+            ) from error
         except BaseException:
             self.socket.close()
             raise
@@ -48,13 +63,23 @@ class BaseProcess:
 def base_environment() -> dict[str, str]:
     """Return the environment that processes for app code start with: a whitelist of the server's own."""
     kept = {name: os.environ[name] for name in ENVIRONMENT_KEPT if name in os.environ}
+    user = executor_user()
+    if user is not None:
+        kept["HOME"] = user.home
     return {**kept, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
+def run_as() -> dict[str, Any]:
+    """Return the arguments of `subprocess` that start a process of the executors' user."""
+    user = executor_user()
+    return {} if user is None else user.popen()
+
+
 def start_early() -> None:
-    """Start a process for the first one who needs it."""
+    """Start a process for the first one who needs it; what is wrong with the environment is told later."""
     if sys.platform == "linux":
-        _early.append(BaseProcess())
+        with contextlib.suppress(Error):
+            _early.append(BaseProcess())
 
 
 def take() -> BaseProcess:

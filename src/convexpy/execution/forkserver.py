@@ -24,6 +24,8 @@ import time
 import traceback
 from typing import Any
 
+from convexpy.runtime import hide_process, prefer_for_oom
+
 PR_SET_PDEATHSIG = 1
 COMMAND_BYTES_MAX = 1 << 20
 # Packages that start threads when they are imported and are known to survive a fork.
@@ -246,6 +248,8 @@ def main() -> None:
     importlib.import_module("convexpy.execution.worker")
     importlib.import_module("convexpy.execution.analyze")
     importlib.import_module("convexpy.execution.packages")
+    prefer_for_oom()
+    hide_process()  # the variables of one version are no business of another one
     gc.collect()
     gc.freeze()
     ForkServer(socket.socket(fileno=int(sys.argv[1]))).run()

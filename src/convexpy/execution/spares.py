@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from convexpy.execution import whereabouts, word
+from convexpy.execution.base_process import run_as
 from convexpy.execution.connection import ExecutorConnection, ProcessExecutor, Role, describe_exit, kill_group
 from convexpy.execution.import_failures import ImportLimits, ended_while_importing, took_too_long
 from convexpy.execution.settings import ExecutorSettings
@@ -53,6 +54,7 @@ class Spare:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,
+                **run_as(),
             )
             self._executor = ProcessExecutor(self._process.pid, word.Word(descriptor), descriptor)
         except BaseException:
@@ -153,6 +155,7 @@ class SpawnStarter:
             limit=DESCRIPTION_BYTES_MAX,
             pass_fds=[stacks],
             start_new_session=True,
+            **run_as(),
         )
         limits = ImportLimits(settings, stacks)
         try:

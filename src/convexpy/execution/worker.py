@@ -42,7 +42,7 @@ from convexpy.protocol.frames import (
     encode_frame,
     reader_of_calls,
 )
-from convexpy.runtime import SystemClock
+from convexpy.runtime import SystemClock, prefer_for_oom
 
 Role = Literal["transactions", "actions"]
 
@@ -106,10 +106,7 @@ def _seed() -> None:
 
 def _limit_memory(limit_bytes: int) -> None:
     limit_memory(limit_bytes)
-    if sys.platform != "linux":
-        return
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123
-        score.write("500")
+    prefer_for_oom()
 
 
 class _TransactionWorker:

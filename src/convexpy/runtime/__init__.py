@@ -2,6 +2,7 @@
 
 from convexpy.runtime._clock import Clock, ManualClock, SystemClock
 from convexpy.runtime._pauses import PausePoints, pauses
+from convexpy.runtime._process import hide_process, prefer_for_oom
 from convexpy.runtime._random import RandomBytes, SecureRandom, secure_random
 from convexpy.runtime.private_files import PRIVATE_FILE, PRIVATE_FOLDER, sync_folder, write_private
 
@@ -14,7 +15,9 @@ __all__ = [
     "RandomBytes",
     "SecureRandom",
     "SystemClock",
+    "hide_process",
     "pauses",
+    "prefer_for_oom",
     "secure_random",
     "sync_folder",
     "write_private",

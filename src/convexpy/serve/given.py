@@ -12,6 +12,7 @@ import msgspec
 
 from convexpy.deployment import DeploymentSettings, PushRequest, key_file
 from convexpy.errors import Error
+from convexpy.execution.executor_user import executor_user
 from convexpy.execution.spares import SpawnStarter
 from convexpy.execution.starter import ForkStarter, Starter
 from convexpy.http.request_guard import AllowedNames
@@ -125,6 +126,9 @@ def make_folder(options: ServeOptions) -> None:
         raise DataFolderUnusable(
             f"cannot write into {options.data}", hint="the user that runs the server needs all rights on it"
         )
+    user = executor_user()
+    if user is not None:
+        user.share(options.data)
     wide = [path for path in (options.data, *_of_owner(options.data)) if _others_can_read(path)]
     if wide:
         logger.warning(
@@ -144,7 +148,9 @@ def _of_owner(folder: Path) -> Iterator[Path]:
 
 def _others_can_read(path: Path) -> bool:
     try:
-        return os.name != "nt" and bool(path.stat().st_mode & 0o077)
+        # A group that may read is the executors', if they are of another user.
+        others = 0o077 if executor_user() is None else 0o007
+        return os.name != "nt" and bool(path.stat().st_mode & others)
     except OSError:
         return False
 

@@ -29,6 +29,7 @@ from convexpy.deployment import (
     load_secret_key,
 )
 from convexpy.errors import Error
+from convexpy.execution.executor_user import executor_user
 from convexpy.files import open_blob_store
 from convexpy.http import ApiApp, SiteApp
 from convexpy.http.access_log import AccessLog
@@ -36,7 +37,7 @@ from convexpy.http.forwarded import ForwardedHeaders
 from convexpy.http.request_guard import RequestGuard
 from convexpy.limits import Knobs
 from convexpy.persistence import disk_refusal, sqlite_refusal
-from convexpy.runtime import SystemClock
+from convexpy.runtime import SystemClock, hide_process
 from convexpy.serve import announce, first_start, function_log, given, log_output
 from convexpy.serve.bounded_protocol import ConnectionCounter
 from convexpy.serve.listening import AsgiApp, Server, bind, origin_of, server_of
@@ -131,6 +132,9 @@ class _Process:
             allow_network_file_system=options.allow_network_file_system,
             blobs=open_blob_store(options.storage, options.data),
         )
+        user = executor_user()
+        if user is not None:
+            user.open_databases(options.data)
         keys = first_start.ensure_keys(options)
         scheme = "http" if options.tls_cert is None else "https"
         cloud_url = (options.origin or "").rstrip("/") or origin_of(scheme, options.host, ports[0])
@@ -181,6 +185,7 @@ class _Process:
     async def _start(self, push: PushRequest | None) -> str | None:
         """Start the deployment; return the first admin key if it was made now. What fails ends the deployment again."""
         try:
+            _let_executors_write(self._deployment)
             await self._deployment.start()
             return await self._before_listening(push)
         except BaseException:
@@ -278,6 +283,14 @@ class _Process:
         return max(until - loop.time(), LAST_COMMITS_S)
 
 
+def _let_executors_write(deployment: Deployment) -> None:
+    """Where executors are of another user: compiled modules and files on their way to storage are written by them."""
+    user = executor_user()
+    if user is not None:
+        for folder in (deployment.sources.code_cache, deployment.storage.blobs.spool):
+            user.may_write(folder)
+
+
 async def _watch(descriptor: int, stop: asyncio.Event) -> None:
     """Stop when the process at the other end of the watchdog pipe is gone."""
     loop = asyncio.get_running_loop()
@@ -308,6 +321,7 @@ def _log_output(options: ServeOptions) -> LogOutput | None:
 def main(arguments: list[str]) -> int:
     """Entry point; a failed start tells why in the last lines on stderr, and by its exit status."""
     options = parse(arguments)
+    hide_process()
     output: LogOutput | None = None
     try:
         output = _log_output(options)

@@ -1,0 +1,25 @@
+"""What a process of the server keeps from other processes of the same user."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import sys
+
+PR_SET_DUMPABLE = 4
+
+
+def prefer_for_oom() -> None:
+    """Have the kernel end this process, and its forks, before others when memory runs out. Linux only."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123
+        score.write("500")
+
+
+def hide_process() -> None:
+    """Let no other process of this user read the memory, environment or descriptors of this one, nor of its forks.
+
+    It also leaves no core dump. The superuser may do all that nevertheless. Linux only.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
