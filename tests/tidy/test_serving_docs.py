@@ -51,7 +51,15 @@ def test_flags_and_variables_exist(capsys: pytest.CaptureFixture[str]) -> None:
     parsed(serve, "--help")
     text = capsys.readouterr().out
     known = set(re.findall(r"--[a-z][a-z-]+", text)) | {"--kind", "--functions", "--expires"}
-    others = {"--name", "--stop-timeout", "--no-cache-dir", "--system", "--create-home", "--chown"}
+    others = {
+        "--name",
+        "--stop-timeout",
+        "--no-cache-dir",
+        "--system",
+        "--create-home",
+        "--chown",
+        "--compile-bytecode",
+    }
     used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT)) - others
     assert used <= known, used - known
     variables = set(re.findall(r"CONVEXPY_SERVE_\w+", TEXT))
