@@ -138,7 +138,7 @@ UPLOAD_PARTS_MAX = 100_000
 
 # Files of the database up to this size are checked as a whole before the server is ready (about 6 ms a MiB), larger ones
 # in the background.
-START_CHECK_BYTES_MAX = 32 * MIB
+START_CHECK_BYTES_MAX = 16 * MIB
 # How many faults `doctor --deep` lists.
 DATA_FAULTS_MAX = 1000
 

@@ -68,6 +68,8 @@ class DataFolder:
             raise StoreRefused(
                 f"log.db and data.db in {folder} belong to different deployments",
                 code="DeploymentMismatch",
+                hint="copy both files of one deployment; if log.db was lost, `convexpy doctor --salvage --data DIR` goes on "
+                "from data.db alone",
             )
 
     def _check_structure(self) -> list[Path]:

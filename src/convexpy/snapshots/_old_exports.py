@@ -176,20 +176,18 @@ def _field(shape: list[_Shape], name: str) -> list[_Shape]:
 
 
 def _of_string(text: str, shape: list[_Shape], context: Any) -> Any:
-    if context == _INFER:
+    if isinstance(context, dict):
+        return struct.unpack("<d", b64decode(context["$float64NaN"]))[0]
+    kind = str(context)
+    if kind == _INFER:
         possible = frozenset[str]().union(*[one.strings for one in shape])
         kind = next(iter(possible)) if len(possible) == 1 else _STRING
-    else:
-        kind = context if isinstance(context, str) else _NAN
     if kind == _INT64:
         return Int64(int(text))
     if kind == _BYTES:
         return b64decode(text, validate=True)
     if kind == _INF:
         return {"Infinity": math.inf, "-Infinity": -math.inf}[text]
-    if kind == _NAN:
-        (number,) = struct.unpack("<d", b64decode(context["$float64NaN"]))
-        return number
     if kind != _STRING:
         raise ValueError(f"{kind!r} is not supported here")
     return text
