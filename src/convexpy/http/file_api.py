@@ -35,6 +35,8 @@ __all__ = ["FILES_PATH", "FileApi", "FileResponse", "Range", "body_chunks", "par
 logger = logging.getLogger("convexpy.http")
 FILES_PATH = "/api/storage/"
 CACHE = (b"cache-control", b"private, max-age=2592000")
+VARY = (b"vary", b"origin")
+"""A browser that has a file from `<img>`, without CORS headers, must not use it for `fetch`."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _RANGE = re.compile(r"bytes\s*=\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*", re.IGNORECASE)
 
@@ -150,7 +152,7 @@ class FileApi:
             raise RequestError("File not found", status=404, code="FileNotFound")
         tag = entity_tag(found)
         if matches(request.header(b"if-none-match"), tag):
-            return Response(304, b"", [(b"etag", tag.encode()), CACHE])
+            return Response(304, b"", [(b"etag", tag.encode()), CACHE, VARY])
         headers = [*file_headers(found), (b"etag", tag.encode())]
         asked = request.header(b"range")
         if asked is not None and found.size and request.header(b"if-range") in (None, tag):
@@ -256,4 +258,4 @@ def parse_range(header: str, size: int) -> Range | None:
 
 def file_headers(found: StoredContent) -> Headers:
     """Return what is said of a file whatever part of it is sent."""
-    return [(b"accept-ranges", b"bytes"), CACHE, *type_headers(found.content_type)]
+    return [(b"accept-ranges", b"bytes"), CACHE, VARY, *type_headers(found.content_type)]
