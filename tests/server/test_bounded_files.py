@@ -27,6 +27,11 @@ def put(ctx) -> None:
     else:
         ctx.db.patch(found["_id"], {"text": "y" * 1000, "at": ctx.random.random()})
 
+@mutation
+def load(ctx) -> None:
+    for _ in range(14):
+        ctx.db.insert("large", {"text": "x" * 1_000_000})
+
 @query
 def get(ctx, n: int) -> int:
     return len(ctx.db.query("items").with_index("by_n", n=n).collect())
@@ -34,7 +39,10 @@ def get(ctx, n: int) -> int:
 SCHEMA = """
 from convexpy import define_schema, define_table, v
 
-schema = define_schema({"items": define_table(v.any()).index("by_n", ["n"])})
+schema = define_schema({
+    "items": define_table(v.any()).index("by_n", ["n"]),
+    "large": define_table({"text": v.string()}),
+})
 """
 LIMITS = """
 [limits]
@@ -94,5 +102,19 @@ def test_files_stay_small_while_readers_never_pause(tmp_path: Path) -> None:
         assert [caller.failed for caller in callers if caller.failed] == []
         assert largest < 4.5 * MB, "the write-ahead log of data.db has grown from checkpoint to checkpoint"
         wait_for(lambda: entries_bytes(server) <= 300_000, what="a log of no more bytes than are to be kept")
+    finally:
+        server.close()
+
+
+def test_what_a_burst_made_grow_is_given_back(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path / "data")
+    try:
+        server.push_ok({"fn.py": APP, "schema.py": SCHEMA})
+        for _ in range(4):
+            server.call("mutation", "fn:load")
+        wait_for(lambda: (server.data / "data.db").stat().st_size > 56 * MB, what="a checkpoint of all that")
+        for name in ("log", "data"):
+            wal = server.data / f"{name}.db-wal"
+            wait_for(lambda wal=wal: wal.stat().st_size <= 17 * MB, what=f"a small {wal.name}")
     finally:
         server.close()

@@ -145,16 +145,15 @@ class Checkpointer:
             catalog = catalog.with_document(write.tablet, write.id, document)
         return catalog
 
-    def fold_wal(self) -> bool:
-        """Fold the write-ahead log, and give its space back if it has grown large; True if nothing is left in it.
+    def fold_wal(self) -> tuple[bool, bool]:
+        """Fold the write-ahead log, and give its space back if it has grown large.
 
-        The log starts over with the next write only if no reader reads from it then: those who begin a read transaction
-        when nothing is left do not.
+        Say whether nothing is left in it, and whether it is small. The log starts over with the next write only if no reader
+        reads from it then: those who begin a read transaction when nothing is left do not.
         """
-        left = self._writer.wal_checkpoint()
-        if not left:
-            self._writer.shrink_wal()
-        return not left
+        if self._writer.wal_checkpoint():
+            return False, False
+        return True, self._writer.shrink_wal()
 
     @property
     def waiting_rows(self) -> int:

@@ -142,12 +142,13 @@ class CheckpointService:
             async with self._lock:
                 seq = self._timeline.checkpoint_seq
                 try:
-                    folded = await self._run(self._open_checkpointer().fold_wal)
+                    folded, small = await self._run(self._open_checkpointer().fold_wal)
                 except (StoreFull, OutcomeUnknown) as error:
                     logger.warning("the write-ahead log of data.db could not be folded: %s", error)
                     return
             if folded:
                 self._moved(seq)
+            if folded and small:
                 return
 
     async def _fold(self, target: int) -> None:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from convexpy.limits import WAL_KEPT_BYTES_MAX
 from convexpy.persistence.interface import OutcomeUnknown, StoreFull
 
-__all__ = ["empty_wal", "open_reading", "open_writing", "raising_outcomes", "transaction"]
+__all__ = ["empty_wal", "open_reading", "open_writing", "raising_outcomes", "transaction", "wal_is_small"]
 
 BUSY_TIMEOUT_MS = 5000
 READ_CACHE_KIB = 32 * 1024
@@ -53,6 +53,12 @@ def open_reading(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA mmap_size=0")
     connection.execute(f"PRAGMA cache_size=-{READ_CACHE_KIB}")
     return connection
+
+
+def wal_is_small(path: Path) -> bool:
+    """Say whether the write-ahead log of a database file takes no more space than it may keep."""
+    wal = path.with_name(f"{path.name}-wal")
+    return not wal.exists() or wal.stat().st_size <= WAL_KEPT_BYTES_MAX
 
 
 def empty_wal(connection: sqlite3.Connection) -> None:

@@ -210,8 +210,8 @@ class CheckpointWriter(Protocol):
         """Fold the write-ahead log as far as readers allow; return the bytes it still holds."""
         ...
 
-    def shrink_wal(self) -> None:
-        """Give back the space of a write-ahead log that has grown large, if no reader stands in the way."""
+    def shrink_wal(self) -> bool:
+        """Give back the space of a write-ahead log that has grown large, if no reader stands in the way; say if it is small."""
         ...
 
     def recover(self) -> None:

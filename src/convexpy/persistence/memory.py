@@ -245,8 +245,9 @@ class MemoryCheckpointWriter:
         """Do nothing: there is no write-ahead log."""
         return 0
 
-    def shrink_wal(self) -> None:
-        """Do nothing: there is no write-ahead log."""
+    def shrink_wal(self) -> bool:
+        """Return True: there is no write-ahead log."""
+        return True
 
     def recover(self) -> None:
         """Do nothing: there is no write-ahead log."""

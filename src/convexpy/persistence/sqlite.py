@@ -10,7 +10,13 @@ import secrets
 from pathlib import Path
 
 from convexpy.persistence._checksums import DataDamaged, row_checksum
-from convexpy.persistence._connection import open_writing, raising_outcomes, transaction
+from convexpy.persistence._connection import (
+    empty_wal,
+    open_writing,
+    raising_outcomes,
+    transaction,
+    wal_is_small,
+)
 from convexpy.persistence._migration import add_log_checksums
 from convexpy.persistence.interface import LogRow, StoreRefused
 
@@ -139,6 +145,8 @@ class SqliteLogStore:
         """Fold the write-ahead log; the next append then starts it over."""
         with raising_outcomes():
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            if not wal_is_small(self._path):
+                empty_wal(self._connection)
 
     def recover(self) -> None:
         """Fold and empty the write-ahead log."""

@@ -18,7 +18,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 from convexpy.errors import InvariantViolation
-from convexpy.limits import WAL_KEPT_BYTES_MAX
 from convexpy.persistence._checksums import (
     DataDamaged,
     document_checksum,
@@ -27,7 +26,13 @@ from convexpy.persistence._checksums import (
     replay_checksum,
     texts_checksum,
 )
-from convexpy.persistence._connection import empty_wal, open_writing, raising_outcomes, transaction
+from convexpy.persistence._connection import (
+    empty_wal,
+    open_writing,
+    raising_outcomes,
+    transaction,
+    wal_is_small,
+)
 from convexpy.persistence._migration import add_checkpoint_checksums
 from convexpy.persistence._stored import (
     DAMAGE,
@@ -293,12 +298,13 @@ class SqliteCheckpointWriter:
         (page_size,) = self._connection.execute("PRAGMA page_size").fetchone()
         return int(max(pages - folded, 0) * page_size)
 
-    def shrink_wal(self) -> None:
-        """Give back the space of a write-ahead log that has grown large, if no reader stands in the way."""
-        wal = self._path.with_name(f"{self._path.name}-wal")
-        if wal.exists() and wal.stat().st_size > WAL_KEPT_BYTES_MAX:
-            with raising_outcomes():
-                empty_wal(self._connection)
+    def shrink_wal(self) -> bool:
+        """Give back the space of a write-ahead log that has grown large, if no reader stands in the way; say if it is small."""
+        if wal_is_small(self._path):
+            return True
+        with raising_outcomes():
+            empty_wal(self._connection)
+        return wal_is_small(self._path)
 
     def recover(self) -> None:
         """Fold and empty the write-ahead log."""
