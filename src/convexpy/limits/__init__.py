@@ -62,6 +62,7 @@ __all__ = [
     "SCHEDULED_ARGS_BYTES_MAX",
     "SCHEDULED_WITHIN_MS",
     "SOCKET_CONNECT_WITHIN_S",
+    "SOCKET_FRAMES_MAX",
     "SOCKET_QUERIES_MAX",
     "SOURCE_BATCH_BYTES",
     "SOURCE_PART_BYTES",
@@ -164,6 +165,8 @@ USER_AGENT_LENGTH_MAX = 512
 BATCH_QUERIES_MAX = 256
 SOCKET_QUERIES_MAX = 4096
 SOCKET_CONNECT_WITHIN_S = 300.0
+# Frames of one message: browsers cut large ones into pieces of some KiB, and an empty piece is kept as well.
+SOCKET_FRAMES_MAX = 65_536
 
 # A plain `def` action has a thread, whose stack counts as memory of the process: with the system's 8 MiB the 2 GiB of an
 # executor were 250 threads. With this one, enough for the recursion limit, they are about 1,000: twice what one socket may run.

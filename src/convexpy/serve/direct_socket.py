@@ -34,6 +34,12 @@ class DirectSocketProtocol(WebSocketsSansIOProtocol):
         else:
             super().data_received(data)
 
+    def handle_ping(self) -> None:
+        """Answer a ping, unless the client does not read: then answers would pile up (called by uvicorn)."""
+        pong = self.conn.data_to_send()
+        if self.writable.is_set():
+            self.transport.write(b"".join(pong))
+
     def send_receive_event_to_app(self) -> None:
         """Hand a message to the application, unless it is the beginning of one that is too large (called by uvicorn)."""
         if self._drops_message:

@@ -13,6 +13,8 @@ from typing import Literal, NamedTuple
 
 from websockets.utils import apply_mask
 
+from convexpy.limits import SOCKET_FRAMES_MAX
+
 KEPT_BYTES = 4096
 SKIPPED_FACTOR = 10
 """A message of more than so many times the limit is not waited for."""
@@ -79,7 +81,7 @@ class FrameFilter:
         self._on_skipped = skipped
         self._pending = b""
         self._left = 0
-        self._message_bytes = 0
+        self._message_bytes = self._message_frames = 0
         self._in_message = False
         self._skipping: _Skipped | None = None
         self._skips_frame = self._frame_is_last = self._gave_up = False
@@ -123,7 +125,10 @@ class FrameFilter:
         self._skips_frame = False
         if header.opcode >= 8:
             return False
-        too_large = self._skipping is None and self._message_bytes + header.length > self._limit
+        self._message_frames = self._message_frames + 1 if self._in_message else 1
+        too_large = self._skipping is None and (
+            self._message_bytes + header.length > self._limit or self._message_frames > SOCKET_FRAMES_MAX
+        )
         if self._skipping is None and not too_large:
             self._in_message = not header.is_last
             self._message_bytes = 0 if header.is_last else self._message_bytes + header.length

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from websockets.frames import Frame, Opcode
 
 from convexpy.limits import Knobs
 from convexpy.serve import bounded_protocol
@@ -57,6 +58,7 @@ async def serving(**knobs: Any) -> AsyncIterator[Callable[[], Awaitable[Any]]]:
         writers.append(writer)
         return reader, writer
 
+    connect.server = server  # type: ignore[attr-defined]
     try:
         yield connect
     finally:
@@ -100,6 +102,10 @@ def status_of(answer: bytes) -> int:
     return int(answer.split(b" ", 2)[1])
 
 
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+    b"sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
 START = b"GET / HTTP/1.1\r\nhost: x\r\n"
 
 
@@ -197,11 +203,6 @@ def test_a_client_that_does_not_read_its_response_is_cut_off() -> None:
 
 @pytest.mark.parametrize("socket_first", [False, True])
 def test_connections_of_an_address_are_counted_where_that_is_asked_for(socket_first: bool) -> None:
-    upgrade = (
-        b"GET / HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
-        b"sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-    )
-
     async def asked(connection: Any, request: bytes) -> bytes:
         reader, writer = connection
         writer.write(request)
@@ -215,7 +216,7 @@ def test_connections_of_an_address_are_counted_where_that_is_asked_for(socket_fi
         async with serving(connections_per_address=2) as connect:
             first = await connect()
             assert (
-                b"101" in await asked(first, upgrade)
+                b"101" in await asked(first, UPGRADE)
                 if socket_first
                 else b"200" in await asked(first, START + b"\r\n")
             )
@@ -228,3 +229,24 @@ def test_connections_of_an_address_are_counted_where_that_is_asked_for(socket_fi
                     pass
 
     asyncio.run(exchange())
+
+
+def test_pings_of_a_client_that_does_not_read_do_not_pile_up() -> None:
+    """Each ping is answered, so a client that reads no answer could fill the memory."""
+
+    async def exchange() -> int:
+        async with serving() as connect:
+            reader, writer = await connect()
+            writer.write(UPGRADE)
+            await reader.readuntil(b"\r\n\r\n")
+            reader._transport.pause_reading()
+            ping = Frame(Opcode.PING, b"x" * 125).serialize(mask=True)
+            largest = 0
+            for _ in range(300):
+                writer.write(ping * 500)
+                await writer.drain()
+                (protocol,) = connect.server.server_state.connections  # type: ignore[attr-defined]
+                largest = max(largest, protocol.transport.get_write_buffer_size())
+            return largest
+
+    assert asyncio.run(exchange()) < 1_000_000

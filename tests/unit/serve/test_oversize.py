@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN, Protocol, Side
 
+from convexpy.serve import oversize
 from convexpy.serve.oversize import CONTROL_FRAME_BYTES_MAX, FrameFilter, OversizeMessage
 
 LIMIT = 200
@@ -122,3 +123,15 @@ def test_a_message_without_an_end_is_given_up_once() -> None:
         receiver.filter.feed(Frame(Opcode.CONT, b"x" * 100, fin=False).serialize(mask=True))
     assert [each.kind for each in receiver.oversize] == [None]
     assert receiver.seen == []
+
+
+def test_a_message_of_very_many_frames_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oversize, "SOCKET_FRAMES_MAX", 50)
+    receiver = Receiver()
+    for first, count in ((call("args last", 0, 1)[:-1], 49), (call("args last", 0, 2)[:-1], 80)):
+        receiver.filter.feed(Frame(Opcode.TEXT, first, fin=False).serialize(mask=True))
+        for _ in range(count - 1):
+            receiver.filter.feed(Frame(Opcode.CONT, b"", fin=False).serialize(mask=True))
+        receiver.filter.feed(Frame(Opcode.CONT, b"}", fin=True).serialize(mask=True))
+    assert receiver.seen == [call("args last", 0, 1)]
+    assert receiver.oversize == [OversizeMessage(len(call("args last", 0, 2)), "mutation", 2)]
