@@ -117,7 +117,7 @@ def test_dead_executors_are_replaced(started: ServerProcess) -> None:
     assert "function_cpu_s" in started.failure("query", "fn:endless")["errorMessage"]
     for path in ("fn:my_pid", "fn:query_pid"):
         kind = "action" if path == "fn:my_pid" else "query"
-        pid = started.call(kind, path)
+        pid = int(started.call(kind, path))
         os.kill(pid, signal.SIGKILL)
         call = {"path": path, "args": {}}
         answer = wait_for(lambda kind=kind, call=call: _success(started, kind, call), what="another process")
@@ -129,12 +129,12 @@ def test_dead_executors_are_replaced(started: ServerProcess) -> None:
 def test_no_process_stays_behind(started: ServerProcess) -> None:
     started.push_ok({"fn.py": APP})
     started.push_ok({"fn.py": APP.replace("VERSION", "again")})
-    pids = {started.call("query", "fn:query_pid"), started.call("action", "fn:my_pid")}
+    pids = {int(started.call("query", "fn:query_pid")), int(started.call("action", "fn:my_pid"))}
     assert len(pids) == 2
     started.kill()
     wait_for(lambda: not any(_runs(pid) for pid in pids), what="the end of the executors")
     started.start()
-    pids = {started.call("query", "fn:query_pid"), started.call("action", "fn:my_pid")}
+    pids = {int(started.call("query", "fn:query_pid")), int(started.call("action", "fn:my_pid"))}
     assert started.stop() == 0
     wait_for(lambda: not any(_runs(pid) for pid in pids), what="the end of the executors")
 

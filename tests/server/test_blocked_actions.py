@@ -207,7 +207,7 @@ def test_what_blocks_the_loop_is_ended_and_what_had_not_begun_runs_elsewhere(
 
 
 def test_a_stopped_process_holds_up_only_what_had_begun_in_it(server: ServerProcess) -> None:
-    pid = server.call("action", "fn:quick")
+    pid = int(server.call("action", "fn:quick"))
     os.kill(pid, signal.SIGSTOP)
     others = [Calling(server, "fn:quick") for _ in range(3)]
     for other in others:
@@ -220,7 +220,7 @@ KINDS = ["SystemExit", "GeneratorExit", "KeyboardInterrupt", "StopIteration", "B
 
 @pytest.mark.parametrize("what", [*KINDS, "StopAsyncIteration", "CancelledError"])
 def test_any_exception_is_an_answer(server: ServerProcess, what: str) -> None:
-    pid = server.call("action", "fn:quick")
+    pid = int(server.call("action", "fn:quick"))
     for path in ("fn:raises", "fn:raises_in_thread"):
         if path == "fn:raises_in_thread" and what not in KINDS:
             continue
@@ -233,7 +233,7 @@ def test_any_exception_is_an_answer(server: ServerProcess, what: str) -> None:
 
 
 def test_an_exit_in_a_task_or_callback_ends_no_other_action(server: ServerProcess) -> None:
-    pid = server.call("action", "fn:quick")
+    pid = int(server.call("action", "fn:quick"))
     bystander = Calling(server, "fn:waits", s=1.0)
     assert Calling(server, "fn:exits_in_task").ended()["status"] == "error"
     assert Calling(server, "fn:exits_in_callback").ended()["value"] == "outlived"
@@ -250,7 +250,7 @@ def test_the_frames_of_failed_actions_are_freed(server: ServerProcess) -> None:
 
 @pytest.mark.parametrize("path", ["fn:takes_all", "fn:takes_all_in_thread"])
 def test_a_process_at_its_memory_limit_is_replaced(server: ServerProcess, path: str) -> None:
-    pid = server.call("action", "fn:quick")
+    pid = int(server.call("action", "fn:quick"))
     bystander = Calling(server, "fn:waits", s=1.0)
     answer = server.failure("action", path)
     assert "action_executor_memory_bytes: 256 MiB" in answer["errorMessage"]

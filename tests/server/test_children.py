@@ -240,7 +240,7 @@ def test_a_job_that_ends_its_executor_after_it_returned_is_not_tried_for_ever(sh
 
 def test_mutations_wait_for_no_process_to_start(shared: ServerProcess) -> None:
     works(shared)
-    writes, reads = shared.call("mutation", "fn:pid"), shared.call("query", "fn:pid_query")
+    writes, reads = int(shared.call("mutation", "fn:pid")), int(shared.call("query", "fn:pid_query"))
     version_pid = children.version_process(shared.process.pid)
     os.kill(version_pid, signal.SIGSTOP)  # no executor can be started
     try:

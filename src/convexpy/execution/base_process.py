@@ -30,7 +30,7 @@ class BaseProcess:
     def __init__(self) -> None:
         self.socket, theirs = socket.socketpair()
         try:
-            self.process = subprocess.Popen(
+            process: Any = subprocess.Popen(
                 [sys.executable, "-m", "convexpy.execution.forkserver", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 env=base_environment(),
@@ -38,6 +38,7 @@ class BaseProcess:
                 stdout=subprocess.DEVNULL,
                 **run_as(),
             )
+            self.process: subprocess.Popen[bytes] = process
         except PermissionError as error:
             self.socket.close()
             user = executor_user()

@@ -221,6 +221,7 @@ class ForkServer:
         except BaseException as error:  # noqa: BLE001 - whatever the app's modules raise is the answer to the push
             server._send({"failed": describe_failure(error)})
             os.killpg(0, signal.SIGKILL)
+            return
         description["threads"] = threads() - before
         server._state = {"app": app, "settings": settings}
         gc.freeze()  # without a collection first: it would cost a push more than what it frees
