@@ -334,6 +334,8 @@ def modify(*modifications: dict[str, Any]) -> str:
         ([modify({**add(0, "fn:list"), "args": {}})], "invalid message"),
         ([modify({**add(0, "fn:list"), "args": None})], "invalid message"),
         ([modify({**add(0, "fn:list"), "journal": 7})], "invalid message"),
+        ([modify({**add(0, "fn:list"), "componentPath": "other"})], "no components"),
+        (['{"type": "Mutation", "requestId": 0, "udfPath": "fn:add", "args": [{}], "componentPath": "other"}'], "no components"),
         ([modify({**add(0, "fn:list"), "udfPath": "a" * 513})], "invalid message"),
         ([modify(remove(7))], "query id 7 is not subscribed"),
         ([modify(add(0, "fn:list"), remove(0), remove(0))], "query id 0 is not subscribed"),

@@ -107,17 +107,19 @@ def decode_client_message(data: bytes | str) -> ClientMessage:
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise _invalid(str(error)) from error
     if isinstance(message, Mutation | Action):
-        _check_arguments(message.args)
+        _check_call(message)
     elif isinstance(message, ModifyQuerySet):
         for each in message.modifications:
             if isinstance(each, AddQuery):
-                _check_arguments(each.args)
+                _check_call(each)
     return message
 
 
-def _check_arguments(args: msgspec.Raw) -> None:
-    if bytes(memoryview(args)[:1]) != b"[":
+def _check_call(call: AddQuery | Mutation | Action) -> None:
+    if bytes(memoryview(call.args)[:1]) != b"[":
         raise _invalid("Expected `array` - at `$.args`")
+    if call.component_path:
+        raise _invalid("this deployment has no components - at `$.componentPath`")
 
 
 def _invalid(text: str) -> RequestError:
