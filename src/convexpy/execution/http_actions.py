@@ -9,13 +9,13 @@ from urllib.parse import quote
 
 from convexpy.errors import LimitExceeded
 from convexpy.functions import ActionCtx, CorsRule, HttpRouter
+from convexpy.limits import HTTP_ACTION_BODY_BYTES_MAX
 from convexpy.protocol import http_frames
 from convexpy.protocol.http_frames import HttpCall, HttpReply, cors_headers
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-BODY_BYTES_MAX = 20 * 1024 * 1024
 PART_BYTES = 256 * 1024
 TEXT = (b"content-type", b"text/plain; charset=utf-8")
 NO_ROUTE = HttpReply(404, [TEXT], b"No matching routes found")
@@ -101,9 +101,9 @@ class _Reply:
 
     async def _part(self, part: bytes, more: bool) -> None:
         self._size += len(part)
-        if self._size > BODY_BYTES_MAX:
+        if self._size > HTTP_ACTION_BODY_BYTES_MAX:
             raise LimitExceeded(
-                f"the response of {self._path} is larger than the limit http_body_bytes: {BODY_BYTES_MAX}",
+                f"the response of {self._path} is larger than the limit http_body_bytes: {HTTP_ACTION_BODY_BYTES_MAX}",
                 limit="http_body_bytes",
             )
         if not self._streaming and not more and len(part) <= PART_BYTES:

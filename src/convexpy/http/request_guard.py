@@ -23,8 +23,8 @@ from typing import Any
 
 from convexpy.errors import RequestError
 from convexpy.http.messages import Headers, Receive, Scope, Send, error_response
+from convexpy.limits import HOST_NAME_LENGTH_MAX, REFUSALS_REPORTED_MAX
 from convexpy.protocol.host_names import (
-    NAME_LENGTH_MAX,
     Origin,
     is_address,
     is_loopback,
@@ -35,8 +35,6 @@ from convexpy.protocol.host_names import (
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 STORED_FILE = re.compile(r"/api/storage/[0-9a-f-]{36}")
 """Whose name only those know who were given it: pages that send no `Referer` may show it."""
-REPORTED_MAX = 50
-"""A page that tries again and again is reported once, and so many different ones at all."""
 logger = logging.getLogger("convexpy.http")
 
 
@@ -128,7 +126,7 @@ class RequestGuard:
         refusal = self._decide(host, page)
         if refusal is None:
             return self._app(scope, receive, send)
-        if refusal.message not in self._reported and len(self._reported) < REPORTED_MAX:
+        if refusal.message not in self._reported and len(self._reported) < REFUSALS_REPORTED_MAX:
             self._reported.add(refusal.message)
             self._report(refusal.message)
         return _refuse(refusal, scope, receive, send)
@@ -156,10 +154,10 @@ def _host_and_page(scope: Scope, *, embeds: bool) -> tuple[bytes | None, bytes |
     if fetched and origin is None and embeds:
         origin = _embedding_page(scope, dict(scope["headers"]))
     # What is cut off here is too long to be a name, and is not kept.
-    if host is not None and len(host) > NAME_LENGTH_MAX:
-        host = host[: NAME_LENGTH_MAX + 1]
-    if origin is not None and len(origin) > NAME_LENGTH_MAX:
-        origin = origin[: NAME_LENGTH_MAX + 1]
+    if host is not None and len(host) > HOST_NAME_LENGTH_MAX:
+        host = host[: HOST_NAME_LENGTH_MAX + 1]
+    if origin is not None and len(origin) > HOST_NAME_LENGTH_MAX:
+        origin = origin[: HOST_NAME_LENGTH_MAX + 1]
     return host, origin
 
 

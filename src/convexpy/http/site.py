@@ -11,9 +11,9 @@ from convexpy.errors import RequestError
 from convexpy.http.identify import caller_of_http_action
 from convexpy.http.messages import HttpRequest, Receive, Scope, Send, error_response
 from convexpy.http.running import RunningRequests, refusal, within_share
+from convexpy.limits import HTTP_ACTION_BODY_BYTES_MAX
 from convexpy.protocol.http_frames import BodyPart, HttpCall, HttpReply
 
-BODY_BYTES_MAX = 20 * 1024 * 1024
 WHOLE_BYTES_MAX = 64 * 1024
 """A body of this size travels with the call; a larger one part by part, as the app reads it."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -59,7 +59,7 @@ class _Connection:
         more = bool(message.get("more_body"))
         self._read = not more
         self._size += len(part)
-        if self._size > BODY_BYTES_MAX:
+        if self._size > HTTP_ACTION_BODY_BYTES_MAX:
             self.too_large = True
             raise _too_large()
         return BodyPart(part, more)
@@ -127,7 +127,7 @@ class SiteApp:
             self._running.end(task)
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = HttpRequest(scope, receive, BODY_BYTES_MAX)
+        request = HttpRequest(scope, receive, HTTP_ACTION_BODY_BYTES_MAX)
         connection = _Connection(scope, receive, send, head=request.method == "HEAD")
         try:
             reply = await self._reply(request, connection)
@@ -191,7 +191,7 @@ class SiteApp:
         chunked = request.header(b"transfer-encoding") is not None
         if length is None and not chunked:
             return b"", False
-        if length is not None and length.isdecimal() and int(length) > BODY_BYTES_MAX:
+        if length is not None and length.isdecimal() and int(length) > HTTP_ACTION_BODY_BYTES_MAX:
             raise _too_large()
         if chunked or length is None or int(length) > WHOLE_BYTES_MAX:
             return b"", True
@@ -206,5 +206,5 @@ def _may_send(name: bytes, *, streamed: bool) -> bool:
 
 def _too_large() -> RequestError:
     return RequestError(
-        f"the body is larger than {BODY_BYTES_MAX} bytes", status=413, code="RequestBodyTooLarge"
+        f"the body is larger than {HTTP_ACTION_BODY_BYTES_MAX} bytes", status=413, code="RequestBodyTooLarge"
     )

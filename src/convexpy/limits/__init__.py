@@ -26,6 +26,8 @@ __all__ = [
     "FIELD_NAME_LENGTH_MAX",
     "FORK_S_MAX",
     "FUNCTION_PATH_BYTES_MAX",
+    "HOST_NAME_LENGTH_MAX",
+    "HTTP_ACTION_BODY_BYTES_MAX",
     "HTTP_BODY_STALL_S",
     "HTTP_DISCARDED_BYTES_MAX",
     "HTTP_HEADERS_MAX",
@@ -54,6 +56,7 @@ __all__ = [
     "PUSH_BYTES_MAX",
     "PUSH_FILES_MAX",
     "PUSH_FILE_BYTES_MAX",
+    "REFUSALS_REPORTED_MAX",
     "REQUEST_ID_LENGTH_MAX",
     "RESPAWN_S_MAX",
     "RESPAWN_S_MIN",
@@ -64,6 +67,7 @@ __all__ = [
     "SOCKET_CONNECT_WITHIN_S",
     "SOCKET_FRAMES_MAX",
     "SOCKET_QUERIES_MAX",
+    "SOCKET_SKIPPED_FACTOR",
     "SOURCE_BATCH_BYTES",
     "SOURCE_PART_BYTES",
     "START_CHECK_BYTES_MAX",
@@ -153,7 +157,11 @@ HTTP_HEAD_WITHIN_S = 30.0
 HTTP_BODY_STALL_S = 120.0
 HTTP_RESPONSE_STALL_S = 120.0
 HTTP_DISCARDED_BYTES_MAX = 32 * MIB
+HTTP_ACTION_BODY_BYTES_MAX = 20 * MIB
 ECHO_BYTES_MAX = 4 * MIB
+# A `Host` or an `Origin` that is longer is no name; so many different ones that were refused are reported.
+HOST_NAME_LENGTH_MAX = 300
+REFUSALS_REPORTED_MAX = 50
 
 # What a call names. Four folders and a module of 64 characters each, and a function's name; ids of requests are UUIDs or the
 # like. They go into logs and caches.
@@ -167,6 +175,8 @@ SOCKET_QUERIES_MAX = 4096
 SOCKET_CONNECT_WITHIN_S = 300.0
 # Frames of one message: browsers cut large ones into pieces of some KiB, and an empty piece is kept as well.
 SOCKET_FRAMES_MAX = 65_536
+# Of a message above `socket_message_bytes`: what is passed by to find out whose call it is, in multiples of that limit.
+SOCKET_SKIPPED_FACTOR = 10
 
 # A plain `def` action has a thread, whose stack counts as memory of the process: with the system's 8 MiB the 2 GiB of an
 # executor were 250 threads. With this one, enough for the recursion limit, they are about 1,000: twice what one socket may run.

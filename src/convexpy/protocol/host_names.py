@@ -9,11 +9,12 @@ import ipaddress
 import re
 from typing import NamedTuple
 
+from convexpy.limits import HOST_NAME_LENGTH_MAX
+
 _HOST = r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?)"
 _HOST_HEADER = re.compile(rf"{_HOST}(?::([0-9]{{1,5}}))?", re.IGNORECASE)
 _ORIGIN = re.compile(rf"([a-z][a-z0-9+.-]*)://{_HOST}(?::([0-9]{{1,5}}))?/?", re.IGNORECASE)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-NAME_LENGTH_MAX = 300
 
 
 class Origin(NamedTuple):
@@ -26,13 +27,13 @@ class Origin(NamedTuple):
 
 def read_host(text: str) -> str | None:
     """Return the host of a `Host` header in lower case, without port, brackets and final dot; None if it is malformed."""
-    found = _HOST_HEADER.fullmatch(text) if len(text) <= NAME_LENGTH_MAX else None
+    found = _HOST_HEADER.fullmatch(text) if len(text) <= HOST_NAME_LENGTH_MAX else None
     return None if found is None else _plain(found[1])
 
 
 def read_origin(text: str) -> Origin | None:
     """Return the origin of an `Origin` header or a URL without a path; None for `null` and what is malformed."""
-    found = _ORIGIN.fullmatch(text) if len(text) <= NAME_LENGTH_MAX else None
+    found = _ORIGIN.fullmatch(text) if len(text) <= HOST_NAME_LENGTH_MAX else None
     if found is None:
         return None
     scheme = found[1].lower()

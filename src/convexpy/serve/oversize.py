@@ -13,11 +13,9 @@ from typing import Literal, NamedTuple
 
 from websockets.utils import apply_mask
 
-from convexpy.limits import SOCKET_FRAMES_MAX
+from convexpy.limits import SOCKET_FRAMES_MAX, SOCKET_SKIPPED_FACTOR
 
 KEPT_BYTES = 4096
-SKIPPED_FACTOR = 10
-"""A message of more than so many times the limit is not waited for."""
 CONTROL_FRAME_BYTES_MAX = 125
 """What a ping may have: the library adds it to the message that it interrupts."""
 END_OF_MESSAGE = b"\x80\x80\x00\x00\x00\x00"
@@ -149,7 +147,7 @@ class FrameFilter:
         turn = self._offset % 4
         self._offset += len(piece)
         self._skipping.take(apply_mask(piece, self._mask[turn:] + self._mask[:turn]))
-        if self._skipping.size > SKIPPED_FACTOR * self._limit and not self._gave_up:
+        if self._skipping.size > SOCKET_SKIPPED_FACTOR * self._limit and not self._gave_up:
             self._gave_up = True
             self._on_skipped(OversizeMessage(self._skipping.size, None, None))
 

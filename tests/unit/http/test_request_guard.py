@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from convexpy.http.request_guard import REPORTED_MAX, AllowedNames, RequestGuard
+from convexpy.http.request_guard import AllowedNames, RequestGuard
+from convexpy.limits import REFUSALS_REPORTED_MAX
 from convexpy.protocol.host_names import read_host, read_origin
 
 LOOPBACK = ["127.0.0.1:3210", "localhost", "localhost:1", "LocalHost:3210", "app.localhost:5173", "[::1]:3210", "127.9.9.9",
@@ -181,7 +182,7 @@ def test_reports_are_few() -> None:
             "headers": [(b"host", b"h%d.example" % number)],
         }
         asyncio.run(guard(scope, nothing, nothing))  # type: ignore[arg-type]
-    assert len(reports) == REPORTED_MAX
+    assert len(reports) == REFUSALS_REPORTED_MAX
 
 
 def test_hosts_and_origins_are_read_whole_or_not_at_all() -> None:
