@@ -399,6 +399,13 @@ def test_a_stream_ends_with_its_client(app: ServerProcess, how: str, origin: str
     wait_for(lambda: app.call("query", "state:value", name=name), what="the generator closed")
 
 
+def test_a_stream_does_not_begin_for_a_client_that_asks_for_the_head(app: ServerProcess, site: Site) -> None:
+    response = site.ask("HEAD", "/endless?how=waits&name=head")
+    assert (response.status, response.read()) == (200, b"")
+    wait_for(lambda: app.call("query", "state:value", name="head"), what="the generator closed")
+    assert site.ask("GET", "/exact").read() == b"exact"
+
+
 @pytest.mark.parametrize("body", [b"", b"x" * 100, b"x" * 200_000])
 def test_a_handler_can_ask_whether_its_client_is_there(app: ServerProcess, body: bytes) -> None:
     name = f"gone, {len(body)}"

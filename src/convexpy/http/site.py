@@ -30,7 +30,8 @@ class _Connection:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, *, head: bool) -> None:
         self._watch: Watch | None = (scope.get("extensions") or {}).get(WHEN_GONE)
-        self._gone = False
+        self._gone = self._finished = False
+        self._end_stream: Callable[[], None] = lambda: None
         self._receive = receive
         self._send = send
         self._bodiless = head
@@ -46,6 +47,7 @@ class _Connection:
             self._gone = True
             gone()
 
+        self._end_stream = called
         return (lambda: None) if self._watch is None else self._watch(called)
 
     async def receive(self) -> BodyPart:
@@ -81,6 +83,10 @@ class _Connection:
         self._bodiless = self._bodiless or without_body
         headers = [(key, value) for key, value in reply.headers if _may_send(key, streamed=not without_body)]
         await self._send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        if self._bodiless:
+            # The client has all that it gets: for the stream it has gone.
+            await self.finish(reply)
+            self._end_stream()
         await self.send(reply.body)
 
     async def send(self, part: bytes) -> None:
@@ -95,6 +101,9 @@ class _Connection:
 
     async def finish(self, reply: HttpReply) -> None:
         """Send a response that is whole, or the end of a streamed one."""
+        if self._finished:
+            return
+        self._finished = True
         if not self.started:
             headers = [(key, value) for key, value in reply.headers if _may_send(key, streamed=False)]
             if reply.status in BODILESS:

@@ -203,7 +203,9 @@ class BoundedProtocol(OneWriteProtocol):
         self._timer = self.loop.call_later(LOOK_EVERY_S, self._look)
         if self._head_since is not None and now - self._head_since > HTTP_HEAD_WITHIN_S:
             self._answer(408, f"the head of the request did not come within {HTTP_HEAD_WITHIN_S:g} s")
-        elif self._in_body and not self.flow.read_paused and now - self._data_at > HTTP_BODY_STALL_S:
+        elif self._in_body and self.flow.read_paused:
+            self._data_at = now  # it is the application that does not take more
+        elif self._in_body and now - self._data_at > HTTP_BODY_STALL_S:
             self._answer(408, f"nothing of the body came for {HTTP_BODY_STALL_S:g} s")
         unsent = self.transport.get_write_buffer_size()
         if not unsent or unsent != self._unsent:
