@@ -7,6 +7,7 @@ the others are handed back to be sent again.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from convexpy.protocol.frames import Call, Damaged, FromExecutor, Paused, Ready,
 WATCH_INTERVAL_S = 0.1
 CPU_SHARE_WHILE_OTHERS_WAIT = 0.5
 ASLEEP_CPU_SHARE = 0.02
+logger = logging.getLogger("convexpy.executors")
 
 
 class TransactionSlot:
@@ -76,6 +78,7 @@ class TransactionSlot:
             if frame.paused and not self._apart and frame.call in self.sent:
                 self._on_paused(self, self.sent[frame.call])
         elif isinstance(frame, Damaged):
+            logger.warning("replacing executor %d: %s: %s", self.connection.pid, DAMAGED, frame.reason)
             self.connection.kill(f"{DAMAGED}: {frame.reason}")
         else:
             self.connection.kill(f"it sent a {type(frame).__name__}, which only actions may")
