@@ -143,12 +143,9 @@ class TransactionSlot:
                     f"{call.path} exceeded the limit function_cpu_s: {limit:g} s of CPU time", call.id
                 )
                 return
-            if len(self.sent) > 1 and _holds_up_others(cpu_s, wall_s, limit):
-                self.connection.kill(
-                    f"{call.path} exceeded the limit function_cpu_s: {limit:g} s, of which half counts while other calls "
-                    f"wait: they waited for {wall_s:.1f} s, it used {cpu_s:.1f} s of CPU time",
-                    call.id,
-                )
+            held_up = _held_up(cpu_s, wall_s, limit) if len(self.sent) > 1 else ""
+            if held_up:
+                self.connection.kill(f"{call.path} exceeded the limit {held_up}", call.id)
                 return
             if wall_s > limit * self._knobs.function_wall_factor:
                 self.connection.kill(
@@ -170,15 +167,20 @@ class TransactionSlot:
         return self._silent_looks * WATCH_INTERVAL_S > EXECUTOR_SILENT_S
 
 
-def _holds_up_others(cpu_s: float, wall_s: float, limit: float) -> bool:
-    """Say whether a call that others wait for has had enough, although it is within its limit.
+def _held_up(cpu_s: float, wall_s: float, limit: float) -> str:
+    """Return the limit that a call has passed for others to go on, although it is within its own; empty if none.
 
     On a busy machine the limit of CPU time is reached late: half of it must do once the others have waited for as long as
     the limit. One that hardly uses the processor sleeps or waits for something, and gets twice that.
     """
-    computes = wall_s > limit and cpu_s > limit * CPU_SHARE_WHILE_OTHERS_WAIT
-    sleeps = wall_s > 2 * limit and cpu_s < wall_s * ASLEEP_CPU_SHARE
-    return computes or sleeps
+    if wall_s > limit and cpu_s > limit * CPU_SHARE_WHILE_OTHERS_WAIT:
+        return (
+            f"function_cpu_s: {limit:g} s, of which half counts while other calls wait: they waited for {wall_s:.1f} s, "
+            f"it used {cpu_s:.1f} s of CPU time"
+        )
+    if wall_s > 2 * limit and cpu_s < wall_s * ASLEEP_CPU_SHARE:
+        return f"function_wall_s: {2 * limit:g} s while other calls wait; it slept, or waited for something"
+    return ""
 
 
 class Offenders:
