@@ -339,8 +339,8 @@ def modify(*modifications: dict[str, Any]) -> str:
         ([modify({**add(0, "fn:list"), "udfPath": "a" * 513})], "invalid message"),
         ([modify(remove(7))], "query id 7 is not subscribed"),
         ([modify(add(0, "fn:list"), remove(0), remove(0))], "query id 0 is not subscribed"),
-        ([modify(*[add(n, "fn:list") for n in range(4097)])], "at most 4096 queries"),
-        ([modify(*[each for n in range(4097) for each in (add(n, "fn:list"), remove(n))])], "at most 4096 queries"),
+        ([modify(*[add(n, "fn:list") for n in range(20_481)])], "at most 20480 queries"),
+        ([modify(*[each for n in range(20_481) for each in (add(n, "fn:list"), remove(n))])], "at most 20480 queries"),
         (['{"type": "Authenticate", "baseVersion": -1, "tokenType": "None"}'], "invalid message"),
         (['{"type": "Authenticate", "baseVersion": 0, "tokenType": "Root", "value": "x"}'], "invalid message"),
         *[([json.dumps({"type": kind, "requestId": n, "udfPath": "fn:add", "args": [{}]})], "invalid message")
