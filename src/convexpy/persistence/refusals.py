@@ -17,6 +17,7 @@ __all__ = ["DISK_FULL", "disk_refusal", "refusing", "sqlite_refusal"]
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """What the operating system says when there is no room."""
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+_NO_FOLDER = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.ELOOP, errno.ENAMETOOLONG}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _UNUSABLE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
 
@@ -27,7 +28,7 @@ def disk_refusal(error: OSError, where: Path) -> StoreRefused:
     text = error.strerror or str(error)
     if error.errno in DISK_FULL:
         return _full(path, text)
-    if error.errno in _FORBIDDEN:
+    if error.errno in _FORBIDDEN | _NO_FOLDER:
         return _unusable(path, text)
     return StoreRefused(
         f"{path}: {text}",
