@@ -15,6 +15,7 @@ import pytest
 from support.processes import ServerProcess
 from support.production import ProductionServer
 from support.sockets import SyncSocket, add
+from support.stored import replace_in_documents
 
 pytestmark = pytest.mark.slow
 
@@ -55,6 +56,14 @@ def start_again(server: ServerProcess, **env: str) -> subprocess.CompletedProces
     return subprocess.run(
         command, capture_output=True, text=True, timeout=60, check=False, env={**server._env, **env}
     )
+
+
+def stored_values(server: ServerProcess) -> dict[str, str]:
+    """What is stored as the value of each variable."""
+    with contextlib.closing(sqlite3.connect(server.data / "data.db")) as data:
+        rows = data.execute("SELECT document FROM _environment_variables").fetchall()
+    documents = [json.loads(document) for (document,) in rows]
+    return {document["name"]: document["value"] for document in documents}
 
 
 def test_no_file_holds_a_value_and_a_restart_reads_it(start_server: Any) -> None:
@@ -132,21 +141,8 @@ def test_a_stored_value_cannot_be_moved_to_another_name(start_server: Any) -> No
     server: ServerProcess = start_server()
     set_variables(server, ADMIN_TOKEN=SECRET, PUBLIC="x")
     server.stop()
-    with sqlite3.connect(server.data / "data.db") as data:
-        table = data.execute("SELECT document FROM _environment_variables").fetchall()
-        documents = {json.loads(row[0])["name"]: json.loads(row[0]) for row in table}
-        tables = [
-            row[0]
-            for row in data.execute(
-                "SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB '_t[0-9]*'"
-            )
-        ]
-        for name in tables:
-            data.execute(
-                f"UPDATE {name} SET document = replace(document, ?, ?)",
-                (documents["PUBLIC"]["value"], documents["ADMIN_TOKEN"]["value"]),
-            )
-    data.close()
+    values = stored_values(server)
+    assert replace_in_documents(server.data, values["PUBLIC"], values["ADMIN_TOKEN"]) == 1
     ended = start_again(server)
     assert ended.returncode == 1
     assert "PUBLIC was changed, or is of another deployment" in ended.stderr
@@ -158,18 +154,12 @@ def test_values_from_before_encryption_are_read_and_sealed_at_the_next_start(sta
     set_variables(server, API_KEY=SECRET)
     server.stop()
     key_file(server).unlink()
-    with contextlib.closing(sqlite3.connect(server.data / "data.db")) as data, data:
-        (stored,) = data.execute("SELECT document FROM _environment_variables").fetchone()
-        sealed = json.loads(stored)["value"]
-        tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB '_t[0-9]*'"
-        for (name,) in data.execute(tables).fetchall():
-            data.execute(f"UPDATE {name} SET document = replace(document, ?, ?)", (sealed, SECRET))
+    assert replace_in_documents(server.data, stored_values(server)["API_KEY"], SECRET) == 1
     server.start()
     assert server.call("query", "app:value", name="API_KEY") == SECRET
     assert key_file(server).exists()
     server.stop()
-    with contextlib.closing(sqlite3.connect(server.data / "data.db")) as data:
-        assert SECRET not in str(data.execute("SELECT document FROM _environment_variables").fetchall())
+    assert stored_values(server)["API_KEY"] != SECRET
 
 
 @pytest.mark.parametrize(
