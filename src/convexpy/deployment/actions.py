@@ -209,8 +209,11 @@ class ActionDispatcher:
             connection.kill(reason)
 
     def _timeout(self, slot: _Slot, action: _Action) -> None:
-        limit = f"{action.timeout_s:g} s"
-        reason = f"{action.call.path} exceeded the limit action_timeout_s: {limit}"
+        # The first sentence is the official backend's: clients and suites look for it.
+        reason = (
+            f"Function execution timed out (maximum duration: {action.timeout_s:g}s): "
+            f"{action.call.path} exceeded the limit action_timeout_s: {action.timeout_s:g} s"
+        )
         action.cancelled = True
         slot.connection.send(CancelCall(action.call.id, reason, "action_timeout_s"))
         loop = asyncio.get_running_loop()
