@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -178,3 +180,46 @@ def test_a_call_that_is_too_large_fails_alone_and_is_not_sent_again(
     program.wait("counts", lambda value: value == [1, 2])
     program.command(op="sockets", tag="sockets")
     assert program.wait("sockets") == {"opened": 1}
+
+
+HISTORY_APP = {
+    "fn.py": """
+from convexpy import MutationCtx, QueryCtx, mutation, query
+
+@query
+def counter(ctx: QueryCtx):
+    return ctx.db.query("notes").count()
+
+@mutation
+def add(ctx: MutationCtx) -> None:
+    ctx.db.insert("notes", {"text": "x"})
+"""
+}
+
+
+def test_consistent_queries_answer_as_of_one_moment(server: ServerProcess, node_clients: Path) -> None:
+    server.push_ok(HISTORY_APP)
+    server.call("mutation", "fn:add")
+    script = """
+const { ConvexHttpClient } = require("convex/browser");
+const { anyApi } = require("convex/server");
+(async () => {
+  const client = new ConvexHttpClient(process.argv[1]);
+  const seen = [];
+  for (let n = 0; n < 5; n++) {
+    seen.push(await client.consistentQuery(anyApi.fn.counter, {}));
+    await client.mutation(anyApi.fn.add, {});
+  }
+  seen.push(await client.query(anyApi.fn.counter, {}));
+  console.log(JSON.stringify(seen));
+})();
+"""
+    ended = subprocess.run(
+        ["node", "-e", script, server.url],
+        cwd=node_clients,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.stdout.strip() == "[1,1,1,1,1,6]", ended.stderr

@@ -13,6 +13,7 @@ from convexpy.database._entries import (
     encode_entry,
     written_keys,
 )
+from convexpy.database._history import HistoryLost, Rewind, Undone, decode_rewind
 from convexpy.database._system_tables import system_index
 from convexpy.database._tables import check_table_name, new_index_document, new_table_documents
 from convexpy.database.catalog import Catalog, IndexInfo, TableInfo
@@ -34,6 +35,7 @@ __all__ = [
     "Entry",
     "Group",
     "GroupCommitter",
+    "HistoryLost",
     "IndexInfo",
     "IndexWalk",
     "InvalidCursor",
@@ -42,14 +44,17 @@ __all__ = [
     "ReadSetIndex",
     "Recovered",
     "Replay",
+    "Rewind",
     "Store",
     "TableInfo",
     "Transaction",
     "TransactionRecord",
+    "Undone",
     "Write",
     "WriteSet",
     "check_table_name",
     "decode_entry",
+    "decode_rewind",
     "encode_entry",
     "end_transaction",
     "new_index_document",

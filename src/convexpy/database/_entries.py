@@ -2,8 +2,9 @@
 
 Format:  msgpack. Entry `[1, group id, highest _creationTime so far, [transaction…]]`; transaction
 `[operation id, function, [write…], replay or nil]`; write `[tablet, id, document or nil, [[index, old key,
-new key]…]]` with every index of the tablet, changed or not (old nil on insert, new nil on delete); replay
-`[session, request, result]`. A transaction is made by an executor and spliced into its entry unread. The
+new key]…], document before or nil]` with every index of the tablet, changed or not (old nil on insert, new nil on delete);
+replay `[session, request, result]`. The document before is there for queries at an earlier timestamp; logs from before
+that have no such element. A transaction is made by an executor and spliced into its entry unread. The
 keys of `by_id` are not listed: its index number is minus the tablet, its key the id.
 """
 
@@ -50,12 +51,13 @@ Keys = Sequence[IndexKeys]
 
 
 class Write(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """The last state of one document and its keys before and after the transaction."""
+    """The last state of one document and its keys before and after the transaction; `before` is the document until then."""
 
     tablet: int
     id: str
     document: bytes | None
     keys: Sequence[IndexKeys]
+    before: bytes | None = None
 
 
 class Replay(msgspec.Struct, array_like=True, frozen=True, gc=False):

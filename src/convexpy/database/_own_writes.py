@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from convexpy.database._entries import Keys, Write
+from convexpy.database._history import Rewind
 from convexpy.database._memory import MISSING
 
 __all__ = ["OwnDocument", "OwnKeys", "OwnWrites"]
@@ -22,11 +23,15 @@ SORT_FROM = 8
 
 
 class OwnDocument(msgspec.Struct, frozen=True, gc=False):
-    """A document as the transaction has it. `before` are its keys at the start, None if it was not there."""
+    """A document as the transaction has it.
+
+    `before` are its keys at the start, None if it was not there, and `stored` is the document at the start.
+    """
 
     document: bytes | None
     before: Keys | None
     keys: Keys | None
+    stored: bytes | None = None
 
 
 class OwnKeys:
@@ -110,6 +115,13 @@ class OwnWrites:
             self._changes.append((keys, key, keys.ids.get(key, MISSING)))
         keys.put(key, id)
 
+    def rewind(self, rewind: Rewind) -> None:
+        """Lay the state of an earlier moment over the present one, before anything is read."""
+        for tablet, id, document in rewind.documents:
+            self.documents.setdefault(tablet, {})[id] = OwnDocument(document, None, None)
+        for index, key, found in rewind.keys:
+            self._put_key(index, key, found)
+
     def mark(self) -> int:
         """Return the place to which `undo` can go back."""
         if self._changes is None:
@@ -139,7 +151,7 @@ class OwnWrites:
         for tablet, documents in self.documents.items():
             for id, own in documents.items():
                 if own.before is not None or own.keys is not None:
-                    yield Write(tablet, id, own.document, _changed_keys(own.before, own.keys))
+                    yield Write(tablet, id, own.document, _changed_keys(own.before, own.keys), own.stored)
 
 
 def _changed_keys(before: Keys | None, after: Keys | None) -> Keys:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from convexpy.database._document_schema import DocumentSchema
+from convexpy.database._history import Rewind
 from convexpy.database._index_ranges import find_index, key_range
 from convexpy.database._own_writes import OwnDocument, OwnWrites
 from convexpy.database._pages import Journal
@@ -80,6 +81,16 @@ class Reading:
                 continue
             left -= 1
             yield document
+
+    def rewind(self, rewind: Rewind) -> None:
+        """Read the state of an earlier moment from now on.
+
+        Raises:
+            Error: the store is at another log position than the one that was counted from (code `HistoryMoved`).
+        """
+        if rewind.row != self._store.seq:
+            raise Error(f"at log position {self._store.seq}, not {rewind.row}", code="HistoryMoved")
+        self._own.rewind(rewind)
 
     def first(self, plan: QueryPlan) -> dict[str, Any] | None:
         """Return the first document, or None."""

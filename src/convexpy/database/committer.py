@@ -100,7 +100,7 @@ class GroupCommitter:
         self._dead = False
         self._trim_before = 0
         self._sizes = deque(log.sizes())
-        self._bytes = sum(self._sizes)
+        self._bytes = sum(size for _, size in self._sizes)
         self._unfolded_bytes = 0
         self._thread: threading.Thread | None = None
 
@@ -126,19 +126,23 @@ class GroupCommitter:
         with self._changed:
             self._ts = max(self._ts, ts)
 
-    def trim(self, covered: int, *, rows_kept: int, bytes_kept: int) -> None:
-        """Keep so many rows and bytes of what the checkpoint covers, which is up to row `covered`; delete the older ones.
+    def trim(self, covered: int, *, rows_kept: int, bytes_kept: int, after_ts: int) -> None:
+        """Delete old rows of what the checkpoint covers, which is up to row `covered`.
 
-        That happens in small slices between groups.
+        So many rows, and those after timestamp `after_ts`, are kept, as long as they have no more than `bytes_kept` bytes.
+        It happens in small slices between groups.
         """
         with self._changed:
             first = self._seq - len(self._sizes) + 1
             while (
                 len(self._sizes) > 1
                 and first <= covered
-                and (first < covered - rows_kept or self._bytes > bytes_kept)
+                and (
+                    (first < covered - rows_kept and self._sizes[0][0] <= after_ts)
+                    or self._bytes > bytes_kept
+                )
             ):
-                self._bytes -= self._sizes.popleft()
+                self._bytes -= self._sizes.popleft()[1]
                 first += 1
             self._trim_before = max(self._trim_before, first)
             self._changed.notify()
@@ -235,7 +239,7 @@ class GroupCommitter:
             with self._changed:
                 self._seq += 1
                 self._ts = max(self._ts, ts)
-                self._sizes.append(len(entry))
+                self._sizes.append((ts, len(entry)))
                 self._bytes += len(entry)
             self._unfolded_bytes += len(entry) + WAL_ROW_BYTES
             group.row = LogRow(self._seq, ts, entry)

@@ -301,11 +301,11 @@ class Transaction(Reading):
             new = {**value, "_id": old["_id"], "_creationTime": old["_creationTime"]}
             changed = {*old, *value}
         self._check_fields(value, old)
-        before, current = self._keys_until_now(info, id, old)
+        before, current, original = self._until_now(info, id, stored, old)
         keys = current  # the same list says that none changes
         if not (info.are_of_all_indexes(current) and info.indexed_fields.isdisjoint(changed)):
             keys = info.keys(new)
-        self._put(info, id, new, before=before, current=current, keys=keys)
+        self._put(info, id, new, before=before, current=current, keys=keys, stored=original)
 
     def _delete(self, info: TableInfo, id: str) -> None:
         self._check_writable()
@@ -315,23 +315,25 @@ class Transaction(Reading):
             return
         if stored is None:
             raise DocumentNotFound(f"Delete on nonexistent document ID {id}", code="NonexistentDocument")
-        before, current = self._keys_until_now(info, id, decode_document(stored))
+        before, current, original = self._until_now(info, id, stored, decode_document(stored))
         self.charges.write(0)
-        self._own.put(info.tablet, id, OwnDocument(None, before, None), current)
+        self._own.put(info.tablet, id, OwnDocument(None, before, None, original), current)
         if info.tablet <= INDEX:
             self.catalog = self.catalog.with_document(info.tablet, id, None)
 
-    def _keys_until_now(self, info: TableInfo, id: str, document: dict[str, Any]) -> tuple[Keys | None, Keys]:
-        """Return the keys of an existing document when the transaction began (None: it was not there) and now."""
+    def _until_now(
+        self, info: TableInfo, id: str, stored: bytes, document: dict[str, Any]
+    ) -> tuple[Keys | None, Keys, bytes | None]:
+        """Return an existing document's keys at the start (None: it was not there) and now, and its content at the start."""
         own = self._own_document(info.tablet, id)
         if own is None:
             keys = self._store.written_keys(info.tablet, id)
             if not info.are_of_all_indexes(keys):
                 # From the checkpoint, or written before one of the indexes was made: that has its key by now.
                 keys = info.keys(document)
-            return keys, keys
+            return keys, keys, stored
         assert own.keys is not None  # the document exists
-        return own.before, own.keys
+        return own.before, own.keys, own.stored
 
     def _put(
         self,
@@ -342,6 +344,7 @@ class Transaction(Reading):
         before: Keys | None,
         current: Keys | None,
         keys: Keys,
+        stored: bytes | None = None,
     ) -> None:
         """Check a document and lay it over the state."""
         encoded = encode_document(document)
@@ -350,7 +353,7 @@ class Transaction(Reading):
                 check_document_limits(document)
             self._check_schemas(info.name, id, document)
         self.charges.write(len(encoded))
-        self._own.put(info.tablet, id, OwnDocument(encoded, before, keys), current)
+        self._own.put(info.tablet, id, OwnDocument(encoded, before, keys, stored), current)
         if info.tablet <= INDEX:
             self.catalog = self.catalog.with_document(info.tablet, id, document)
 

@@ -76,6 +76,7 @@ class FunctionRunner:
         client_address: str | None = None,
         user_agent: str | None = None,
         parent_job: str = "",
+        rewind: bytes = b"",
     ) -> None:
         """Run a function; `done` gets its outcome. A refusal is an outcome too."""
         live = self._deployment.live
@@ -99,6 +100,7 @@ class FunctionRunner:
             client_address,
             user_agent,
             parent_job=parent_job,
+            rewind=rewind,
             seed=secure_random.randbytes(SEED_BYTES) if kind == "mutation" else b"",
             key=caller.key_id or ("first" if caller.admin else ""),
         )

@@ -17,6 +17,7 @@ from convexpy.deployment.checkpoints import CheckpointService
 from convexpy.deployment.dependencies import Dependencies
 from convexpy.deployment.exports import Exports
 from convexpy.deployment.files import FileService
+from convexpy.deployment.history import History
 from convexpy.deployment.http_actions import HttpActions
 from convexpy.deployment.identities import Identities
 from convexpy.deployment.imports import Imports
@@ -103,6 +104,7 @@ class Deployment:
         self._tasks: set[asyncio.Task[Any]] = set()
         recovered = storage.recovered
         self.timeline = LogTimeline(recovered.rows, recovered.checkpoint_seq, recovered.seq, recovered.ts)
+        self.history = History(log=storage.log, timeline=self.timeline)
         self.sources = SourceStore(storage.folder / "versions")
         self.dependencies = Dependencies(storage.folder / "env", install=settings.install_packages)
         start: StartState = storage.start_state
@@ -258,7 +260,12 @@ class Deployment:
         """The checkpoint covers every row up to `seq`: say so to all who keep rows until then."""
         self.timeline.checkpointed(seq)
         knobs = self.settings.knobs
-        self.committer.trim(seq, rows_kept=knobs.log_rows_kept, bytes_kept=knobs.log_bytes_kept)
+        self.committer.trim(
+            seq,
+            rows_kept=knobs.log_rows_kept,
+            bytes_kept=knobs.log_bytes_kept,
+            after_ts=self.timeline.ts - round(knobs.history_s * 1e9),
+        )
         self.live.mutations.checkpointed(seq)
         self.live.queries.checkpointed(seq)
 

@@ -14,7 +14,15 @@ from typing import Any, cast
 
 import msgspec
 
-from convexpy.database import Replay, Store, Transaction, TransactionRecord, WriteSet, end_transaction
+from convexpy.database import (
+    Replay,
+    Store,
+    Transaction,
+    TransactionRecord,
+    WriteSet,
+    decode_rewind,
+    end_transaction,
+)
 from convexpy.errors import ArgumentError, InvariantViolation, LimitExceeded
 from convexpy.execution import capture, guards, jobs, system, tracebacks
 from convexpy.execution.damage import ENGINE_ERRORS_MAX, ExecutorDamaged, Health, ends_in_engine
@@ -165,6 +173,8 @@ class Executor:
         transaction.schema = self.app.schema
         transaction.pending_schema = self._pending_schema
         transaction.journal_in = call.journal
+        if call.rewind:
+            transaction.rewind(decode_rewind(call.rewind))
         return transaction
 
     def _run_job(self, call: Call, transaction: Transaction, sink: capture.LogSink, started: float) -> None:

@@ -26,6 +26,7 @@ __all__ = [
     "FIELD_NAME_LENGTH_MAX",
     "FORK_S_MAX",
     "FUNCTION_PATH_BYTES_MAX",
+    "HISTORY_BYTES_MAX",
     "HOST_NAME_LENGTH_MAX",
     "HTTP_ACTION_BODY_BYTES_MAX",
     "HTTP_BODY_STALL_S",
@@ -243,6 +244,10 @@ class TransactionBudget(msgspec.Struct, frozen=True, kw_only=True):
     scheduled_function_args_bytes: int = 16 * MIB
 
 
+HISTORY_BYTES_MAX = 32 * MIB
+"""Log entries that a query at an earlier timestamp goes through: they are read into memory."""
+
+
 class Knobs(msgspec.Struct, frozen=True, kw_only=True):
     """Limits that a deployment may override."""
 
@@ -274,6 +279,7 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint_idle_s: float = 2.0
     log_rows_kept: int = 10_000
     log_bytes_kept: int = 64 * MIB
+    history_s: float = 240.0
     replay_age_s: float = 14 * 86_400.0
 
     # Clients.

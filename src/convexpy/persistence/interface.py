@@ -127,6 +127,13 @@ class LogStore(Protocol):
         """Return the rows after `after_seq` in order."""
         ...
 
+    def rows_since(self, ts: int, bytes_max: int) -> list[LogRow] | None:
+        """Return the newest row up to timestamp `ts` and all after it, in order; may be called from any thread.
+
+        None when they are not kept any more, or their entries have more than `bytes_max` bytes together.
+        """
+        ...
+
     @property
     def first_seq(self) -> int | None:
         """The oldest row kept, or None when there is none."""
@@ -136,7 +143,7 @@ class LogStore(Protocol):
         """Return the newest row, or None when there is none."""
         ...
 
-    def sizes(self) -> list[int]:
+    def sizes(self) -> list[tuple[int, int]]:
         """Return the bytes of the entry of each row kept, the oldest first."""
         ...
 

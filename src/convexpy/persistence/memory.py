@@ -126,6 +126,14 @@ class MemoryLogStore:
         start = max(after_seq + 1 - rows[0].seq, 0)
         return rows[start:] if limit is None else rows[start : start + limit]
 
+    def rows_since(self, ts: int, bytes_max: int) -> list[LogRow] | None:
+        """Return the row at a timestamp and those after it."""
+        rows = list(self._files.rows)
+        first = next((at for at in reversed(range(len(rows))) if rows[at].ts <= ts), None)
+        if first is None or sum(len(row.entry) for row in rows[first:]) > bytes_max:
+            return None
+        return rows[first:]
+
     @property
     def first_seq(self) -> int | None:
         """The oldest row kept."""
@@ -135,9 +143,9 @@ class MemoryLogStore:
         """Return the newest row."""
         return self._files.rows[-1] if self._files.rows else None
 
-    def sizes(self) -> list[int]:
-        """Return the bytes of the entry of each row kept."""
-        return [len(row.entry) for row in self._files.rows]
+    def sizes(self) -> list[tuple[int, int]]:
+        """Return `(ts, bytes of the entry)` of each row kept, in order."""
+        return [(row.ts, len(row.entry)) for row in self._files.rows]
 
     def trim(self, before_seq: int, limit: int) -> int:
         """Delete old rows."""

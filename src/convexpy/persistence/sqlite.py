@@ -6,12 +6,14 @@ Format:  `log(seq INTEGER PRIMARY KEY, ts INTEGER, entry BLOB, checksum INTEGER)
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from pathlib import Path
 
 from convexpy.persistence._checksums import DataDamaged, row_checksum
 from convexpy.persistence._connection import (
     empty_wal,
+    open_reading,
     open_writing,
     raising_outcomes,
     transaction,
@@ -105,6 +107,19 @@ class SqliteLogStore:
         )
         return [checked_row(*row) for row in found]
 
+    def rows_since(self, ts: int, bytes_max: int) -> list[LogRow] | None:
+        """Return the row at a timestamp and those after it, over a connection of its own: for any thread."""
+        with contextlib.closing(open_reading(self._path)) as connection:
+            connection.execute("BEGIN")
+            (first,) = connection.execute("SELECT max(seq) FROM log WHERE ts <= ?", (ts,)).fetchone()
+            query = "SELECT total(length(entry)) FROM log WHERE seq >= ?"
+            if first is None or connection.execute(query, (first,)).fetchone()[0] > bytes_max:
+                return None
+            found = connection.execute(
+                "SELECT seq, ts, entry, checksum FROM log WHERE seq >= ? ORDER BY seq", (first,)
+            )
+            return [checked_row(*row) for row in found]
+
     @property
     def first_seq(self) -> int | None:
         """The oldest row kept, or None."""
@@ -117,9 +132,9 @@ class SqliteLogStore:
         row = self._connection.execute(query).fetchone()
         return checked_row(*row) if row is not None else None
 
-    def sizes(self) -> list[int]:
-        """Return the bytes of the entry of each row kept."""
-        return [size for (size,) in self._connection.execute("SELECT length(entry) FROM log ORDER BY seq")]
+    def sizes(self) -> list[tuple[int, int]]:
+        """Return `(ts, bytes of the entry)` of each row kept, in order."""
+        return list(self._connection.execute("SELECT ts, length(entry) FROM log ORDER BY seq"))
 
     def trim(self, before_seq: int, limit: int) -> int:
         """Delete old rows, never the last."""

@@ -101,6 +101,7 @@ class Call(msgspec.Struct, array_like=True, tag=6, frozen=True):
     `parent_job` is the id of the job on whose behalf the call is made: if that is canceled, nothing it schedules is run.
     `seed` is where the call's random numbers come from: drawn by the server, and the same when the call is run again;
     empty means that the executor draws one. `key` names the admin key that the call was made with, if any.
+    `rewind` is what has changed since an earlier moment, for a query as of it, encoded.
     `breakpoints` says what `breakpoint()` does: where a debugger is had, it stops, is passed over (`full`: with a word of
     it in the log, for many calls stand still already) or ends the call.
     """
@@ -123,6 +124,7 @@ class Call(msgspec.Struct, array_like=True, tag=6, frozen=True):
     breakpoints: Breakpoints = "on"
     seed: bytes = b""
     key: str = ""
+    rewind: bytes = b""
 
 
 class Answer(msgspec.Struct, array_like=True, tag=7, frozen=True):

@@ -22,6 +22,7 @@ _ZERO_ALLOWED = frozenset(
     {
         "actions_running_per_address",
         "connections_per_address",
+        "history_s",
         "log_bytes_kept",
         "log_rows_kept",
         "scheduled_kept_s",

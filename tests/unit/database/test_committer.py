@@ -212,7 +212,7 @@ def test_old_rows_are_trimmed_between_groups(setup: Setup) -> None:
     for call in range(30):
         setup.committer.submit(call, TRANSACTION)
         setup.committer.run_once()
-    setup.committer.trim(30, rows_kept=10, bytes_kept=1 << 30)
+    setup.committer.trim(30, rows_kept=10, bytes_kept=1 << 30, after_ts=1 << 62)
     setup.committer.start()
     setup.committer.submit(99, TRANSACTION)
     setup.committer.stop()
@@ -228,9 +228,20 @@ def test_rows_are_trimmed_by_bytes_but_never_what_the_checkpoint_lacks(
     for call in range(30):
         setup.committer.submit(call, TRANSACTION)
         setup.committer.run_once()
-    size = setup.log.sizes()[0]
-    assert setup.log.sizes() == [size] * 30
-    setup.committer.trim(covered, rows_kept=1000, bytes_kept=bytes_kept * size)
+    size = setup.log.sizes()[0][1]
+    assert [each for _, each in setup.log.sizes()] == [size] * 30
+    setup.committer.trim(covered, rows_kept=1000, bytes_kept=bytes_kept * size, after_ts=1 << 62)
     setup.committer.start()
     setup.committer.stop()
     assert setup.log.first_seq == first
+
+
+def test_rows_of_the_last_minutes_are_kept_beyond_their_number(setup: Setup) -> None:
+    for call in range(30):
+        setup.committer.submit(call, TRANSACTION)
+        setup.committer.run_once()
+    ts = [each for each, _ in setup.log.sizes()]
+    setup.committer.trim(30, rows_kept=2, bytes_kept=1 << 30, after_ts=ts[9])
+    setup.committer.start()
+    setup.committer.stop()
+    assert setup.log.first_seq == 11
