@@ -307,7 +307,7 @@ def test_forged_keys_are_refused_everywhere(app: ServerProcess) -> None:
         secret,
         f"{name}|{secret[:-1]}g",
         "|",
-        "x" * 100_000,
+        "x" * 10_000,  # longer ones are refused with the head of their request
     ]
     for key in forged:
         status, answer = call(app, "query", "fn:hidden", key)

@@ -255,7 +255,7 @@ def test_the_loss_of_executors_is_not_shown(server: ServerProcess) -> None:
         for _ in range(4):
             load.go_on(8)
             with contextlib.suppress(ProcessLookupError):
-                pid = server.call("query", "fn:pid")
+                pid = int(server.call("query", "fn:pid"))
                 os.kill(pid, signal.SIGKILL)
                 killed.add(pid)
         load.go_on(10)

@@ -16,7 +16,7 @@ schema = define_schema({
 })
 """,
     "fn.py": """
-from convexpy import ArgumentError, QueryCtx, UserIdentity, mutation, query
+from convexpy import ActionCtx, ArgumentError, QueryCtx, UserIdentity, action, mutation, query
 
 @query
 def raises(ctx: QueryCtx) -> None:
@@ -29,6 +29,14 @@ def takes_wrong(ctx: QueryCtx) -> None:
 @query
 def typed(ctx: QueryCtx, n: int) -> int:
     return n
+
+@action
+async def catches(ctx: ActionCtx, target: str, n: str) -> str:
+    try:
+        await ctx.run_query(target, {"n": n} if target == "fn:typed" else {})
+    except ArgumentError as error:
+        return f"{error.code}: {error.message}"
+    return ""
 
 @query
 def me(ctx: QueryCtx) -> UserIdentity | None:
@@ -65,6 +73,13 @@ def test_only_arguments_of_a_call_fail_as_such(app: ServerProcess) -> None:
         text = told(app, path)
         assert "Uncaught ArgumentError: " in text
         assert "ArgumentValidationError" not in text
+
+
+def test_an_action_catches_both_kinds_as_one_class(app: ServerProcess) -> None:
+    text = app.call("action", "fn:catches", target="fn:typed", n="one")
+    assert text.startswith("ArgumentValidationError: ")
+    assert text.count("ArgumentValidationError") == 1
+    assert app.call("action", "fn:catches", target="fn:raises", n="") == "ArgumentError: my own"
 
 
 def test_an_identity_can_be_returned_and_taken(app: ServerProcess) -> None:

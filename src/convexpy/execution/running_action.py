@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _ERRORS: dict[str, type[Error]] = {
     **{cls.default_code: cls for cls in (ArgumentError, FunctionNotFound)},
+    "ArgumentValidationError": ArgumentError,
     "InvalidId": ArgumentError,
     "Sha256Mismatch": ArgumentError,
     "StorageIdNotFound": StorageIdNotFound,
