@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -229,18 +230,17 @@ def test_a_wrong_key_ends_following(here: Any, server: ServerProcess) -> None:
 def test_what_was_lost_is_counted(here: Any, server: ServerProcess) -> None:
     from convexpy.client import AdminClient, LogPlace
 
-    client = AdminClient(server.url, server.admin_key)
-    server.call("query", "notes:quiet")
-    place = client.log_records({}).place
-    assert place is not None
-    server.call("query", "notes:quiet")
-    page = client.log_records({}, place)
-    assert (len(page.entries), page.lost, page.restarted) == (1, 0, False)
-    # The ring holds 5,000: of 5,100 more, the reader has missed what did not fit.
-    batch = {"queries": [{"path": "notes:quiet", "args": {}}] * 255}
-    for _ in range(20):
-        assert server.request("POST", "/api/query_batch", batch)[0] == 200
-    page = client.log_records({}, page.place)
-    assert (len(page.entries), page.lost) == (5000, 100)
-    assert client.log_records({}, LogPlace(0.0, 0, 1.0)).restarted
-    client.close()
+    with contextlib.closing(AdminClient(server.url, server.admin_key)) as client:
+        server.call("query", "notes:quiet")
+        place = client.log_records({}).place
+        assert place is not None
+        server.call("query", "notes:quiet")
+        page = client.log_records({}, place)
+        assert (len(page.entries), page.lost, page.restarted) == (1, 0, False)
+        # The ring holds 5,000: of 5,100 more, the reader has missed what did not fit.
+        batch = {"queries": [{"path": "notes:quiet", "args": {}}] * 255}
+        for _ in range(20):
+            assert server.request("POST", "/api/query_batch", batch)[0] == 200
+        page = client.log_records({}, page.place)
+        assert (len(page.entries), page.lost) == (5000, 100)
+        assert client.log_records({}, LogPlace(0.0, 0, 1.0)).restarted
