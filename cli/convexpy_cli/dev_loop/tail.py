@@ -69,6 +69,8 @@ class LogTail:
                 # The server restarts, or we are stopping; the cursor makes sure that nothing is lost or repeated.
                 self._stop.wait(PAUSE_S)
                 continue
+            if self._stop.is_set():
+                return  # `stop` came between two requests, so this one was not aborted; the output has ended
             entries = page.entries if cursor is not None else []
             cursor = page.cursor
             for entry in entries:
