@@ -38,10 +38,19 @@ def hidden(ctx) -> str:
 """
 
 BY_SOCKET = """
-import asyncio, json, sys
+import asyncio, json, os, subprocess, sys
 from convex import ConvexClient
 
 url, token, other, key = sys.argv[1:]
+
+KEEP_WRITING = '''
+import sys, time
+from convex.http_client import ConvexHttpClient
+client = ConvexHttpClient(sys.argv[1])
+for _ in range(200):
+    client.mutation("fn:sign")
+    time.sleep(0.05)
+'''
 
 def tell(name, value):
     print(json.dumps([name, value]), flush=True)
@@ -71,10 +80,13 @@ async def watch():
 
 tell("async iteration", asyncio.run(watch()))
 
-# Leaving this loop would wait for the server, so it is the last thing that the program does.
+# The iterator gives the next change, and has none if nothing changes from then on: another client sees to that.
+kept = client.subscribe("fn:count")
+writer = subprocess.Popen([sys.executable, "-c", KEEP_WRITING, url])  # the iterator holds the interpreter
 for results in client.watch_all():
     tell("watch_all", True)
-    break
+    writer.kill()
+    os._exit(0)  # leaving the loop would wait for the server, and threads of the client's own may crash at the end
 """
 
 BY_HTTP = """

@@ -1,7 +1,7 @@
 """Keys made beside the server: their records wait in a folder until the server takes them.
 
 The way back in after the last key is lost is a file there: the record of a new key with its digest, sealed with the instance
-secret. So it takes whoever may read that; a file that app code has put there counts for nothing. A running server finds it
+secret. Only who can read the secret can make such a file: one that app code puts there is ignored. A running server finds it
 when the key is used first, a stopped one at its next start. The file never holds the key.
 """
 
