@@ -41,7 +41,7 @@ class Attempts:
         self._ends.pop(call_id, None)
 
     def lost(self, reason: str, running: Call | None, others: list[Call]) -> Verdict:
-        """Return what becomes of the calls: `running` is the one that the word names."""
+        """Return what becomes of the calls: `running` is the one that the call marker names."""
         verdict = Verdict()
         if running is None:
             if len(others) == 1 and self.is_suspect(others[0]):

@@ -1,7 +1,7 @@
 """The process around an action executor: reads frames, tells the server that its loop turns, outlives what actions do to it.
 
 A reader thread takes frames, so the end of the server is noticed even while an action keeps the loop busy. While actions
-run, the loop writes the moment of its turn into the word, by which the server knows a loop that does not turn.
+run, the loop writes the time of each turn into the call marker, so that the server notices a loop that does not turn.
 """
 
 from __future__ import annotations

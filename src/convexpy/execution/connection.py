@@ -96,7 +96,7 @@ class ProcessExecutor(asyncio.Protocol):
     """An executor in a process of its own, over one end of a socket pair."""
 
     def __init__(self, pid: int, word: Word, stacks: int, label: str = "convex") -> None:
-        """`stacks` is the descriptor behind the word, closed here at the end."""
+        """`stacks` is the descriptor of the memory that holds the call marker, closed here at the end."""
         self.pid = pid
         self._stacks = stacks
         self.label = label

@@ -1,7 +1,7 @@
 """Where a process stands in the app's code, also when it holds the interpreter, was stopped by a crash, or exits.
 
 A child writes the stacks of its threads into shared memory: when it is asked (`ASK`, a signal that C code answers), and when
-it crashes. The server reads it and keeps the lines of the app. The memory is the one that also holds the word; the stacks
+it crashes. The server reads it and keeps the lines of the app. The memory also holds the call marker; the stacks
 begin at `OFFSET`, and both sides write through one open file, so the server rewinds before it asks.
 """
 
