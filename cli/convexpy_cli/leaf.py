@@ -9,12 +9,12 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from convexpy_cli import failure, streams
-from convexpy_cli.invocation import Invocation
+from convexpy_cli import errors, streams
+from convexpy_cli.context import Invocation
 from convexpy_cli.options import Call, Leaf
 from convexpy_cli.output import choose_output, masking
-from convexpy_cli.output.interface import Output
-from convexpy_cli.settings import Settings
+from convexpy_cli.output.base import Output
+from convexpy_cli.output.settings import Settings
 from convexpy_cli.table import Command
 
 
@@ -25,8 +25,8 @@ def execute(full: str, command: Command, arguments: list[str]) -> int:
     asked_json = wants_json and _asks_for_json(leaf, arguments)
     try:
         call = _parse(full, leaf, arguments)
-    except failure.Failure as error:
-        choose_output(Settings(format="json" if asked_json else "human")).error(failure.shown(error))
+    except errors.Failure as error:
+        choose_output(Settings(format="json" if asked_json else "human")).error(errors.shown(error))
         return error.exit_code
     if isinstance(call, int):
         return call
@@ -50,19 +50,19 @@ def _parse(full: str, leaf: Leaf, arguments: list[str]) -> Call | int:
         arguments = secret_values.protected(full, arguments)
     try:
         result = leaf.application()(args=arguments, prog_name=f"convexpy {full}", standalone_mode=False)
-    except (failure.Failure, BrokenPipeError):
+    except (errors.Failure, BrokenPipeError):
         raise
     except SystemExit:
         # Parsing never ends the process but for one reason: the reader of the help has gone.
-        return failure.OK
+        return errors.OK
     except Exception as error:
         raise _usage_failure(error, full, arguments, secret=leaf.secret_values) from error
     if isinstance(result, Call):
         return result
-    return result if isinstance(result, int) else failure.OK
+    return result if isinstance(result, int) else errors.OK
 
 
-def _usage_failure(error: Exception, full: str, arguments: list[str], *, secret: bool) -> failure.Failure:
+def _usage_failure(error: Exception, full: str, arguments: list[str], *, secret: bool) -> errors.Failure:
     # typer carries its own copy of click, so its errors are known by what they can do, not by their class.
     describe: Callable[[], str] | None = getattr(error, "format_message", None)
     if describe is None:
@@ -72,14 +72,14 @@ def _usage_failure(error: Exception, full: str, arguments: list[str], *, secret:
     for word in arguments:
         advice = official.advice(full, word.partition("=")[0])
         if advice is not None and word.partition("=")[0] in describe():
-            return failure.usage(f"{word} has no meaning here", advice)
+            return errors.usage(f"{word} has no meaning here", advice)
     message = describe().strip()
     if secret:
         from convexpy_cli import secret_values
 
         message = secret_values.without_values(message)
     message = message.replace("\n", " ")
-    return failure.usage(message[:1].lower() + message[1:], f"convexpy {full} --help")
+    return errors.usage(message[:1].lower() + message[1:], f"convexpy {full} --help")
 
 
 def _run(call: Call) -> int:
@@ -89,16 +89,16 @@ def _run(call: Call) -> int:
         if call.settings.project:
             _enter(call.settings.project)
         with _TimeLimit(call.settings.timeout_s):
-            return call.function(invocation, **call.arguments) or failure.OK
+            return call.function(invocation, **call.arguments) or errors.OK
     except BrokenPipeError as error:
-        return failure.OK if streams.reader_has_gone() else _report(error, output, call.settings)
+        return errors.OK if streams.reader_has_gone() else _report(error, output, call.settings)
     except KeyboardInterrupt:
-        return failure.INTERRUPTED
-    except failure.TimeLimit:
-        output.error(failure.shown(_timed_out(call.settings)))
-        return failure.TIMED_OUT
+        return errors.INTERRUPTED
+    except errors.TimeLimit:
+        output.error(errors.shown(_timed_out(call.settings)))
+        return errors.TIMED_OUT
     except SystemExit as error:
-        return error.code if isinstance(error.code, int) else failure.FAILED
+        return error.code if isinstance(error.code, int) else errors.FAILED
     except Exception as error:  # noqa: BLE001 - the edge of the process
         return _report(error, output, call.settings)
     finally:
@@ -109,14 +109,14 @@ def _enter(folder: str) -> None:
     try:
         os.chdir(folder)
     except OSError as error:
-        raise failure.Failure(
-            "ProjectNotFound", f"--project {folder}: {error.strerror}", failure.CONFIGURATION
+        raise errors.Failure(
+            "ProjectNotFound", f"--project {folder}: {error.strerror}", errors.CONFIGURATION
         ) from error
 
 
-def _timed_out(settings: Settings) -> failure.Failure:
-    return failure.Failure(
-        "TimedOut", f"not done within {settings.timeout_s:g} s", failure.TIMED_OUT, hint="--timeout"
+def _timed_out(settings: Settings) -> errors.Failure:
+    return errors.Failure(
+        "TimedOut", f"not done within {settings.timeout_s:g} s", errors.TIMED_OUT, hint="--timeout"
     )
 
 
@@ -126,13 +126,11 @@ def _report(error: Exception, output: Output, settings: Settings) -> int:
 
         output.note(masking.mask(traceback.format_exc()))
     if hasattr(error, "to_json") and hasattr(error, "code"):
-        fields = failure.shown(error)
+        fields = errors.shown(error)
         output.error(fields)
         return int(fields["exitCode"])
-    from convexpy_cli import crash
-
-    output.error(failure.shown(crash.report(error)))
-    return failure.BUG
+    output.error(errors.shown(errors.report_bug(error)))
+    return errors.BUG
 
 
 class _TimeLimit:
@@ -154,4 +152,4 @@ class _TimeLimit:
 
     @staticmethod
     def _passed(_number: int, _frame: FrameType | None) -> None:
-        raise failure.TimeLimit
+        raise errors.TimeLimit

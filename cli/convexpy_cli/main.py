@@ -74,30 +74,19 @@ def _leaf(full: str, command: Command, arguments: list[str]) -> int:
     return leaf.execute(full, command, arguments)
 
 
-def version_text() -> str:
-    """Return the version of this distribution, read from its file without importing the library."""
-    here = __file__.replace("\\", "/").rpartition("/")[0]
-    for file in (f"{here}/../convexpy/_version.py", f"{here}/../../src/convexpy/_version.py"):
-        try:
-            with open(file, encoding="utf-8") as source:  # noqa: PTH123 - pathlib is slow to load
-                return source.read().partition('__version__ = "')[2].partition('"')[0]
-        except OSError:
-            continue
-    return "unknown"
-
-
 def _version(as_json: bool) -> int:
-    if not as_json:
-        sys.stdout.write(f"convexpy {version_text()}\n")
-        return 0
-    from convexpy_cli import about
+    from convexpy_cli.docs import about
 
+    if not as_json:
+        sys.stdout.write(f"convexpy {about.version_text()}\n")
+        return 0
     sys.stdout.write(about.version_json())
     return 0
 
 
 def _help(words: list[str]) -> int:
-    from convexpy_cli import situation, table
+    from convexpy_cli import table
+    from convexpy_cli.docs import situation
 
     words = [word for word in words if not word.startswith("-")]
     if words:
@@ -157,7 +146,7 @@ def _unknown_flag(flag: str, arguments: list[str]) -> int:
 
 def _usage_error(message: str, hint: str, arguments: list[str]) -> int:
     if "--json" in arguments or "--format=json" in arguments:
-        from convexpy_cli import about
+        from convexpy_cli.docs import about
 
         sys.stderr.write(about.usage_error_json(message, hint))
     else:

@@ -15,8 +15,8 @@ from typing import Annotated, Any, get_type_hints
 
 from typer import Option, Typer
 
-from convexpy_cli import failure
-from convexpy_cli.settings import Settings, flag_from_environment
+from convexpy_cli import errors
+from convexpy_cli.output.settings import Settings, flag_from_environment
 
 _PANEL = "Global flags"
 
@@ -160,11 +160,11 @@ class Leaf:
             if flags["format"] is None and not flags["json"]:
                 chosen = "human"
             else:
-                raise failure.usage(
+                raise errors.usage(
                     f"this command has no format {chosen!r}", f"formats: {', '.join(self.formats)}"
                 )
         if flags["color"] not in ("auto", "always", "never"):
-            raise failure.usage(f"--color {flags['color']!r} is not auto, always or never")
+            raise errors.usage(f"--color {flags['color']!r} is not auto, always or never")
         allow = [*(flags["allow"] or []), os.environ.get("CONVEXPY_ALLOW", "")]
         return Settings(
             format=chosen,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 
-from convexpy_cli import declared, failure
+from convexpy_cli import declared, errors
 
 
 def protected(full: str, arguments: list[str]) -> list[str]:
@@ -65,7 +65,7 @@ def _check_not_misspelt(name: str, options: dict[str, bool]) -> None:
         name, [each for each in options if each.startswith("--")], n=1, cutoff=0.8
     )
     if near:
-        raise failure.usage(
+        raise errors.usage(
             f"no such option: {name}; did you mean {near[0]}?",
             "write `--` before a value that begins with a dash",
         )

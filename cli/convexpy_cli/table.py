@@ -55,7 +55,7 @@ class Command:
         stage: int = 1,
         aliases: tuple[str, ...] = (),
     ) -> None:
-        self.module = "convexpy_cli.commands." + module
+        self.module = "convexpy_cli." + module
         self.attribute = attribute
         self.help = help
         self.group = group
@@ -64,97 +64,137 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {
-    "init": Command("init", "init", "create a project, or adopt a folder", "Start"),
-    "dev": Command("dev", "dev", "watch the functions folder, push every save, show logs", "Start"),
-    "serve": Command("serve", "serve", "run a production server", "Start"),
-    "deploy": Command("deploy", "deploy", "push to a shared deployment, in one moment", "Start"),
-    "run": Command("run", "run", "call a function", "Use"),
-    "shell": Command("shell", "shell", "a Python prompt on the deployment", "Use"),
-    "logs": Command("logs", "logs", "read and follow logs", "Use"),
-    "data": Command("data", "data", "show tables and documents", "Use"),
-    "data get": Command("data", "data_get", "show a document", "Use"),
-    "data insert": Command("data", "data_insert", "insert documents", "Use"),
-    "data patch": Command("data", "data_patch", "set fields of a document", "Use"),
-    "data delete": Command("data", "data_delete", "delete documents", "Use"),
-    "env list": Command("env", "env_list", "names of the deployment's variables", "Use"),
-    "env get": Command("env", "env_get", "print one variable", "Use"),
-    "env set": Command("env", "env_set", "set variables", "Use"),
-    "env remove": Command("env", "env_remove", "remove variables", "Use", aliases=("env rm", "env unset")),
-    "env pull": Command("env", "env_pull", "write variables into an env file", "Use"),
-    "env diff": Command("env", "env_diff", "compare variables with a file or a deployment", "Use"),
-    "import": Command("import_", "import_", "import a snapshot, JSON or CSV", "Use"),
-    "export": Command("export", "export", "export all tables at one moment", "Use"),
-    "backup create": Command("backup", "backup_create", "back up everything at one moment", "Use"),
-    "backup list": Command("backup", "backup_list", "the deployment's backups", "Use"),
-    "backup download": Command("backup", "backup_download", "fetch a backup", "Use"),
-    "backup restore": Command("backup", "backup_restore", "replace everything by a backup", "Use"),
-    "backup delete": Command("backup", "backup_delete", "delete a backup", "Use", aliases=("backup rm",)),
-    "backup verify": Command("backup", "backup_verify", "read a backup completely, offline", "Use"),
-    "storage list": Command("storage", "storage_list", "the deployment's files", "Use"),
-    "storage put": Command("storage", "storage_put", "store files", "Use"),
-    "storage get": Command("storage", "storage_get", "fetch a file", "Use"),
-    "storage url": Command("storage", "storage_url", "the public address of a file", "Use"),
-    "storage info": Command("storage", "storage_info", "size, type and checksum of a file", "Use"),
-    "storage delete": Command("storage", "storage_delete", "delete files", "Use", aliases=("storage rm",)),
-    "schema show": Command("schema", "schema_show", "tables, fields and indexes", "Inspect"),
-    "schema diff": Command("schema", "schema_diff", "how two schemas differ", "Inspect"),
-    "schema check": Command("schema", "schema_check", "documents that do not fit the local code", "Inspect"),
-    "schema infer": Command("schema", "schema_infer", "a schema from stored documents", "Inspect"),
-    "functions list": Command("functions", "functions_list", "functions with their arguments", "Inspect"),
-    "functions show": Command("functions", "functions_show", "one function, and how to call it", "Inspect"),
+    "init": Command("init.commands", "init", "create a project, or adopt a folder", "Start"),
+    "dev": Command("dev.commands", "dev", "watch the functions folder, push every save, show logs", "Start"),
+    "serve": Command("serve.commands", "serve", "run a production server", "Start"),
+    "deploy": Command("deploy.commands", "deploy", "push to a shared deployment, in one moment", "Start"),
+    "run": Command("functions.run", "run", "call a function", "Use"),
+    "shell": Command("shell.commands", "shell", "a Python prompt on the deployment", "Use"),
+    "logs": Command("logs.commands", "logs", "read and follow logs", "Use"),
+    "data": Command("data.commands", "data", "show tables and documents", "Use"),
+    "data get": Command("data.commands", "data_get", "show a document", "Use"),
+    "data insert": Command("data.commands", "data_insert", "insert documents", "Use"),
+    "data patch": Command("data.commands", "data_patch", "set fields of a document", "Use"),
+    "data delete": Command("data.commands", "data_delete", "delete documents", "Use"),
+    "env list": Command("env.commands", "env_list", "names of the deployment's variables", "Use"),
+    "env get": Command("env.commands", "env_get", "print one variable", "Use"),
+    "env set": Command("env.commands", "env_set", "set variables", "Use"),
+    "env remove": Command(
+        "env.commands", "env_remove", "remove variables", "Use", aliases=("env rm", "env unset")
+    ),
+    "env pull": Command("env.commands", "env_pull", "write variables into an env file", "Use"),
+    "env diff": Command("env.commands", "env_diff", "compare variables with a file or a deployment", "Use"),
+    "import": Command("transfers.import_command", "import_", "import a snapshot, JSON or CSV", "Use"),
+    "export": Command("transfers.export_command", "export", "export all tables at one moment", "Use"),
+    "backup create": Command(
+        "transfers.backup_commands", "backup_create", "back up everything at one moment", "Use"
+    ),
+    "backup list": Command("transfers.backup_commands", "backup_list", "the deployment's backups", "Use"),
+    "backup download": Command("transfers.backup_commands", "backup_download", "fetch a backup", "Use"),
+    "backup restore": Command(
+        "transfers.backup_commands", "backup_restore", "replace everything by a backup", "Use"
+    ),
+    "backup delete": Command(
+        "transfers.backup_commands", "backup_delete", "delete a backup", "Use", aliases=("backup rm",)
+    ),
+    "backup verify": Command(
+        "transfers.backup_commands", "backup_verify", "read a backup completely, offline", "Use"
+    ),
+    "storage list": Command("storage.commands", "storage_list", "the deployment's files", "Use"),
+    "storage put": Command("storage.commands", "storage_put", "store files", "Use"),
+    "storage get": Command("storage.commands", "storage_get", "fetch a file", "Use"),
+    "storage url": Command("storage.commands", "storage_url", "the public address of a file", "Use"),
+    "storage info": Command("storage.commands", "storage_info", "size, type and checksum of a file", "Use"),
+    "storage delete": Command(
+        "storage.commands", "storage_delete", "delete files", "Use", aliases=("storage rm",)
+    ),
+    "schema show": Command("schema.commands", "schema_show", "tables, fields and indexes", "Inspect"),
+    "schema diff": Command("schema.commands", "schema_diff", "how two schemas differ", "Inspect"),
+    "schema check": Command(
+        "schema.commands", "schema_check", "documents that do not fit the local code", "Inspect"
+    ),
+    "schema infer": Command("schema.commands", "schema_infer", "a schema from stored documents", "Inspect"),
+    "functions list": Command(
+        "functions.commands", "functions_list", "functions with their arguments", "Inspect"
+    ),
+    "functions show": Command(
+        "functions.commands", "functions_show", "one function, and how to call it", "Inspect"
+    ),
     "functions spec": Command(
-        "functions",
+        "functions.commands",
         "functions_spec",
         "the official function specification",
         "Inspect",
         aliases=("function-spec",),
     ),
-    "functions openapi": Command("functions", "functions_openapi", "an OpenAPI document", "Inspect"),
-    "schedule list": Command("schedule", "schedule_list", "scheduled functions and their states", "Inspect"),
-    "schedule show": Command("schedule", "schedule_show", "one scheduled function", "Inspect"),
-    "schedule cancel": Command("schedule", "schedule_cancel", "cancel scheduled functions", "Inspect"),
-    "crons list": Command("crons", "crons_list", "cron jobs with their last and next runs", "Inspect"),
-    "crons history": Command("crons", "crons_history", "the latest runs of a cron job", "Inspect"),
-    "crons run": Command("crons", "crons_run", "run a cron job now, as an extra run", "Inspect"),
-    "status": Command("status", "status", "how the deployment is, on one screen", "Inspect"),
+    "functions openapi": Command("functions.commands", "functions_openapi", "an OpenAPI document", "Inspect"),
+    "schedule list": Command(
+        "jobs.schedule", "schedule_list", "scheduled functions and their states", "Inspect"
+    ),
+    "schedule show": Command("jobs.schedule", "schedule_show", "one scheduled function", "Inspect"),
+    "schedule cancel": Command("jobs.schedule", "schedule_cancel", "cancel scheduled functions", "Inspect"),
+    "crons list": Command("jobs.crons", "crons_list", "cron jobs with their last and next runs", "Inspect"),
+    "crons history": Command("jobs.crons", "crons_history", "the latest runs of a cron job", "Inspect"),
+    "crons run": Command("jobs.crons", "crons_run", "run a cron job now, as an extra run", "Inspect"),
+    "status": Command(
+        "deployments.status_command", "status", "how the deployment is, on one screen", "Inspect"
+    ),
     "deployment list": Command(
-        "deployment", "list_", "deployments that have a name", "Manage", aliases=("deployments",)
+        "deployments.commands", "list_", "deployments that have a name", "Manage", aliases=("deployments",)
     ),
-    "deployment show": Command("deployment", "show", "which deployment commands use, and why", "Manage"),
-    "deployment select": Command("deployment", "select", "choose one for development", "Manage"),
-    "deployment add": Command("deployment", "add", "name a server", "Manage"),
-    "deployment rename": Command("deployment", "rename", "give one another name", "Manage"),
+    "deployment show": Command(
+        "deployments.commands", "show", "which deployment commands use, and why", "Manage"
+    ),
+    "deployment select": Command("deployments.commands", "select", "choose one for development", "Manage"),
+    "deployment add": Command("deployments.commands", "add", "name a server", "Manage"),
+    "deployment rename": Command("deployments.commands", "rename", "give one another name", "Manage"),
     "deployment remove": Command(
-        "deployment", "remove", "forget a name", "Manage", aliases=("deployment rm",)
+        "deployments.commands", "remove", "forget a name", "Manage", aliases=("deployment rm",)
     ),
-    "deployment history": Command("deployment", "history", "what was pushed, when and by whom", "Manage"),
-    "deployment reset": Command("deployment", "reset", "delete all local data", "Manage"),
+    "deployment history": Command(
+        "deployments.commands", "history", "what was pushed, when and by whom", "Manage"
+    ),
+    "deployment reset": Command("deployments.commands", "reset", "delete all local data", "Manage"),
     "keys create": Command(
-        "keys", "keys_create", "make an admin key", "Manage", aliases=("deployment token create",)
+        "keys.commands", "keys_create", "make an admin key", "Manage", aliases=("deployment token create",)
     ),
-    "keys list": Command("keys", "keys_list", "the deployment's admin keys", "Manage"),
-    "keys rotate": Command("keys", "keys_rotate", "a new key in place of one", "Manage"),
+    "keys list": Command("keys.commands", "keys_list", "the deployment's admin keys", "Manage"),
+    "keys rotate": Command("keys.commands", "keys_rotate", "a new key in place of one", "Manage"),
     "keys revoke": Command(
-        "keys", "keys_revoke", "make an admin key worthless", "Manage", aliases=("deployment token delete",)
+        "keys.commands",
+        "keys_revoke",
+        "make an admin key worthless",
+        "Manage",
+        aliases=("deployment token delete",),
     ),
-    "login": Command("login", "login", "remember the key of a server", "Manage"),
-    "login status": Command("login", "login_status", "servers whose keys are remembered", "Manage"),
-    "logout": Command("login", "logout", "forget the key of a server", "Manage"),
-    "codegen": Command("codegen", "codegen", "write _generated/ from local code, offline", "Tools"),
-    "typecheck": Command("typecheck", "typecheck", "run the project's type checker", "Tools"),
-    "doctor": Command("doctor", "doctor", "what may be wrong here, and how to mend it", "Tools"),
-    "docs": Command("docs", "docs", "the documentation of this version, offline", "Tools"),
+    "login": Command("deployments.login", "login", "remember the key of a server", "Manage"),
+    "login status": Command(
+        "deployments.login", "login_status", "servers whose keys are remembered", "Manage"
+    ),
+    "logout": Command("deployments.login", "logout", "forget the key of a server", "Manage"),
+    "codegen": Command("dev.codegen", "codegen", "write _generated/ from local code, offline", "Tools"),
+    "typecheck": Command("dev.typecheck", "typecheck", "run the project's type checker", "Tools"),
+    "doctor": Command("doctor.commands", "doctor", "what may be wrong here, and how to mend it", "Tools"),
+    "docs": Command("docs.commands", "docs", "the documentation of this version, offline", "Tools"),
     "mcp": Command(
-        "mcp", "mcp", "serve the Model Context Protocol to a coding agent", "Tools", aliases=("mcp start",)
+        "mcp.commands",
+        "mcp",
+        "serve the Model Context Protocol to a coding agent",
+        "Tools",
+        aliases=("mcp start",),
     ),
-    "mcp install": Command("mcp", "mcp_install", "configure a client of it", "Tools"),
-    "completion show": Command("completion", "completion_show", "print a completion script", "Tools"),
+    "mcp install": Command("mcp.commands", "mcp_install", "configure a client of it", "Tools"),
+    "completion show": Command(
+        "docs.completion_command", "completion_show", "print a completion script", "Tools"
+    ),
     "completion install": Command(
-        "completion", "completion_install", "have a shell complete convexpy", "Tools"
+        "docs.completion_command", "completion_install", "have a shell complete convexpy", "Tools"
     ),
-    "completion uninstall": Command("completion", "completion_uninstall", "take that back", "Tools"),
-    "update": Command("update", "update", "how to update this copy", "Tools"),
-    "version": Command("version", "version", "this version, Python and platform", "Tools"),
+    "completion uninstall": Command(
+        "docs.completion_command", "completion_uninstall", "take that back", "Tools"
+    ),
+    "update": Command("docs.update_command", "update", "how to update this copy", "Tools"),
+    "version": Command("docs.version_command", "version", "this version, Python and platform", "Tools"),
 }
 """Every command by its full name."""
 

@@ -15,10 +15,10 @@ from support.terminal import Terminal
 
 from convexpy.client import AdminClient
 from convexpy.project import LocalDeployment, open_project
-from convexpy_cli.dev_loop.debugger import DebuggerTerminal
+from convexpy_cli.context import wait_for
+from convexpy_cli.dev.debugger import DebuggerTerminal
 from convexpy_cli.output.plain import PlainOutput
-from convexpy_cli.settings import Settings
-from convexpy_cli.waiting import wait_for
+from convexpy_cli.output.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")]
 

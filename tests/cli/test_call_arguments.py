@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from convexpy_cli.call_arguments import find_function, normal_path, parse
-from convexpy_cli.failure import Failure
+from convexpy_cli.errors import Failure
+from convexpy_cli.functions.arguments import find_function, normal_path, parse
 
 
 def fields(**validators: Any) -> dict[str, Any]:

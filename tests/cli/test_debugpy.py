@@ -13,7 +13,7 @@ from support.debug_adapter import Editor
 
 from convexpy.client import AdminClient
 from convexpy.project import LocalDeployment, open_project
-from convexpy_cli.waiting import wait_for
+from convexpy_cli.context import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="process groups")]
 

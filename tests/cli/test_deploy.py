@@ -472,7 +472,7 @@ def test_a_server_that_is_killed_in_the_push_comes_back_and_the_deploy_is_whole(
 def test_a_server_that_stays_away_leaves_the_state_unknown(
     start_server: Callable[..., ServerProcess], run: Any, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from convexpy_cli.deploying import switch
+    from convexpy_cli.deploy import switch
 
     monkeypatch.setattr(switch, "RETRY_S", 0.5)
     server = start_server(env={"CONVEXPY_PAUSE": "push.before_activate=kill"})

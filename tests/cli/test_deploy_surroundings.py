@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from convexpy.client import PushFile
-from convexpy_cli.deploying import github
-from convexpy_cli.deploying.plan_text import plan_lines
-from convexpy_cli.deploying.surroundings import preview_build, variables_read
+from convexpy_cli.deploy import github
+from convexpy_cli.deploy.plan_text import plan_lines
+from convexpy_cli.deploy.surroundings import preview_build, variables_read
 
 CODE = b"""
 import os

@@ -6,7 +6,7 @@ import threading
 from types import SimpleNamespace
 from typing import Any, cast
 
-from convexpy_cli.dev_loop.tail import LogTail
+from convexpy_cli.dev.tail import LogTail
 
 
 class SlowClient:

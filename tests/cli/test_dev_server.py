@@ -17,7 +17,7 @@ import pytest
 
 from convexpy.client import AdminClient
 from convexpy.project import LocalDeployment, open_project, process_start_time, read_env_file
-from convexpy_cli.waiting import wait_for
+from convexpy_cli.context import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="signals and process groups")]
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convexpy_cli.dev_loop import states
-from convexpy_cli.dev_loop.states import (
+from convexpy_cli.dev import states
+from convexpy_cli.dev.states import (
     Blocked,
     Ended,
     FilesBroken,

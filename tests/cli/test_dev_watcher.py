@@ -14,9 +14,9 @@ import watchfiles
 from support.processes import wait_for
 
 from convexpy.project import open_project
-from convexpy_cli.dev_loop import watcher as watcher_module
-from convexpy_cli.dev_loop.states import FilesBroken, FilesChanged
-from convexpy_cli.dev_loop.watcher import Watcher
+from convexpy_cli.dev import watcher as watcher_module
+from convexpy_cli.dev.states import FilesBroken, FilesChanged
+from convexpy_cli.dev.watcher import Watcher
 
 pytestmark = pytest.mark.slow
 

@@ -18,11 +18,11 @@ import pytest
 from support.processes import ServerProcess
 
 from convexpy.project import Config
+from convexpy_cli.context import Invocation
 from convexpy_cli.doctor import examination, files, project_checks
 from convexpy_cli.doctor.findings import Check, Finding, Scene, ok
-from convexpy_cli.invocation import Invocation
 from convexpy_cli.output import choose_output
-from convexpy_cli.settings import Settings
+from convexpy_cli.output.settings import Settings
 
 KEY = "happy-otter-123|02" + "ab" * 32
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from convexpy_cli.prompts import Prompts
+from convexpy_cli.output.prompts import Prompts
 
 
 @pytest.fixture(autouse=True)
@@ -150,7 +150,7 @@ def test_the_wizard_asks_for_the_issuer(run: Any, folder: Path, monkeypatch: pyt
     monkeypatch.setattr(Prompts, "allowed", lambda self: True)
     for name in ("text", "choose", "confirm"):
         monkeypatch.setattr(Prompts, name, answer)
-    monkeypatch.setattr("convexpy_cli.wizard.install_packages", lambda *rest: None)
+    monkeypatch.setattr("convexpy_cli.init.wizard.install_packages", lambda *rest: None)
     run("init", "app", "--no-git")
     assert asked[:5] == [
         "Project name", "Template", "Sign-in", "Address of the issuer", "Application id (client id)",

@@ -13,7 +13,7 @@ import pytest
 from support.processes import ServerProcess
 from support.production import ProductionServer
 
-from convexpy_cli.mcp_server import rpc
+from convexpy_cli.mcp import rpc
 
 pytestmark = pytest.mark.slow
 

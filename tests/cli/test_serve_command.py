@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from support.processes import wait_for
 
-from convexpy_cli import serve_work
+from convexpy_cli.serve import start
 
 Result = Any
 ANY = ("--host", "127.0.0.1", "--port", "0", "--site-port", "0")
@@ -230,12 +230,12 @@ def test_what_makes_no_sense_is_said_before_anything_starts(
 
 
 def test_the_server_gets_what_was_asked_for() -> None:
-    wanted = serve_work.Wanted(
+    wanted = start.Wanted(
         data=Path("/d"), host="::1", port=1, site_port=0, values={"--origin": "https://a.example", "--name": None},
         lists={"--allow-origin": ["https://b.example"], "--trusted-proxy": ["10.0.0.0/8"]},
         switches={"--redact-errors": True, "--access-log": False}, workers=3, push=None, log_format=None, log_sink=None,
     )  # fmt: skip
-    arguments = serve_work.server_arguments(wanted, as_json=True, terminal=False)
+    arguments = start.server_arguments(wanted, as_json=True, terminal=False)
     assert arguments == [
         "--production", "--data=/d", "--host=::1", "--port=1", "--single-port",
         "--log-format=json", "--report=json", "--query-executors=3", "--origin=https://a.example",

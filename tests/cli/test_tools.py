@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from convexpy.errors.exit_codes import EXIT_CODES
-from convexpy_cli import completion_scripts, declared, manual, reference, table
+from convexpy_cli import declared, reference, table
+from convexpy_cli.docs import completion_scripts, manual
 
 DOCS = Path(__file__).parents[2] / "docs"
 

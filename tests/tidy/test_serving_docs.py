@@ -10,9 +10,9 @@ import pytest
 
 from convexpy.limits import Knobs
 from convexpy.serve.limits_file import read_limits
-from convexpy_cli.commands.keys import keys_create
-from convexpy_cli.commands.serve import serve
+from convexpy_cli.keys.commands import keys_create
 from convexpy_cli.options import Call
+from convexpy_cli.serve.commands import serve
 
 TEXT = (Path(__file__).parents[2] / "docs" / "serving.md").read_text()
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", TEXT, re.DOTALL)

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convexpy_cli import failure
+from convexpy_cli import errors
 from convexpy_cli.doctor.findings import Finding, fail, ok, warn
 
 if TYPE_CHECKING:
-    from convexpy_cli.invocation import Invocation
+    from convexpy_cli.context import Invocation
 
 FAULTS_SHOWN = 20
 
@@ -60,8 +60,8 @@ def salvage(run: Invocation, data: Path) -> list[Finding]:
 def _tool(run: Invocation, work: str, data: Path) -> dict[str, Any]:
     command = [sys.executable, "-P", "-m", "convexpy.serve.data_tool", work, str(data)]
     if not data.is_dir():
-        raise failure.Failure(
-            "DataFolderUnusable", f"--data {data}: there is no such folder", failure.CONFIGURATION
+        raise errors.Failure(
+            "DataFolderUnusable", f"--data {data}: there is no such folder", errors.CONFIGURATION
         )
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
         assert process.stdout is not None
@@ -72,9 +72,9 @@ def _tool(run: Invocation, work: str, data: Path) -> dict[str, Any]:
                 run.output.text(f"{count:,} {what} …") if run.settings.verbose else None
             elif "error" in message:
                 error = message["error"]
-                raise failure.Failure(error["code"], error["message"], error["exitCode"], hint=error["hint"])
+                raise errors.Failure(error["code"], error["message"], error["exitCode"], hint=error["hint"])
             else:
                 return dict(message)
-    raise failure.Failure(
-        "WorkerLost", f"the check of {data} ended early, with status {process.returncode}", failure.FAILED
+    raise errors.Failure(
+        "WorkerLost", f"the check of {data} ended early, with status {process.returncode}", errors.FAILED
     )

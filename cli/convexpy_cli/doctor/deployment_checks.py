@@ -11,13 +11,13 @@ from typing import Any
 from convexpy.client import AdminClient, DeploymentError, Probe, Unreachable
 from convexpy.errors import Error, ProjectError
 from convexpy.project import LocalDeployment, Target
-from convexpy_cli import showing
+from convexpy_cli.context import wait_for
+from convexpy_cli.deployments import current
+from convexpy_cli.docs.about import version_text
+from convexpy_cli.docs.updating import is_newer
 from convexpy_cli.doctor.findings import Check, Finding, Scene, fail, ok, skip, warn
-from convexpy_cli.main import version_text
 from convexpy_cli.output import masking
-from convexpy_cli.readable import size_text
-from convexpy_cli.updating import is_newer
-from convexpy_cli.waiting import wait_for
+from convexpy_cli.output.units import size_text
 
 SKEW_MAX_MS = 5_000.0
 BUILD_LOOK_S = 2.0
@@ -45,7 +45,7 @@ def target(scene: Scene) -> Iterator[Finding]:
             scene.silent = "the local deployment does not run"
             yield skip("target", f"local (from {chosen.url_source}); it does not run", fix="convexpy dev")
             return
-        chosen = showing.with_local_urls(chosen, local, holder)
+        chosen = current.with_local_urls(chosen, local, holder)
     if chosen.admin_key:
         masking.register(chosen.admin_key)
     scene.target = chosen

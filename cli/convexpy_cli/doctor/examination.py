@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convexpy.errors import Error, ProjectError
-from convexpy_cli import failure
+from convexpy_cli import errors
 from convexpy_cli.doctor import data_folder, deployment_checks, files, machine, project_checks
 from convexpy_cli.doctor.findings import Check, Finding, Scene, fail, skip
 from convexpy_cli.output import masking
 
 if TYPE_CHECKING:
-    from convexpy_cli.invocation import Invocation
+    from convexpy_cli.context import Invocation
 
 CHECK_TIMEOUT_S = 15.0
 CHECKS: tuple[Check, ...] = (
@@ -52,10 +52,10 @@ def examine_data(run: Invocation, data: Path | None, *, deep: bool, salvage: boo
             f"Set log.db in {folder} aside if it does not fit data.db, and go on without what only it holds?"
         )
         if not run.prompts.confirm(question, default=False):
-            raise failure.Failure(
+            raise errors.Failure(
                 "Declined",
                 "nothing was changed",
-                failure.REFUSED,
+                errors.REFUSED,
                 hint="--yes agrees where nobody can be asked",
             )
         found += data_folder.salvage(run, folder)
@@ -72,7 +72,7 @@ def _local_data() -> Path:
     try:
         return LocalDeployment(find_project(Path.cwd())).folder
     except ProjectError as error:
-        raise failure.usage("--deep and --salvage need --data DIR outside of a project") from error
+        raise errors.usage("--deep and --salvage need --data DIR outside of a project") from error
 
 
 def _show(run: Invocation, finding: Finding) -> None:
@@ -86,7 +86,7 @@ def _end(run: Invocation, found: list[Finding]) -> int:
     )
     run.output.text(summary(broken, doubtful, skipped))
     run.output.result([finding.to_json() for finding in found])
-    return failure.FAILED if broken else failure.OK
+    return errors.FAILED if broken else errors.OK
 
 
 def findings(check: Check, scene: Scene, timeout_s: float = CHECK_TIMEOUT_S) -> list[Finding]:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from convexpy.project import Project
-from convexpy_cli.dev_loop.watcher import needs_polling
+from convexpy_cli.dev.watcher import needs_polling
 from convexpy_cli.doctor.findings import Check, Finding, Repair, Scene, fail, ok, skip, warn
 
 GIT_TIMEOUT_S = 10.0

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from convexpy.client import AdminClient, Probe
     from convexpy.errors import Error
     from convexpy.project import Project, Target
-    from convexpy_cli.invocation import Invocation
+    from convexpy_cli.context import Invocation
 
 Status = Literal["ok", "warn", "fail", "skip"]
 

@@ -16,11 +16,10 @@ import tomli
 
 from convexpy.errors.texts import read_text
 from convexpy.project import user_folder
-from convexpy_cli import updating
-from convexpy_cli.about import install_method
+from convexpy_cli.docs import updating
+from convexpy_cli.docs.about import install_method, version_text
 from convexpy_cli.doctor.findings import Check, Finding, Repair, Scene, fail, ok, skip, warn
-from convexpy_cli.main import version_text
-from convexpy_cli.readable import size_text
+from convexpy_cli.output.units import size_text
 
 PYTHON_MIN = (3, 11)
 DISK_LOW_BYTES = 1024**3

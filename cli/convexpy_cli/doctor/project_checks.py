@@ -22,10 +22,10 @@ from convexpy.project import (
     port_holder,
     port_is_free,
 )
+from convexpy_cli.docs.about import version_text
+from convexpy_cli.docs.updating import is_newer
 from convexpy_cli.doctor.findings import Check, Finding, Repair, Scene, fail, ok, skip, warn
-from convexpy_cli.main import version_text
-from convexpy_cli.readable import local_time
-from convexpy_cli.updating import is_newer
+from convexpy_cli.output.units import local_time
 
 # Fields of the configuration whose keys are called otherwise.
 _KEYS = {

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
-from convexpy_cli.output.interface import Output
-from convexpy_cli.settings import Settings
+from convexpy_cli.output.base import Output
+from convexpy_cli.output.settings import Settings
 
-__all__ = ["Output", "choose_output", "wants_color"]
+__all__ = ["Output", "choose_output"]
 
 
 def choose_output(settings: Settings) -> Output:
@@ -24,14 +23,3 @@ def choose_output(settings: Settings) -> Output:
     from convexpy_cli.output.plain import PlainOutput
 
     return PlainOutput(settings)
-
-
-def wants_color(settings: Settings, *, terminal: bool) -> bool:
-    """Return whether a stream gets colours; `terminal` says whether it is one."""
-    if settings.color != "auto":
-        return settings.color == "always"
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        return False
-    if os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE"):
-        return True
-    return terminal

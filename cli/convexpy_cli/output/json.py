@@ -11,9 +11,9 @@ from typing import Any
 
 from convexpy.printable import json_printable
 from convexpy_cli.output import masking
-from convexpy_cli.output.interface import Mark
+from convexpy_cli.output.base import Mark
 from convexpy_cli.output.plain import PlainOutput
-from convexpy_cli.settings import Settings
+from convexpy_cli.output.settings import Settings
 
 
 def dumps(value: Any) -> str:

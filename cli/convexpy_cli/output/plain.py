@@ -9,8 +9,8 @@ from typing import Any, TextIO
 
 from convexpy.printable import indented, one_line, printable
 from convexpy_cli.output import masking
-from convexpy_cli.output.interface import Mark
-from convexpy_cli.settings import Settings
+from convexpy_cli.output.base import Mark
+from convexpy_cli.output.settings import Settings
 
 _MARKS: dict[Mark, tuple[str, str]] = {
     "ok": ("✔", "ok"),

@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from convexpy.printable import indented, one_line, printable
-from convexpy_cli.output import masking, wants_color
-from convexpy_cli.output.interface import Mark
+from convexpy_cli.output import masking
+from convexpy_cli.output.base import Mark
 from convexpy_cli.output.plain import PlainOutput, error_lines
-from convexpy_cli.settings import Settings
+from convexpy_cli.output.settings import Settings, wants_color
 
 _STYLES: dict[Mark, str] = {"ok": "green", "fail": "bold red", "warn": "yellow", "work": "dim"}
 

@@ -15,9 +15,9 @@ from convexpy.limits import Knobs
 from convexpy.project import read_env_file, update_env_file
 from convexpy.project._config import read_config
 from convexpy.serve.limits_file import read_limits
-from convexpy_cli.call_arguments import parse
-from convexpy_cli.calling import identity_of
-from convexpy_cli.data_work import documents_of
+from convexpy_cli.data.reading import documents_of
+from convexpy_cli.functions.arguments import parse
+from convexpy_cli.functions.call import identity_of
 
 TEXT = "FIRST=é\r\nSECOND=2\r\n"
 ENCODED = {

@@ -1,1 +1,0 @@
-"""One module per command: what it declares, and the few lines that join project, client and output."""

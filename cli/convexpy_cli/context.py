@@ -1,0 +1,241 @@
+"""What a running command has: its settings, its output, its prompts, the project, and the deployment it is about."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from convexpy_cli import errors
+from convexpy_cli.output import files
+from convexpy_cli.output.settings import Settings
+
+if TYPE_CHECKING:
+    from convexpy.client import AdminClient
+    from convexpy.project import LocalDeployment, Project, Target
+    from convexpy_cli.output.base import Output
+    from convexpy_cli.output.prompts import Prompts
+
+START_DEADLINE_S = 30.0
+KEY_ON_COMMAND_LINE = (
+    "a key on the command line is visible to other users and kept by shells: "
+    "use CONVEXPY_DEPLOY_KEY, or {flag} - to read it from stdin (said once)"
+)
+_LOOK_EVERY_S = 0.02
+
+T = TypeVar("T")
+
+
+class Invocation:
+    """One command that runs. Everything beyond settings and output is made when it is asked for."""
+
+    def __init__(self, settings: Settings, output: Output) -> None:
+        self.settings = settings
+        self.output = output
+        self._clients: list[AdminClient] = []
+
+    @cached_property
+    def prompts(self) -> Prompts:
+        """The gate to the person at the terminal."""
+        from convexpy_cli.output.prompts import Prompts
+
+        return Prompts(self.settings)
+
+    @cached_property
+    def project(self) -> Project:
+        """The project around the current folder; its warnings are printed once.
+
+        Raises:
+            ProjectError: there is none, or its configuration is wrong.
+        """
+        from convexpy.project import find_project
+
+        project = find_project(Path.cwd())
+        for warning in project.warnings:
+            self.output.warn(warning)
+        return project
+
+    @property
+    def project_or_none(self) -> Project | None:
+        """The project around the current folder, or None: a deployment can be named without one.
+
+        Raises:
+            ProjectError: its configuration is wrong.
+        """
+        from convexpy.errors import ProjectError
+
+        try:
+            return self.project
+        except ProjectError as error:
+            if error.code != "ProjectNotFound":
+                raise
+            return None
+
+    @property
+    def functions_folder(self) -> str:
+        """What the functions folder is called: that of the project, else the usual name."""
+        project = self.project_or_none
+        return "convex" if project is None else project.config.functions
+
+    def target(self, *, deploying: bool = False) -> Target:
+        """Return the target that flags, environment and files choose; its notes are printed.
+
+        A project is needed only where nothing else says which deployment is meant, and for the local one.
+        """
+        from convexpy.project import TargetRequest, resolve_target
+
+        settings = self.settings
+        key = settings.admin_key
+        if key == "-":
+            key = files.first_line_of_stdin("--admin-key")
+        elif key is not None:
+            key_on_command_line(self.output, "--admin-key")
+        request = TargetRequest(
+            deployment=settings.deployment,
+            url=settings.url,
+            admin_key=key,
+            env_file=Path(settings.env_file) if settings.env_file else None,
+            environment=os.environ,
+            deploying=deploying,
+        )
+        project = self.project_or_none
+        target = resolve_target(project, request)
+        if project is None and target.kind == "local":
+            _ = self.project  # raises and says where it was looked for
+        for note in target.notes:
+            self.output.note(note)
+        return target
+
+    @contextmanager
+    def connected(
+        self, command: str, *, writes: bool = False, target: Target | None = None
+    ) -> Generator[tuple[Target, AdminClient], None, None]:
+        """Yield the target and a client of it.
+
+        A local deployment that does not run is started, and stopped again at the end. With `writes` the target is named
+        first, and a protected one has to be consented to. `target` is one that is chosen already.
+        """
+        from convexpy.project import LocalDeployment
+
+        target = target or self.target()
+        if writes:
+            self._announce(target)
+        if target.kind == "remote":
+            require_key(target)
+            yield target, self.client(target)
+            return
+        local = LocalDeployment(self.project)
+        holder = local.acquire(command, time.time())
+        if holder is not None:
+            target = attach(local, target)
+            yield target, self.client(target)
+            return
+        from convexpy_cli.deployments.local_server import LocalServer
+
+        try:
+            server = LocalServer.start(local)
+            try:
+                target = replace(
+                    target, url=server.url, site_url=server.site_url, admin_key=local.admin_key()
+                )
+                yield target, self.client(target)
+            finally:
+                server.stop()
+        finally:
+            local.release()
+
+    def client(self, target: Target) -> AdminClient:
+        """Return a client of `target`; its key is masked in all output from now on."""
+        from convexpy.client import AdminClient
+        from convexpy_cli.output import masking
+
+        if target.admin_key:
+            masking.register(target.admin_key)
+        client = AdminClient(target.url, target.admin_key, source=target.url_source)
+        self._clients.append(client)
+        return client
+
+    def close(self) -> None:
+        """Close the connections of this command."""
+        for client in self._clients:
+            client.close()
+
+    def _announce(self, target: Target) -> None:
+        kind = "production" if target.production else target.kind
+        parts = dict.fromkeys(part for part in (target.name, kind, target.url) if part)
+        self.output.note(" · ".join(parts))
+        if target.protected and not self.prompts.confirm(
+            f"{target.name} is protected. Write to it?", default=False
+        ):
+            raise errors.Failure(
+                "DeploymentProtected",
+                f'"{target.name}" is protected',
+                errors.REFUSED,
+                hint="--yes writes to it",
+            )
+
+
+def attach(local: LocalDeployment, target: Target) -> Target:
+    """Return the local target as the one who holds the lock serves it; waits until its server is up."""
+    holder = wait_for(lambda: _listening(local), START_DEADLINE_S)
+    if holder is None:
+        raise errors.Failure(
+            "Unreachable",
+            "the local deployment is locked by a process whose server does not listen",
+            errors.UNREACHABLE,
+            hint="stop the other `convexpy dev`, then try again",
+        )
+    url = f"http://127.0.0.1:{holder[0]}"
+    return replace(target, url=url, site_url=f"http://127.0.0.1:{holder[1]}", admin_key=local.admin_key())
+
+
+def _listening(local: LocalDeployment) -> tuple[int, int] | None:
+    holder = local.holder()
+    return (holder.port, holder.sitePort) if holder is not None and holder.port else None
+
+
+def require_key(target: Target) -> None:
+    """Raise if no key is known for a remote target."""
+    if not target.admin_key:
+        raise errors.Failure(
+            "TargetIncomplete",
+            f"no key is known for {target.url} ({target.url_source})",
+            errors.CONFIGURATION,
+            hint=f"convexpy login {target.url}, or CONVEXPY_URL and CONVEXPY_DEPLOY_KEY",
+        )
+
+
+def warn_once(output: Output, name: str, text: str) -> None:
+    """Warn, unless this user has been warned of `name` before."""
+    from convexpy.project import user_folder
+
+    file = user_folder() / "notices" / name
+    if file.exists():
+        return
+    output.warn(text)
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+
+
+def key_on_command_line(output: Output, flag: str) -> None:
+    """Warn of a key that was given as the value of a flag."""
+    warn_once(output, "key-on-command-line", KEY_ON_COMMAND_LINE.format(flag=flag))
+
+
+def wait_for(look: Callable[[], T | None], deadline_s: float) -> T | None:
+    """Return the first result of `look` that is not None, or None when the time is up."""
+    until = time.monotonic() + deadline_s
+    pause = threading.Event()
+    while True:
+        found = look()
+        if found is not None or time.monotonic() > until:
+            return found
+        pause.wait(_LOOK_EVERY_S)

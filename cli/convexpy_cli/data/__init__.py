@@ -1,0 +1,1 @@
+"""`convexpy data`: tables and documents."""

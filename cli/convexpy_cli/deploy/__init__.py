@@ -1,0 +1,1 @@
+"""`convexpy deploy`: push to a shared deployment."""

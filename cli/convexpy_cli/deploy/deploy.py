@@ -1,0 +1,356 @@
+"""One deploy: check, plan, ask, build, push, run. Whatever goes wrong before the switch leaves the old version serving."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from convexpy.client import AdminClient, PushFile
+from convexpy.errors import Error
+from convexpy.errors.exit_codes import exit_code_of
+from convexpy.project import Target, read_env_file
+from convexpy_cli import errors
+from convexpy_cli.deploy import checks, github, plan_text
+from convexpy_cli.deploy.build import build_variables, run_build
+from convexpy_cli.deploy.options import DeployOptions, Progress, version_text
+from convexpy_cli.deploy.pushing import functions_folder, push_config, push_files
+from convexpy_cli.deploy.surroundings import (
+    Commit,
+    current_actor,
+    current_commit,
+    preview_build,
+    variables_read,
+)
+from convexpy_cli.deploy.switch import Switch
+from convexpy_cli.output.settings import flag_from_environment
+from convexpy_cli.output.units import commit_text
+
+if TYPE_CHECKING:
+    from convexpy_cli.context import Invocation
+
+# What every system has: code that reads these needs nothing from the deployment.
+_OF_THE_SYSTEM = {
+    "PATH",
+    "HOME",
+    "LANG",
+    "TZ",
+    "TMPDIR",
+    "PYTHONPATH",
+    "CONVEX_CLOUD_URL",
+    "CONVEX_SITE_URL",
+    "CONVEXPY_DEVELOPMENT",
+}
+
+
+def deploy(run: Invocation, options: DeployOptions) -> int:
+    """Deploy; return the exit status. The last line always says what serves now."""
+    progress = Progress()
+    try:
+        return _Deploy(run, options, progress).perform()
+    except (KeyboardInterrupt, errors.TimeLimit):
+        run.output.note(progress.last_line())
+        raise
+    except (errors.Failure, Error) as error:
+        fields = errors.shown(error)
+        github.annotate(fields)
+        if run.settings.machine or run.settings.debug:
+            run.output.note(progress.last_line())
+            raise
+        run.output.error(fields)
+        run.output.note(progress.last_line())
+        return int(fields["exitCode"])
+
+
+class _Deploy:
+    def __init__(self, run: Invocation, options: DeployOptions, progress: Progress) -> None:
+        self._run = run
+        self._options = options
+        self._progress = progress
+        self._commit = Commit()
+        self._environment: dict[str, str] = {}
+        self._allow = [*run.settings.allow, *options.allow]
+
+    def perform(self) -> int:
+        run = self._run
+        target = run.target(deploying=True)
+        self._progress.target = target.name
+        if not run.project.functions.is_dir():
+            raise errors.Failure(
+                "ProjectNotFound",
+                f"there is no functions folder {run.project.config.functions}/",
+                errors.CONFIGURATION,
+                hint="[project] functions in convexpy.toml",
+            )
+        self._commit = current_commit(run.project.root)
+        self._environment = self._variables()
+        self._guard(target)
+        with run.connected("deploy", target=target) as (target, client):
+            return self._with(target, client)
+
+    # Before anything is asked
+
+    def _variables(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        if self._options.set_env_file is not None:
+            if not self._options.set_env_file.is_file():
+                raise errors.usage(f"--set-env-file {self._options.set_env_file}: no such file")
+            found |= read_env_file(self._options.set_env_file)
+        for text in self._options.set_env:
+            name, equals, value = text.partition("=")
+            if not equals:
+                raise errors.usage(f"--set-env {name}: no value", "--set-env NAME=VALUE")
+            found[name] = value
+        from convexpy_cli.output import masking
+
+        for value in found.values():
+            masking.register(value)
+        return found
+
+    def _guard(self, target: Target) -> None:
+        root = self._run.project.root
+        if (
+            self._run.project.config.require_clean_git
+            and not self._options.dry_run
+            and not self._commit.clean
+        ):
+            raise errors.Failure(
+                "GitNotClean",
+                "there are changes that are not committed"
+                if self._commit.clean is False
+                else f"{root} is no git checkout",
+                errors.REFUSED,
+                hint="commit them, or [deploy] require-clean-git = false",
+            )
+        variable = preview_build(os.environ)
+        if variable and self._options.check_build_environment and _is_production(target):
+            raise errors.Failure(
+                "BuildEnvironmentMismatch",
+                f'{variable} says that this is no build for production, but "{target.name}" is',
+                errors.REFUSED,
+                hint="a target of its own for such builds, or --check-build-environment disable",
+            )
+
+    # With the deployment
+
+    def _with(self, target: Target, client: AdminClient) -> int:
+        run = self._run
+        kind = "production" if _is_production(target) else target.kind
+        parts = [target.name, kind, target.url, client.version(), self._commit.short, self._commit.branch]
+        run.output.note(" · ".join(part for part in dict.fromkeys(parts) if part))
+        project = run.project
+        files = push_files(functions_folder(project, run.output.warn))
+        request = self._request(target, files)
+        planned = self._plan(client, files, request)
+        start = planned["from"]
+        self._progress.before = version_text(start)
+        result_checks, blocked = self._checks(planned)
+        changes = _with_places(planned["plan"]["changes"], request["places"], target.name)
+        blocked += planned["plan"]["blocked"]
+        document = {
+            "target": {"name": target.name, "url": target.url, "production": _is_production(target)},
+            "from": {"version": start["version"], "commit": start.get("commit") or None},
+            "to": {"version": planned["version"], "commit": self._commit.sha or None},
+            "changes": changes,
+            "blocked": blocked,
+            "checks": {**result_checks, "data": planned["plan"]["data"]},
+            "applied": False,
+        }
+        self._show(target, changes, start)
+        blocked = self._ask(target, changes, blocked)
+        if self._options.dry_run:
+            return self._end_dry_run(target, document, blocked)
+        if blocked:
+            github.summarize(self._title(target), changes, blocked[0]["message"])
+            raise _failure_of(blocked[0], target)
+        return self._apply(target, client, files, request, document)
+
+    def _request(self, target: Target, files: Mapping[str, PushFile]) -> dict[str, Any]:
+        project = self._run.project
+        places = variables_read(files, project.config.functions)
+        options = self._options
+        note = {
+            "message": options.message if options.message is not None else self._commit.subject,
+            "actor": options.actor or current_actor(project.root),
+            "commit": self._commit.sha,
+            "branch": self._commit.branch,
+            "dirty": self._commit.clean is False,
+        }
+        return {
+            "places": places,
+            "fields": {
+                "note": note,
+                "environment": [{"name": name, "value": value} for name, value in self._environment.items()],
+                "required": list(project.config.required_env),
+                "reads": [name for name in places if name not in _OF_THE_SYSTEM],
+                "production": _is_production(target),
+                "largeTableDocuments": project.config.large_table_documents,
+                "allow": self._allow,
+            },
+        }
+
+    def _plan(
+        self, client: AdminClient, files: Mapping[str, PushFile], request: dict[str, Any]
+    ) -> dict[str, Any]:
+        result = client.push(
+            files,
+            push_config(self._run.project),
+            dry_run=True,
+            everything=self._options.push_all,
+            options=request["fields"],
+        )
+        if "plan" not in result.answer:
+            raise errors.Failure(
+                "ServerTooOld",
+                "the server cannot plan a push",
+                exit_code_of("ServerTooOld"),
+                hint="update it",
+            )
+        for text in result.warnings:
+            self._run.output.warn(text)
+        return result.answer
+
+    def _checks(self, planned: dict[str, Any]) -> tuple[dict[str, str], list[dict[str, Any]]]:
+        options, project = self._options, self._run.project
+        in_ci = flag_from_environment("CI")
+        mode = options.codegen or ("check" if in_ci else "enable")
+        if mode == "enable" and options.dry_run:
+            mode = "look"
+        blocked: list[dict[str, Any]] = []
+        codegen = checks.codegen(self._run, project, planned["description"], mode, blocked)
+        mode = options.typecheck or project.config.deploy_typecheck
+        return {"codegen": codegen, "typecheck": checks.typecheck(self._run, project, mode, blocked)}, blocked
+
+    def _show(self, target: Target, changes: Sequence[Mapping[str, Any]], start: Mapping[str, Any]) -> None:
+        if self._run.settings.machine or self._run.settings.quiet:
+            return
+        before = commit_text(start) or f"version {start['version']}"
+        after = (
+            commit_text({"commit": self._commit.sha, "dirty": self._commit.clean is False}) or "this folder"
+        )
+        given = frozenset(
+            change["consent"] for change in changes if change["consent"] and self._covers(change["consent"])
+        )
+        lines = [plan_text.Line(plan_text.headline(target.name, target.url, before, after))]
+        lines += plan_text.plan_lines(changes, covered=given, diff=self._options.diff)
+        plan_text.show(self._run.settings, lines)
+
+    def _covers(self, consent: str) -> bool:
+        return consent in self._allow or consent.partition(":")[0] in self._allow
+
+    # Consent
+
+    def _ask(
+        self, target: Target, changes: Sequence[Mapping[str, Any]], blocked: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """Ask for what needs consent, on a terminal; return what still stands in the way."""
+        prompts = self._run.prompts
+        if self._options.dry_run or not prompts.allowed():
+            return blocked
+        others = [block for block in blocked if block["code"] != "ConsentRequired"]
+        if others:
+            return blocked
+        harmful = [change for change in changes if change["consent"]]
+        for change in harmful:
+            if self._covers(change["consent"]):
+                continue
+            question = (
+                f"{plan_text.singular(change['area'])} {change['name']} goes: {change['detail']}. Agree?"
+            )
+            if not self._confirm_harm(question):
+                return blocked
+            self._allow.append(change["consent"])
+        count = f"these {len(changes)} changes" if len(changes) != 1 else "this change"
+        asks = bool(changes) and (target.protected or _is_production(target))
+        if asks and not prompts.confirm(f"Deploy {count} to {target.name}?", default=not harmful):
+            raise errors.Failure("Declined", "not confirmed", errors.REFUSED)
+        return []
+
+    def _confirm_harm(self, question: str) -> bool:
+        from dataclasses import replace
+
+        from convexpy_cli.output.prompts import Prompts
+
+        return Prompts(replace(self._run.settings, yes=False)).confirm(question, default=False)
+
+    def _end_dry_run(self, target: Target, document: dict[str, Any], blocked: list[dict[str, Any]]) -> int:
+        outcome = blocked[0]["message"] if blocked else "It would be accepted as it is."
+        github.summarize(self._title(target), document["changes"], outcome)
+        self._run.output.result(document)
+        if blocked:
+            error = _failure_of(blocked[0], target)
+            github.annotate(errors.shown(error))
+            self._run.output.error(errors.shown(error))
+            return error.exit_code
+        if not self._run.settings.machine:
+            self._run.output.note(f"a dry run: {self._progress.last_line()}")
+        return errors.OK
+
+    def _title(self, target: Target) -> str:
+        return f"Deploy to {target.name}" + (f" · {self._commit.short}" if self._commit.sha else "")
+
+    # Doing it
+
+    def _apply(
+        self,
+        target: Target,
+        client: AdminClient,
+        files: Mapping[str, PushFile],
+        request: dict[str, Any],
+        document: dict[str, Any],
+    ) -> int:
+        run, project, options = self._run, self._run.project, self._options
+        command = options.cmd if options.cmd is not None else project.config.deploy_cmd
+        site_url = target.site_url or client.urls()[1]
+        name = options.cmd_url_env_var or project.config.deploy_cmd_url_env_var
+        variables = build_variables(project, target.url, site_url, name)
+        if command:
+            client.close()
+            run_build(project, command, variables, pushed=False)
+        fields = {**request["fields"], "expected": document["from"]["version"], "allow": self._allow}
+        result = Switch(run, options, self._progress).push(client, files, fields, document["changes"])
+        document |= {"applied": True, "unchanged": result.unchanged, "blocked": []}
+        document["to"]["version"] = result.version
+        live = {"version": result.version, **request["fields"]["note"]}
+        self._progress.live = version_text(live)
+        github.summarize(
+            self._title(target), document["changes"], f"{target.name} serves {version_text(live)}."
+        )
+        if options.cmd_after:
+            run_build(project, options.cmd_after, variables, pushed=True)
+        if options.run:
+            document["run"] = checks.run_function(run, client, options.run)
+        run.output.result({**document, "url": target.url}, target.url)
+        what = "nothing to change" if result.unchanged else "deployed"
+        run.output.step("ok", f"{what}: {self._progress.last_line()}", result.ms)
+        return errors.OK
+
+
+def _is_production(target: Target) -> bool:
+    """A remote deployment that no configuration calls something else counts as production."""
+    return target.production or (target.kind == "remote" and not target.named)
+
+
+def _with_places(
+    changes: Sequence[dict[str, Any]], places: Mapping[str, str], target: str
+) -> list[dict[str, Any]]:
+    """Say of variables that are not set where they are read."""
+    for change in changes:
+        if change["area"] == "env" and change["kind"] in ("missing", "unset"):
+            place = places.get(change["name"])
+            change["detail"] = f"used in {place}, not set on {target}" if place else f"not set on {target}"
+    return list(changes)
+
+
+def _failure_of(block: Mapping[str, Any], target: Target) -> errors.Failure:
+    message = block["message"]
+    if block["code"] == "ConsentRequired":
+        message += f'; nothing was changed on "{target.name}"'
+    return errors.Failure(
+        block["code"],
+        message,
+        exit_code_of(block["code"]),
+        hint=block.get("hint"),
+        location=block.get("location"),
+        data=block.get("data"),
+    )

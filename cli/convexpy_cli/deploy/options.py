@@ -1,0 +1,59 @@
+"""What a deploy is told, and how far it has come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from convexpy_cli.output.units import commit_text
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployOptions:
+    """What the command line says about a deploy."""
+
+    dry_run: bool = False
+    diff: bool = False
+    cmd: str | None = None
+    cmd_after: str | None = None
+    cmd_url_env_var: str | None = None
+    typecheck: str | None = None
+    codegen: str | None = None
+    message: str | None = None
+    actor: str | None = None
+    run: str | None = None
+    set_env: tuple[str, ...] = ()
+    set_env_file: Path | None = None
+    wait_indexes: bool = True
+    index_timeout_s: float | None = None
+    check_build_environment: bool = True
+    push_all: bool = False
+    allow: tuple[str, ...] = ()
+
+
+@dataclass
+class Progress:
+    """How far a deploy has come, for the last line."""
+
+    target: str = ""
+    before: str = ""
+    sent: bool = False
+    live: str = ""
+
+    def last_line(self) -> str:
+        """Say what serves now."""
+        if self.live:
+            return f'"{self.target}" now serves {self.live}'
+        if self.sent:
+            return f'the state of "{self.target}" is unknown: `convexpy status` tells'
+        if self.before:
+            return f'nothing was changed: "{self.target}" still serves {self.before}'
+        return f'nothing was changed on "{self.target}"' if self.target else "nothing was changed"
+
+
+def version_text(live: Mapping[str, Any]) -> str:
+    """Return `version 7 (9bd0e77)`."""
+    commit = commit_text(live)
+    return f"version {live['version']}" + (f" ({commit})" if commit else "")

@@ -1,1 +1,0 @@
-"""The work of `convexpy deploy`: what surrounds it, its plan in words, the build, the steps."""

@@ -1,0 +1,1 @@
+"""`convexpy deployment`, `login`, `logout` and `status`: which deployment, and how it is."""

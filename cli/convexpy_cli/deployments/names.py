@@ -1,0 +1,348 @@
+"""The work of `convexpy deployment`, `login` and `logout`: named servers, keys that are remembered, what was pushed."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from convexpy.client import AdminClient
+from convexpy.errors import ProjectError
+from convexpy.project import (
+    LOCAL,
+    LocalDeployment,
+    Profiles,
+    Target,
+    check_name,
+    client_variables,
+    forget_key,
+    origin_of,
+    read_env_file,
+    store_key,
+    stored_entries,
+    stored_key,
+    update_env_file,
+    user_remotes,
+)
+from convexpy_cli import context, errors
+from convexpy_cli.deployments import current
+from convexpy_cli.output import masking
+from convexpy_cli.output.files import first_line_of_stdin
+from convexpy_cli.output.units import commit_text
+
+if TYPE_CHECKING:
+    from convexpy_cli.context import Invocation
+
+# Kept when local data goes: who has the key of a project keeps it, and browsers keep their address.
+_KEPT_FILES = ("keys.json", "ports.json", "lock.json")
+
+
+# What there is
+
+
+def listed(run: Invocation) -> list[dict[str, Any]]:
+    """Return every deployment that can be named: `name type url production protected hasKey source selected`."""
+    project = run.project_or_none
+    selected = _selected(run)
+    rows: list[dict[str, Any]] = []
+    if project is not None:
+        rows.append(_row(LOCAL, "local", None, {}, has_key=True, source="built-in"))
+        source = project.config.file.name if project.config.file else ""
+        for each in project.config.deployments.values():
+            flags = {"production": each.production, "protected": each.protected}
+            rows.append(_row(each.name, "remote", each.url, flags, _has_key(each.url), source))
+    known = {row["name"] for row in rows}
+    for name, entry in user_remotes().items():
+        if name not in known:
+            rows.append(_row(name, "remote", str(entry["url"]), entry, _has_key(str(entry["url"])), "user"))
+    return [{**row, "selected": row["name"] == selected} for row in rows]
+
+
+def _row(
+    name: str, kind: str, url: str | None, flags: dict[str, Any], has_key: bool, source: str
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "type": kind,
+        "url": None if url is None else masking.mask(url),
+        "production": flags.get("production") is True,
+        "protected": flags.get("protected") is True,
+        "hasKey": has_key,
+        "source": source,
+    }
+
+
+def _has_key(url: str) -> bool:
+    return stored_key(url) is not None
+
+
+def _selected(run: Invocation) -> str | None:
+    try:
+        return run.target().name
+    except (ProjectError, errors.Failure):
+        return None
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+    """Return a deployment's line of the list."""
+    kind = "production" if row["production"] else row["type"]
+    marks = [
+        text for text, shown in (("selected", row["selected"]), ("protected", row["protected"])) if shown
+    ]
+    return [row["name"], kind, row["url"] or "-", "yes" if row["hasKey"] else "no", ", ".join(marks) or "-"]
+
+
+# Choosing one for development
+
+
+def select(run: Invocation, name: str) -> dict[str, Any]:
+    """Write the chosen name and its URLs into the client file; return `name old url siteUrl file`."""
+    project = run.project
+    file = project.root / ".env.local"
+    old = read_env_file(file).get("CONVEXPY_DEPLOYMENT") or project.config.default_deployment
+    target = current.named(run, name)
+    if target.production:
+        raise errors.Failure(
+            "ConsentRequired",
+            f'"{target.name}" is production: it is not for development',
+            errors.REFUSED,
+            hint=f"convexpy deploy goes there; other commands with -d {name}",
+        )
+    if target.kind == "local":
+        local = LocalDeployment(project)
+        ports = local.remembered_ports()
+        url, site_url = (f"http://127.0.0.1:{port}" for port in ports) if ports else ("", "")
+    else:
+        url, site_url = target.url, target.site_url or run.client(target).urls()[1]
+    update_env_file(file, {"CONVEXPY_DEPLOYMENT": target.name})
+    if url:
+        client_file = project.root / project.config.client_file
+        update_env_file(client_file, dict(client_variables(project.root, client_file, url, site_url)))
+    run.output.step("ok", f"{old} → {target.name}")
+    return {
+        "name": target.name,
+        "old": old,
+        "url": url or None,
+        "siteUrl": site_url or None,
+        "file": file.name,
+    }
+
+
+# Adding, renaming, removing
+
+
+def add(
+    run: Invocation,
+    name: str,
+    url: str,
+    key: str | None,
+    *,
+    site_url: str | None,
+    production: bool,
+    protected: bool,
+    for_user: bool,
+) -> dict[str, Any]:
+    """Check URL and key at once, remember both; return `name url file`."""
+    try:
+        check_name(name)
+    except ProjectError as error:
+        raise errors.usage(error.message, error.hint) from error
+    profiles = _profiles(run, for_user)
+    if name in profiles.names():
+        raise errors.usage(
+            f'there is a deployment called "{name}" already', f"convexpy deployment remove {name}"
+        )
+    url, key = checked(run, url, key, reuse=True)
+    profiles.add(name, url, site_url=site_url, production=production, protected=protected)
+    store_key(url, key, name=name, added_ms=round(time.time() * 1000))
+    run.output.step("ok", f"{name} is {url}, in {profiles.file.name}")
+    return {"name": name, "url": url, "file": str(profiles.file)}
+
+
+def _profiles(run: Invocation, for_user: bool) -> Profiles:
+    return Profiles.of_user() if for_user else Profiles.of_project(run.project)
+
+
+def holding(run: Invocation, name: str) -> Profiles:
+    """Return the file that names a deployment.
+
+    Raises:
+        Failure: none does.
+    """
+    project = run.project_or_none
+    for profiles in ([Profiles.of_project(project)] if project else []) + [Profiles.of_user()]:
+        if name in profiles.names():
+            return profiles
+    raise errors.Failure(
+        "TargetUnknown",
+        f'no deployment called "{name}"',
+        errors.CONFIGURATION,
+        hint="convexpy deployment list",
+    )
+
+
+def rename(run: Invocation, name: str, new: str) -> dict[str, Any]:
+    """Give a deployment another name, in its file and where it is selected; return `name old file`."""
+    try:
+        check_name(new)
+    except ProjectError as error:
+        raise errors.usage(error.message, error.hint) from error
+    profiles = holding(run, name)
+    profiles.rename(name, new)
+    if run.project_or_none is not None:
+        file = run.project.root / ".env.local"
+        if read_env_file(file).get("CONVEXPY_DEPLOYMENT") == name:
+            update_env_file(file, {"CONVEXPY_DEPLOYMENT": new})
+    run.output.step("ok", f"{name} → {new}, in {profiles.file.name}")
+    return {"name": new, "old": name, "file": str(profiles.file)}
+
+
+def remove(run: Invocation, name: str) -> dict[str, Any]:
+    """Forget the name of a deployment; the server and its key are left alone. Return `name file`."""
+    profiles = holding(run, name)
+    profiles.remove(name)
+    run.output.step("ok", f"{name} is removed from {profiles.file.name}; its key is kept (convexpy logout)")
+    return {"name": name, "file": str(profiles.file)}
+
+
+# Keys that are remembered
+
+
+def checked(run: Invocation, url: str, key: str | None, *, reuse: bool) -> tuple[str, str]:
+    """Return the URL and the key, from stdin or a hidden question where it is not given, after trying them.
+
+    With `reuse` the key that is remembered for the server will do.
+
+    Raises:
+        Failure: it is no URL (exit 2), or nobody to ask for the key (exit 4).
+        DeploymentError: nothing answers (6), or the key is not accepted (5).
+    """
+    if not url.startswith(("http://", "https://")):
+        raise errors.usage(f"{url!r} is not an http(s) URL")
+    if "@" in urlsplit(url).netloc:
+        raise errors.usage("the URL holds a user name or a password", "the URL alone, and --key -")
+    url = url.rstrip("/")
+    if key not in (None, "-"):
+        context.key_on_command_line(run.output, "--key")
+    client = AdminClient(url, None, source="the command line")
+    try:
+        client.version()
+    finally:
+        client.close()
+    key = (
+        (first_line_of_stdin("--key") if key == "-" else key)
+        or (stored_key(url) if reuse else None)
+        or run.prompts.secret(f"Key for {url}", answered_by="--key -")
+    )
+    target = Target(name=url, kind="remote", url=url, admin_key=key, url_source="the command line")
+    run.client(target).check_key()
+    return url, key
+
+
+def login(run: Invocation, url: str, name: str | None, key: str | None) -> dict[str, Any]:
+    """Remember a key for a server; with a name, the server too. Return `origin name`."""
+    if name is not None:
+        try:
+            check_name(name)
+        except ProjectError as error:
+            raise errors.usage(error.message, error.hint) from error
+    url, key = checked(run, url, key, reuse=False)
+    store_key(url, key, name=name, added_ms=round(time.time() * 1000))
+    profiles = Profiles.of_user()
+    if name is not None and name not in profiles.names():
+        profiles.add(name, url)
+    run.output.step("ok", f"the key for {origin_of(url)} is remembered")
+    return {"origin": origin_of(url), "name": name}
+
+
+def remembered() -> list[dict[str, Any]]:
+    """Return the servers whose keys are remembered: `origin name prefix addedAt`. Never a key."""
+    return [
+        {
+            "origin": origin,
+            "name": entry.get("name"),
+            "prefix": entry["key"].partition("|")[0],
+            "addedAt": entry.get("added"),
+        }
+        for origin, entry in sorted(stored_entries().items())
+    ]
+
+
+def logout(run: Invocation, which: str | None, *, everything: bool) -> dict[str, Any]:
+    """Forget keys: that of a name or URL, or all; return `forgotten`."""
+    known = remembered()
+    if everything:
+        wanted = known
+    elif which is None:
+        raise errors.usage("which server?", "convexpy logout NAME, or --all")
+    else:
+        urls = {which}
+        if not which.startswith(("http://", "https://")):
+            urls = {row["url"] for row in listed(run) if row["name"] == which and row["url"]}
+        origins = {origin_of(url) for url in urls}
+        wanted = [entry for entry in known if entry["origin"] in origins or entry["name"] == which]
+    for entry in wanted:
+        forget_key(entry["origin"])
+    origins_forgotten = [entry["origin"] for entry in wanted]
+    if not wanted and not everything:
+        raise errors.Failure("TargetUnknown", f"no key is remembered for {which}", errors.CONFIGURATION,
+                              hint="convexpy login status")  # fmt: skip
+    run.output.step("ok", f"forgotten: {', '.join(origins_forgotten) or 'nothing'}")
+    return {"forgotten": origins_forgotten}
+
+
+# Local data
+
+
+def reset_local(run: Invocation, confirm: str | None) -> dict[str, Any]:
+    """Delete the data of the local deployment; its key and ports stay. Return `name deleted`."""
+    project = run.project
+    local = LocalDeployment(project)
+    if "data-delete" not in run.settings.allow and not (
+        run.prompts.allowed() and run.prompts.text("Type `local` to delete its data", answered_by="") == LOCAL
+    ):
+        raise errors.Failure(
+            "ConsentRequired",
+            f"all documents, files and variables of the local deployment of {project.name} would be deleted",
+            errors.REFUSED,
+            hint="--allow=data-delete",
+        )
+    if confirm not in (None, LOCAL):
+        raise errors.usage(f"--confirm {confirm!r} is not the name of what is reset", "--confirm local")
+    holder = local.acquire("deployment reset", time.time())
+    if holder is not None:
+        raise errors.Failure(
+            "DevAlreadyRunning",
+            f"`convexpy {holder.command}` serves it: pid {holder.pid}",
+            errors.CONFLICT,
+            hint="stop it first",
+        )
+    deleted: list[str] = []
+    try:
+        for entry in sorted(local.folder.iterdir()):
+            if entry.name in _KEPT_FILES:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+            deleted.append(entry.name)
+    finally:
+        local.release()
+    run.output.step("ok", "the local deployment is empty")
+    return {"name": LOCAL, "deleted": deleted}
+
+
+# What was pushed
+
+
+def history_cells(entry: dict[str, Any]) -> list[str]:
+    """Return a push as a line of the list."""
+    at = entry["pushedAt"]
+    moment = (
+        "-" if at is None else datetime.fromtimestamp(at / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    )
+    where = " ".join(part for part in (commit_text(entry), entry["branch"]) if part)
+    return [f"{entry['version']}", moment, entry["actor"] or "-", where or "-", entry["message"] or "-"]

@@ -1,0 +1,1 @@
+"""`convexpy dev`, `codegen` and `typecheck`: local development."""

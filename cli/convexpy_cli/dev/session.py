@@ -1,0 +1,214 @@
+"""One run of `convexpy dev`: lock, server, loop, and the way out in every case."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from convexpy.client import Unreachable
+from convexpy.project import (
+    LocalDeployment,
+    LockHolder,
+    Target,
+    has_typescript_functions,
+    read_env_file,
+    write_client_env,
+)
+from convexpy_cli import context, errors
+from convexpy_cli.context import wait_for
+from convexpy_cli.deployments.local_server import LocalServer, Reach
+from convexpy_cli.dev import states
+from convexpy_cli.dev.debugger import DebuggerTerminal
+from convexpy_cli.dev.editor import Editor
+from convexpy_cli.dev.loop import Loop, LoopSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from convexpy_cli.context import Invocation
+
+TEMPORARY_HOLDER_S = 15.0
+
+
+class Session:
+    """Serves and pushes one project until it is told to stop."""
+
+    def __init__(self, run: Invocation, settings: LoopSettings) -> None:
+        self._run = run
+        self._settings = settings
+        self._server: LocalServer | None = None
+        self._loop: Loop | None = None
+        self._local: LocalDeployment | None = None
+        self._interrupts = 0
+        self._debugger: DebuggerTerminal | None = None
+        self._editor: Editor | None = None
+
+    def local(
+        self, *, port: int | None, site_port: int | None, reach: Reach, no_server: bool, env_from: Path | None
+    ) -> int:
+        """Run against the local deployment, starting its server unless it runs already."""
+        local = self._local = LocalDeployment(self._run.project)
+        self._check_folder()
+        target = Target(name="local", kind="local")
+        if self._settings.no_push or no_server:
+            if local.holder() is None:
+                raise Unreachable(
+                    "the local deployment does not run", hint="convexpy dev, without --no-server"
+                )
+            return self._follow(context.attach(local, target), None)
+        self._lock(local)
+        self._handle_signals()
+        try:
+            is_new = local.admin_key() is None
+            server = self._server = LocalServer.start(
+                local,
+                port=port,
+                site_port=site_port,
+                reach=reach,
+                debugging=self._debugging(local),
+                warn=self._run.output.warn,
+            )
+            target = replace(target, url=server.url, site_url=server.site_url, admin_key=local.admin_key())
+            self._write_env(target)
+            if env_from is not None and is_new:
+                self._run.client(target).update_environment(dict(read_env_file(env_from)))
+            threading.Thread(target=self._watch_server, args=(server,), daemon=True, name="server").start()
+            return self._follow(target, server)
+        finally:
+            if self._debugger is not None:
+                self._debugger.close()  # what is paused goes on, or the server would wait for it
+            if self._editor is not None:
+                self._editor.close()
+            if self._server is not None:
+                self._server.stop()
+            local.release()
+
+    def remote(self, target: Target) -> int:
+        """Push to a remote development deployment."""
+        if target.production:
+            raise errors.Failure(
+                "ConsentRequired",
+                f'"{target.name}" is production',
+                errors.REFUSED,
+                hint="use `convexpy deploy`",
+            )
+        self._check_folder()
+        self._handle_signals()
+        client = self._run.client(target)
+        client.check_key()
+        if target.site_url is None:
+            target = replace(target, site_url=client.urls()[1])
+        client.close()
+        return self._follow(target, None)
+
+    def _follow(self, target: Target, server: LocalServer | None) -> int:
+        self._loop = Loop(self._run, target, self._settings)
+        if self._debugger is not None:
+            self._debugger.taken = self._loop.terminal_taken
+        kind = "Local" if target.kind == "local" else "Remote"
+        name = self._run.project.name if target.kind == "local" else target.name
+        self._loop.screen.server(
+            kind, name, target.url, target.site_url or "", server.pid if server else None
+        )
+        if not self._interrupts:
+            self._handle_signals()
+        exit_code = self._loop.run()
+        self._loop.screen.stopped(exit_code)
+        return exit_code
+
+    def _debugging(self, local: LocalDeployment) -> dict[str, str]:
+        """Return the variables that tell the server where functions are debugged: in an editor, or at this terminal."""
+        if self._settings.debugpy is not None:
+            self._editor = Editor.wait_for(self._settings.debugpy, self._run.output)
+            return {"CONVEXPY_EDITOR": self._editor.address}
+        self._debugger = DebuggerTerminal.if_somebody_is_there(self._run)
+        return {} if self._debugger is None else {"CONVEXPY_DEBUGGER": self._debugger.listen(local.folder)}
+
+    def _check_folder(self) -> None:
+        functions = self._run.project.functions
+        if not functions.is_dir():
+            raise errors.Failure(
+                "ProjectNotFound",
+                f"there is no functions folder {functions.name}/",
+                errors.CONFIGURATION,
+                hint="convexpy init, or [project] functions in convexpy.toml",
+            )
+        if not any(functions.rglob("*.py")) and has_typescript_functions(functions):
+            self._run.output.warn(f"{functions.name}/ holds TypeScript functions; convexpy runs Python ones")
+
+    def _lock(self, local: LocalDeployment) -> None:
+        holder = local.acquire("dev", time.time())
+        if holder is not None and holder.command != "dev":
+            # `run` or `env` keep the server for a moment only.
+            still = wait_for(lambda: _gone(local), TEMPORARY_HOLDER_S)
+            holder = local.acquire("dev", time.time()) if still else holder
+        if holder is not None:
+            age = f" since {time.strftime('%H:%M:%S', time.localtime(holder.since))}" if holder.since else ""
+            raise errors.Failure(
+                "DevAlreadyRunning",
+                f"`convexpy {holder.command}` serves this project already: pid {holder.pid}{age}",
+                errors.CONFLICT,
+                hint="use that terminal, or --no-push to follow its logs here",
+                data={"pid": holder.pid, "port": holder.port},
+            )
+
+    def _write_env(self, target: Target) -> None:
+        project = self._run.project
+        file = project.root / project.config.client_file
+        if write_client_env(project.root, file, target.url, target.site_url or "", "local"):
+            self._run.output.note(f"wrote the URLs of the deployment to {file.name}")
+
+    def _watch_server(self, server: LocalServer) -> None:
+        code = server.wait()
+        assert self._local is not None  # there is a server only for a local deployment
+        if self._loop is not None:
+            error = errors.Failure(
+                "ServerStopped",
+                f"the local server has ended with status {code}",
+                errors.UNREACHABLE,
+                hint=f"its log is {self._local.log_file}",
+            )
+            self._loop.send(states.Ended(errors.UNREACHABLE, errors.shown(error)))
+
+    def _handle_signals(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, self._interrupted)
+            signal.signal(signal.SIGTERM, self._interrupted)
+
+    def _interrupted(self, number: int, _frame: FrameType | None) -> None:
+        self._interrupts += 1
+        exit_code = errors.INTERRUPTED if number == signal.SIGINT else 128 + number
+        if self._debugger is not None:
+            self._debugger.release()  # first of all: what is paused may still end well
+        if self._interrupts == 1 and self._loop is not None:
+            self._loop.send(states.Ended(exit_code))
+        elif self._interrupts == 1:
+            raise KeyboardInterrupt
+        else:
+            self._kill(exit_code)
+
+    def _kill(self, exit_code: int) -> None:
+        """The second Ctrl-C: nothing is waited for."""
+        steps: list[Callable[[], Any]] = []
+        if self._loop is not None:
+            steps.append(self._loop.kill)
+        if self._server is not None:
+            steps.append(self._server.kill)
+        if self._local is not None:
+            steps.append(self._local.release)
+        for each in steps:
+            try:
+                each()
+            except OSError:
+                continue
+        os._exit(exit_code)
+
+
+def _gone(local: LocalDeployment) -> LockHolder | bool | None:
+    return True if local.holder() is None else None

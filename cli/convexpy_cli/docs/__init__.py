@@ -1,0 +1,1 @@
+"""`convexpy docs`, `version`, `update` and `completion`: about the tool itself."""

@@ -1,0 +1,1 @@
+"""`convexpy env`: environment variables of a deployment."""

@@ -1,0 +1,167 @@
+"""The work of `convexpy env`: where values come from, what a change would do, how variables are shown."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from convexpy.client import DeploymentError
+from convexpy.project import parse_env, quote_value
+from convexpy_cli import errors
+from convexpy_cli.context import Invocation
+from convexpy_cli.output import files
+from convexpy_cli.output.units import local_time
+
+if TYPE_CHECKING:
+    from convexpy.client import AdminClient
+
+# They choose a target or tell a front end where it is: never variables of functions.
+_NOT_FOR_DEPLOYMENTS = {
+    "CONVEX_DEPLOYMENT",
+    "CONVEX_DEPLOY_KEY",
+    "CONVEX_SELF_HOSTED_ADMIN_KEY",
+    "CONVEX_SELF_HOSTED_URL",
+    "CONVEX_SITE_URL",
+    "CONVEX_CLOUD_URL",
+    "CONVEX_URL",
+    "CONVEXPY_DEPLOYMENT",
+    "CONVEXPY_DEVELOPMENT",
+    "CONVEXPY_DEPLOY_KEY",
+    "CONVEXPY_URL",
+}
+
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass
+class Changes:
+    """Names of variables, by what happens to them."""
+
+    added: list[str] = field(default_factory=list[str])
+    changed: list[str] = field(default_factory=list[str])
+    unchanged: list[str] = field(default_factory=list[str])
+    removed: list[str] = field(default_factory=list[str])
+
+    def to_json(self) -> dict[str, list[str]]:
+        """Return `added changed unchanged removed`."""
+        return {name: getattr(self, name) for name in ("added", "changed", "unchanged", "removed")}
+
+    def to_send(self, wanted: Mapping[str, str]) -> dict[str, str | None]:
+        """Return what the deployment has to be told."""
+        return {name: wanted[name] for name in [*self.added, *self.changed]}
+
+    def summary(self) -> str:
+        """Return "2 added, 1 changed"."""
+        parts = [f"{len(names)} {what}" for what, names in self.to_json().items() if names]
+        return ", ".join(parts) or "nothing to do"
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+    """Return a variable's line of the list."""
+    return [row["name"], local_time(row["updatedAt"]), str(row["length"]), row["fingerprint"]]
+
+
+def dotenv(variables: Mapping[str, str]) -> Iterable[str]:
+    """Yield the variables as lines of an env file."""
+    return (f"{name}={quote_value(value)}" for name, value in variables.items())
+
+
+def wanted(run: Invocation, name: str | None, value: str | None, from_file: str | None) -> dict[str, str]:
+    """Return the variables to set, from arguments, a file, stdin or a hidden prompt.
+
+    Raises:
+        Failure: usage (exit 2), or nobody to ask (exit 4).
+    """
+    if name is None:
+        if from_file is None:
+            raise errors.usage("which variable?", "convexpy env set NAME [VALUE], or --from-file FILE")
+        return of_deployments(run, read(from_file))
+    if "=" in name and value is None:
+        name, value = name.split("=", 1)
+    if _NAME.fullmatch(name) is None:
+        # Not shown: it may be the value, in the place of the name.
+        raise errors.usage(
+            "the first argument is not a valid variable name: letters, digits and _, not beginning with a digit",
+            "convexpy env set NAME VALUE",
+        )
+    if value is not None and from_file is not None:
+        raise errors.usage("a value and --from-file exclude each other")
+    if value is not None:
+        return {name: value}
+    if from_file is not None:
+        return {name: _without_newline(read(from_file))}
+    if run.prompts.allowed():
+        return {name: run.prompts.secret(f"Value of {name}", answered_by="convexpy env set NAME VALUE")}
+    piped = "" if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty() else files.of_stdin()
+    if not piped:
+        raise errors.Failure(
+            "InputRequired",
+            f"no value for {name}: nothing on stdin, and no terminal to ask on",
+            errors.INPUT_REQUIRED,
+            hint=f"convexpy env set {name} VALUE",
+        )
+    return {name: _without_newline(piped)}
+
+
+def present_values(client: AdminClient) -> dict[str, str | None]:
+    """Return what is set; with a key that may not read values, names whose values are None."""
+    try:
+        return dict(client.environment())
+    except DeploymentError as error:
+        if error.code != "KeyKindForbidden":
+            raise
+    return {row["name"]: None for row in client.described_environment()}
+
+
+def changes(present: Mapping[str, str | None], wanted: Mapping[str, str], *, replace: bool) -> Changes:
+    """Return what setting `wanted` does to what is there.
+
+    Raises:
+        Failure: without `replace`, if a value that is set would change (exit 9).
+    """
+    found = Changes()
+    for name, value in wanted.items():
+        kind = (
+            found.added
+            if name not in present
+            else found.unchanged
+            if present[name] == value
+            else found.changed
+        )
+        kind.append(name)
+    if found.changed and not replace:
+        raise errors.Failure(
+            "ConsentRequired",
+            f"these variables are set to something else: {', '.join(found.changed)}",
+            errors.REFUSED,
+            hint="--replace-existing",
+            data=found.to_json(),
+        )
+    return found
+
+
+def of_deployments(run: Invocation, text: str) -> dict[str, str]:
+    """Return the variables of an env file that are for functions; the others are named."""
+    variables = parse_env(text)
+    skipped = [name for name in variables if name in _NOT_FOR_DEPLOYMENTS]
+    if skipped:
+        run.output.note(f"skipped, since they choose a target: {', '.join(skipped)}")
+    return {name: value for name, value in variables.items() if name not in _NOT_FOR_DEPLOYMENTS}
+
+
+def read(file: str) -> str:
+    """Return the text of a file, byte for byte.
+
+    Raises:
+        Failure: it can't be read (exit 2).
+        TextUnreadable: it is no text in its encoding.
+    """
+    return files.of_file(file)
+
+
+def _without_newline(text: str) -> str:
+    return text.removesuffix("\n").removesuffix("\r")

@@ -1,0 +1,1 @@
+"""`convexpy functions` and `run`: describing functions and calling them."""

@@ -1,0 +1,165 @@
+"""The work of `convexpy run`: one call, or a query that is watched."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from convexpy.printable import json_printable
+from convexpy_cli import errors
+from convexpy_cli.functions import arguments
+from convexpy_cli.logs import plain
+from convexpy_cli.output import files
+from convexpy_cli.output.json import dumps
+
+if TYPE_CHECKING:
+    from convexpy.client import AdminClient
+    from convexpy.project import Target
+    from convexpy_cli.context import Invocation
+
+
+def identity_of(text: str | None) -> dict[str, Any] | None:
+    """Return the identity to act as: a JSON object, or `@file` with one.
+
+    Raises:
+        Failure: it is no JSON object (exit 2).
+    """
+    if text is None:
+        return None
+    if text.startswith("@"):
+        text = files.of_file(text[1:])
+    try:
+        identity = json.loads(text)
+    except ValueError as error:
+        raise errors.usage(f"--identity: {error}") from error
+    if not isinstance(identity, dict):
+        raise errors.usage("--identity is one JSON object", '{"subject": "user1", "issuer": "https://…"}')
+    return identity
+
+
+def call(
+    run: Invocation,
+    target: Target,
+    client: AdminClient,
+    function: str | None,
+    words: Sequence[str],
+    *,
+    identity: Mapping[str, Any] | None = None,
+    watch: bool = False,
+    decode: bool = False,
+) -> None:
+    """Call a function and print its value, or a query's value at every change.
+
+    Raises:
+        Failure: unknown function or wrong arguments (exit 2), a protected target without consent (exit 9).
+        FunctionFailed: the function raised (exit 1).
+    """
+    described, args = prepared(run, client, function, words)
+    path = described["path"]
+    if watch:
+        _watch(run, client, described, args, identity)
+        return
+    if described["kind"] != "query" and target.protected:
+        _consent(run, target)
+    from convexpy.client import FunctionFailed
+
+    try:
+        result = client.call(path, args, identity=identity, decode=decode)
+    except FunctionFailed as error:
+        _show_logs(run, error.log_lines)
+        raise
+    _show_logs(run, result.log_lines)
+    run.output.result(result.value, shown(result.value))
+
+
+def inline(run: Invocation, client: AdminClient, code: str, *, decode: bool) -> None:
+    """Evaluate Python as a query, with `ctx` and `db`, and print the value of its last expression.
+
+    Raises:
+        FunctionFailed: it is no Python, or it raised (exit 1).
+    """
+    from convexpy.client import Evaluator, FunctionFailed
+
+    try:
+        found = Evaluator(client).evaluate(code, decode=decode)
+    except FunctionFailed as error:
+        _show_logs(run, error.log_lines)
+        raise
+    _show_logs(run, found.log_lines)
+    run.output.result(found.value, shown(found.value))
+
+
+def prepared(
+    run: Invocation, client: AdminClient, function: str | None, words: Sequence[str]
+) -> tuple[Mapping[str, Any], dict[str, Any]]:
+    """Return the description of the function that is meant, and its arguments; asks for them where it may.
+
+    Raises:
+        Failure: unknown function or wrong arguments (exit 2).
+    """
+    functions = client.functions()["functions"]
+    if function is None:
+        function = _choose(run, functions)
+    path = arguments.normal_path(function, run.functions_folder)
+    if path.startswith("_system/"):
+        described: Mapping[str, Any] = {"path": path, "kind": "query", "args": {"type": "any"}}
+    else:
+        described = arguments.find_function(path, functions)
+    words = words or _ask_arguments(run, described)
+    return described, arguments.parse(words, described.get("args"))
+
+
+def shown(value: Any) -> str:
+    """Return a value as people read it: indented on a terminal, on one line in a pipe."""
+    return (
+        json_printable(json.dumps(value, ensure_ascii=False, indent=2))
+        if sys.stdout.isatty()
+        else dumps(value)
+    )
+
+
+def _watch(
+    run: Invocation,
+    client: AdminClient,
+    described: Mapping[str, Any],
+    args: Mapping[str, Any],
+    identity: Mapping[str, Any] | None,
+) -> None:
+    from convexpy.client import watch_query
+
+    if described["kind"] != "query":
+        raise errors.usage(f"--watch is for queries; {described['path']} is {described['kind']}")
+    for result in watch_query(client.url, client.admin_key, described["path"], args, identity=identity):
+        _show_logs(run, result.log_lines)
+        run.output.result(result.value, shown(result.value))
+
+
+def _show_logs(run: Invocation, lines: Sequence[Any]) -> None:
+    for line in lines:
+        run.output.log_line(plain.text_of(line), "LOG")
+
+
+def _consent(run: Invocation, target: Target) -> None:
+    if not run.prompts.confirm(f"{target.name} is protected. Run this there?", default=False):
+        raise errors.Failure(
+            "DeploymentProtected", f'"{target.name}" is protected', errors.REFUSED, hint="--yes runs it"
+        )
+
+
+def _choose(run: Invocation, functions: Sequence[Mapping[str, Any]]) -> str:
+    if not run.prompts.allowed() or not functions:
+        raise errors.usage("which function?", "convexpy run messages:list limit=5")
+    choices = [(each["path"], f"{each['path']}  ({each['visibility']} {each['kind']})") for each in functions]
+    return run.prompts.choose("Function", choices, answered_by="convexpy run FN", default=choices[0][0])
+
+
+def _ask_arguments(run: Invocation, described: Mapping[str, Any]) -> list[str]:
+    """Ask for every argument that must be there, on a terminal only."""
+    args = described.get("args") or {}
+    fields = args["value"] if args.get("type") == "object" else {}
+    wanted = [name for name, each in fields.items() if not each.get("optional")]
+    if not wanted or not run.prompts.allowed():
+        return []
+    return [f"{name}={run.prompts.text(name, answered_by=f'{name}=…')}" for name in wanted]

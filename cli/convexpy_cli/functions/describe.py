@@ -1,0 +1,108 @@
+"""The work of `convexpy functions`: descriptions of functions, from a deployment or from local code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from convexpy.schema.shapes import shape
+
+if TYPE_CHECKING:
+    from convexpy_cli.context import Invocation
+
+KINDS = ("query", "mutation", "action")
+
+
+def described(run: Invocation, command: str, *, local: bool) -> tuple[dict[str, Any], str]:
+    """Return the description of an app, and the URL of its deployment: empty for local code."""
+    if local:
+        from convexpy.project import analyze
+
+        return analyze(run.project), ""
+    with run.connected(command) as (_, client):
+        return client.functions(), client.urls()[0]
+
+
+def chosen(
+    functions: Sequence[Mapping[str, Any]],
+    *,
+    visibility: str | None,
+    kinds: Sequence[str],
+    globs: Sequence[str],
+) -> list[Mapping[str, Any]]:
+    """Return the functions that filters let through, by path."""
+    return [
+        each
+        for each in sorted(functions, key=lambda each: str(each["path"]))
+        if (visibility is None or each["visibility"] == visibility)
+        and (not kinds or each["kind"] in kinds)
+        and (not globs or any(fnmatchcase(each["path"], glob) for glob in globs))
+    ]
+
+
+def row(function: Mapping[str, Any], counts: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Any]:
+    """Return a function as scripts read it; with `counts` how it fared, too."""
+    names = ("path", "kind", "visibility", "args", "returns", "file", "line")
+    found: dict[str, Any] = {name: function[name] for name in names}
+    if counts is not None:
+        own = counts.get(function["path"], {})
+        found |= {"calls": own.get("calls", 0), "errors": own.get("errors", 0), "p95Ms": own.get("p95Ms")}
+    return found
+
+
+def cells(each: Mapping[str, Any]) -> list[str]:
+    """Return a function's line of the list."""
+    place = f"{each['file']}:{each['line']}" if each["file"] else "-"
+    line = [each["path"], each["kind"], each["visibility"], arguments(each["args"]), place]
+    if "calls" in each:
+        p95 = "-" if each["p95Ms"] is None else f"{each['p95Ms']:g}"
+        line += [f"{each['calls']:,}", f"{each['errors']:,}", p95]
+    return line
+
+
+def arguments(args: Mapping[str, Any] | None) -> str:
+    """Return what a function takes: `body: string, limit?: number`."""
+    text = shape(args)
+    return text[2:-2] if text.startswith("{ ") else "" if text == "{}" else text
+
+
+def text(function: Mapping[str, Any]) -> str:
+    """Return a function in full, for people."""
+    lines = {
+        "function": f"{function['path']}  ({function['visibility']} {function['kind']})",
+        "arguments": arguments(function["args"]) or "none",
+        "returns": shape(function["returns"]) if function["returns"] else "anything",
+        "defined in": f"{function['file']}:{function['line']}" if function["file"] else "-",
+        "about": function.get("doc"),
+        "try": example(function),
+    }
+    return "\n".join(f"{name:<11} {value}" for name, value in lines.items() if value)
+
+
+def example(function: Mapping[str, Any]) -> str:
+    """Return a command line that calls the function with what it must have."""
+    fields = (function["args"] or {}).get("value")
+    words = [
+        f"{name}={_sample(each['fieldType'])}"
+        for name, each in (fields.items() if isinstance(fields, dict) else ())
+        if not each.get("optional")
+    ]
+    return " ".join(["convexpy run", function["path"], *words])
+
+
+def _sample(validator: Mapping[str, Any]) -> str:
+    kind = validator["type"]
+    if kind == "union":
+        return _sample(validator["value"][0]) if validator["value"] else "…"
+    if kind == "literal":
+        return str(validator["value"])
+    samples = {
+        "number": "1",
+        "bigint": "1",
+        "boolean": "true",
+        "null": "null",
+        "array": "'[]'",
+        "object": "'{}'",
+    }
+    return samples.get(kind, "…")

@@ -1,0 +1,1 @@
+"""`convexpy init`: create a project, or adopt a folder."""

@@ -1,0 +1,122 @@
+"""What comes after the files of `convexpy init`: installing, and the commands that the person types next."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convexpy.errors.texts import TextUnreadable, read_text
+from convexpy.project import Scaffold, SignIn
+from convexpy_cli import errors
+
+if TYPE_CHECKING:
+    from convexpy_cli.context import Invocation
+
+_PYTHON = ("uv", "pip")
+_NODE = ("npm", "pnpm", "bun")
+
+
+@dataclass(frozen=True)
+class PackageManagers:
+    """What installs Python packages, and what installs those of a front end."""
+
+    python: str
+    node: str
+
+    @classmethod
+    def chosen(cls, named: str | None) -> PackageManagers:
+        """Return those to use; `named` is the one that the person asked for.
+
+        Raises:
+            Failure: there is none of that name (exit 2).
+        """
+        if named is not None and named not in _PYTHON + _NODE:
+            raise errors.usage(f"--package-manager {named!r} is unknown", ", ".join(_PYTHON + _NODE))
+        python = "uv" if shutil.which("uv") else "pip"
+        return cls(named if named in _PYTHON else python, named if named in _NODE else "npm")
+
+
+def install_commands(
+    managers: PackageManagers, scaffold: Scaffold, files: Mapping[str, bytes], root: Path
+) -> list[list[str]]:
+    """Return the commands that install what the project needs."""
+    packages = ["pytest", "mypy", "ruff", *(["convex"] if scaffold.name == "chat" else [])]
+    commands = [
+        ["uv", "sync"] if managers.python == "uv" else [sys.executable, "-m", "pip", "install", *packages]
+    ]
+    if "package.json" in files:
+        commands.append([managers.node, "install"])
+        missing = _missing_packages(files["package.json"], root / "package.json")
+        if missing:
+            commands.append([managers.node, "install" if managers.node == "npm" else "add", *missing])
+    return commands
+
+
+def next_steps(
+    root: Path, scaffold: Scaffold, sign_in: SignIn, commands: Sequence[Sequence[str]], *, installed: bool
+) -> list[str]:
+    """Return the commands to type next, in order."""
+    steps: list[str] = []
+    if root != Path.cwd():
+        try:
+            steps.append(f"cd {root.relative_to(Path.cwd())}")
+        except ValueError:
+            steps.append(f"cd {root}")
+    if not installed:
+        # With pip it would be this very Python's: an environment is theirs to choose.
+        steps += [" ".join(command) for command in commands if command[0] != sys.executable]
+    if sign_in.kind == "clerk":
+        steps.append("convexpy env set CLERK_JWT_ISSUER_DOMAIN https://YOUR-APP.clerk.accounts.dev")
+    return [*steps, *scaffold.next]
+
+
+def install_packages(run: Invocation, root: Path, commands: Sequence[Sequence[str]]) -> None:
+    """Run the commands.
+
+    Raises:
+        Failure: one of them failed (exit 1); the project stays.
+    """
+    for command in commands:
+        run.output.note(f"$ {' '.join(command)}")
+        # What it says is conversation: stdout is for the result alone.
+        try:
+            ended = subprocess.run(
+                command, cwd=root, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False
+            )
+        except FileNotFoundError:
+            raise _install_failed(command, f"there is no {command[0]} here") from None
+        if ended.returncode:
+            raise _install_failed(command, f"{command[0]} ended with status {ended.returncode}")
+
+
+def _install_failed(command: Sequence[str], why: str) -> errors.Failure:
+    return errors.Failure(
+        "InstallFailed",
+        f"{why}; the project is complete",
+        errors.FAILED,
+        hint=f"repeat it: {' '.join(command)}",
+    )
+
+
+def _missing_packages(wanted: bytes, present: Path) -> list[str]:
+    """Return what the scaffold's front end needs and a `package.json` that was there before does not name."""
+    known = dependencies(present)
+    if known is None:
+        return []
+    needed: dict[str, str] = json.loads(wanted).get("dependencies", {})
+    return [f"{name}@{version}" for name, version in needed.items() if name not in known]
+
+
+def dependencies(file: Path) -> set[str] | None:
+    """Return the names of all packages in a `package.json`; None if there is no readable one."""
+    try:
+        package: Any = json.loads(read_text(file))
+        return {*package.get("dependencies", {}), *package.get("devDependencies", {})}
+    except (OSError, ValueError, AttributeError, TypeError, TextUnreadable):
+        return None

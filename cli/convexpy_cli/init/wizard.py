@@ -1,0 +1,289 @@
+"""The work of `convexpy init`: the questions, the plan, and carrying it out."""
+
+from __future__ import annotations
+
+import difflib
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convexpy.project import (
+    PlannedFile,
+    Scaffold,
+    SignIn,
+    as_new,
+    has_typescript_functions,
+    list_scaffolds,
+    open_project,
+    plan_files,
+    render_scaffold,
+    write_planned,
+)
+from convexpy_cli import errors
+from convexpy_cli.docs.shipped import scaffolds_folder
+from convexpy_cli.init.sign_in import ask_sign_in
+from convexpy_cli.init.steps import (
+    PackageManagers,
+    dependencies,
+    install_commands,
+    install_packages,
+    next_steps,
+)
+from convexpy_cli.table import nearest
+
+if TYPE_CHECKING:
+    from convexpy_cli.context import Invocation
+
+DEFAULT_TEMPLATE = "minimal"
+REACT_TEMPLATE = "react"
+TYPESCRIPT_ALTERNATIVE = "backend"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Everything that `init` needs to know."""
+
+    root: Path
+    name: str
+    scaffold: Scaffold
+    sign_in: SignIn
+    functions: str
+    package_managers: PackageManagers
+    install: bool
+    git: bool
+    agents: bool
+
+
+def list_templates(run: Invocation) -> None:
+    """Print the scaffolds."""
+    found = list_scaffolds(scaffolds_folder()).values()
+    rows = [[each.name, each.description] for each in found]
+    run.output.table(["template", "contents"], rows, [{"name": a, "description": b} for a, b in rows])
+
+
+def ask(
+    run: Invocation,
+    *,
+    folder: str | None,
+    template: str | None,
+    name: str | None,
+    auth: str | None,
+    auth_issuer: str | None,
+    auth_application: str | None,
+    functions: str | None,
+    package_manager: str | None,
+    install: bool | None,
+    git: bool | None,
+    agents: bool | None,
+) -> Answers:
+    """Return the answers: from flags, else from the person at the terminal, else the defaults.
+
+    Raises:
+        Failure: an unknown template, sign-in or package manager (exit 2); no folder, or no issuer of tokens, and
+            nobody to ask (exit 4).
+    """
+    known = list_scaffolds(scaffolds_folder())
+    if template is not None and template not in known:
+        near = nearest(template, list(known))
+        hint = f"did you mean {near}?" if near else f"templates: {', '.join(known)}"
+        raise errors.usage(f'no template "{template}"', hint)
+    managers = PackageManagers.chosen(package_manager)
+    asking = run.prompts.allowed() and not run.settings.yes
+    root = _folder(run, folder)
+    existing = _existing_name(root)
+    if name is None:
+        name = existing or root.name
+        if asking and existing is None:
+            name = run.prompts.text("Project name", default=name, answered_by="--name NAME")
+    if template is None:
+        template = _default_template(root)
+        if asking:
+            choices = [(each.name, f"{each.name}  ({each.description})") for each in known.values()]
+            template = run.prompts.choose(
+                "Template", choices, default=template, answered_by="--template NAME"
+            )
+        elif not run.settings.quiet:
+            run.output.note(f"template: {template}")
+    sign_in = ask_sign_in(run, kind=auth, issuer=auth_issuer, application=auth_application, asking=asking)
+    functions = functions or _functions_folder(run, root, asking=asking)
+    in_repository = _in_repository(root)
+    if install is None:
+        install = asking and run.prompts.confirm("Install dependencies now?", default=True)
+    if git is None:
+        git = not in_repository and _has_git()
+        if asking and git:
+            git = run.prompts.confirm("Make a git repository and a first commit?", default=True)
+    if agents is None:
+        agents = run.prompts.confirm("Write AGENTS.md for coding agents?", default=True) if asking else True
+    return Answers(
+        root,
+        name,
+        known[template],
+        sign_in,
+        functions,
+        managers,
+        install,
+        git and not in_repository,
+        agents,
+    )
+
+
+def create(run: Invocation, answers: Answers, *, dry_run: bool) -> None:
+    """Carry out the plan, or only show it.
+
+    Raises:
+        Failure: installing failed (exit 1); the project stays.
+        ProjectError: the folder cannot be written (exit 3).
+    """
+    extras = ["AGENTS.md"] if answers.agents else []
+    rendered = render_scaffold(
+        answers.scaffold,
+        name=answers.name,
+        functions=answers.functions,
+        extras=extras,
+        sign_in=answers.sign_in,
+    )
+    files = plan_files(answers.root, rendered, answers.functions)
+    commands = install_commands(answers.package_managers, answers.scaffold, rendered, answers.root)
+    asking = run.prompts.allowed() and not run.settings.yes and not dry_run
+    _show_plan(run, answers, files, commands if answers.install else [])
+    if asking:
+        files = [_decide(run, answers.root, each) for each in files]
+        if not run.prompts.confirm("Create?", default=True):
+            raise errors.Failure("Cancelled", "nothing was written", errors.FAILED)
+    if not dry_run:
+        write_planned(answers.root, files)
+        _make_repository(run, answers)
+    steps = next_steps(answers.root, answers.scaffold, answers.sign_in, commands, installed=answers.install)
+    run.output.result(_summary(answers, files, steps, dry_run))
+    if not dry_run and answers.install:
+        install_packages(run, answers.root, commands)
+    changed = any(each.action in ("create", "update", "new") for each in files)
+    verb = "would be written" if dry_run else "created" if changed else "nothing to do"
+    run.output.step("ok", f"{answers.name}: {verb}")
+    run.output.note("next:")
+    for step in steps:
+        run.output.note(f"  {step}")
+
+
+def _summary(
+    answers: Answers, files: Sequence[PlannedFile], steps: Sequence[str], dry_run: bool
+) -> dict[str, Any]:
+    return {
+        "project": str(answers.root),
+        "template": answers.scaffold.name,
+        "auth": answers.sign_in.kind,
+        "functions": answers.functions,
+        "files": [{"path": each.written_as(), "action": each.action} for each in files],
+        "next": list(steps),
+        "dryRun": dry_run,
+    }
+
+
+def _folder(run: Invocation, folder: str | None) -> Path:
+    here = Path.cwd()
+    if folder is None:
+        adoptable = not any(here.iterdir()) or (here / "convexpy.toml").exists()
+        if adoptable and not run.prompts.allowed():
+            folder = "."
+        else:
+            default = "." if adoptable else None
+            folder = run.prompts.text("Folder", default=default, answered_by="convexpy init DIR")
+    root = (here / Path(folder).expanduser()).resolve()
+    if root.exists() and not root.is_dir():
+        raise errors.usage(f"{root} is a file")
+    return root
+
+
+def _existing_name(root: Path) -> str | None:
+    return open_project(root).config.name if root.is_dir() else None
+
+
+def _default_template(root: Path) -> str:
+    packages = dependencies(root / "package.json") or ()
+    return REACT_TEMPLATE if "react" in packages else DEFAULT_TEMPLATE
+
+
+def _functions_folder(run: Invocation, root: Path, *, asking: bool) -> str:
+    if root.is_dir():
+        project = open_project(root)
+        if project.config.file is not None:
+            return project.config.functions
+    folder = root / "convex"
+    if not folder.is_dir() or not has_typescript_functions(folder):
+        return "convex"
+    run.output.note(
+        "convex/ holds TypeScript functions. convexpy runs Python functions, so they need a folder of their own."
+    )
+    if not asking:
+        run.output.note(f"functions folder: {TYPESCRIPT_ALTERNATIVE}")
+        return TYPESCRIPT_ALTERNATIVE
+    return run.prompts.text("Functions folder", default=TYPESCRIPT_ALTERNATIVE, answered_by="--functions DIR")
+
+
+def _show_plan(
+    run: Invocation, answers: Answers, files: Sequence[PlannedFile], commands: Sequence[Sequence[str]]
+) -> None:
+    run.output.note(f"{answers.root}")
+    signs = {"create": "+", "update": "~", "keep": "=", "new": "+"}
+    for each in files:
+        if each.action != "same":
+            kept = "  (differs; yours is kept)" if each.action == "keep" else ""
+            run.output.note(f"  {signs[each.action]} {each.path}{kept}")
+    for command in commands:
+        run.output.note(f"  $ {' '.join(command)}")
+
+
+def _decide(run: Invocation, root: Path, planned: PlannedFile) -> PlannedFile:
+    """Ask what to do about a file that is there and differs."""
+    while planned.action == "keep":
+        choices = [
+            ("keep", "keep yours"),
+            ("diff", "show the difference"),
+            ("new", f"write {planned.path}.new beside it"),
+        ]
+        chosen = run.prompts.choose(
+            f"{planned.path} differs", choices, default="keep", answered_by="--yes keeps it"
+        )
+        if chosen == "new":
+            return as_new(planned)
+        if chosen == "keep":
+            break
+        old = (root / planned.path).read_text(encoding="utf-8", errors="replace").splitlines()
+        new = planned.content.decode("utf-8", errors="replace").splitlines()
+        for line in difflib.unified_diff(old, new, planned.path, f"{planned.path}.new", lineterm=""):
+            run.output.note(line)
+    return planned
+
+
+def _has_git() -> bool:
+    return shutil.which("git") is not None
+
+
+def _in_repository(root: Path) -> bool:
+    return any((folder / ".git").exists() for folder in [root, *root.parents])
+
+
+def _make_repository(run: Invocation, answers: Answers) -> None:
+    if not answers.git:
+        return
+    for command in (
+        ["init", "--quiet"],
+        ["add", "--all"],
+        ["commit", "--quiet", "--message", f"{answers.name}: begin"],
+    ):
+        ended = subprocess.run(
+            ["git", *command],
+            cwd=answers.root,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        if ended.returncode:
+            reason = (ended.stderr or ended.stdout).strip().splitlines()[-1:]
+            run.output.note(f"git {command[0]}: {reason[0] if reason else 'failed'}")
+            return

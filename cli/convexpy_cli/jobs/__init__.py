@@ -1,0 +1,1 @@
+"""`convexpy schedule` and `crons`: scheduled functions and cron jobs."""

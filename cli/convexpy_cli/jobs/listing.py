@@ -1,0 +1,194 @@
+"""What `convexpy schedule` and `convexpy crons` show, and canceling."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from convexpy_cli import errors
+from convexpy_cli.context import Invocation
+from convexpy_cli.output.units import local_time, moment_ms, span_s
+
+if TYPE_CHECKING:
+    from convexpy.client import AdminClient
+
+STATES = {
+    "pending": "pending",
+    "running": "inProgress",
+    "success": "success",
+    "failed": "failed",
+    "canceled": "canceled",
+}
+
+
+def state_kind(state: str | None) -> str | None:
+    """Return the stored name of a state."""
+    if state is not None and state not in STATES:
+        raise errors.usage(f"--state {state!r} is unknown", ", ".join(STATES))
+    return None if state is None else STATES[state]
+
+
+def _state(job: dict[str, Any]) -> str:
+    kind = job["state"]["kind"]
+    return "running" if kind == "inProgress" else str(kind)
+
+
+def planned_ms(text: str | None) -> float | None:
+    """Return the moment of `--after` and `--before` in milliseconds since the epoch: `+2h` is from now.
+
+    Raises:
+        Failure: it is no moment (exit 2).
+    """
+    if text is None:
+        return None
+    if text.startswith("+"):
+        return (time.time() + span_s(text[1:])) * 1000
+    return moment_ms(text)
+
+
+def requests(client: AdminClient, jobs: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the request ids of those jobs that have begun, as far as the deployment still knows them."""
+    ids = [job["_id"] for job in jobs if job["state"]["kind"] not in ("pending", "canceled")]
+    return client.requests_of_jobs(ids) if ids else {}
+
+
+def described(job: dict[str, Any], requests: Mapping[str, str]) -> dict[str, Any]:
+    """Return a job as scripts read it."""
+    return {
+        "id": job["_id"],
+        "function": job["function"],
+        "args": job["args"][0],
+        "state": _state(job),
+        "error": job["state"].get("error"),
+        "scheduledFor": job["scheduledTime"],
+        "completedAt": job.get("completedTime"),
+        "requestId": requests.get(job["_id"]),
+    }
+
+
+def job_cells(job: dict[str, Any]) -> list[str]:
+    """Return a job's line of the list."""
+    return [
+        job["function"], _state(job), local_time(job["scheduledTime"]), local_time(job.get("completedTime")), job["_id"],
+    ]  # fmt: skip
+
+
+def job_text(job: dict[str, Any], requests: Mapping[str, str]) -> str:
+    """Return a job in full, for people."""
+    request = requests.get(job["_id"])
+    lines = {
+        "function": job["function"],
+        "state": _state(job),
+        "error": job["state"].get("error"),
+        "planned for": local_time(job["scheduledTime"]),
+        "ended": local_time(job.get("completedTime")),
+        "arguments": json.dumps(job["args"][0], ensure_ascii=False),
+        "request": request,
+        "log": f"convexpy logs --request {request}" if request else None,
+    }
+    return "\n".join(f"{name:<12} {value}" for name, value in lines.items() if value is not None)
+
+
+def cancel(run: Invocation, client: AdminClient, ids: list[str], function: str | None) -> None:
+    """Cancel jobs by id, or all pending ones (of a function); asks before it cancels several."""
+    if len(ids) == 1:
+        client.cancel_job(ids[0])
+        run.output.result({"canceled": 1})
+        return
+    which = (
+        f"{len(ids)} scheduled functions" if ids else f"all that is scheduled of {function or 'everything'}"
+    )
+    if not run.prompts.confirm(f"Cancel {which}?", default=False):
+        raise errors.Failure(
+            "ConsentRequired", f"{which}: not canceled", errors.REFUSED, hint="--yes cancels"
+        )
+    for id in ids:
+        client.cancel_job(id)
+    count = len(ids) or client.cancel_all_jobs(function)
+    run.output.result({"canceled": count})
+    run.output.step("ok", f"{count} canceled")
+
+
+def schedule_words(spec: dict[str, Any]) -> str:
+    """Return a schedule in words."""
+    minute = int(spec.get("minuteUTC", 0))
+    at = f"{int(spec.get('hourUTC', 0)):02}:{minute:02} UTC"
+    match spec["type"]:
+        case "interval":
+            return f"every {_span(spec['seconds'])}"
+        case "hourly":
+            return f"hourly at minute {minute}"
+        case "daily":
+            return f"daily at {at}"
+        case "weekly":
+            return f"{spec['dayOfWeek'].capitalize()}s at {at}"
+        case "monthly":
+            return f"monthly on day {int(spec['day'])} at {at}"
+        case _:
+            return str(spec["cronExpr"])
+
+
+def _span(seconds: float) -> str:
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds % size == 0:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"
+
+
+def described_cron(cron: dict[str, Any]) -> dict[str, Any]:
+    """Return a cron job as scripts read it."""
+    last = cron["lastRun"]
+    return {
+        "name": cron["name"],
+        "schedule": schedule_words(cron["cronSpec"]),
+        "cronSpec": cron["cronSpec"],
+        "function": cron["function"],
+        "args": cron["args"],
+        "nextRuns": [float(ms) for ms in cron["nextRuns"]],
+        "last": None
+        if last is None
+        else {
+            "at": last["ts"],
+            "state": last["status"]["kind"],
+            "ms": last["ms"],
+            "requestId": last["requestId"],
+        },
+        "failuresInARow": cron["failuresInARow"],
+    }
+
+
+def cron_cells(cron: dict[str, Any]) -> list[str]:
+    """Return a cron job's line of the list."""
+    last = cron["lastRun"]
+    ended = "-" if last is None else f"{last['status']['kind']} {local_time(last['ts'])}"
+    return [
+        cron["name"], schedule_words(cron["cronSpec"]), cron["function"], following(cron["nextRuns"]), ended,
+        f"{cron['failuresInARow']:g}",
+    ]  # fmt: skip
+
+
+def following(runs: list[float]) -> str:
+    """Return when a cron job runs next, in local time with its zone and in UTC: the day once, then only what differs."""
+    shown: list[str] = []
+    for zone in (None, UTC):
+        times = [datetime.fromtimestamp(ms / 1000, zone).astimezone(zone) for ms in runs]
+        words, day = [], ""
+        for each in times:
+            words.append(f"{each:%H:%M:%S}" if f"{each:%Y-%m-%d}" == day else f"{each:%Y-%m-%d %H:%M:%S}")
+            day = f"{each:%Y-%m-%d}"
+        shown.append(f"{', '.join(words)} {times[0]:%Z}")
+    return shown[0] if shown[0] == shown[1] else " = ".join(shown)
+
+
+def run_cells(run: dict[str, Any]) -> list[str]:
+    """Return a run's line of the history."""
+    status = run["status"]
+    outcome = status["kind"]
+    if outcome == "skipped":
+        outcome = f"{status['count']:g} skipped"
+    elif outcome == "failed":
+        outcome = f"failed: {status['error'].splitlines()[0]}"
+    return [local_time(run["ts"]), outcome, f"{run.get('ms', 0):g}", run.get("requestId") or "-"]

@@ -1,0 +1,1 @@
+"""`convexpy keys`: admin keys."""

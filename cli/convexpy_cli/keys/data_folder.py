@@ -1,0 +1,109 @@
+"""Making an admin key with nothing but the server's data folder: the way back in when every key is lost.
+
+The record of the key, with its digest, is sealed with the instance secret and put where the server takes it: when the key is
+used first, or at the next start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from convexpy.auth import KeyRecord, create_hashed_key, seal_record, shown_prefix
+from convexpy.runtime import PRIVATE_FOLDER, write_private
+from convexpy_cli import errors
+
+NAME_LENGTH_MAX = 64
+FOLDER = "new-keys"
+
+
+class _Known(msgspec.Struct, rename="camel"):
+    name: str
+    instance_secret: str = ""
+
+
+def create(
+    data: Path,
+    name: str,
+    kind: str,
+    functions: tuple[str, ...],
+    expires_at: float | None,
+    secret_file: Path | None = None,
+) -> dict[str, Any]:
+    """Return a new key and its line of the list, in the shape that a server answers with.
+
+    Raises:
+        Failure: it is no data folder, it can't be written to, or the name is none.
+    """
+    if not 0 < len(name) <= NAME_LENGTH_MAX or not name.isprintable():
+        raise errors.Failure(
+            "BadKeyName", f"the name of a key has 1 to {NAME_LENGTH_MAX} characters", errors.USAGE
+        )
+    owner, known = _opened(data)
+    deployment = known.name
+    secret = _secret_of(data, known, secret_file)
+    key, key_id, digest = create_hashed_key(deployment)
+    fields = {
+        "keyId": key_id, "digest": digest, "name": name, "kind": kind, "functions": list(functions),
+        "createdAt": time.time() * 1000, "expiresAt": expires_at,
+    }  # fmt: skip
+    record = msgspec.convert(fields, KeyRecord)
+    try:
+        _put(data / FOLDER, f"{key_id}.json", seal_record(secret, record), owner)
+    except OSError as error:
+        raise _unusable(data, f"cannot write into it: {error.strerror}") from error
+    prefix = shown_prefix(deployment, key_id, hashed=True)
+    described = {name: value for name, value in fields.items() if name not in ("keyId", "digest")}
+    return {"key": key, **described, "prefix": prefix, "lastUsedAt": None}
+
+
+def _secret_of(data: Path, known: _Known, secret_file: Path | None) -> str:
+    """Return the instance secret, which is in the data folder, or in the file that the server is given."""
+    if secret_file is None:
+        if not known.instance_secret:
+            raise _unusable(
+                data,
+                "the secret of this deployment is in a file",
+                "pass --secret-file FILE, as to the server",
+            )
+        return known.instance_secret
+    try:
+        return secret_file.read_text(encoding="utf-8-sig").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise errors.Failure(
+            "ConfigInvalid", f"cannot read {secret_file}: {reason}", errors.CONFIGURATION
+        ) from error
+
+
+def _opened(data: Path) -> tuple[os.stat_result, _Known]:
+    """Return whose data folder it is, and what is known of the deployment."""
+    file = data / "keys.json"
+    try:
+        return file.stat(), msgspec.json.decode(file.read_bytes(), type=_Known)
+    except FileNotFoundError as error:
+        raise _unusable(data, "it holds no deployment: a server makes it at its first start") from error
+    except OSError as error:
+        raise _unusable(data, f"cannot read keys.json: {error.strerror}") from error
+    except msgspec.MsgspecError as error:
+        raise _unusable(data, "its keys.json is damaged") from error
+
+
+SAME_USER = "run it as the user of the server, with the folder that `convexpy serve --data` has"
+
+
+def _unusable(data: Path, reason: str, hint: str = SAME_USER) -> errors.Failure:
+    return errors.Failure("DataFolderUnusable", f"--data {data}: {reason}", errors.CONFIGURATION, hint=hint)
+
+
+def _put(folder: Path, name: str, content: bytes, owner: os.stat_result) -> None:
+    """Write a file whole or not at all, for the owner of the data only, who may be another user than we are."""
+    folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+    with contextlib.suppress(AttributeError, PermissionError):
+        os.chown(folder, owner.st_uid, owner.st_gid)
+    write_private(folder / name, content, owner=owner)

@@ -1,0 +1,1 @@
+"""`convexpy logs`: read and follow logs."""

@@ -1,0 +1,206 @@
+"""The work of `convexpy logs`: what is kept first, then what comes, by cursor, through restarts of the deployment."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from convexpy.printable import indented, one_line
+from convexpy_cli import errors
+from convexpy_cli.logs import plain, structured
+from convexpy_cli.output.json import dumps
+from convexpy_cli.output.units import moment_ms
+
+if TYPE_CHECKING:
+    from convexpy.client import AdminClient, LogPage
+    from convexpy_cli.context import Invocation
+
+HISTORY_TERMINAL = 20
+HISTORY_PIPE = 500
+RETRY_S = (0.5, 1.0, 2.0, 4.0)
+LEVELS = ("debug", "info", "log", "warn", "error")
+KINDS = ("query", "mutation", "action", "http", "cron", "scheduled")
+RECORD_FIELDS = (
+    "ts",
+    "level",
+    "kind",
+    "function",
+    "requestId",
+    "message",
+    "ms",
+    "reads",
+    "writes",
+    "status",
+    "identity",
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which records are shown. Kinds of filters combine with and, several of one kind with or."""
+
+    functions: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()
+    request: str | None = None
+    status: str | None = None
+    slow_ms: float | None = None
+    since: str | None = None
+    until: str | None = None
+    grep: str | None = None
+    success: bool = False
+
+    def filters(self) -> dict[str, Any]:
+        """Return what the deployment filters by.
+
+        Raises:
+            Failure: one of them makes no sense (exit 2).
+        """
+        _check("--level", self.levels, LEVELS)
+        _check("--kind", self.kinds, KINDS)
+        _check("--status", () if self.status is None else (self.status,), ("ok", "error"))
+        return {
+            "function": self.functions,
+            "kind": self.kinds,
+            "level": self.levels,
+            "requestId": self.request,
+            "status": self.status,
+            "slow": self.slow_ms,
+            "since": None if self.since is None else moment_ms(self.since),
+            "until": None if self.until is None else moment_ms(self.until),
+            "success": "1" if self.shows_success else "0",
+        }
+
+    @property
+    def shows_success(self) -> bool:
+        """Whether calls that logged nothing are shown: where one call, slow ones or good ones are asked for, they are meant."""
+        return self.success or self.request is not None or self.slow_ms is not None or self.status == "ok"
+
+    def pattern(self) -> re.Pattern[str] | None:
+        """Return the compiled `--grep`: it is looked for here, so that nobody's pattern can keep a deployment busy."""
+        try:
+            return None if self.grep is None else re.compile(self.grep)
+        except re.error as error:
+            raise errors.usage(f"--grep {self.grep!r} is no regular expression: {error}") from error
+
+
+def _check(flag: str, given: tuple[str, ...], known: tuple[str, ...]) -> None:
+    for each in given:
+        if each not in known:
+            raise errors.usage(f"{flag} {each!r} is unknown", ", ".join(known))
+
+
+class Printer:
+    """Writes entries to stdout: lines, records, or entries as the deployment keeps them."""
+
+    def __init__(self, run: Invocation, wanted: Wanted, *, raw: bool, columns: str | None) -> None:
+        self._wanted = wanted
+        self._pattern = wanted.pattern()
+        self._machine = run.settings.machine
+        self._raw = raw
+        self._columns = columns.split(",") if columns else None
+        unknown = [name for name in self._columns or () if name not in RECORD_FIELDS]
+        if unknown:
+            raise errors.usage(f"--columns: no field {unknown[0]!r}", ", ".join(RECORD_FIELDS))
+
+    def lines(self, entry: dict[str, Any]) -> list[str]:
+        """Return the lines of an entry."""
+        if self._raw:
+            return [text for text in [dumps(entry)] if self._fits(text)]
+        if self._machine or self._columns:
+            records = structured.records_of(entry, success=self._wanted.shows_success)
+            fitting = [record for record in records if self._fits(record["message"])]
+            if self._machine:
+                return [dumps(record) for record in fitting]
+            return ["\t".join(_cell(record[name]) for name in self._columns or ()) for record in fitting]
+        shown = plain.lines_of(
+            entry, success=self._wanted.shows_success, detailed=self._wanted.request is not None
+        )
+        terminal = sys.stdout.isatty()
+        return [
+            indented(line) if terminal or level == "ERROR" else one_line(line)
+            for level, line in shown
+            if self._fits(line)
+        ]
+
+    def show(self, lines: list[str]) -> None:
+        """Print lines and make sure that a reader has them."""
+        if lines:
+            sys.stdout.write("\n".join(lines) + "\n")
+            sys.stdout.flush()
+
+    def _fits(self, text: str) -> bool:
+        return self._pattern is None or self._pattern.search(text) is not None
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else value if isinstance(value, str) else dumps(value)
+    return one_line(text)
+
+
+def read(
+    run: Invocation,
+    client: AdminClient,
+    wanted: Wanted,
+    printer: Printer,
+    *,
+    follow: bool | None,
+    history: int | None,
+) -> None:
+    """Print past records, then follow if asked to (default: on a terminal, and nothing ended the search)."""
+    terminal = sys.stdout.isatty()
+    if follow is None:
+        follow = terminal and wanted.until is None and wanted.request is None
+    filters = wanted.filters()
+    count = _history(wanted, history, terminal=terminal)
+    page = client.log_records(filters if count is None or wanted.grep else {**filters, "limit": count})
+    past = [lines for entry in page.entries if (lines := printer.lines(entry))]
+    for lines in past if count is None else past[-count:] if count else ():
+        printer.show(lines)
+    if not past and not follow:
+        run.output.note(
+            "no records" if wanted.shows_success else "no records; --success shows calls that logged nothing"
+        )
+    # From here on only what is new: an old `since` has done its work.
+    filters = {**filters, "since": None}
+    while follow:
+        page = _next(run, client, filters, page)
+        if page.restarted:
+            run.output.warn("the deployment was restarted: what it logged just before may be missing here")
+        elif page.lost:
+            run.output.warn(f"{page.lost:,} records are lost: they came faster than they could be read")
+        for entry in page.entries:
+            printer.show(printer.lines(entry))
+
+
+def _history(wanted: Wanted, history: int | None, *, terminal: bool) -> int | None:
+    """Return how many past records are shown; None is all."""
+    if history is not None:
+        return history
+    if wanted.since is not None or wanted.request is not None:
+        return None
+    return HISTORY_TERMINAL if terminal else HISTORY_PIPE
+
+
+def _next(run: Invocation, client: AdminClient, filters: dict[str, Any], page: LogPage) -> LogPage:
+    """Return the next page; a deployment that does not answer is asked again until it does."""
+    from convexpy.client import DeploymentError
+
+    failures = 0
+    while True:
+        try:
+            found = client.log_records(filters, page.place)
+        except (DeploymentError, OSError, ValueError) as error:
+            if isinstance(error, DeploymentError) and error.retry_on != "backoff":
+                raise
+            if failures == 0:
+                run.output.note(f"{client.url} does not answer, trying again")
+            time.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
+            failures += 1
+            continue
+        if failures:
+            run.output.note("it answers again")
+        return found

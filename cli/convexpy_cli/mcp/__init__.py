@@ -1,0 +1,1 @@
+"""`convexpy mcp`: the Model Context Protocol server for coding agents."""

@@ -1,0 +1,138 @@
+"""Which deployments an agent sees, by selectors that name them, and what it may do there.
+
+Agents edit the project's files, so these files alone cannot decide what is production: a deployment is for development
+only if its server says that it is one of `convexpy dev`, whatever the configuration calls it.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from convexpy.errors import Error
+from convexpy_cli import errors
+from convexpy_cli.context import Invocation
+from convexpy_cli.deployments import names
+from convexpy_cli.mcp.rpc import InvalidParams
+from convexpy_cli.mcp.tools import TOOLS, Tool
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from convexpy.client import AdminClient
+
+TEXT_LENGTH_MAX = 80_000
+"""About 20,000 tokens: a longer answer is of no use to who reads it."""
+
+
+@dataclass(frozen=True)
+class Permissions:
+    """What was allowed when the server was started."""
+
+    read_only: bool = False
+    production_reads: bool = False
+    production_writes: bool = False
+    disabled: tuple[str, ...] = field(default=())
+
+
+class Deployments:
+    """The deployments of a project as an agent knows them."""
+
+    def __init__(self, run: Invocation, permissions: Permissions) -> None:
+        self._run = run
+        self._permissions = permissions
+        self._names: dict[str, str] = {}
+
+    def tools(self) -> list[Tool]:
+        """Return the tools that may be used at all."""
+        status = Tool(
+            "status",
+            "The deployments that can be asked, each with its selector.",
+            self.status,
+            {},
+            local=True,
+        )
+        return [
+            tool
+            for tool in (status, *TOOLS)
+            if tool.name not in self._permissions.disabled
+            and not (self._permissions.read_only and tool.privileged)
+        ]
+
+    def call(self, name: str, arguments: dict[str, Any]) -> str:
+        """Run a tool; return its answer as text, cut at a length that can be read."""
+        tool = next(each for each in self.tools() if each.name == name)
+        given = dict(arguments)
+        if tool.local:
+            value = tool.run(self._run, **given)
+        else:
+            with self._opened(given.pop("deploymentSelector"), tool) as (run, client):
+                value = tool.run(run, client, **given)
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
+        if len(text) > TEXT_LENGTH_MAX:
+            left = len(text) - TEXT_LENGTH_MAX
+            return (
+                f"{text[:TEXT_LENGTH_MAX]}\n… {left} more characters: ask for less, or go on with the cursor"
+            )
+        return text
+
+    def status(self, run: Invocation) -> Any:
+        """Return the deployments with their selectors; production ones only if reading them was allowed."""
+        shown: list[dict[str, Any]] = []
+        for row in names.listed(self._invocation(None)):
+            if not self._reads_production() and self._is_production(row):
+                continue
+            selector = next((key for key, name in self._names.items() if name == row["name"]), None)
+            if selector is None:
+                selector = f"{row['name']}:{secrets.token_hex(4)}"
+                self._names[selector] = row["name"]
+            shown.append(
+                {"deploymentSelector": selector, **{key: row[key] for key in ("name", "type", "url")}}
+            )
+        return {"deployments": shown}
+
+    def _reads_production(self) -> bool:
+        return self._permissions.production_reads or self._permissions.production_writes
+
+    def _invocation(self, name: str | None) -> Invocation:
+        settings = replace(self._run.settings, deployment=name, url=None, admin_key=None, yes=True)
+        return Invocation(settings, self._run.output)
+
+    def _is_production(self, row: dict[str, Any]) -> bool:
+        """Ask a remote deployment what it is; one that does not say so counts as production."""
+        if row["production"] or row["type"] != "remote":
+            return bool(row["production"])
+        run = self._invocation(row["name"])
+        try:
+            with run.connected("mcp") as (_, client):
+                return not client.is_development()
+        except (Error, errors.Failure):
+            return True
+        finally:
+            run.close()
+
+    @contextmanager
+    def _opened(self, selector: str, tool: Tool) -> Generator[tuple[Invocation, AdminClient], None, None]:
+        name = self._names.get(selector)
+        if name is None:
+            raise InvalidParams("no such deploymentSelector: take one from `status`")
+        run = self._invocation(name)
+        try:
+            with run.connected("mcp") as (target, client):
+                self._check(target.production or not client.is_development(), name, tool)
+                yield run, client
+        finally:
+            run.close()
+
+    def _check(self, production: bool, name: str, tool: Tool) -> None:
+        allowed = self._permissions.production_writes if tool.privileged else self._reads_production()
+        if production and not allowed:
+            raise errors.Failure(
+                "ConsentRequired",
+                f'"{name}" is a production deployment: {tool.name} is not allowed there',
+                errors.REFUSED,
+                hint=f"convexpy mcp --allow-production-{'writes' if tool.privileged else 'reads'}",
+            )

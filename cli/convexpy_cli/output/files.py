@@ -1,0 +1,73 @@
+"""Text from files and standard input, and results that go to files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convexpy.errors.texts import decode_text, read_text
+from convexpy_cli import errors
+
+if TYPE_CHECKING:
+    from convexpy_cli.output.base import Output
+
+
+def of_file(file: str) -> str:
+    """Return the text of a file, whatever its byte order mark says; line ends stay.
+
+    Raises:
+        Failure: it can't be read (exit 2).
+        TextUnreadable: it is no text in its encoding; says line and encoding.
+    """
+    try:
+        return read_text(Path(file))
+    except OSError as error:
+        raise errors.usage(f"{file}: {error.strerror}") from error
+
+
+def of_stdin() -> str:
+    """Return all of standard input, in the same way."""
+    data = getattr(sys.stdin, "buffer", None)
+    return sys.stdin.read() if data is None else decode_text(data.read(), "stdin")
+
+
+def first_line_of_stdin(flag: str) -> str:
+    """Return the first line of standard input, for a `flag` whose value is `-`.
+
+    Raises:
+        Failure: there is none (exit 4).
+    """
+    line = sys.stdin.readline().strip()
+    if not line:
+        raise errors.Failure(
+            "InputRequired", f"{flag} -: there is nothing on standard input", errors.INPUT_REQUIRED
+        )
+    return line
+
+
+def print_document(output: Output, value: Any, file: str | None) -> None:
+    """Print a JSON document, or write it to a file and print the file's name.
+
+    Raises:
+        Failure: the file can't be written (exit 1).
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    if file is None:
+        output.result(value, text)
+        return
+    written(file, text + "\n")
+    output.result({"path": file}, file)
+
+
+def written(file: str, text: str) -> None:
+    """Write a file as a whole.
+
+    Raises:
+        Failure: it can't be written (exit 1).
+    """
+    try:
+        Path(file).write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise errors.Failure("FileNotWritable", f"{file}: {error.strerror}", errors.FAILED) from error

@@ -1,0 +1,101 @@
+"""Questions to the person at the terminal, behind one gate: nobody is ever waited for who is not there.
+
+Questions are drawn on stderr, so that stdout stays the result. questionary is imported only when one is
+really asked, and always before an event loop runs.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from convexpy_cli import errors
+from convexpy_cli.output.settings import Settings, driven_by_agent, flag_from_environment
+
+
+class Prompts:
+    """Asks, or says at once that it cannot and which flag answers the question."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def allowed(self) -> bool:
+        """Return whether a question may be asked: two terminals, a person, and a format for people."""
+        if self._settings.no_input or self._settings.machine:
+            return False
+        if flag_from_environment("CONVEXPY_NO_INPUT") or flag_from_environment("CI") or driven_by_agent():
+            return False
+        return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
+
+    def text(self, question: str, *, answered_by: str, default: str | None = None) -> str:
+        """Ask for a line of text. Without a terminal: the default, or exit 4 naming `answered_by`."""
+        if not self.allowed():
+            return self._unasked(question, answered_by, default)
+        import questionary
+
+        answer: str = questionary.text(question, default=default or "", **_on_stderr()).unsafe_ask()
+        return answer
+
+    def secret(self, question: str, *, answered_by: str) -> str:
+        """Ask for a value that is not shown."""
+        if not self.allowed():
+            return self._unasked(question, answered_by, None)
+        import questionary
+
+        answer: str = questionary.password(question, **_on_stderr()).unsafe_ask()
+        return answer
+
+    def choose(
+        self, question: str, choices: Sequence[tuple[str, str]], *, answered_by: str, default: str
+    ) -> str:
+        """Let one of `choices` (value, title) be picked. Without a terminal: the default."""
+        if not self.allowed():
+            return self._unasked(question, answered_by, default)
+        import questionary
+
+        room = shutil.get_terminal_size().columns - len(" » ") - 1
+        options = [
+            questionary.Choice(title=title if len(title) <= room else title[: room - 1] + "…", value=value)
+            for value, title in choices
+        ]
+        answer: str = questionary.select(
+            question, choices=options, default=default, **_on_stderr()
+        ).unsafe_ask()
+        return answer
+
+    def confirm(self, question: str, *, default: bool) -> bool:
+        """Ask yes or no. `--yes` answers yes; without a terminal it is the default."""
+        if self._settings.yes:
+            return True
+        if not self.allowed():
+            return default
+        import questionary
+
+        answer: bool = questionary.confirm(question, default=default, **_on_stderr()).unsafe_ask()
+        return answer
+
+    def _unasked(self, question: str, answered_by: str, default: str | None) -> str:
+        if default is not None:
+            return default
+        raise errors.Failure(
+            "InputRequired",
+            f'"{question}" cannot be asked without a terminal',
+            errors.INPUT_REQUIRED,
+            hint=answered_by,
+        )
+
+
+def _is_terminal(stream: Any) -> bool:
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):
+        # A closed or missing stream is no terminal.
+        return False
+
+
+def _on_stderr() -> dict[str, Any]:
+    from prompt_toolkit.output import create_output
+
+    return {"output": create_output(stdout=sys.stderr)}

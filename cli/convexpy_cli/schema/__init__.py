@@ -1,0 +1,1 @@
+"""`convexpy schema`: show, compare, check and infer schemas."""

@@ -1,0 +1,1 @@
+"""`convexpy serve`: run a production server."""

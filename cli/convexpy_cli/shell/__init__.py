@@ -1,0 +1,1 @@
+"""`convexpy shell`: a Python prompt on a deployment."""

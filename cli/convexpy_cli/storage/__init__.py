@@ -1,0 +1,1 @@
+"""`convexpy storage`: stored files."""

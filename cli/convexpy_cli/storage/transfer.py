@@ -1,0 +1,303 @@
+"""The work of `convexpy storage`: transfers in pieces, with a bar where a person looks."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import mimetypes
+import os
+import sys
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from convexpy.client import DeploymentError, FileClient, FileInfo, Unreachable
+from convexpy_cli import errors
+from convexpy_cli.output.progress import TransferBar, transfer_bar
+from convexpy_cli.output.units import size_text
+from convexpy_cli.storage import references
+from convexpy_cli.storage.at_once import each_at_once
+
+if TYPE_CHECKING:
+    from convexpy.client import AdminClient
+    from convexpy_cli.context import Invocation
+
+AT_ONCE = 4
+PIECE_BYTES = 256 * 1024
+STDIN = "-"
+SHOWN_MAX = 20
+
+
+def missing(id: str) -> errors.Failure:
+    """Return the error for an id that names no file."""
+    return errors.Failure("StorageIdNotFound", f"there is no file {id}", errors.FAILED)
+
+
+def listed(client: AdminClient, limit: int, sort: str, type_: str | None) -> list[FileInfo]:
+    """Return the files to show."""
+    return chosen(FileClient(client).list(), limit, sort, type_)
+
+
+def unreferenced(
+    run: Invocation, client: AdminClient, limit: int, sort: str, type_: str | None
+) -> list[FileInfo]:
+    """Return the files to show that no document points to; say what it took to know."""
+    files = list(FileClient(client).list())
+    found = references.scan(client, {file.id for file in files})
+    run.output.note(found.cost())
+    return chosen((file for file in files if file.id not in found.references), limit, sort, type_)
+
+
+def chosen(found: Iterator[FileInfo], limit: int, sort: str, type_: str | None) -> list[FileInfo]:
+    """Return those of a type, in the order asked for, at most `limit` (0: all)."""
+    if type_ is not None:
+        found = (file for file in found if fnmatchcase(file.content_type or "", type_))
+    if sort == "size":
+        found = iter(sorted(found, key=lambda file: -file.size))
+    return list(islice(found, limit) if limit else found)
+
+
+def _moment(ms: float) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def cells(file: FileInfo) -> list[str]:
+    """Return a file's line of the list."""
+    return [file.id, size_text(file.size), file.content_type or "-", _moment(file.created_at)]
+
+
+def described(file: FileInfo) -> str:
+    """Return what is known of a file, a line each."""
+    size = f"{size_text(file.size)} ({file.size:,} bytes)" if file.size >= 1024 else f"{file.size} bytes"
+    lines = [("id", file.id), ("size", size), ("type", file.content_type or "-"), ("sha256", file.sha256)]
+    return "\n".join(f"{name:<8} {text}" for name, text in [*lines, ("created", _moment(file.created_at))])
+
+
+# Sending
+
+
+def files_of(arguments: Sequence[str]) -> list[tuple[str, str]]:
+    """Return (path, name) of every file that is meant: folders with all that is in them, patterns with what fits.
+
+    A file in a folder is named by its path from there. Nothing is sent if one of them can't be read.
+    """
+    if arguments.count(STDIN) > 1:
+        raise errors.usage("- stands for standard input, once")
+    found: list[tuple[str, str]] = []
+    for argument in arguments:
+        path = Path(argument)
+        if argument == STDIN:
+            found.append((STDIN, STDIN))
+        elif path.is_dir():
+            found += [(str(file), file.relative_to(path).as_posix()) for file in _inside(path)]
+        elif not path.exists() and glob.has_magic(argument):
+            found += [(str(file), file.as_posix()) for file in _matching(argument)]
+        else:
+            found.append((argument, path.name))
+    for name, _ in found:
+        if name != STDIN and not (Path(name).is_file() and os.access(name, os.R_OK)):
+            raise _unreadable(f"{name} is no file that can be read")
+    return found
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Return the files in a folder and those below it; links to folders are not followed."""
+    files = sorted(Path(top, name) for top, _, names in os.walk(folder) for name in names)
+    if not files:
+        raise _unreadable(f"{folder} holds no files")
+    return files
+
+
+def _matching(pattern: str) -> list[Path]:
+    files = sorted(Path(name) for name in glob.glob(pattern, recursive=True) if Path(name).is_file())  # noqa: PTH207 - absolute patterns, too
+    if not files:
+        raise _unreadable(f"no file is called like {pattern}")
+    return files
+
+
+def _unreadable(message: str) -> errors.Failure:
+    return errors.Failure("FileNotReadable", message, errors.FAILED)
+
+
+def put(
+    run: Invocation, client: AdminClient, files: Sequence[tuple[str, str]], type_: str | None
+) -> list[dict[str, Any]]:
+    """Store files, several at once; return what is known of them, in their order.
+
+    Raises:
+        DeploymentError: one was refused or broke off. Those stored before stay, and are named.
+    """
+    sizes = [None if path == STDIN else Path(path).stat().st_size for path, _ in files]
+    known = [size for size in sizes if size is not None]
+    total = sum(known) if len(known) == len(sizes) else None
+
+    stored: dict[int, dict[str, Any]] = {}
+
+    with transfer_bar(run.settings, "storing", total) as bar:
+
+        def put_one(place: int) -> None:
+            path, name = files[place]
+            info = _put_one(FileClient(client).clone(), path, sizes[place], type_, bar)
+            stored[place] = {**info.to_json(), "name": None if path == STDIN else name}
+
+        try:
+            # Standard input is read in the main thread: one that waits for it could not be left behind.
+            named = [place for place, (path, _) in enumerate(files) if path != STDIN]
+            if len(files) > 1:
+                each_at_once(put_one, named, AT_ONCE)
+            for place in range(len(files)):
+                if place not in stored:
+                    put_one(place)
+        except DeploymentError as error:
+            _name_stored(run, [stored[place] for place in sorted(stored)], len(files), error)
+            raise
+    return [stored[place] for place in range(len(files))]
+
+
+def _name_stored(run: Invocation, stored: list[dict[str, Any]], count: int, error: DeploymentError) -> None:
+    """Say of a failure what came before it. What was under way beside it may have been stored, too."""
+    if count == 1:
+        return
+    for file in stored:
+        run.output.note(f"stored  {file['id']}  {file['name']}")
+    error.hint = error.hint or (
+        f"{len(stored)} of {count} stored: send the others again, from their start (an upload can't be resumed)"
+    )
+    error.data = error.data or {"stored": stored}
+
+
+def _put_one(
+    client: FileClient, name: str, size: int | None, type_: str | None, bar: TransferBar
+) -> FileInfo:
+    content_type = type_ or (None if name == STDIN else mimetypes.guess_type(name)[0])
+    try:
+        if name == STDIN:
+            return client.upload(
+                _pieces(sys.stdin.buffer), size=None, content_type=content_type, sent=bar.add
+            )
+        with Path(name).open("rb") as file:
+            return client.upload(_pieces(file), size=size, content_type=content_type, sent=bar.add)
+    finally:
+        client.close()
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    while piece := file.read(PIECE_BYTES):
+        yield piece
+
+
+# Deleting
+
+
+def delete(run: Invocation, client: AdminClient, ids: list[str], *, unchecked: bool) -> None:
+    """Delete files; what points to them is named first, and then it has to be agreed to."""
+    if not unchecked:
+        _check_references(run, client, ids)
+    FileClient(client).delete(ids)
+
+
+def _check_references(run: Invocation, client: AdminClient, ids: list[str]) -> None:
+    try:
+        found = references.scan(client, set(ids))
+    except DeploymentError as error:
+        if error.code != "KeyKindForbidden":
+            raise
+        run.output.note("this key may not read documents: whether one points to the file is not known")
+        return
+    run.output.detail(found.cost())
+    if not found.references:
+        return
+    pointing = [each for id in ids for each in found.references.get(id, ())]
+    for each in pointing[:SHOWN_MAX]:
+        run.output.note(f"in use by {each}")
+    if len(pointing) > SHOWN_MAX:
+        run.output.note(f"… and {len(pointing) - SHOWN_MAX:,} more")
+    count = len(found.references)
+    what = f"{count} of these files" if len(ids) > 1 else "the file"
+    question = f"{len(pointing):,} {'document' if len(pointing) == 1 else 'documents'} still point to {what}"
+    if "data-delete" in run.settings.allow or run.prompts.confirm(f"{question}. Delete?", default=False):
+        return
+    raise errors.Failure(
+        "ConsentRequired",
+        question,
+        errors.REFUSED,
+        hint="--allow=data-delete, or take the ids out of the documents first",
+        data={"references": [vars(each) for each in pointing[:SHOWN_MAX]]},
+    )
+
+
+# Fetching
+
+
+def get(run: Invocation, client: AdminClient, id: str, output: str | None) -> Path | None:
+    """Fetch a file; return where it is, None if it went to stdout."""
+    if output == STDIN and sys.stdout.isatty():
+        raise errors.usage("a file's bytes do not go to a terminal", "-o FILE")
+    files = FileClient(client)
+    found = files.info(id)
+    if found is None:
+        raise missing(id)
+    if output == STDIN:
+        with transfer_bar(run.settings, "fetching", found.size) as bar:
+            _fetch(files, found, sys.stdout.buffer, hashlib.sha256(), 0, bar)
+        sys.stdout.buffer.flush()
+        return None
+    target = Path(output) if output is not None else Path(id + _suffix(found))
+    if output is None and target.exists():
+        raise errors.Failure("FileExists", f"{target} is there already", errors.REFUSED, hint="-o FILE")
+    _fetch_into(run, files, found, target)
+    return target
+
+
+def _suffix(file: FileInfo) -> str:
+    kind = (file.content_type or "").partition(";")[0].strip()
+    return mimetypes.guess_extension(kind) or ""
+
+
+def _fetch_into(run: Invocation, files: FileClient, found: FileInfo, target: Path) -> None:
+    """Write next to the target, and rename when all is there and right."""
+    part = target.with_name(target.name + ".part")
+    digest = hashlib.sha256()
+    with part.open("ab+") as file:
+        file.seek(0)
+        start = 0
+        for piece in _pieces(file):
+            digest.update(piece)
+            start += len(piece)
+        if start > found.size:
+            file.truncate(0)
+            digest, start = hashlib.sha256(), 0
+        with transfer_bar(run.settings, "fetching", found.size) as bar:
+            bar.add(start)
+            try:
+                if start < found.size:
+                    _fetch(files, found, file, digest, start, bar)
+                elif b64encode(digest.digest()).decode() != found.sha256:
+                    raise _damaged(found)
+            except errors.Failure:
+                file.truncate(0)  # it is of something else: to go on with it would never end well
+                raise
+    part.replace(target)
+
+
+def _fetch(
+    files: FileClient, found: FileInfo, out: BinaryIO, digest: hashlib._Hash, start: int, bar: TransferBar
+) -> None:
+    with files.download(found.id, start=start) as pieces:
+        for piece in pieces:
+            digest.update(piece)
+            out.write(piece)
+            bar.add(len(piece))
+            start += len(piece)
+    if start < found.size:
+        raise Unreachable(f"the transfer broke off after {start} of {found.size} bytes", retry_on="backoff")
+    if b64encode(digest.digest()).decode() != found.sha256:
+        raise _damaged(found)
+
+
+def _damaged(found: FileInfo) -> errors.Failure:
+    return errors.Failure("Sha256Mismatch", f"what arrived is not the file {found.id}", errors.FAILED)

@@ -1,0 +1,1 @@
+"""`convexpy import`, `export` and `backup`."""
