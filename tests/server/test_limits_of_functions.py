@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -60,6 +64,10 @@ def loud(ctx):
 def sleepy(ctx):
     import time
     time.sleep(60)
+
+@query
+def pid(ctx) -> int:
+    return os.getpid()
 
 @action
 async def busy(ctx):
@@ -137,6 +145,36 @@ def test_a_misbehaving_function_fails_by_name_and_others_go_on(
         thread.join()
     assert errors == []
     assert server.call("query", "bad:marks") == len(done)
+
+
+@contextlib.contextmanager
+def busy_processor() -> Iterator[int]:
+    """Keep one processor busy with six endless loops, each in a session of its own so that it counts in full."""
+    processor = min(os.sched_getaffinity(0))
+    loops = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True) for _ in range(6)
+    ]
+    try:
+        for loop in loops:
+            os.sched_setaffinity(loop.pid, {processor})
+        yield processor
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="pins processes, as Linux can")
+def test_a_function_is_told_the_same_limit_on_a_busy_processor(start_server: Any) -> None:
+    server: ServerProcess = start_server("--function-cpu-s", "0.2")
+    server.push_ok({"bad.py": MISBEHAVING})
+    with busy_processor() as processor:
+        for function, limit in (
+            ("endless_query", "function_cpu_s: 0.2 s"),
+            ("sleepy", "function_wall_s: 1 s"),
+        ):
+            os.sched_setaffinity(int(server.call("query", "bad:pid")), {processor})
+            assert limit in server.failure("query", f"bad:{function}")["errorMessage"]
 
 
 def test_an_action_that_keeps_its_loop_busy_does_not_stop_other_actions(misbehaving: ServerProcess) -> None:

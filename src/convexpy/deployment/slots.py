@@ -11,8 +11,10 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 from convexpy.execution.connection import DAMAGED, SILENT, ExecutorConnection
+from convexpy.execution.word import Running
 from convexpy.limits import EXECUTOR_SILENT_S, Knobs
 from convexpy.protocol.frames import Call, Damaged, FromExecutor, Paused, Ready, Result, ToExecutor
 
@@ -49,6 +51,7 @@ class TransactionSlot:
         self._watch: asyncio.TimerHandle | None = None
         self._seen: tuple[int, int] = (0, 0)
         self._silent_looks = 0
+        self._looked_at = _FirstLook(0, 0, 0)
         connection.on_frame = self._frame
         connection.on_lost = self._gone
 
@@ -118,7 +121,8 @@ class TransactionSlot:
             self._watch.cancel()
         self.connection.close()
 
-    # Limits: CPU seconds of the process since the call began, and wall time at a multiple of that.
+    # Limits: CPU seconds of the process since the call began, and wall time at a multiple of that. Wall time in which the
+    # process was ready to run and others had the processors does not count.
 
     def _start_watch(self) -> None:
         if self._watch is None:
@@ -134,52 +138,89 @@ class TransactionSlot:
             self.connection.kill(f"{SILENT} within {EXECUTOR_SILENT_S:g} s: it is stopped or stuck")
             return
         if running is not None and running.call in self.sent:
-            call = self.sent[running.call]
-            limit = self._knobs.function_cpu_s
-            cpu_s = (self.connection.cpu_ns() - running.cpu_ns) / 1e9
-            wall_s = (time.monotonic_ns() - running.monotonic_ns) / 1e9
-            if cpu_s > limit:
-                self.connection.kill(
-                    f"{call.path} exceeded the limit function_cpu_s: {limit:g} s of CPU time", call.id
-                )
-                return
-            held_up = _held_up(cpu_s, wall_s, limit) if len(self.sent) > 1 else ""
-            if held_up:
-                self.connection.kill(f"{call.path} exceeded the limit {held_up}", call.id)
-                return
-            if wall_s > limit * self._knobs.function_wall_factor:
-                self.connection.kill(
-                    f"{call.path} exceeded the limit function_wall_s: "
-                    f"{limit * self._knobs.function_wall_factor:g} s of wall time",
-                    call.id,
-                )
+            limit = exceeded_limit(self._spent(running), self._knobs, others_wait=len(self.sent) > 1)
+            if limit:
+                path = self.sent[running.call].path
+                self.connection.kill(f"{path} exceeded the limit {limit}", running.call)
                 return
         self._start_watch()
+
+    def _spent(self, running: Running) -> Spent:
+        """Return what the running call has used; waits for a processor are counted from the first look at it."""
+        now_ns = time.monotonic_ns()
+        wait = self.connection.processor_wait()
+        waited_ns = 0 if wait is None else wait.waited_ns
+        if self._looked_at.call != running.call:
+            self._looked_at = _FirstLook(running.call, now_ns, waited_ns)
+        cpu_ns = self.connection.cpu_ns() - running.cpu_ns
+        own_ns = now_ns - self._looked_at.monotonic_ns - (waited_ns - self._looked_at.waited_ns)
+        if wait is None and cpu_ns > own_ns * ASLEEP_CPU_SHARE:
+            own_ns = cpu_ns  # one that computes is taken to have been ready for the rest
+        return Spent(
+            cpu_s=cpu_ns / 1e9,
+            wall_s=(now_ns - running.monotonic_ns) / 1e9,
+            own_s=own_ns / 1e9,
+            ready=wait is not None and wait.ready,
+        )
 
     def _is_silent(self) -> bool:
         """Say whether nothing has run, nothing has arrived and no processor was used for too long, although calls wait.
 
-        Looks are counted, not seconds: while this process stands still, the executor is not to blame.
+        Looks are counted, not seconds: while this process stands still, the executor is not to blame. Nor is it while
+        it waits for a processor.
         """
         seen = (self.connection.cpu_ns(), next(iter(self.sent)))
         self._silent_looks = self._silent_looks + 1 if seen == self._seen else 0
         self._seen = seen
-        return self._silent_looks * WATCH_INTERVAL_S > EXECUTOR_SILENT_S
+        if self._silent_looks * WATCH_INTERVAL_S <= EXECUTOR_SILENT_S:
+            return False
+        wait = self.connection.processor_wait()
+        return wait is None or not wait.ready
 
 
-def _held_up(cpu_s: float, wall_s: float, limit: float) -> str:
-    """Return the limit that a call has passed for others to go on, although it is within its own; empty if none.
+class _FirstLook(NamedTuple):
+    """When the watch first saw a call, and how long its process had waited for a processor by then."""
 
-    On a busy machine the limit of CPU time is reached late: half of it must do once the others have waited for as long as
-    the limit. One that hardly uses the processor sleeps or waits for something, and gets twice that.
+    call: int
+    monotonic_ns: int
+    waited_ns: int
+
+
+class Spent(NamedTuple):
+    """What a call has used so far.
+
+    `own_s` is the part of `wall_s` in which it ran, slept or waited for something, but not for a processor; `ready` says
+    that it runs or waits for a processor at this moment.
     """
-    if wall_s > limit and cpu_s > limit * CPU_SHARE_WHILE_OTHERS_WAIT:
+
+    cpu_s: float
+    wall_s: float
+    own_s: float
+    ready: bool
+
+
+def exceeded_limit(spent: Spent, knobs: Knobs, *, others_wait: bool) -> str:
+    """Return the limit that a call has exceeded, with its figures; empty if none.
+
+    On a busy machine the limit of CPU time is reached late: half of it must do once other calls have waited for as long
+    as the limit. While they wait, a call that hardly uses the processor gets twice the limit. The time of a call that is
+    ready to run is not yet known in full, so it is not judged by its wall time at that moment.
+    """
+    limit = knobs.function_cpu_s
+    wall_limit = limit * knobs.function_wall_factor
+    if spent.cpu_s > limit:
+        return f"function_cpu_s: {limit:g} s of CPU time"
+    if others_wait and spent.wall_s > limit and spent.cpu_s > limit * CPU_SHARE_WHILE_OTHERS_WAIT:
         return (
-            f"function_cpu_s: {limit:g} s, of which half counts while other calls wait: they waited for {wall_s:.1f} s, "
-            f"it used {cpu_s:.1f} s of CPU time"
+            f"function_cpu_s: {limit:g} s, of which half counts while other calls wait: they waited for "
+            f"{spent.wall_s:.1f} s, it used {spent.cpu_s:.1f} s of CPU time"
         )
-    if wall_s > 2 * limit and cpu_s < wall_s * ASLEEP_CPU_SHARE:
+    if spent.ready:
+        return ""
+    if others_wait and spent.own_s > 2 * limit and spent.cpu_s < spent.own_s * ASLEEP_CPU_SHARE:
         return f"function_wall_s: {2 * limit:g} s while other calls wait; it slept, or waited for something"
+    if spent.own_s > wall_limit:
+        return f"function_wall_s: {wall_limit:g} s of wall time"
     return ""
 
 

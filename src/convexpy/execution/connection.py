@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Literal, Protocol, cast
 
 from convexpy.execution import whereabouts
+from convexpy.execution.processor_wait import ProcessorWait, processor_wait
 from convexpy.execution.word import Running, Word
 from convexpy.protocol.frames import FromExecutor, ToExecutor, encode_frame, reader_of_results
 
@@ -61,6 +62,10 @@ class ExecutorConnection(Protocol):
 
     def cpu_ns(self) -> int:
         """Return the CPU time that the executor has used."""
+        ...
+
+    def processor_wait(self) -> ProcessorWait | None:
+        """Return how long it was ready to run while others had the processors; None where the system does not tell."""
         ...
 
     def last_beat(self) -> int:
@@ -214,6 +219,10 @@ class ProcessExecutor(asyncio.Protocol):
             return time.clock_gettime_ns((~self.pid << 3) | 2)
         except OSError:
             return 0
+
+    def processor_wait(self) -> ProcessorWait | None:
+        """Return how long the process was ready to run while others had the processors."""
+        return processor_wait(self.pid)
 
     def last_beat(self) -> int:
         """Return when the event loop turned last."""

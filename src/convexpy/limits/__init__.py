@@ -253,7 +253,7 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True):
 
     transaction: TransactionBudget = TransactionBudget()
 
-    # Execution. CPU seconds of one call; wall time may be five times that, so a stalled machine kills nobody.
+    # Execution. CPU seconds of one call; wall time, without waits for a processor, may be five times that.
     function_cpu_s: float = 2.0
     function_wall_factor: float = 5.0
     action_timeout_s: float = 600.0

@@ -79,6 +79,9 @@ class InlineExecutor:
         """Return nothing used."""
         return 0
 
+    def processor_wait(self) -> None:
+        """Return nothing known."""
+
     def last_beat(self) -> int:
         """Return a new moment each time: the loop turns, for it runs this."""
         return time.monotonic_ns()
