@@ -23,13 +23,13 @@ from typing import Any
 import msgspec
 
 from convexpy.database import Store, encode_entry
-from convexpy.deployment.storage import FolderStorage
-from convexpy.execution.executor import Executor
-from convexpy.execution.loader import AppLoader
-from convexpy.execution.settings import ExecutorSettings
+from convexpy.deployment.data_folder import FolderStorage
 from convexpy.limits import Knobs, TransactionBudget
+from convexpy.protocol.executor_settings import ExecutorSettings
 from convexpy.protocol.frames import Call, CheckpointMoved, Kind, Result, RowIsYours
 from convexpy.runtime import SystemClock
+from convexpy.sandbox.executor import Executor
+from convexpy.sandbox.loader import AppLoader
 from convexpy.values import encode_wire
 
 SCHEMA = """

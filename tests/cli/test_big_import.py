@@ -91,7 +91,7 @@ def test_a_million_rows_in_bounded_memory(server: ServerProcess, project: Path) 
     wait_for(lambda: not list((server.data / "transfers" / "imports").iterdir()))
     print(peaks.mib)
     assert peaks.mib["convexpy.serve"] < SERVER_MIB
-    assert peaks.mib["convexpy.execution.forkserver"] < EXECUTOR_MIB
-    assert peaks.mib["convexpy.execution.import_worker"] < CHILD_MIB
-    assert peaks.mib["convexpy.execution.export_worker"] < CHILD_MIB
+    assert peaks.mib["convexpy.sandbox.forkserver"] < EXECUTOR_MIB
+    assert peaks.mib["convexpy.sandbox.transfers.import_worker"] < CHILD_MIB
+    assert peaks.mib["convexpy.sandbox.transfers.export_worker"] < CHILD_MIB
     assert peaks.mib["convexpy_cli"] < COMMAND_MIB

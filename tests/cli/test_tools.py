@@ -117,7 +117,7 @@ def test_reading_the_manual_loads_nothing_heavy() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(ended.stdout.rpartition("LOADED ")[2].split())
-    assert not loaded & {"httpx", "rich", "questionary", "sqlite3", "convexpy.execution", "convexpy.database"}
+    assert not loaded & {"httpx", "rich", "questionary", "sqlite3", "convexpy.sandbox", "convexpy.database"}
 
 
 def test_json_of_the_manual_is_one_document(run: Any) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from support.s3 import S3Server, s3_server
 
-from convexpy.files import (
+from convexpy.runtime import SystemClock
+from convexpy.services.files.blobs import (
     BlobMissing,
     BlobStore,
     FolderBlobStore,
@@ -20,7 +21,6 @@ from convexpy.files import (
     StorageFailed,
     open_blob_store,
 )
-from convexpy.runtime import SystemClock
 
 MIB = 1024 * 1024
 Use = Callable[[BlobStore], Awaitable[None]]

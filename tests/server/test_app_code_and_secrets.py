@@ -128,7 +128,7 @@ def can_change_user() -> bool:
     """Say whether we are root, and another user can run this Python and its packages."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return False
-    command = [sys.executable, "-c", "import convexpy.execution.worker"]
+    command = [sys.executable, "-c", "import convexpy.sandbox.worker"]
     env = ServerProcess.environment()
     try:
         ran = subprocess.run(

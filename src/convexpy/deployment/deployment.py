@@ -11,40 +11,39 @@ from typing import Any, Protocol
 
 from convexpy.auth import AdminKeys, TokenVerifier
 from convexpy.database import GroupCommitter
-from convexpy.deployment.actions import ActionDispatcher
-from convexpy.deployment.backend import FunctionRunner
-from convexpy.deployment.checkpoints import CheckpointService
-from convexpy.deployment.dependencies import Dependencies
-from convexpy.deployment.exports import Exports
-from convexpy.deployment.files import FileService
-from convexpy.deployment.history import History
-from convexpy.deployment.http_actions import HttpActions
-from convexpy.deployment.identities import Identities
-from convexpy.deployment.imports import Imports
-from convexpy.deployment.index_builds import IndexBuilds
-from convexpy.deployment.keyring import Keyring
-from convexpy.deployment.mutations import MutationPipeline
-from convexpy.deployment.outcome import Presenter, failed
-from convexpy.deployment.push import PushConfig, Pusher, stage_indexes
-from convexpy.deployment.queries import QueryDispatcher
-from convexpy.deployment.scheduling import SchedulingService
-from convexpy.deployment.sources import SourceStore
-from convexpy.deployment.state import ActiveVersion, StartState
-from convexpy.deployment.statistics import StatisticsKeeper
-from convexpy.deployment.storage import Storage
-from convexpy.deployment.system_functions import SystemFunctions
-from convexpy.deployment.tables import Tables
-from convexpy.deployment.timeline import LogTimeline, TailRow
-from convexpy.deployment.variables import Variables
-from convexpy.deployment.versions import LiveVersion
+from convexpy.deployment.data_folder import Storage
+from convexpy.deployment.start_state import ActiveVersion, StartState
+from convexpy.engine.actions import ActionDispatcher
+from convexpy.engine.checkpoints import CheckpointService
+from convexpy.engine.function_runner import FunctionRunner
+from convexpy.engine.history import History
+from convexpy.engine.http_actions import HttpActions
+from convexpy.engine.identities import Identities
+from convexpy.engine.mutations import MutationPipeline
+from convexpy.engine.outcome import Presenter, failed
+from convexpy.engine.queries import QueryDispatcher
+from convexpy.engine.system_functions import SystemFunctions
+from convexpy.engine.timeline import LogTimeline, TailRow
+from convexpy.engine.versions import LiveVersion
 from convexpy.errors import Error, Unavailable
-from convexpy.execution.settings import ExecutorSettings
-from convexpy.execution.starter import ForkStarter, Starter
-from convexpy.execution.system import environment
+from convexpy.executors.starter import ForkStarter, Starter
 from convexpy.limits import Knobs
-from convexpy.logs import FunctionLog
 from convexpy.protocol.derived_keys import cursor_key, upload_key
+from convexpy.protocol.executor_settings import ExecutorSettings
 from convexpy.runtime import Clock, SystemClock
+from convexpy.services.data.tables import Tables
+from convexpy.services.files.service import FileService
+from convexpy.services.keys.keyring import Keyring
+from convexpy.services.logs import FunctionLog
+from convexpy.services.logs.statistics_file import StatisticsKeeper
+from convexpy.services.pushes.dependencies import Dependencies
+from convexpy.services.pushes.index_builds import IndexBuilds
+from convexpy.services.pushes.push import PushConfig, Pusher, stage_indexes
+from convexpy.services.pushes.sources import SourceStore
+from convexpy.services.scheduling.service import SchedulingService
+from convexpy.services.transfers.exports import Exports
+from convexpy.services.transfers.imports import Imports
+from convexpy.services.variables.service import BUILT_IN, DEVELOPMENT, Variables
 from convexpy.sync import Hub
 
 logger = logging.getLogger("convexpy.deployment")
@@ -284,10 +283,8 @@ class Deployment:
         """Return the variables that functions see."""
         built_in = {"CONVEX_CLOUD_URL": self.settings.cloud_url, "CONVEX_SITE_URL": self.settings.site_url}
         if self.settings.development:
-            built_in[environment.DEVELOPMENT] = "1"
-        stored = {
-            name: value for name, value in self.variables.values.items() if name not in environment.BUILT_IN
-        }
+            built_in[DEVELOPMENT] = "1"
+        stored = {name: value for name, value in self.variables.values.items() if name not in BUILT_IN}
         return {**stored, **built_in}
 
     async def version_environment(self, modules: dict[str, str], folder: Path) -> dict[str, str]:

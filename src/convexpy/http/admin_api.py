@@ -10,10 +10,10 @@ import msgspec
 
 from convexpy.auth import KeyKind, Operation
 from convexpy.deployment import Deployment, PushRequest
-from convexpy.deployment.described_variables import described_variables
 from convexpy.errors import Error, ProjectError, PushRejected, RequestError
 from convexpy.http.identify import admin_for, caller_of
 from convexpy.http.messages import HttpRequest, Response, decode_body, error_response, json_response
+from convexpy.services.variables.described import described_variables
 
 PUSH_BODY_BYTES = 200 * 1024 * 1024
 

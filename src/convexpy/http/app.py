@@ -14,11 +14,7 @@ from convexpy._version import __version__
 from convexpy.deployment import Deployment
 from convexpy.errors import Error, RequestError
 from convexpy.http.admin_api import AdminApi
-from convexpy.http.data_api import DATA_PATH, DataApi
-from convexpy.http.deployment_api import DeploymentApi
-from convexpy.http.file_api import FILES_PATH, FileApi, FileResponse
 from convexpy.http.function_api import FunctionApi
-from convexpy.http.log_api import LOG_PATHS, LogApi
 from convexpy.http.messages import (
     HttpRequest,
     Receive,
@@ -33,12 +29,16 @@ from convexpy.http.messages import (
 )
 from convexpy.http.probes import Probes
 from convexpy.http.running import RunningRequests, refusal
-from convexpy.http.schedule_api import ScheduleApi
 from convexpy.http.site import BODILESS, SiteApp
 from convexpy.http.socket import Sockets
-from convexpy.http.transfer_api import TransferApi
 from convexpy.limits import ECHO_BYTES_MAX
 from convexpy.persistence import DISK_FULL
+from convexpy.services.data.routes import DATA_PATH, DataApi
+from convexpy.services.files.routes import FILES_PATH, FileApi, FileResponse
+from convexpy.services.logs.routes import LOG_PATHS, LogApi
+from convexpy.services.scheduling.routes import ScheduleApi
+from convexpy.services.status.routes import DeploymentApi
+from convexpy.services.transfers.routes import TransferApi
 from convexpy.sync import ActionShares
 
 logger = logging.getLogger("convexpy.http")

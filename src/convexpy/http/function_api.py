@@ -14,9 +14,9 @@ import msgspec
 
 from convexpy.auth import ANONYMOUS, Caller, OperationNotPermitted, system_function
 from convexpy.deployment import Deployment
-from convexpy.deployment.history import OutOfRetention
-from convexpy.deployment.outcome import TRY_AGAIN, Outcome, Presenter, accepted_request_id
-from convexpy.deployment.registry import canonical_path
+from convexpy.engine.history import OutOfRetention
+from convexpy.engine.outcome import TRY_AGAIN, Outcome, Presenter, accepted_request_id
+from convexpy.engine.registry import canonical_path
 from convexpy.errors import RequestError
 from convexpy.http.identify import caller_of
 from convexpy.http.messages import JSON_TYPE, HttpRequest, Response, decode_body, encode_json, json_response

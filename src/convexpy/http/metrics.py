@@ -24,7 +24,7 @@ from prometheus_client.registry import Collector
 from convexpy._version import __version__
 from convexpy.deployment import Deployment
 from convexpy.http.socket import Sockets
-from convexpy.logs import Completion, FunctionLog, LogEntry
+from convexpy.services.logs import Completion, FunctionLog, LogEntry
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS_S = (

@@ -30,7 +30,7 @@ def analyze(project: Project, environment: Mapping[str, str] | None = None) -> d
         variables |= read_env_file(file)
     variables |= {"CONVEX_CLOUD_URL": "http://127.0.0.1:3210", "CONVEX_SITE_URL": "http://127.0.0.1:3211"}
     variables |= {**os.environ, **(environment or {})}
-    command = [sys.executable, "-m", "convexpy.execution.analyze"]
+    command = [sys.executable, "-m", "convexpy.sandbox.analyze"]
     command += ["--camel"] if project.config.function_case == "camel" else []
     try:
         child = subprocess.run(

@@ -5,7 +5,7 @@ import sys
 
 os.umask(0o077)  # nobody else can read what this process and its children make, whatever the umask was
 
-from convexpy.execution import base_process  # noqa: E402 - see above
+from convexpy.executors import base_process  # noqa: E402 - see above
 
 if "--starter" not in sys.argv and "--help" not in sys.argv:
     base_process.start_early()  # it imports what executors need while this process imports the server

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from convexpy.logs import FunctionLog
 from convexpy.serve.log_output import Record, moment_text
+from convexpy.services.logs import FunctionLog
 
 WAIT_S = 3600.0
 

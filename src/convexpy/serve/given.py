@@ -12,9 +12,9 @@ import msgspec
 
 from convexpy.deployment import DeploymentSettings, PushRequest, key_file
 from convexpy.errors import Error
-from convexpy.execution.executor_user import executor_user
-from convexpy.execution.spares import SpawnStarter
-from convexpy.execution.starter import ForkStarter, Starter
+from convexpy.executors.executor_user import executor_user
+from convexpy.executors.spares import SpawnStarter
+from convexpy.executors.starter import ForkStarter, Starter
 from convexpy.http.request_guard import AllowedNames
 from convexpy.limits import Knobs
 from convexpy.persistence import disk_refusal

@@ -29,8 +29,7 @@ from convexpy.deployment import (
     load_secret_key,
 )
 from convexpy.errors import Error
-from convexpy.execution.executor_user import executor_user
-from convexpy.files import open_blob_store
+from convexpy.executors.executor_user import executor_user
 from convexpy.http import ApiApp, SiteApp
 from convexpy.http.access_log import AccessLog
 from convexpy.http.forwarded import ForwardedHeaders
@@ -45,6 +44,7 @@ from convexpy.serve.log_output import LogOutput, now_text
 from convexpy.serve.notify import notify
 from convexpy.serve.options import ServeOptions, parse
 from convexpy.serve.tls import check_tls
+from convexpy.services.files.blobs import open_blob_store
 
 EXIT_UNKNOWN_OUTCOME = 75
 LOOPBACK = ["127.0.0.0/8", "::1"]

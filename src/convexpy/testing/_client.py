@@ -13,15 +13,15 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from convexpy.auth import FULL_ACCESS, Caller, complete_identity
-from convexpy.deployment.http_actions import Collecting
-from convexpy.deployment.outcome import Outcome
+from convexpy.engine.http_actions import Collecting
+from convexpy.engine.outcome import Outcome
 from convexpy.errors import Error
-from convexpy.execution.running_action import raise_failure
 from convexpy.functions import call_of
 from convexpy.limits import Knobs
 from convexpy.protocol.frames import CallFailure, Kind
 from convexpy.protocol.http_frames import HttpCall
 from convexpy.protocol.sync import AddQuery, ModifyQuerySet
+from convexpy.sandbox.running_action import raise_failure
 from convexpy.sync import Session
 from convexpy.testing._files import fetch_api, is_api_url
 from convexpy.testing._local import SITE_URL, LocalDeployment

@@ -15,16 +15,16 @@ import msgspec
 
 from convexpy.database import Store
 from convexpy.deployment import MemoryStorage
-from convexpy.execution.actions import ActionExecutor
-from convexpy.execution.analyze import describe_app
-from convexpy.execution.connection import ExecutorConnection, Role
-from convexpy.execution.executor import Executor
-from convexpy.execution.loader import LoadedApp
-from convexpy.execution.settings import ExecutorSettings
-from convexpy.execution.word import Running
+from convexpy.executors.connection import ExecutorConnection, Role
 from convexpy.limits import START_S_MAX
+from convexpy.protocol.call_marker import Running
+from convexpy.protocol.executor_settings import ExecutorSettings
 from convexpy.protocol.frames import FromExecutor, Ready, ToExecutor
 from convexpy.runtime import Clock
+from convexpy.sandbox.action_executor import ActionExecutor
+from convexpy.sandbox.analyze import describe_app
+from convexpy.sandbox.executor import Executor
+from convexpy.sandbox.loader import LoadedApp
 
 _decode = msgspec.msgpack.Decoder(ToExecutor).decode
 

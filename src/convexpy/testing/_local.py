@@ -15,14 +15,14 @@ from typing import Any, TypeVar
 import msgspec
 
 from convexpy.deployment import Deployment, DeploymentSettings, MemoryStorage, PushRequest
-from convexpy.deployment.push import PushConfig
-from convexpy.deployment.sources import PushedModule
 from convexpy.errors import Error
-from convexpy.execution import guards, system
-from convexpy.execution.host import CallContext, TransactionCallHost
-from convexpy.execution.loader import AppLoader, LoadedApp
 from convexpy.functions import FunctionDefinition, MutationCtx
 from convexpy.runtime import ManualClock
+from convexpy.sandbox import guards, system
+from convexpy.sandbox.host import CallContext, TransactionCallHost
+from convexpy.sandbox.loader import AppLoader, LoadedApp
+from convexpy.services.pushes.push import PushConfig
+from convexpy.services.pushes.sources import PushedModule
 from convexpy.testing._inline import InlineStarter
 
 R = TypeVar("R")

@@ -7,8 +7,8 @@ from typing import get_args
 import pytest
 
 from convexpy.auth import APP_ACCESS, FULL_ACCESS, SERVER_ACCESS, SYSTEM_FUNCTIONS, Access, KeyKind
-from convexpy.deployment.registry import FunctionRegistry
-from convexpy.execution import system
+from convexpy.engine.registry import FunctionRegistry
+from convexpy.sandbox import system
 
 FUNCTIONS = sorted(path for path in system.FUNCTIONS if path.startswith("_system/"))
 KINDS = ("query", "mutation", "action")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convexpy.http.metrics import BUCKETS_S, CallTally
-from convexpy.logs import Completion, FunctionLog
+from convexpy.services.logs import Completion, FunctionLog
 
 
 def call(kind: str = "Query", seconds: float = 0.002, error: str | None = None) -> Completion:
@@ -15,7 +15,7 @@ def call(kind: str = "Query", seconds: float = 0.002, error: str | None = None) 
 
 
 def test_calls_that_leave_the_log_uncounted_are_counted_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("convexpy.logs._ring.LOG_ENTRIES_MAX", 10)
+    monkeypatch.setattr("convexpy.services.logs._ring.LOG_ENTRIES_MAX", 10)
     log = FunctionLog()
     tally = CallTally(log)
     for number in range(25):

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from convexpy.deployment.dependencies import _lines
 from convexpy.errors import Error
 from convexpy.errors.texts import TextUnreadable, decode_text, encoding_of
 from convexpy.limits import Knobs
 from convexpy.project import read_env_file, update_env_file
 from convexpy.project._config import read_config
 from convexpy.serve.limits_file import read_limits
+from convexpy.services.pushes.dependencies import _lines
 from convexpy_cli.data.reading import documents_of
 from convexpy_cli.functions.arguments import parse
 from convexpy_cli.functions.call import identity_of

@@ -15,9 +15,9 @@ SOURCES = Path(__file__).parents[3] / "src" / "convexpy"
 FOR_FUNCTIONS = {
     "functions/_context.py",
     "functions/_host.py",
-    "execution/host.py",
-    "execution/running_action.py",
-    "execution/worker.py",
+    "sandbox/host.py",
+    "sandbox/running_action.py",
+    "sandbox/worker.py",
 }
 """Where `random.Random` is what functions get, seeded with bytes of the operating system."""
 

@@ -134,7 +134,7 @@ def test_what_killed_actions_left_goes_after_a_day(local: LocalDeployment) -> No
 
 
 def test_many_deletions_are_swept_in_slices(local: LocalDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    from convexpy.execution.system import storage
+    from convexpy.sandbox.system import storage
 
     monkeypatch.setattr(storage, "BATCH", 3)
     convex = LocalTest(local)

@@ -21,7 +21,7 @@ def render_files(
 ) -> dict[str, str]:
     """Return the text of every generated file by its name.
 
-    `analysis` is what `python -m convexpy.execution.analyze` prints: `functions` and `schema` are read.
+    `analysis` is what `python -m convexpy.sandbox.analyze` prints: `functions` and `schema` are read.
 
     Raises:
         ProjectError: two tables would have one name.

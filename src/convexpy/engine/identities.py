@@ -1,0 +1,109 @@
+"""Who is calling: admin keys and users' tokens, over HTTP and on sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from convexpy.auth import Caller, TokenRefused, TokenVerifier, Verified, complete_identity
+from convexpy.errors import AuthError, RequestError
+from convexpy.protocol import sync
+from convexpy.services.keys.keyring import Keyring
+
+logger = logging.getLogger("convexpy.auth")
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+
+
+class Identities:
+    """Turns keys and tokens into callers."""
+
+    def __init__(self, keyring: Keyring, tokens: TokenVerifier) -> None:
+        self._keyring = keyring
+        self._tokens = tokens
+        self._verifying: set[asyncio.Task[None]] = set()
+
+    def of_key(self, key: str, acting_as: dict[str, Any] | None = None) -> Caller:
+        """Return the caller of an admin key.
+
+        Raises:
+            RequestError: the key is not valid or may not act for users, or the identity is malformed.
+        """
+        parsed = self._keyring.verify(key)
+        claims = parsed.acting_as or (complete_identity(acting_as) if acting_as else None)
+        if claims is not None:
+            parsed.access.require("actAsUser")
+        record = parsed.record
+        expires_at = None if record is None else record.expires_at
+        return Caller(
+            b"" if claims is None else _encode_sorted(claims),
+            parsed.access,
+            None if expires_at is None else expires_at / 1000,
+            key_id="" if record is None else record.key_id,
+        )
+
+    async def of_token(self, token: str) -> Caller:
+        """Return the caller of a user's token, which may need the issuer's keys to be fetched.
+
+        Raises:
+            TokenRefused: it is not valid; the reason is logged.
+        """
+        try:
+            return _caller(self._tokens.verify_cached(token) or await self._tokens.verify(token))
+        except TokenRefused as refused:
+            logger.info("a token was refused: %s", refused.reason)
+            raise
+
+    def authenticate(self, message: sync.Authenticate, done: Callable[[Caller | AuthError], None]) -> None:
+        """Check the token or key of an Authenticate message; `done` is called at once unless keys must be fetched."""
+        if message.token_type == "None":
+            done(Caller())
+        elif message.token_type == "Admin":
+            try:
+                caller = self.of_key(message.value, message.impersonating or message.acting_as)
+            except RequestError as error:
+                done(AuthError(error.message))
+                return
+            done(caller)
+        else:
+            self._authenticate_user(message.value, done)
+
+    def _authenticate_user(self, token: str, done: Callable[[Caller | AuthError], None]) -> None:
+        try:
+            verified = self._tokens.verify_cached(token)
+        except TokenRefused as refused:
+            logger.info("a token was refused: %s", refused.reason)
+            done(refused)
+            return
+        if verified is not None:
+            done(_caller(verified))
+            return
+
+        async def fetch() -> None:
+            try:
+                caller = await self.of_token(token)
+            except AuthError as error:
+                done(error)
+            except Exception:
+                logger.exception("a token could not be checked")
+                done(AuthError("the token could not be checked"))
+            else:
+                done(caller)
+
+        task = asyncio.get_running_loop().create_task(fetch())
+        self._verifying.add(task)
+        task.add_done_callback(self._verifying.discard)
+
+    async def close(self) -> None:
+        """Drop what is being fetched."""
+        for task in list(self._verifying):
+            task.cancel()
+        await asyncio.gather(*self._verifying, return_exceptions=True)
+        await self._tokens.close()
+
+
+def _caller(verified: Verified) -> Caller:
+    return Caller(_encode_sorted(verified.claims), None, verified.expires_at_s)

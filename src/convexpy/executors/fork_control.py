@@ -1,0 +1,157 @@
+"""The server's end of a fork server's control socket: commands out, answers and exit statuses in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+from typing import Any
+
+from convexpy.errors import Unavailable
+from convexpy.executors.connection import ProcessExecutor
+from convexpy.limits import FORK_S_MAX, START_S_MAX
+
+STATUS_S_MAX = 1.0
+GONE = "the process that starts executors has ended"
+
+
+def _settle(future: asyncio.Future[Any] | None, result: Any) -> None:
+    """Give a future its result, unless who waited for it has gone."""
+    if future is not None and not future.done():
+        future.set_result(result)
+
+
+class ForkControl:
+    """The server's end of a fork server's control socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._sock.setblocking(False)
+        self._buffer = bytearray()
+        self._waiting: dict[str, asyncio.Future[Any]] = {}
+        self._forked: dict[int, asyncio.Future[int]] = {}
+        self._executors: dict[int, ProcessExecutor] = {}
+        self._exited: dict[int, int] = {}
+        self._counter = 0
+        self._changed = asyncio.Event()
+        self.ended = False
+        self._has_answered = False
+        self.importing = ""
+        """The module of the app that is being imported at the other end, as the developer calls it."""
+        self._task = asyncio.get_running_loop().create_task(self._read())
+
+    async def _read(self) -> None:
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(OSError):
+            while data := await loop.sock_recv(self._sock, 1 << 18):
+                self._buffer += data
+                while len(self._buffer) >= 4:
+                    size = int.from_bytes(self._buffer[:4], "little")
+                    if len(self._buffer) < 4 + size:
+                        break
+                    message = json.loads(bytes(self._buffer[4 : 4 + size]))
+                    del self._buffer[: 4 + size]
+                    self._take(message)
+        self.give_up()
+
+    def give_up(self) -> None:
+        """Expect nothing of this process any more: it has ended, or does not answer."""
+        self.ended = True
+        self._changed.set()
+        for future in [*self._waiting.values(), *self._forked.values()]:
+            if not future.done():
+                future.set_exception(Unavailable(GONE))
+
+    def _take(self, message: dict[str, Any]) -> None:
+        self._has_answered = True
+        if "forked" in message:
+            _settle(self._forked.pop(message["id"], None), message["forked"])
+        elif "exit" in message:
+            executor = self._executors.pop(message["exit"], None)
+            if executor is not None:
+                executor.exited(message["status"])
+            else:
+                self._exited[message["exit"]] = message["status"]
+                self._changed.set()
+        elif "importing" in message:
+            self.importing = message["importing"]
+        else:
+            for name in ("loaded", "failed", "imported"):
+                future = self._waiting.pop(name, None) if name in message else None
+                _settle(future, message)
+
+    def expect(self, *names: str) -> asyncio.Future[Any]:
+        """Return the future of the next message that has one of these keys."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        for name in names:
+            self._waiting[name] = future
+        return future
+
+    async def send_all(self, command: dict[str, Any]) -> None:
+        """Send a command that may be large.
+
+        Raises:
+            Unavailable: the process has ended.
+        """
+        body = json.dumps(command).encode()
+        try:
+            await asyncio.get_running_loop().sock_sendall(self._sock, len(body).to_bytes(4, "little") + body)
+        except OSError as error:
+            raise Unavailable(GONE) from error
+
+    def send(self, command: dict[str, Any], descriptors: list[int] | None = None) -> None:
+        """Send a command; it is small, so the socket takes it at once."""
+        body = json.dumps(command).encode()
+        self._sock.setblocking(True)
+        try:
+            socket.send_fds(self._sock, [len(body).to_bytes(4, "little") + body], descriptors or [])
+        except OSError as error:
+            raise Unavailable(GONE) from error
+        finally:
+            self._sock.setblocking(False)
+
+    async def fork(self, command: dict[str, Any], descriptors: list[int]) -> int:
+        """Have a child forked; return its pid.
+
+        Raises:
+            Unavailable: the process has ended, or does not answer; it is given up then.
+        """
+        self._counter += 1
+        number = self._counter
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._forked[number] = future
+        self.send({**command, "id": number}, descriptors)
+        seconds = FORK_S_MAX if self._has_answered else START_S_MAX
+        try:
+            async with asyncio.timeout(seconds):
+                return await future
+        except TimeoutError:
+            self._forked.pop(number, None)
+            self.give_up()
+            raise Unavailable(
+                f"the process that starts executors did not answer within {seconds:g} s"
+            ) from None
+
+    def watch(self, executor: ProcessExecutor) -> None:
+        """Tell this executor of its exit status."""
+        if executor.pid in self._exited:
+            executor.exited(self._exited.pop(executor.pid))
+        else:
+            self._executors[executor.pid] = executor
+
+    async def status_of(self, pid: int) -> int | None:
+        """Return the exit status of a child that has ended just now; None if it is not told within a second."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STATUS_S_MAX):
+                while pid not in self._exited and not self.ended:
+                    self._changed.clear()
+                    await self._changed.wait()
+        return self._exited.pop(pid, None)
+
+    async def close(self) -> None:
+        """Close the socket: the process at the other end exits."""
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        self._sock.close()

@@ -1,0 +1,283 @@
+"""Starting executors with a fork server (Linux).
+
+`start_version` imports one version of the app and describes it; the handle it returns starts executors on that version.
+`spares.py` does the same with fresh interpreters, where `fork` does not exist or is unsafe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from convexpy.errors import ProjectError, SourceLocation, Unavailable
+from convexpy.executors import base_process
+from convexpy.executors.base_process import base_environment
+from convexpy.executors.connection import ExecutorConnection, ProcessExecutor, Role, describe_exit, kill_group
+from convexpy.executors.fork_control import ForkControl
+from convexpy.executors.import_failures import ImportLimits, ended_while_importing, took_too_long
+from convexpy.limits import FORK_S_MAX, START_S_MAX
+from convexpy.protocol import call_marker, stack_dumps
+from convexpy.protocol.executor_settings import ExecutorSettings, encode_settings
+
+IMPORT_GRACE_S = 3.0
+"""After its limit an import is ended by itself, with the line it stood on; what can't be ended so is killed after this."""
+ASKED_S = 0.2
+
+
+class VersionHandle(Protocol):
+    """One version of the app, imported and ready to start executors."""
+
+    description: dict[str, Any]
+    ready_s_max: float
+    """How long a started executor may take until it says `Ready`."""
+
+    async def spawn(self, role: Role) -> ExecutorConnection:
+        """Start an executor; it sends `Ready` when it can be sent calls."""
+        ...
+
+    async def retire(self) -> None:
+        """Start no more executors; those that run go on."""
+        ...
+
+
+class Starter(Protocol):
+    """A way to start executors."""
+
+    async def start_version(self, settings: ExecutorSettings, env: Mapping[str, str]) -> VersionHandle:
+        """Import a version and describe it.
+
+        Raises:
+            ProjectError: the app does not import, or defines something that makes no sense.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End every process that was started."""
+        ...
+
+
+def executor_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of executors: a whitelist of the server's own, then the deployment's variables."""
+    return {**base_environment(), **env}
+
+
+def raise_failure(error: dict[str, Any]) -> None:
+    """Raise the error that a process which imports the app has reported."""
+    location = error.get("location")
+    raise ProjectError(
+        error["message"],
+        code=error["code"],
+        hint=error.get("hint"),
+        location=SourceLocation(**location) if location else None,
+        data=error.get("data"),
+    )
+
+
+class ForkVersion:
+    """A version process: a fork of the base that has imported the app. One that has ended is started again when needed."""
+
+    ready_s_max = FORK_S_MAX
+
+    def __init__(self, starter: ForkStarter, settings: ExecutorSettings, env: Mapping[str, str]) -> None:
+        self._starter = starter
+        self._settings = settings
+        self._env = env
+        self._control: ForkControl | None = None
+        self._starting = asyncio.Lock()
+        self._retired = False
+        self.description: dict[str, Any] = {}
+
+    async def start(self) -> None:
+        """Import the app in a fresh process, unless there is one.
+
+        Raises:
+            ProjectError: the app does not import, or defines something that makes no sense.
+            Unavailable: no process could be started, or the version is retired.
+        """
+        async with self._starting:
+            if self._retired:
+                raise Unavailable("this version of the app is not in use any more")
+            if self._control is not None and not self._control.ended:
+                return
+            if self._control is not None:
+                # Not killed: it may only be stopped, and executors that run would end with it. It ends with the server.
+                await self._control.close()
+            self._control, description = await self._starter.fork_version(self._settings, self._env)
+            self.description = self.description or description
+
+    async def spawn(self, role: Role) -> ExecutorConnection:
+        """Fork an executor."""
+        await self.start()
+        assert self._control is not None
+        control = self._control
+        ours, theirs = socket.socketpair()
+        descriptor = call_marker.create()
+        try:
+            pid = await control.fork({"op": "executor", "role": role}, [theirs.fileno(), descriptor])
+            executor = ProcessExecutor(
+                pid, call_marker.CallMarker(descriptor), descriptor, self._settings.label
+            )
+        except BaseException:
+            ours.close()
+            os.close(descriptor)
+            raise
+        finally:
+            theirs.close()
+        control.watch(executor)
+        await executor.attach(ours)
+        return executor
+
+    async def retire(self) -> None:
+        """Close the control socket; the process ends when its executors have."""
+        self._retired = True
+        if self._control is not None:
+            await self._control.close()
+
+
+class ForkStarter:
+    """Starts executors through a fork server, which is started again whenever the deployment's variables change."""
+
+    def __init__(self) -> None:
+        self._base: ForkControl | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._env: dict[str, str] = {}
+        self._packages: set[str] = set()
+        self._unsafe: set[str] = set()
+        self._lock = asyncio.Lock()
+
+    async def start_version(self, settings: ExecutorSettings, env: Mapping[str, str]) -> VersionHandle:
+        """Fork a version process and wait until it has imported the app."""
+        version = ForkVersion(self, settings, env)
+        await version.start()
+        return version
+
+    async def fork_version(
+        self, settings: ExecutorSettings, env: Mapping[str, str]
+    ) -> tuple[ForkControl, dict[str, Any]]:
+        """Start a version process; return its control socket and the description of the app.
+
+        Raises:
+            ProjectError: the app does not import within its limits, or defines something that makes no sense.
+            Unavailable: no process could be started.
+        """
+        try:
+            return await self._fork_version(settings, env)
+        except Unavailable:
+            # The fork server was there and did not answer, or ended meanwhile: the next one is fresh.
+            return await self._fork_version(settings, env)
+
+    async def _fork_version(
+        self, settings: ExecutorSettings, env: Mapping[str, str]
+    ) -> tuple[ForkControl, dict[str, Any]]:
+        base = await self._base_for(dict(env))
+        ours, theirs = socket.socketpair()
+        control = ForkControl(ours)
+        stacks = call_marker.create()
+        pid = 0
+        try:
+            answer = control.expect("loaded", "failed")
+            command = {"op": "version", "settings": encode_settings(settings).decode()}
+            pid = await base.fork(command, [theirs.fileno(), stacks])
+            theirs.close()
+            message = await self._imported(base, control, pid, answer, ImportLimits(settings, stacks))
+            if "failed" in message:
+                raise_failure(message["failed"])
+        except BaseException:
+            kill_group(pid)
+            await control.close()
+            raise
+        finally:
+            theirs.close()
+            os.close(stacks)
+        return control, message["loaded"]
+
+    @staticmethod
+    async def _imported(
+        base: ForkControl, control: ForkControl, pid: int, answer: asyncio.Future[Any], limits: ImportLimits
+    ) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(limits.seconds + IMPORT_GRACE_S):
+                message: dict[str, Any] = await answer
+            return message
+        except TimeoutError:
+            stack_dumps.ask(limits.stacks, pid)
+            await asyncio.sleep(ASKED_S)
+            raise took_too_long(limits, control.importing) from None
+        except Unavailable:
+            status = await base.status_of(pid)
+            if base.ended:
+                raise
+            raise ended_while_importing(limits, control.importing, describe_exit(status)) from None
+
+    async def _base_for(self, env: dict[str, str]) -> ForkControl:
+        async with self._lock:
+            return await self._ensure_base(env)
+
+    async def warm(self, packages: list[str]) -> None:
+        """Import the app's third-party packages in the base, so that the next push finds them imported."""
+        async with self._lock:
+            new = [name for name in packages if name not in self._packages and name not in self._unsafe]
+            if not new or self._base is None or self._base.ended:
+                return
+            self._packages.update(new)
+            answer = self._base.expect("imported")
+            self._base.send({"op": "import", "modules": new})
+            async with asyncio.timeout(START_S_MAX):
+                message = await answer
+            if message["unsafe"]:
+                self._unsafe.update(message["unsafe"])
+                self._packages.difference_update(message["unsafe"])
+                await self._stop_base()
+
+    async def _ensure_base(self, env: dict[str, str]) -> ForkControl:
+        if self._base is not None and not self._base.ended and env == self._env:
+            return self._base
+        await self._stop_base()
+        self._env = env
+        started = base_process.take()
+        self._process, self._base = started.process, ForkControl(started.socket)
+        await self._base.send_all({"op": "environment", "variables": env})
+        if self._packages:
+            await self._import_again(self._base)
+            return await self._ensure_base(env)
+        return self._base
+
+    async def _import_again(self, base: ForkControl) -> None:
+        """Import in a fresh base what the one before had; packages that end it, or never end, are left to the versions."""
+        packages, self._packages = self._packages, set()
+        try:
+            answer = base.expect("imported")
+            base.send({"op": "import", "modules": sorted(packages)})
+            async with asyncio.timeout(START_S_MAX):
+                await answer
+            self._packages = packages
+        except (Unavailable, TimeoutError):
+            base.give_up()
+            self._unsafe |= packages
+
+    async def _stop_base(self) -> None:
+        """Give the base up. Versions forked from it would die with it, so it is only closed, and ends when they have."""
+        base, self._base = self._base, None
+        process, self._process = self._process, None
+        if base is not None:
+            await base.close()
+        if process is not None:
+            _retired.append(process)
+
+    async def close(self) -> None:
+        """End the fork server, and with it every version and executor."""
+        await self._stop_base()
+        base_process.discard_early()
+        while _retired:
+            process = _retired.pop()
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            process.wait()
+
+
+_retired: list[subprocess.Popen[bytes]] = []

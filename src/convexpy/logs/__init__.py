@@ -1,7 +1,0 @@
-"""The function log: what ran, for how long, what it printed; kept in memory, read by long polls; and counts of it."""
-
-from convexpy.logs._filters import LogFilter
-from convexpy.logs._ring import Completion, FunctionLog, LogEntry
-from convexpy.logs._statistics import FunctionStatistics
-
-__all__ = ["Completion", "FunctionLog", "FunctionStatistics", "LogEntry", "LogFilter"]

@@ -1,0 +1,53 @@
+"""What an executor is told when it starts."""
+
+from __future__ import annotations
+
+import msgspec
+
+from convexpy.limits import Knobs
+
+PACKAGES_VARIABLE = "CONVEXPY_PACKAGES"
+"""Set by the server: a folder, or empty when the app names no packages. Unset where the app's environment is the server's."""
+IMPORT_HINT = "do the work in a function: modules only define functions, schema, routes and jobs"
+
+
+class ExecutorSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an executor finds its app and its data, and how it may behave.
+
+    `folder` holds the materialised modules of `version`; `label` is the developer's name of that folder. `data_path` is
+    the checkpoint. `cloud_url` and `site_url` are the public origins. `upload_key` signs upload addresses (of the
+    deployment `name`), `cursor_key` encrypts cursors. Actions put the content of files to store into `spool`.
+    `debugger` is where `breakpoint()` finds a terminal, `""` where there is none;
+    `editor` where an editor has attached to debug every executor.
+    """
+
+    version: int
+    folder: str
+    label: str = "convex"
+    camel: bool = False
+    code_cache: str | None = None
+    data_path: str
+    cloud_url: str = ""
+    site_url: str = ""
+    upload_key: bytes = b""
+    cursor_key: bytes = b""
+    name: str = ""
+    spool: str = ""
+    debugger: str = ""
+    editor: str = ""
+    knobs: Knobs = Knobs()
+
+
+def encode_settings(settings: ExecutorSettings) -> bytes:
+    """Return the settings as JSON, for a command line or a frame."""
+    return msgspec.json.encode(settings)
+
+
+def decode_settings(data: bytes | str) -> ExecutorSettings:
+    """Return the settings that `encode_settings` wrote."""
+    return msgspec.json.decode(data, type=ExecutorSettings)
+
+
+def import_too_slow_text(seconds: float) -> str:
+    """Return the text of an import that takes too long."""
+    return f"importing the app exceeded the limit import_s: {seconds:g} s"

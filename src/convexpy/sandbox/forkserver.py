@@ -1,0 +1,262 @@
+"""The fork server: a small process without threads from which executors are forked.
+
+A tree of three generations. The *base* has imported Python's and the app's third-party packages; a *version* is a fork of
+it that has imported one version of the app's modules; an *executor* is a fork of that. So a push costs the app's own
+modules once, and a dead executor is replaced within milliseconds. Base and version run the same command loop.
+
+Commands and replies are length-prefixed JSON; descriptors travel with a command (SCM_RIGHTS). Every process here is
+killed with its parent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+from typing import Any
+
+from convexpy.runtime import hide_process, prefer_for_oom
+
+PR_SET_PDEATHSIG = 1
+COMMAND_BYTES_MAX = 1 << 20
+# Packages that start threads when they are imported and are known to survive a fork.
+SURVIVES_FORK = frozenset({"numpy", "scipy", "pandas", "sklearn"})
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def threads() -> int:
+    """Return the number of threads of this process, those of C libraries included."""
+    try:
+        return len(os.listdir("/proc/self/task"))  # noqa: PTH208 - a count of names
+    except OSError:
+        return 1
+
+
+def describe_failure(error: BaseException) -> dict[str, Any]:
+    """Return an exception as the JSON error that tools read."""
+    from convexpy.errors import Error, sendable
+
+    if isinstance(error, Error):
+        return {**error.to_json(), "retryOn": "files"}
+    text = sendable("".join(traceback.format_exception(error)))
+    return {
+        "code": "InternalError",
+        "message": sendable(str(error)),
+        "location": None,
+        "hint": None,
+        "data": {"traceback": text},
+    }
+
+
+def _set_environment(variables: dict[str, str]) -> None:
+    """Take the deployment's variables, and the folder of its packages."""
+    from convexpy.sandbox.packages import use_packages
+
+    os.environ.update(variables)
+    if "TZ" in variables and hasattr(time, "tzset"):
+        time.tzset()
+    use_packages()
+
+
+def _woken(number: int, frame: Any) -> None:
+    """Do nothing: the byte that the signal writes to the wake-up descriptor is what counts."""
+
+
+class ForkServer:
+    """One process of the tree: takes commands, forks children, reports their ends."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._received = bytearray()
+        self._descriptors: list[int] = []
+        self._state: dict[str, Any] = {}
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
+        os.set_blocking(self._wake_read, False)
+
+    def run(self) -> None:
+        """Serve commands until the server closes the control socket; then wait for the children, who would die with us."""
+        self._watch_children()
+        self._serve()
+        self._control.close()
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.wait()
+
+    def _serve(self) -> None:
+        while True:
+            ready, _, _ = select.select([self._control.fileno(), self._wake_read], [], [])
+            if self._wake_read in ready:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wake_read, 4096)
+                self._reap()
+            if self._control.fileno() in ready:
+                try:
+                    data, descriptors, _, _ = socket.recv_fds(self._control, 65536, 8)
+                except ConnectionError:
+                    return
+                if not data:
+                    return
+                self._received += data
+                self._descriptors += descriptors
+                while (command := self._next_command()) is not None:
+                    self._execute(command)
+
+    def _watch_children(self) -> None:
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, _woken)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def _next_command(self) -> dict[str, Any] | None:
+        if len(self._received) < 4:
+            return None
+        size = int.from_bytes(self._received[:4], "little")
+        if len(self._received) < 4 + size:
+            return None
+        body = bytes(self._received[4 : 4 + size])
+        del self._received[: 4 + size]
+        command: dict[str, Any] = json.loads(body)
+        return command
+
+    def _send(self, message: dict[str, Any]) -> None:
+        body = json.dumps(message).encode()
+        with contextlib.suppress(ConnectionError):
+            self._control.sendall(len(body).to_bytes(4, "little") + body)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._send({"exit": pid, "status": os.waitstatus_to_exitcode(status)})
+
+    def _execute(self, command: dict[str, Any]) -> None:
+        match command["op"]:
+            case "environment":
+                _set_environment(command["variables"])
+            case "import":
+                self._import(command["modules"])
+            case "version":
+                self._fork(self._become_version, command)
+            case "executor":
+                self._fork(self._become_executor, command)
+            case unknown:
+                raise ValueError(f"unknown command {unknown!r}")
+
+    def _import(self, names: list[str]) -> None:
+        """Import third-party packages ahead; one that leaves threads behind is reported, and this process is given up."""
+        unsafe: list[str] = []
+        for name in names:
+            before = threads()
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
+            if threads() > before and name not in SURVIVES_FORK:
+                unsafe.append(name)
+        gc.freeze()
+        self._send({"imported": names, "unsafe": unsafe})
+
+    def _fork(self, become: Any, command: dict[str, Any]) -> None:
+        descriptors, self._descriptors = self._descriptors, []
+        gc.disable()
+        pid = os.fork()
+        if pid:
+            gc.enable()
+            for descriptor in descriptors:
+                os.close(descriptor)
+            self._send({"forked": pid, "id": command["id"]})
+            return
+        status = 70
+        try:
+            self._leave_parent()
+            become(command, descriptors)
+            status = 0
+        except SystemExit as stop:
+            status = stop.code if isinstance(stop.code, int) else 70
+        except BaseException:  # noqa: BLE001 - the end of a forked child: nothing may return into the parent's loop
+            traceback.print_exc(file=sys.__stderr__)
+        finally:
+            if sys.__stderr__ is not None:
+                with contextlib.suppress(OSError):
+                    sys.__stderr__.flush()
+            os._exit(status)
+
+    def _leave_parent(self) -> None:
+        die_with_parent()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._control.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    def _become_version(self, command: dict[str, Any], descriptors: list[int]) -> None:
+        from convexpy.protocol import stack_dumps
+        from convexpy.protocol.executor_settings import decode_settings
+        from convexpy.sandbox import analyze, worker
+
+        os.setsid()  # whatever the app starts is ended with it
+        server = ForkServer(socket.socket(fileno=descriptors[0]))
+        stack_dumps.install(descriptors[1])
+        stack_dumps.note_own_end()
+        settings = decode_settings(command["settings"])
+        before = threads()
+        try:
+            app = worker.load_app(settings, on_module=lambda name: server._send({"importing": name}))
+            description = analyze.describe_app(app)
+        except BaseException as error:  # noqa: BLE001 - whatever the app's modules raise is the answer to the push
+            server._send({"failed": describe_failure(error)})
+            os.killpg(0, signal.SIGKILL)
+            return
+        description["threads"] = threads() - before
+        server._state = {"app": app, "settings": settings}
+        gc.freeze()  # without a collection first: it would cost a push more than what it frees
+        server._send({"loaded": description})
+        server.run()
+        os.killpg(0, signal.SIGKILL)
+
+    def _become_executor(self, command: dict[str, Any], descriptors: list[int]) -> None:
+        from convexpy.protocol import stack_dumps
+        from convexpy.protocol.call_marker import CallMarker
+        from convexpy.sandbox import worker
+
+        os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        stream = socket.socket(fileno=descriptors[0])
+        marker = CallMarker(descriptors[1])
+        stack_dumps.install(descriptors[1])
+        worker.run(command["role"], stream, marker, self._state["settings"], self._state["app"])
+
+
+def main() -> None:
+    """Entry point: `python -m convexpy.sandbox.forkserver CONTROL_FD`."""
+    die_with_parent()
+    os.setsid()
+    # What every executor needs, imported once for all of them.
+    importlib.import_module("convexpy.sandbox.worker")
+    importlib.import_module("convexpy.sandbox.analyze")
+    importlib.import_module("convexpy.sandbox.packages")
+    prefer_for_oom()
+    hide_process()  # the variables of one version are no business of another one
+    gc.collect()
+    gc.freeze()
+    ForkServer(socket.socket(fileno=int(sys.argv[1]))).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The processes that read an import and write an export."""

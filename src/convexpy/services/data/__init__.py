@@ -1,0 +1,1 @@
+"""Tables and documents, as the command line and other tools read and change them."""

@@ -1,0 +1,82 @@
+"""The admin API of tables and documents: what `convexpy data` and the prompt of `convexpy shell` ask for."""
+
+from __future__ import annotations
+
+import msgspec
+
+from convexpy.auth import Caller, system_function
+from convexpy.deployment import Deployment
+from convexpy.engine.outcome import Outcome, Presenter
+from convexpy.errors import RequestError
+from convexpy.http.identify import admin_for
+from convexpy.http.messages import JSON_TYPE, HttpRequest, Response, decode_body, encode_json, json_response
+from convexpy.protocol.frames import Kind
+from convexpy.values import decode_wire, encode_clean
+
+DATA_PATH = "/api/convexpy/data/"
+
+
+_open = Presenter(redact=False)
+
+
+class _Body(msgspec.Struct):
+    args: msgspec.Raw
+    decode: bool = False
+    writes: bool = False
+
+
+class DataApi:
+    """The routes under `/api/convexpy/data/`, and the list of tables."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+
+    async def tables(self, request: HttpRequest) -> Response:
+        """GET /api/convexpy/tables: every table with its size and its indexes."""
+        await admin_for(self._deployment.identities, request, "data:view")
+        return json_response({"tables": await self._deployment.tables.described()})
+
+    async def call(self, operation: str, request: HttpRequest) -> Response:
+        """POST /api/convexpy/data/{page, get, insert, patch, delete}: `{args, decode}` → `{value}`.
+
+        A refusal has a code and one sentence: these functions are the engine's own.
+        """
+        path = f"_system/data:{operation}"
+        system = system_function(path)
+        if system is None:
+            raise RequestError(f"there is no data operation {operation!r}", status=404, code="NotFound")
+        writes = system.kind == "mutation"
+        caller = await admin_for(self._deployment.identities, request, system.operation)
+        body: _Body = decode_body(await request.json_body(), _Body)
+        outcome = await self._run(path, body, caller, writes=writes)
+        failure = outcome.failure
+        if failure is not None:
+            text = failure.detail.partition("\n    at ")[0].removeprefix("Uncaught ")
+            for name in (failure.code, "ArgumentError"):
+                text = text.removeprefix(f"{name}: ")
+            raise RequestError(text, code=failure.code)
+        return Response(200, b'{"value":%s}' % _value(outcome, body), [JSON_TYPE])
+
+    async def evaluate(self, request: HttpRequest) -> Response:
+        """POST /api/convexpy/evaluate: Python in one transaction → `{value}` or `{error: {code, message}}`, and `logLines`."""
+        caller = await admin_for(self._deployment.identities, request, "code:run")
+        body: _Body = decode_body(await request.json_body(), _Body)
+        path = f"_system/shell:{'write' if body.writes else 'evaluate'}"
+        outcome = await self._run(path, body, caller, writes=body.writes)
+        logs = _open.log_lines(outcome.logs)
+        failure = outcome.failure
+        if failure is None:
+            return Response(200, b'{"value":%s,"logLines":%s}' % (_value(outcome, body), logs), [JSON_TYPE])
+        text = failure.detail.partition("\n    at ")[0].removeprefix("Uncaught ")
+        error = encode_json({"code": failure.code, "message": text.removeprefix(f"{failure.code}: ")})
+        return Response(200, b'{"error":%s,"logLines":%s}' % (error, logs), [JSON_TYPE])
+
+    async def _run(self, path: str, body: _Body, caller: Caller, *, writes: bool) -> Outcome:
+        kind: Kind = "mutation" if writes else "query"
+        return await self._deployment.functions.run(
+            kind, path, bytes(body.args), Caller(access=caller.access)
+        )
+
+
+def _value(outcome: Outcome, body: _Body) -> bytes:
+    return encode_clean(decode_wire(outcome.value)) if body.decode else outcome.value

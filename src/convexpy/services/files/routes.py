@@ -1,0 +1,261 @@
+"""Uploading and downloading files: streams both ways, ranges, conditional requests."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import logging
+import re
+from collections.abc import AsyncGenerator
+from typing import NamedTuple
+
+import msgspec
+
+from convexpy.deployment import Deployment
+from convexpy.errors import RequestError
+from convexpy.http.identify import admin_for
+from convexpy.http.messages import (
+    Headers,
+    HttpRequest,
+    Receive,
+    Response,
+    Send,
+    decode_body,
+    json_response,
+)
+from convexpy.protocol.upload_tokens import UPLOAD_PATH
+from convexpy.services.files.blobs import BlobMissing, StorageFailed
+from convexpy.services.files.served_types import type_headers
+from convexpy.services.files.service import StoredContent, check_content_type
+
+__all__ = ["FILES_PATH", "FileApi", "FileResponse", "Range", "body_chunks", "parse_range"]
+
+logger = logging.getLogger("convexpy.http")
+FILES_PATH = "/api/storage/"
+CACHE = (b"cache-control", b"private, max-age=2592000")
+VARY = (b"vary", b"origin")
+"""A browser that has a file from `<img>`, without CORS headers, must not use it for `fetch`."""
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_RANGE = re.compile(r"bytes\s*=\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*", re.IGNORECASE)
+
+
+class Range(NamedTuple):
+    """Bytes `start` to `end` (not included)."""
+
+    start: int
+    end: int
+
+
+class FileResponse(Response):
+    """A response whose body comes from the store."""
+
+    __slots__ = ("chunks", "length")
+
+    def __init__(
+        self, status: int, headers: Headers, length: int, chunks: AsyncGenerator[bytes, None] | None
+    ) -> None:
+        super().__init__(status, b"", headers)
+        self.length = length
+        self.chunks = chunks
+
+    async def send(self, receive: Receive, send: Send) -> None:
+        """Send it, as fast as the client takes it; stop when it goes away."""
+        headers = [*self.headers, (b"content-length", b"%d" % self.length)]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        if self.chunks is None:
+            await send({"type": "http.response.body", "body": b""})
+            return
+        gone = asyncio.get_running_loop().create_task(_disconnected(receive))
+        try:
+            async with contextlib.aclosing(self.chunks) as chunks:
+                left = self.length
+                async for chunk in chunks:
+                    if gone.done():
+                        return
+                    left -= len(chunk)
+                    await send({"type": "http.response.body", "body": chunk, "more_body": left > 0})
+        except (StorageFailed, OSError) as error:
+            # The status is out: ending the connection early is all that can be said.
+            logger.error("a download broke off: %s", error)
+        finally:
+            gone.cancel()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class _Delete(msgspec.Struct):
+    ids: list[str]
+
+
+class FileApi:
+    """The routes below `/api/storage/`."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._files = deployment.files
+        self._identities = deployment.identities
+        self._size_max = deployment.settings.knobs.file_bytes
+
+    async def respond(self, request: HttpRequest, path: str) -> Response:
+        """Serve a request to a path below `FILES_PATH`."""
+        if path == UPLOAD_PATH:
+            if request.method != "POST":
+                raise RequestError(
+                    f"{request.method} is not allowed here", status=405, code="MethodNotAllowed"
+                )
+            return await self._upload(request)
+        if request.method not in ("GET", "HEAD"):
+            raise RequestError(f"{request.method} is not allowed here", status=405, code="MethodNotAllowed")
+        return await self._download(request, path.removeprefix(FILES_PATH))
+
+    async def upload_url(self, request: HttpRequest) -> Response:
+        """POST /api/convexpy/storage/upload_url: where the holder of an admin key can upload."""
+        await admin_for(self._identities, request, "data:write")
+        return json_response({"url": self._files.upload_url()})
+
+    async def delete(self, request: HttpRequest) -> Response:
+        """POST /api/convexpy/storage/delete: delete files, all of them or none."""
+        await admin_for(self._identities, request, "data:write")
+        ids = decode_body(await request.json_body(), _Delete).ids
+        await self._files.delete(ids)
+        return json_response({"deleted": ids})
+
+    async def _upload(self, request: HttpRequest) -> Response:
+        self._files.check_token(request.query("token"))
+        content_type = request.header(b"content-type")
+        check_content_type(content_type)
+        expected = expected_sha256(request.header(b"digest"))
+        announced = request.header(b"content-length")
+        if announced is not None and announced.isdecimal() and int(announced) > self._size_max:
+            return _closing(self._size_max)
+        try:
+            async with contextlib.aclosing(body_chunks(request)) as chunks:
+                id = await self._files.store(chunks, content_type, expected)
+        except RequestError as error:
+            if error.status == 413:
+                return _closing(self._size_max)
+            raise
+        return json_response({"storageId": id})
+
+    async def _download(self, request: HttpRequest, name: str) -> Response:
+        if not _UUID.fullmatch(name):
+            raise RequestError(
+                "Invalid storage path: files are downloaded with the URL that `storage.get_url` returns.",
+                code="InvalidStoragePath",
+            )
+        found = await self._files.find(name)
+        if found is None:
+            raise RequestError("File not found", status=404, code="FileNotFound")
+        tag = entity_tag(found)
+        if matches(request.header(b"if-none-match"), tag):
+            return Response(304, b"", [(b"etag", tag.encode()), CACHE, VARY])
+        headers = [*file_headers(found), (b"etag", tag.encode())]
+        asked = request.header(b"range")
+        if asked is not None and found.size and request.header(b"if-range") in (None, tag):
+            try:
+                part = parse_range(asked, found.size)
+            except RequestError as error:
+                return Response(error.status, b"", [(b"content-range", b"bytes */%d" % found.size)])
+            if part is not None:
+                shown = b"bytes %d-%d/%d" % (part.start, part.end - 1, found.size)
+                return await self._body(request, name, 206, [*headers, (b"content-range", shown)], part)
+        digest = (b"digest", f"sha-256={found.sha256}".encode())
+        return await self._body(request, name, 200, [*headers, digest], Range(0, found.size))
+
+    async def _body(
+        self, request: HttpRequest, name: str, status: int, headers: Headers, part: Range
+    ) -> Response:
+        chunks = None
+        if request.method != "HEAD" and part.end > part.start:
+            try:
+                chunks = await self._files.read(name, part.start, part.end)
+            except BlobMissing:
+                logger.error("the bytes of the file %s are missing", name)
+                raise RequestError("File not found", status=404, code="FileNotFound") from None
+        return FileResponse(status, headers, part.end - part.start, chunks)
+
+
+async def body_chunks(request: HttpRequest) -> AsyncGenerator[bytes, None]:
+    """Yield the body as it comes; reading it lets the client send more.
+
+    Raises:
+        RequestError: the client went away, or sent nothing for so long that it counts as gone (408).
+    """
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise RequestError("the client went away", status=408, code="ClientDisconnected")
+        more = bool(message.get("more_body"))
+        if body := message.get("body"):
+            yield body
+
+
+def _closing(size_max: int) -> Response:
+    """Return the refusal of a file that is too large: the rest of it is not waited for."""
+    text = f"the file is larger than the limit file_bytes: {size_max}"
+    response = json_response({"code": "FileTooLarge", "message": text}, 413)
+    response.headers = [*response.headers, (b"connection", b"close")]
+    return response
+
+
+def expected_sha256(header: str | None) -> bytes | None:
+    """Return the digest that a `Digest` header announces, None without a header.
+
+    Raises:
+        RequestError: it has no sha-256, or a malformed one.
+    """
+    if header is None:
+        return None
+    for part in header.split(","):
+        algorithm, _, text = part.strip().partition("=")
+        if algorithm.lower() == "sha-256":
+            with contextlib.suppress(binascii.Error, ValueError):
+                digest = base64.b64decode(text, validate=True)
+                if len(digest) == 32:
+                    return digest
+            break
+    raise RequestError("the header Digest must be `sha-256=` and 32 bytes in base64", code="BadHeader")
+
+
+def entity_tag(found: StoredContent) -> str:
+    """Return the strong tag of a file: its content never changes."""
+    return f'"{found.sha256}"'
+
+
+def matches(header: str | None, tag: str) -> bool:
+    """Say whether an `If-None-Match` names the tag; a weak one counts."""
+    if header is None:
+        return False
+    return any(part.strip().removeprefix("W/") in (tag, "*") for part in header.split(","))
+
+
+def parse_range(header: str, size: int) -> Range | None:
+    """Return the one range that is asked for; None when the header makes no sense and is to be ignored.
+
+    Raises:
+        RequestError: several ranges, or one beyond the end (416).
+    """
+    if "," in header:
+        raise RequestError("only one range is served", status=416, code="RangeNotSatisfiable")
+    found = _RANGE.fullmatch(header.strip())
+    if found is None or not (found[1] or found[2]):
+        return None
+    if not found[1]:
+        start, end = max(0, size - int(found[2])), size
+    else:
+        start, end = int(found[1]), size if not found[2] else int(found[2]) + 1
+        if found[2] and end <= start:
+            return None
+    if start >= size:
+        raise RequestError("the range is beyond the end", status=416, code="RangeNotSatisfiable")
+    return Range(start, min(end, size))
+
+
+def file_headers(found: StoredContent) -> Headers:
+    """Return what is said of a file whatever part of it is sent."""
+    return [(b"accept-ranges", b"bytes"), CACHE, VARY, *type_headers(found.content_type)]

@@ -1,0 +1,321 @@
+"""Files of a deployment: bytes in a blob store, documents in the database, and the order between the two.
+
+Stored: first the bytes are durable, then the documents are committed. Deleted: first the documents are gone for good, an
+hour later the bytes. What a crash leaves in between are bytes that no document names; they are swept after a day.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import hashlib
+import logging
+import re
+import time
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from convexpy.auth import SERVER_ACCESS, Caller
+from convexpy.engine.outcome import Outcome
+from convexpy.errors import ArgumentError, Error, LimitExceeded, RequestError
+from convexpy.limits import STORAGE_ORPHAN_S, STORAGE_SWEEP_EVERY_S, STORAGE_UNLINK_AFTER_S
+from convexpy.protocol.derived_keys import upload_key
+from convexpy.protocol.frames import Call, CallFailure
+from convexpy.protocol.upload_tokens import check_upload_token, upload_url
+from convexpy.runtime import pauses
+from convexpy.services.files.blobs import BlobStore, Content, batched, sha256_base64
+from convexpy.values import decode_wire, encode_wire
+
+if TYPE_CHECKING:
+    from convexpy.deployment.deployment import Deployment
+
+logger = logging.getLogger("convexpy.services.files.blobs")
+CONTENT_TYPE_LENGTH_MAX = 1024
+HASH_BYTES = 1024 * 1024
+NAMES_AT_ONCE = 500
+_CONTENT_TYPE = re.compile(r"[\x20-\x7e\xa0-\xff]*")
+_SPOOLED = re.compile(r"store-[0-9a-f-]{36}")
+_SYSTEM = Caller(b"", SERVER_ACCESS)
+
+
+class StoredContent(msgspec.Struct, rename="camel"):
+    """What the documents say of a file; `sha256` is base64."""
+
+    storage_id: str
+    sha256: str
+    size: int
+    content_type: str | None = None
+    uuid: str = ""
+
+
+class FileService:
+    """Stores, finds and removes files."""
+
+    def __init__(self, deployment: Deployment, blobs: BlobStore) -> None:
+        self._deployment = deployment
+        self.blobs = blobs
+        self._sweeping = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Make the store ready, and sweep it from now on."""
+        await self.blobs.start()
+        self._deployment.in_background(self._sweep_regularly())
+
+    async def close(self) -> None:
+        """Release the store."""
+        await self.blobs.close()
+
+    def now_ms(self) -> int:
+        """Return the clock."""
+        return self._deployment.clock.now_ns() // 1_000_000
+
+    # Uploads
+
+    def upload_url(self) -> str:
+        """Return an address that takes uploads for an hour."""
+        settings = self._deployment.settings
+        key = upload_key(settings.instance_secret)
+        return upload_url(settings.cloud_url, key, settings.name, self.now_ms())
+
+    def check_token(self, token: str | None) -> None:
+        """Refuse a token that opens no uploads (RequestError, 401)."""
+        settings = self._deployment.settings
+        check_upload_token(token, upload_key(settings.instance_secret), settings.name, self.now_ms())
+
+    async def store(
+        self, chunks: AsyncIterator[bytes], content_type: str | None, expected_sha256: bytes | None
+    ) -> str:
+        """Store a file as it comes; return its id. Whatever goes wrong, there is no file.
+
+        Raises:
+            RequestError: too large, of another digest, or of a content type that can't be sent back.
+            StorageFailed: the store refused.
+        """
+        check_content_type(content_type)
+        name = str(uuid.uuid4())
+        content = Content(
+            batched(chunks), None, expected=expected_sha256,
+            size_max=self._deployment.settings.knobs.file_bytes,
+        )  # fmt: skip
+        async with contextlib.aclosing(content.stream()) as stream:
+            await self.blobs.put(name, stream)
+        return await self._add(name, content.sha256, content.size, content_type)
+
+    async def _adopt(self, path: Path, content_type: str | None, expected_sha256: bytes | None) -> str:
+        """Store a file that an action has put into the spool."""
+        check_content_type(content_type)
+        size_max = self._deployment.settings.knobs.file_bytes
+        if path.stat().st_size > size_max:
+            raise LimitExceeded(
+                f"the file is larger than the limit file_bytes: {size_max}", limit="file_bytes"
+            )
+        digest, size = await asyncio.to_thread(_measure, path)
+        if expected_sha256 is not None and digest != expected_sha256:
+            found, wanted = sha256_base64(digest), sha256_base64(expected_sha256)
+            raise ArgumentError(
+                f"Sha256Mismatch: the content has sha256 {found}, not {wanted}", code="Sha256Mismatch"
+            )
+        name = str(uuid.uuid4())
+        await self.blobs.adopt(name, path)
+        return await self._add(name, digest, size, content_type)
+
+    async def _add(self, name: str, digest: bytes, size: int, content_type: str | None) -> str:
+        pauses.reach("files.before_document")
+        args = {"uuid": name, "sha256": sha256_base64(digest), "size": size, "contentType": content_type}
+        try:
+            outcome = await self._deployment.system.run("_system/storage:add", encode_wire(args))
+        except Error:
+            # Refused for certain. (After an unknown outcome or a crash the sweep decides.)
+            await self.blobs.delete(name)
+            raise
+        pauses.reach("files.after_document")
+        return str(decode_wire(outcome.value))
+
+    # Downloads
+
+    async def find(self, name: str) -> StoredContent | None:
+        """Return what a URL stands for, as of now; None if there is nothing, or no longer."""
+        outcome = await self._ask("byUuid", uuid=name)
+        if outcome.failure is not None:
+            raise Error(outcome.failure.detail, code=outcome.failure.code)
+        return msgspec.json.decode(outcome.value, type=StoredContent | None)
+
+    async def read(self, name: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        """Return bytes `start` to `end` of a file in chunks; to be closed."""
+        return await self.blobs.read(name, start, end)
+
+    async def delete(self, ids: list[str]) -> None:
+        """Delete files in one transaction.
+
+        Raises:
+            RequestError: one of them is no file; then none is deleted.
+        """
+        args = encode_wire({"ids": ids})
+        outcome = await self._deployment.functions.run("mutation", "_system/storage:delete", args, _SYSTEM)
+        if outcome.failure is not None:
+            missing = outcome.failure.code in ("StorageIdNotFound", "InvalidId")
+            text = outcome.failure.detail.removeprefix("Uncaught ").partition(": ")[2]
+            raise RequestError(text, code=outcome.failure.code, status=404 if missing else 503)
+
+    async def _ask(self, function: str, **args: Any) -> Outcome:
+        path = f"_system/storage:{function}"
+        return await self._deployment.functions.run("query", path, encode_wire(args), _SYSTEM)
+
+    # Actions
+
+    async def serve(
+        self, call: Call, operation: str, payload: dict[str, Any]
+    ) -> tuple[bytes, CallFailure | None]:
+        """Answer what an action asks of `ctx.storage`."""
+        try:
+            match operation:
+                case "storage_upload_url":
+                    return encode_wire(self.upload_url()), None
+                case "storage_url" | "storage_metadata":
+                    outcome = await self._ask(operation.removeprefix("storage_"), id=payload["id"])
+                    return outcome.value, outcome.failure
+                case "storage_delete":
+                    args = encode_wire({"ids": [payload["id"]]})
+                    outcome = await self._deployment.functions.run(
+                        "mutation", "_system/storage:delete", args, _SYSTEM
+                    )
+                    return outcome.value, outcome.failure
+                case "storage_get":
+                    return await self._get(payload["id"])
+                case _:
+                    return encode_wire(await self._store_spooled(payload)), None
+        except RequestError as error:
+            return b"null", CallFailure(
+                ArgumentError.default_code, f"{error.code}: {error.message}", function=call.path
+            )
+        except LimitExceeded as error:
+            return b"null", CallFailure(error.code, error.message, limit=error.limit, function=call.path)
+        except Error as error:
+            detail = f"{type(error).__name__}: {error.message}"
+            return b"null", CallFailure(error.code, detail, function=call.path)
+
+    async def _get(self, id: str) -> tuple[bytes, CallFailure | None]:
+        outcome = await self._ask("byId", id=id)
+        if outcome.failure is not None:
+            return outcome.value, outcome.failure
+        found = msgspec.json.decode(outcome.value, type=StoredContent | None)
+        if found is None:
+            return b"null", None
+        local = await self.blobs.local(found.uuid)
+        described = {
+            "path": str(local.path),
+            "temporary": local.temporary,
+            "size": found.size,
+            "sha256": base64.b64decode(found.sha256).hex(),
+            "contentType": found.content_type,
+        }
+        return encode_wire(described), None
+
+    async def _store_spooled(self, payload: dict[str, Any]) -> str:
+        spooled = str(payload["spooled"])
+        if not _SPOOLED.fullmatch(spooled):
+            raise ArgumentError(f"{spooled!r} is no file in the spool")
+        expected = payload.get("sha256")
+        digest = None if expected is None else parse_sha256(str(expected))
+        return await self._adopt(self.blobs.spool / spooled, payload.get("contentType"), digest)
+
+    # Sweeping
+
+    async def _sweep_regularly(self) -> None:
+        while True:
+            try:
+                await self.sweep()
+            except Error as error:
+                logger.warning("files could not be swept: %s", error)
+            await asyncio.sleep(STORAGE_SWEEP_EVERY_S)
+
+    @contextlib.asynccontextmanager
+    async def keeping(self) -> AsyncGenerator[None]:
+        """Remove no bytes inside of the block: a reader of an older moment may still want them."""
+        async with self._sweeping:
+            yield
+
+    async def sweep(self) -> None:
+        """Remove the bytes of files that were deleted long enough ago, and bytes that never became a file."""
+        async with self._sweeping:
+            await self._unlink_deleted()
+            await self._remove_orphans()
+            await asyncio.to_thread(_tidy, self.blobs.spool)
+
+    async def _unlink_deleted(self) -> None:
+        before = self.now_ms() - STORAGE_UNLINK_AFTER_S * 1000
+        while True:
+            outcome = await self._ask("unlinkable", before=before)
+            found: list[dict[str, str]] = [] if outcome.failure else decode_wire(outcome.value)
+            if not found:
+                return
+            for blob in found:
+                await self.blobs.delete(blob["uuid"])
+            ids = [blob["id"] for blob in found]
+            await self._deployment.system.run("_system/storage:forget", encode_wire({"ids": ids}))
+
+    async def _remove_orphans(self) -> None:
+        before = self.now_ms() - STORAGE_ORPHAN_S * 1000
+        old: list[str] = []
+        async for blob in self.blobs.list():
+            if blob.modified_ms < before:
+                old.append(blob.name)
+            if len(old) == NAMES_AT_ONCE:
+                await self._remove_unknown(old)
+                old = []
+        if old:
+            await self._remove_unknown(old)
+
+    async def _remove_unknown(self, names: list[str]) -> None:
+        outcome = await self._ask("unknown", uuids=names)
+        if outcome.failure is not None:
+            return
+        for name in decode_wire(outcome.value):
+            logger.info("removing the blob %s: no file has it", name)
+            await self.blobs.delete(name)
+
+
+def check_content_type(content_type: str | None) -> None:
+    """Refuse what can't be sent back as a header (RequestError `BadHeader`)."""
+    if content_type is None:
+        return
+    if len(content_type) > CONTENT_TYPE_LENGTH_MAX or not _CONTENT_TYPE.fullmatch(content_type):
+        raise RequestError("the content type is no value of a header", code="BadHeader")
+
+
+def parse_sha256(text: str) -> bytes:
+    """Return a digest given in base64 or in hex.
+
+    Raises:
+        ArgumentError: it is neither.
+    """
+    with contextlib.suppress(ValueError, binascii.Error):
+        digest = bytes.fromhex(text) if len(text) == 64 else base64.b64decode(text, validate=True)
+        if len(digest) == 32:
+            return digest
+    raise ArgumentError(f"{text!r} is no sha256: 32 bytes in base64 or hex")
+
+
+def _tidy(spool: Path) -> None:
+    """Remove what actions have left that were killed; nobody writes to a file of yesterday."""
+    before = time.time() - STORAGE_ORPHAN_S
+    for path in spool.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if path.is_file() and path.stat().st_mtime < before:
+                path.unlink()
+
+
+def _measure(path: Path) -> tuple[bytes, int]:
+    """Return digest and size of a file."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb", buffering=0) as file:
+        while chunk := file.read(HASH_BYTES):
+            digest.update(chunk)
+            size += len(chunk)
+    return digest.digest(), size

@@ -1,0 +1,1 @@
+"""Admin keys: created, listed, rotated and revoked."""

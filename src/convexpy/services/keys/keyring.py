@@ -1,0 +1,209 @@
+"""The admin keys of a deployment: made, listed, rotated, revoked, and how lately each was used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from convexpy.auth import (
+    FULL_ACCESS,
+    AdminKeys,
+    KeyKind,
+    KeyRecord,
+    ParsedKey,
+    create_hashed_key,
+    shown_prefix,
+)
+from convexpy.errors import Error, RequestError
+from convexpy.services.keys.new_keys import NewKeys
+from convexpy.values import encode_wire
+
+if TYPE_CHECKING:
+    from convexpy.deployment.deployment import Deployment
+
+USE_NOTED_EVERY_MS = 600_000
+NAME_LENGTH_MAX = 64
+
+
+class Keyring:
+    """Keys with their records, kept in the data of the deployment."""
+
+    def __init__(self, deployment: Deployment, keys: AdminKeys, records: list[KeyRecord]) -> None:
+        self._deployment = deployment
+        self._keys = keys
+        self._new = NewKeys(deployment.storage.folder, deployment.settings.instance_secret)
+        keys.records = {record.key_id: record for record in records}
+        keys.find_unknown = self._new.find
+
+    def verify(self, key: str) -> ParsedKey:
+        """Return what a key says, or raise InvalidKey; the use is noted."""
+        now_ms = self._deployment.clock.now_ns() / 1e6
+        parsed = self._keys.verify(key, now_ms)
+        record = parsed.record
+        if record is not None and self._new.is_new(record.key_id):
+            self._deployment.in_background(self._keep(record))
+        elif record is not None and now_ms - (record.last_used_at or 0.0) >= USE_NOTED_EVERY_MS:
+            self._keys.records[record.key_id] = msgspec.structs.replace(record, last_used_at=now_ms)
+            used = {"keyId": record.key_id, "at": now_ms}
+            self._deployment.in_background(
+                self._deployment.system.run("_system/keys:used", encode_wire(used))
+            )
+        return parsed
+
+    async def take_new(self) -> None:
+        """Take the keys that were made beside the server, with access to its data folder only."""
+        for record in self._new.all():
+            if record.key_id in self._keys.records:
+                self._new.remove(record.key_id)  # the server ended between keeping and removing it
+                continue
+            self._keys.records[record.key_id] = record
+            await self._keep(record)
+
+    async def _keep(self, record: KeyRecord) -> None:
+        """Move the record of such a key into the data; a name that is taken gets the beginning of its id."""
+        self._new.seen(record.key_id)
+        try:
+            await self._store(record)
+        except Error as error:
+            if error.code != "KeyNameTaken":
+                raise
+            record = msgspec.structs.replace(record, name=f"{record.name}-{record.key_id[:6]}")
+            self._keys.records[record.key_id] = record
+            await self._store(record)
+        self._new.remove(record.key_id)
+
+    async def _store(self, record: KeyRecord) -> None:
+        await self._deployment.system.run("_system/keys:create", encode_wire(_document(record)))
+
+    async def create(
+        self, name: str, kind: KeyKind, functions: tuple[str, ...] = (), expires_at: float | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        """Return a new key, which is nowhere else from now on, and its line of the list.
+
+        Raises:
+            RequestError: the name is taken, or something is not what it should be.
+        """
+        now_ms = self._deployment.clock.now_ns() / 1e6
+        if not name or len(name) > NAME_LENGTH_MAX or not name.isprintable():
+            raise RequestError(f"the name of a key has 1 to {NAME_LENGTH_MAX} characters", code="BadKeyName")
+        if (kind == "run") != bool(functions):
+            raise RequestError(
+                "a key of the kind `run`, and no other, names the functions that it may run",
+                code="BadKeyFunctions",
+            )
+        if expires_at is not None and expires_at <= now_ms:
+            raise RequestError("the key would have expired already", code="BadKeyExpiry")
+        key, key_id, digest = create_hashed_key(self._keys.name)
+        record = KeyRecord(
+            key_id=key_id,
+            digest=digest,
+            name=name,
+            kind=kind,
+            functions=functions,
+            created_at=now_ms,
+            expires_at=expires_at,
+        )
+        await self._store(record)
+        self._keys.records[key_id] = record
+        return key, self._described(record)
+
+    async def revoke(self, which: str) -> dict[str, Any]:
+        """Make a key worthless, by its name or the prefix that lists show; return its line of the list.
+
+        Raises:
+            RequestError: there is no such key, several begin like this, or it is the first key.
+        """
+        record = self._named(which)
+        await self._deployment.system.run("_system/keys:revoke", encode_wire({"keyId": record.key_id}))
+        self._keys.records.pop(record.key_id, None)
+        self._deployment.on_key_revoked(record.key_id)
+        return self._described(record)
+
+    async def rotate(self, which: str, grace_ms: float) -> tuple[str, dict[str, Any], dict[str, Any]]:
+        """Return a new key in place of one, its line of the list, and that of the old one.
+
+        The new key has the name and the rights of the old one and lasts as long as that was made for. The old one goes on
+        under another name for `grace_ms`, unless it would have expired before.
+
+        Raises:
+            RequestError: there is no such key, several begin like this, it is the first key, or it has expired.
+        """
+        now_ms = self._deployment.clock.now_ns() / 1e6
+        old = self._named(which)
+        if old.expires_at is not None and old.expires_at <= now_ms:
+            raise RequestError(
+                f"the key {old.name!r} has expired", code="BadKeyExpiry", hint="convexpy keys create"
+            )
+        key, key_id, digest = create_hashed_key(self._keys.name)
+        lasts_ms = None if old.expires_at is None else old.expires_at - old.created_at
+        record = msgspec.structs.replace(
+            old,
+            key_id=key_id,
+            digest=digest,
+            created_at=now_ms,
+            expires_at=None if lasts_ms is None else now_ms + lasts_ms,
+            last_used_at=None,
+        )
+        ending = msgspec.structs.replace(
+            old,
+            name=f"{old.name[: NAME_LENGTH_MAX - 11]}-old-{old.key_id[:6]}",
+            expires_at=min(now_ms + grace_ms, old.expires_at or now_ms + grace_ms),
+        )
+        kept = {"keyId": old.key_id, "name": ending.name, "expiresAt": ending.expires_at}
+        arguments = {"old": kept, "new": _document(record)}
+        await self._deployment.system.run("_system/keys:rotate", encode_wire(arguments))
+        self._keys.records[key_id] = record
+        self._keys.records[old.key_id] = ending
+        # What the old key has opened is opened again with it, and then ends with it.
+        self._deployment.on_key_revoked(old.key_id)
+        return key, self._described(record), self._described(ending)
+
+    def _named(self, which: str) -> KeyRecord:
+        matching = [
+            record
+            for record in self._keys.records.values()
+            if which in (record.name, record.key_id) or which == self._prefix(record)
+        ]
+        if which and which == shown_prefix(self._keys.name, self._keys.first_id):
+            raise RequestError(
+                "the first key of a deployment lasts as long as its data folder", code="FirstKey", status=409
+            )
+        if len(matching) != 1:
+            what = "no key" if not matching else "more than one key"
+            raise RequestError(f"{what} is named {which!r}", code="KeyNotFound", status=404)
+        return matching[0]
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Return what is known of every key, the oldest first."""
+        first: list[dict[str, Any]] = []
+        if self._keys.first_id:
+            first.append(
+                {
+                    "name": "first", "kind": FULL_ACCESS.kind, "functions": [],
+                    "prefix": shown_prefix(self._keys.name, self._keys.first_id),
+                    "createdAt": None, "lastUsedAt": None, "expiresAt": None,
+                }
+            )  # fmt: skip
+        records = sorted(self._keys.records.values(), key=lambda record: record.created_at)
+        return first + [self._described(record) for record in records]
+
+    def _described(self, record: KeyRecord) -> dict[str, Any]:
+        return {
+            "name": record.name,
+            "kind": record.kind,
+            "functions": list(record.functions),
+            "prefix": self._prefix(record),
+            "createdAt": record.created_at,
+            "lastUsedAt": record.last_used_at,
+            "expiresAt": record.expires_at,
+        }
+
+    def _prefix(self, record: KeyRecord) -> str:
+        return shown_prefix(self._keys.name, record.key_id, hashed=bool(record.digest))
+
+
+def _document(record: KeyRecord) -> dict[str, Any]:
+    """Return the record as it is stored."""
+    fields: dict[str, Any] = msgspec.to_builtins(record)
+    return {field: value for field, value in fields.items() if value not in (None, "")}

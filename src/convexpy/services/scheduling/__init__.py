@@ -1,0 +1,1 @@
+"""Scheduled jobs and cron jobs: run when they are due."""

@@ -1,0 +1,1 @@
+"""Imports, exports and backups of a whole deployment."""

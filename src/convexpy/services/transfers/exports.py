@@ -1,0 +1,271 @@
+"""Exports: all tables at one moment as a zip, while writes go on.
+
+Steps:
+1. The state document says `requested`, durably, before anybody is answered.
+2. A full checkpoint; then a process opens one read transaction on it and writes the zip. Commits do not notice.
+3. Bytes of stored files are appended by the server, which has the store. Nothing is unlinked meanwhile.
+4. The zip gets its name, then the state says `completed`. It is kept until it expires.
+A crash leaves a state that the next start turns into `failed`, and files that it removes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from convexpy.auth import SERVER_ACCESS, Caller
+from convexpy.errors import Error, RequestError
+from convexpy.executors.transfer_process import TransferWorker
+from convexpy.limits import EXPORT_KEPT_S
+from convexpy.runtime import pauses
+from convexpy.snapshots import SnapshotWriter
+from convexpy.values import decode_wire, encode_wire
+
+if TYPE_CHECKING:
+    from convexpy.deployment.deployment import Deployment
+
+logger = logging.getLogger("convexpy.exports")
+SWEEP_EVERY_S = 600.0
+PIECE_BYTES = 256 * 1024
+_SYSTEM = Caller(b"", SERVER_ACCESS)
+
+
+class Exports:
+    """Makes exports, one at a time, and keeps them for a while."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self.folder = deployment.storage.folder / "transfers" / "exports"
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    async def start(self) -> None:
+        """Fail what a crash has interrupted, remove what it left behind, and look for expired exports from now on."""
+        known = await self._write("interrupted")
+        await self.sweep()
+        await asyncio.to_thread(self._tidy, {_file_name(found) for found in known})
+        self._deployment.in_background(self._sweep_regularly())
+
+    def _tidy(self, known: set[str]) -> None:
+        if self.folder.is_dir():
+            for path in self.folder.iterdir():
+                if path.name not in known:
+                    path.unlink()
+
+    async def close(self) -> None:
+        """End the exports under way; the next start finds their states."""
+        await _cancelled(list(self._running.values()))
+
+    async def _write(self, function: str, **args: Any) -> Any:
+        outcome = await self._deployment.system.run(f"_system/exports:{function}", encode_wire(args))
+        return decode_wire(outcome.value)
+
+    async def _update(
+        self, id: str, of: list[str], moments: dict[str, int] | None = None, **fields: Any
+    ) -> bool:
+        decimal = {name: str(moment) for name, moment in (moments or {}).items()}
+        return bool(await self._write("update", id=id, of=of, fields=fields, moments=decimal))
+
+    # Requests
+
+    async def request(
+        self, *, include_storage: bool, tables: list[str] | None = None, backup: bool = False
+    ) -> str:
+        """Ask for an export; return its id. Its state is durable by then.
+
+        Raises:
+            RequestError: one is under way (`ExportInProgress`), or a table does not exist.
+        """
+        if not (self._deployment.storage.folder / "data.db").exists():
+            raise RequestError("a deployment in memory can't be exported", code="NotAvailable")
+        requestor = "backup" if backup else "snapshotExport"
+        try:
+            id = str(await self._write("create", includeStorage=include_storage, requestor=requestor))
+        except Error as error:
+            text = error.message.removeprefix("Error: ").split("\n")[0]
+            raise RequestError(text, code=error.code) from error
+        pauses.reach("exports.requested")
+        task = asyncio.get_running_loop().create_task(self._run(id, include_storage, tables, backup))
+        self._running[id] = task
+        task.add_done_callback(lambda _: self._running.pop(id, None))
+        return id
+
+    async def find(self, which: str) -> tuple[dict[str, Any], Path]:
+        """Return a completed export, by id or `start_ts`, and its file.
+
+        Raises:
+            RequestError: there is none (404).
+        """
+        found = await self._query("find", which=which)
+        if found is not None and found["state"] == "completed":
+            path = self.folder / _file_name(found)
+            if path.exists():
+                return found, path
+        raise RequestError("there is no such export, or it has expired", status=404, code="ExportNotFound")
+
+    async def _query(self, function: str, **args: Any) -> Any:
+        outcome = await self._deployment.functions.run(
+            "query", f"_system/exports:{function}", encode_wire(args), _SYSTEM
+        )
+        if outcome.failure is not None:
+            raise Error(outcome.failure.detail, code=outcome.failure.code)
+        return decode_wire(outcome.value)
+
+    async def cancel(self, id: str) -> None:
+        """Cancel an export; one that has ended is left alone."""
+        if await self._update(id, ["requested", "in_progress"], state="canceled"):
+            await _cancelled([task for key, task in self._running.items() if key == id])
+
+    async def set_expiration(self, id: str, expiration_ns: int) -> None:
+        """Keep a completed export until then."""
+        if not await self._update(id, ["completed"], {"expiration_ts": expiration_ns}):
+            raise RequestError("there is no such export", status=404, code="ExportNotFound")
+
+    async def delete(self, which: str) -> None:
+        """Remove a completed export."""
+        found, path = await self.find(which)
+        await asyncio.to_thread(path.unlink, missing_ok=True)
+        await self._write("remove", ids=[found["_id"]])
+
+    # The work
+
+    async def _run(self, id: str, include_storage: bool, tables: list[str] | None, backup: bool) -> None:
+        started = self._deployment.clock.now_ns()
+        part = self.folder / f"{started}.part"
+        try:
+            await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
+            if not await self._update(id, ["requested"], {"start_ts": started}, state="in_progress"):
+                return
+            counts = await self._produce(id, part, include_storage, tables, backup)
+            size = part.stat().st_size
+            pauses.reach("exports.before_rename")
+            part.rename(self.folder / f"{started}.zip")
+            now = self._deployment.clock.now_ns()
+            moments = {"complete_ts": now, "expiration_ts": now + int(EXPORT_KEPT_S * 1e9)}
+            key = f"{started}.zip"
+            fields = {
+                "zip_object_key": key,
+                "size": size,
+                "tables": counts["tables"],
+                "files": counts["files"],
+            }
+            if not await self._update(id, ["in_progress"], moments, state="completed", **fields):
+                (self.folder / key).unlink(missing_ok=True)
+        except (Error, OSError) as error:
+            logger.error("the export %s failed: %s", id, error)
+            await self._update(id, ["requested", "in_progress"], state="failed", error=str(error))
+        finally:
+            for path in (part, part.with_name(part.name + ".files")):
+                path.unlink(missing_ok=True)
+
+    async def _produce(
+        self, id: str, part: Path, include_storage: bool, tables: list[str] | None, backup: bool
+    ) -> dict[str, Any]:
+        """Write the zip; return the counts of documents and files."""
+        deployment = self._deployment
+        job = {
+            "folder": str(deployment.storage.folder),
+            "target": str(part),
+            "tables": tables,
+            "files": include_storage,
+            "manifest": self._manifest() if backup else None,
+        }
+        async with contextlib.AsyncExitStack() as stack:
+            if include_storage:
+                await stack.enter_async_context(deployment.files.keeping())
+            await deployment.checkpoints.reach(deployment.timeline.row)
+            worker = await TransferWorker.start("convexpy.sandbox.transfers.export_worker", job)
+            stack.push_async_callback(worker.end)
+            counts: dict[str, Any] = {}
+            async for message in worker.messages():
+                if "progress" in message:
+                    await self._update(id, ["in_progress"], progress=message["progress"])
+                elif "begun" in message:
+                    pauses.reach("exports.begun")
+                elif "done" in message:
+                    counts = message["done"]
+            if include_storage:
+                await self._append_files(part)
+            return counts
+
+    def _manifest(self) -> dict[str, Any]:
+        """Return what a backup has beside the data: never the value of a variable."""
+        from convexpy._version import __version__
+
+        deployment = self._deployment
+        return {
+            "convexpy": __version__,
+            "deployment": deployment.settings.name,
+            "codeVersion": deployment.active.version,
+            "modules": deployment.active.modules,
+            "schema": deployment.live.registry.description["schema"],
+            "environmentVariables": sorted(deployment.variables.values),
+        }
+
+    async def _append_files(self, part: Path) -> None:
+        """Append the bytes of stored files, each read from the store in pieces."""
+        loop = asyncio.get_running_loop()
+        blobs = self._deployment.files.blobs
+
+        def pieces(uuid: str, size: int) -> Iterator[bytes]:
+            stream = asyncio.run_coroutine_threadsafe(blobs.read(uuid, 0, size), loop).result()
+            try:
+                while piece := asyncio.run_coroutine_threadsafe(_next(stream), loop).result():
+                    yield piece
+            finally:
+                asyncio.run_coroutine_threadsafe(stream.aclose(), loop).result()
+
+        def append() -> None:
+            writer = SnapshotWriter.reopen(part)
+            try:
+                with part.with_name(part.name + ".files").open("rb") as wanted:
+                    for line in wanted:
+                        file = msgspec.json.decode(line)
+                        size = int(file["size"])
+                        writer.blob(file["path"], pieces(file["uuid"], size) if size else ())
+            finally:
+                writer.close()
+
+        await asyncio.to_thread(append)
+
+    # Expiry
+
+    async def _sweep_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_EVERY_S)
+            try:
+                await self.sweep()
+            except Error as error:
+                logger.warning("exports could not be swept: %s", error)
+
+    async def sweep(self) -> None:
+        """Remove exports that have expired."""
+        now = self._deployment.clock.now_ns()
+        known = await self._query("list")
+        expired = [
+            found for found in known
+            if found["state"] == "completed" and int(found["expiration_ts"]) <= now
+        ]  # fmt: skip
+        for found in expired:
+            await asyncio.to_thread((self.folder / _file_name(found)).unlink, missing_ok=True)
+        if expired:
+            await self._write("remove", ids=[found["_id"] for found in expired])
+
+
+def _file_name(found: dict[str, Any]) -> str:
+    return str(found.get("zip_object_key", "")) if found["state"] == "completed" else ""
+
+
+async def _next(stream: AsyncGenerator[bytes, None]) -> bytes:
+    return await anext(stream, b"")
+
+
+async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,80 @@
+"""Writing the checked documents of an import: batch by batch, a few under way, no faster than the checkpoint keeps up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convexpy.runtime import pauses
+from convexpy.services.transfers.import_plan import ImportPlan, PlannedTable
+
+if TYPE_CHECKING:
+    from convexpy.deployment.deployment import Deployment
+
+BATCHES_AT_ONCE = 3
+PROGRESS_EVERY_S = 0.5
+DOCUMENTS_IN_BATCH = 1000
+Told = Callable[[str, list[str], int], Awaitable[None]]
+
+
+class BatchFill:
+    """Fills hidden tablets, or appends; `write` runs a system function of imports."""
+
+    def __init__(self, deployment: Deployment, folder: Path, write: Callable[..., Awaitable[Any]]) -> None:
+        self._deployment = deployment
+        self._folder = folder
+        self._write = write
+
+    async def run(self, plan: ImportPlan, told: Told) -> None:
+        """Write every table; `told` hears now and then what is done: a text, finished tables, documents so far."""
+        written, total = 0, plan.documents
+        loop = asyncio.get_running_loop()
+        said = loop.time()
+        finished: list[str] = []
+        for table in plan.tables:
+            under_way: deque[asyncio.Task[Any]] = deque()
+            try:
+                for offset, length in _batches(self._folder / table.file):
+                    await self._room_in_tail()
+                    under_way.append(loop.create_task(self._write_batch(table, offset, length)))
+                    if len(under_way) >= BATCHES_AT_ONCE:
+                        await under_way.popleft()
+                    written = min(written + DOCUMENTS_IN_BATCH, total)
+                    if loop.time() - said > PROGRESS_EVERY_S:
+                        said = loop.time()
+                        await told(f"{table.name}: {written:,} of {total:,} documents", finished, written)
+                    pauses.reach("imports.filling")
+                while under_way:
+                    await under_way.popleft()
+            finally:
+                for task in under_way:
+                    task.cancel()
+                await asyncio.gather(*under_way, return_exceptions=True)
+            finished.append(f"{table.name}: {table.documents:,} documents written")
+
+    async def _write_batch(self, table: PlannedTable, offset: int, length: int) -> None:
+        place: dict[str, Any] = {"file": table.file, "offset": offset, "length": length}
+        if table.insert:
+            await self._write("insert", table=table.name, **place)
+        else:
+            await self._write("fill", tablet=table.tablet, **place)
+
+    async def _room_in_tail(self) -> None:
+        """Let the checkpoint keep up: what it has not covered is in the memory of every executor."""
+        deployment = self._deployment
+        if deployment.timeline.tail_bytes > deployment.settings.knobs.tail_checkpoint_bytes:
+            await deployment.checkpoints.reach(deployment.timeline.row)
+
+
+def _batches(path: Path) -> Iterator[tuple[int, int]]:
+    """Yield offset and length of each batch of a prepared file."""
+    with path.open("rb") as file:
+        offset = 0
+        while header := file.read(4):
+            length = int.from_bytes(header, "little")
+            yield offset + 4, length
+            offset += 4 + length
+            file.seek(offset)

@@ -1,0 +1,113 @@
+"""Stored files of an import: their bytes go into the store before the transaction that makes their documents."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import re
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from convexpy.auth import SERVER_ACCESS, Caller
+from convexpy.errors import Error
+from convexpy.services.files.blobs import Content, batched, sha256_base64
+from convexpy.services.files.service import check_content_type
+from convexpy.snapshots import Archive, SnapshotError
+from convexpy.values import decode_wire, encode_wire
+
+if TYPE_CHECKING:
+    from convexpy.deployment.deployment import Deployment
+
+PIECE_BYTES = 256 * 1024
+SAID_EVERY = 20
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SYSTEM = Caller(b"", SERVER_ACCESS)
+
+
+class FileImport:
+    """The files of one import. A file that the deployment has already, id and digest alike, stays as it is."""
+
+    def __init__(self, deployment: Deployment, folder: Path) -> None:
+        self._deployment = deployment
+        self._folder = folder
+        self._put: list[str] = []
+
+    async def store(self, progress: Callable[[int], Awaitable[None]]) -> None:
+        """Put the bytes of all files into the store, and write the list that the last transaction reads.
+
+        Raises:
+            Error: one of them is not what `_storage/documents.jsonl` says, or of an id that another file has.
+        """
+        archive = await asyncio.to_thread(Archive, self._folder / "upload")
+        try:
+            with (
+                (self._folder / "files.jsonl").open("rb") as wanted,
+                (self._folder / "stored.jsonl").open("wb") as stored,
+            ):
+                for count, line in enumerate(wanted):
+                    file: dict[str, Any] = msgspec.json.decode(line)
+                    stored.write(msgspec.json.encode(await self._store(archive, file)) + b"\n")
+                    if not count % SAID_EVERY:
+                        await progress(count)
+        finally:
+            archive.close()
+
+    async def _store(self, archive: Archive, file: dict[str, Any]) -> dict[str, Any]:
+        have = await self._ask("byId", id=file["id"])
+        if have is not None:
+            if file["sha256"] not in (None, have["sha256"]):
+                raise SnapshotError(f"{file['path']}: there is another file of this id here")
+            return {**file, "uuid": None, "sha256": have["sha256"]}
+        name = str(file["internalId"])
+        if not _UUID.fullmatch(name) or not await self._ask("unknown", uuids=[name]):
+            name = str(uuid.uuid4())
+        check_content_type(file["contentType"])
+        content = Content(
+            batched(_pieces(archive, file["path"])), None, expected=_digest(file),
+            size_max=self._deployment.settings.knobs.file_bytes,
+        )  # fmt: skip
+        self._put.append(name)
+        async with contextlib.aclosing(content.stream()) as stream:
+            await self._deployment.files.blobs.put(name, stream)
+        return {**file, "uuid": name, "sha256": sha256_base64(content.sha256), "size": content.size}
+
+    async def _ask(self, function: str, **args: Any) -> Any:
+        outcome = await self._deployment.functions.run(
+            "query", f"_system/storage:{function}", encode_wire(args), _SYSTEM
+        )
+        if outcome.failure is not None:
+            raise Error(outcome.failure.detail, code=outcome.failure.code)
+        return decode_wire(outcome.value)
+
+    async def take_back(self) -> None:
+        """Remove what was put: no document names it."""
+        for name in self._put:
+            with contextlib.suppress(Error):
+                await self._deployment.files.blobs.delete(name)
+        self._put.clear()
+
+
+async def _pieces(archive: Archive, path: str) -> AsyncGenerator[bytes, None]:
+    with archive.open(path) as stream:
+        while piece := await asyncio.to_thread(stream.read, PIECE_BYTES):
+            yield piece
+
+
+def _digest(file: dict[str, Any]) -> bytes | None:
+    """Return the digest that a file must have; cloud exports write it in base64."""
+    text = file["sha256"]
+    if not isinstance(text, str):
+        return None
+    try:
+        digest = bytes.fromhex(text) if len(text) == 64 else base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        digest = b""
+    if len(digest) != 32:
+        raise SnapshotError(f"{file['path']}: `sha256` is no digest")
+    return digest

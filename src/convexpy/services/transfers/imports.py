@@ -1,0 +1,370 @@
+"""Imports: a file arrives in parts, is checked as a whole, is confirmed, and becomes visible in one transaction.
+
+Steps:
+1. Parts are spooled to disk; `finish` joins them and makes the document of the import (`uploaded`).
+2. A process reads the file and checks every row; tables that will be replaced get hidden tablets first, because ids need
+   the tables' numbers. The state becomes `waiting_for_confirmation`, with what will change.
+3. Confirmed: `in_progress` before anybody is answered. Batches go into the hidden tablets, bytes of files into the store.
+4. One transaction swaps the tablets, makes the documents of files and says `completed`. Readers of the old tablets run again.
+Anything that goes wrong before 4 gives the hidden tablets up: the old data was never touched. Only appending is not atomic.
+A crash is found at the next start, and ends in the same way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from collections.abc import AsyncGenerator, Coroutine
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from convexpy.auth import SERVER_ACCESS, Caller
+from convexpy.errors import Error, RequestError
+from convexpy.executors.transfer_process import TransferWorker
+from convexpy.runtime import pauses
+from convexpy.services.transfers.import_batches import BatchFill
+from convexpy.services.transfers.import_files import FileImport
+from convexpy.services.transfers.import_plan import ImportPlan, ImportRequest, PlannedTable, check_request
+from convexpy.services.transfers.import_uploads import ImportUploads
+from convexpy.values import decode_wire, encode_wire
+
+if TYPE_CHECKING:
+    from convexpy.deployment.deployment import Deployment
+
+logger = logging.getLogger("convexpy.imports")
+_SYSTEM = Caller(b"", SERVER_ACCESS)
+STORAGE_NUMBER = 519
+CANCELED = "the import was canceled; nothing was imported"
+
+
+class Imports:
+    """Runs imports: several may be checked one after another, one is written at a time."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self.folder = deployment.storage.folder / "transfers" / "imports"
+        self.uploads = ImportUploads(deployment.storage.folder / "transfers" / "uploads")
+        self._plans: dict[str, ImportPlan] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._checking = asyncio.Semaphore(1)
+        self._writing: str | None = None
+
+    async def start(self) -> None:
+        """End what a crash has interrupted, and remove what it left behind."""
+        leftovers = await self._write("interrupted")
+        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+        await asyncio.to_thread(self.uploads.sweep)
+        if leftovers:
+            self._deployment.in_background(self._deployment.sweep())
+
+    async def close(self) -> None:
+        """Stop; the next start ends the imports under way."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _write(self, function: str, **args: Any) -> Any:
+        outcome = await self._deployment.system.run(f"_system/imports:{function}", encode_wire(args))
+        return decode_wire(outcome.value)
+
+    async def _set(self, id: str, of: list[str], **fields: Any) -> bool:
+        return bool(await self._write("update", id=id, of=of, fields=fields))
+
+    def _begin(self, id: str, work: Any) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks[id] = task
+        task.add_done_callback(
+            lambda done: self._tasks.pop(id, None) if self._tasks.get(id) is done else None
+        )
+        return task
+
+    # Requests
+
+    async def finish(self, request: ImportRequest, token: str, parts: list[str]) -> str:
+        """Join the parts of an upload and begin to check it; return the id of the import.
+
+        Raises:
+            RequestError: parts are missing, or the request makes no sense.
+        """
+        check_request(request)
+        self.uploads.check(token, parts)
+        id = await self._create(request)
+        folder = self.folder / id
+        await asyncio.to_thread(folder.mkdir, parents=True)
+        pauses.reach("imports.created")
+        self._begin(id, self._check(id, request, lambda: self.uploads.join(token, parts, folder / "upload")))
+        return id
+
+    async def _create(self, request: ImportRequest) -> str:
+        if not (self._deployment.storage.folder / "data.db").exists():
+            raise RequestError("nothing can be imported into a deployment in memory", code="NotAvailable")
+        described = {
+            "mode": request.mode,
+            "format": {"format": request.format, "table": request.table_name},
+            "dryRun": request.dry_run,
+            "fileName": request.file_name,
+        }
+        return str(await self._write("create", **{"import": described}))
+
+    async def find(self, id: str) -> dict[str, Any]:
+        """Return the document of an import.
+
+        Raises:
+            RequestError: there is none (404).
+        """
+        args = encode_wire({"importId": id})
+        outcome = await self._deployment.functions.run("query", "_system/cli/queryImport", args, _SYSTEM)
+        found: dict[str, Any] | None = None if outcome.failure else decode_wire(outcome.value)
+        if found is None:
+            raise RequestError(f"there is no import {id}", status=404, code="ImportNotFound")
+        return found
+
+    async def perform(self, id: str) -> None:
+        """Confirm an import. Its state is `in_progress`, durably, on return.
+
+        Raises:
+            RequestError: it does not wait for confirmation, or another one is being written (`JobAlreadyRunning`).
+        """
+        if self._writing not in (None, id):
+            raise RequestError(
+                f"another import is being written: {self._writing}",
+                status=409,
+                code="JobAlreadyRunning",
+                hint=f"wait for it, or: convexpy import --cancel {self._writing}",
+            )
+        plan = self._plans.get(id)
+        state = {"state": "in_progress", "progress_message": "writing", "checkpoint_messages": []}
+        first = self._writing is None
+        self._writing = id
+        if plan is None or not await self._set(id, ["waiting_for_confirmation"], state=state):
+            if first:
+                self._writing = None
+            found = await self.find(id)
+            raise RequestError(
+                f"the import {id} does not wait for confirmation: its state is {found['state']['state']}",
+                code="ImportNotWaiting",
+            )
+        pauses.reach("imports.confirmed")
+        self._begin(id, self._perform(id, plan))
+
+    async def cancel(self, id: str) -> None:
+        """Cancel an import; one that has ended is left alone."""
+        await self.find(id)
+        task = self._tasks.get(id)
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        await self._abort(id, CANCELED)
+
+    async def run_at_once(self, request: ImportRequest, chunks: AsyncGenerator[bytes, None]) -> int:
+        """Import what comes in one request, without asking; return the number of documents."""
+        check_request(request)
+        token = self.uploads.start()
+        try:
+            await self.uploads.add_stream(token, chunks)
+        except BaseException:
+            self.uploads.remove(token)
+            raise
+        id = await self.finish(request, token, self.uploads.tokens(token))
+        await self._wait(id)
+        if id in self._plans:
+            await self.perform(id)
+            await self._wait(id)
+        state = (await self.find(id))["state"]
+        if state["state"] != "completed":
+            raise RequestError(state.get("error_message", state["state"]), code="ImportFailed")
+        return int(state["num_rows_written"])
+
+    async def _wait(self, id: str) -> None:
+        task = self._tasks.get(id)
+        if task is not None:
+            await asyncio.gather(task, return_exceptions=True)
+
+    # Checking
+
+    async def _check(self, id: str, request: ImportRequest, receive: Any) -> None:
+        try:
+            await asyncio.to_thread(receive)
+            pauses.reach("imports.joined")
+            async with self._checking:
+                plan = await self._prepare(id, request)
+            if plan is None:
+                return
+            if request.dry_run:
+                await self._abort(id, None, state={"state": "validated"}, **plan.described())
+                return
+            self._plans[id] = plan
+            state = {
+                "state": "waiting_for_confirmation",
+                "message_to_confirm": plan.message(),
+                "require_manual_confirmation": plan.deletes,
+            }
+            if not await self._set(id, ["uploaded"], state=state, **plan.described()):
+                self._plans.pop(id, None)
+        except (Error, OSError) as error:
+            await self._abort(id, _text(error), code=getattr(error, "code", "StorageFull"))
+
+    async def _prepare(self, id: str, request: ImportRequest) -> ImportPlan | None:
+        """Have the file read; None if rows are wrong, which the state says then."""
+        deployment = self._deployment
+        schema = deployment.live.registry.description["schema"]
+        plan = ImportPlan(request, "" if schema is None else msgspec.json.encode(schema).decode())
+        folder = self.folder / id
+        plan.bytes = (folder / "upload").stat().st_size
+        job = {
+            "path": str(folder / "upload"),
+            "name": request.file_name or "upload",
+            "out": str(folder),
+            "format": request.format,
+            "mode": request.mode,
+            "table": request.table_name,
+            "types": request.types,
+            "delimiter": request.delimiter,
+            "schema": schema,
+            "nowMs": deployment.clock.now_ns() / 1e6,
+            "storageNumber": STORAGE_NUMBER,
+        }
+        worker = await TransferWorker.start("convexpy.sandbox.transfers.import_worker", job)
+        try:
+            room: dict[str, Any] = {}
+            async for message in worker.messages():
+                if "tables" in message:
+                    room = await self._write("begin", id=id, mode=request.mode, tables=message["tables"])
+                    pauses.reach("imports.begun")
+                    await worker.send({"tables": room["tables"], "numbers": room["numbers"]})
+                elif "progress" in message:
+                    await self._set(id, ["uploaded"], progress={"phase": "check", **message["progress"]})
+                elif "faults" in message:
+                    await self._refuse(id, message["faults"], message["count"])
+                    return None
+                else:
+                    await self._complete(plan, id, room, message["done"])
+        finally:
+            await worker.end()
+        return plan
+
+    async def _refuse(self, id: str, faults: list[dict[str, Any]], count: int) -> None:
+        first = faults[0]
+        place = ":".join(str(first[name]) for name in ("file", "line", "column") if first[name])
+        more = f" (and {count - 1} more)" if count > 1 else ""
+        text = f"{place}: {first['message']}{more}; nothing was imported"
+        await self._abort(id, text, code="ImportRowsInvalid", faults=faults, faultCount=count)
+
+    async def _complete(self, plan: ImportPlan, id: str, room: dict[str, Any], done: dict[str, Any]) -> None:
+        for name, prepared in done["tables"].items():
+            place = room["tables"][name]
+            plan.tables.append(
+                PlannedTable(
+                    name, int(place["tablet"]), place["insert"],
+                    f"{id}/{prepared['file']}", prepared["documents"],
+                )
+            )  # fmt: skip
+        counts = await self._counts()
+        for table in plan.tables:
+            table.before = counts.get(table.name, 0)
+        plan.cleared = {name: counts.get(name, 0) for name in room["cleared"]}
+        plan.hidden = await self._hidden(id)
+        archive = plan.request.format == "zip" and (self.folder / id / "files.jsonl").exists()
+        plan.files = done["files"]["count"] if archive else None
+        plan.files_before = counts.get("_storage", 0)
+
+    async def _hidden(self, id: str) -> list[int]:
+        return [int(tablet) for tablet in await self._write("hidden", id=id)]
+
+    async def _counts(self) -> dict[str, int]:
+        """Return the number of documents by table, as of now, from the checkpoint."""
+        deployment = self._deployment
+        await deployment.checkpoints.reach(deployment.timeline.row)
+        tables: list[list[Any]] = await self._write("tablets")
+
+        def count() -> dict[str, int]:
+            reader = deployment.storage.reader()
+            try:
+                reader.begin()
+                return {str(name): reader.count(int(tablet)) for name, tablet in tables}
+            finally:
+                reader.close()
+
+        return await asyncio.to_thread(count)
+
+    # Writing
+
+    async def _perform(self, id: str, plan: ImportPlan) -> None:
+        files = FileImport(self._deployment, self.folder / id)
+        try:
+            await BatchFill(self._deployment, self.folder, self._write).run(
+                plan, lambda text, finished, written: self._progress(id, text, finished, documents=written)
+            )
+            pauses.reach("imports.filled")
+            if plan.files is not None:
+                await files.store(lambda done: self._progress(id, f"{done} of {plan.files} files"))
+            pauses.reach("imports.before_swap")
+            # No push may be between its first and its last step: both change the same indexes.
+            async with self._deployment.version_lock:
+                await _not_halfway(self._swap(id, plan))
+            pauses.reach("imports.swapped")
+        except (Error, OSError) as error:
+            await files.take_back()
+            await self._abort(id, _text(error), code=getattr(error, "code", "StorageFull"))
+        except asyncio.CancelledError:
+            await files.take_back()
+            raise
+        else:
+            self._forget(id)
+            self._deployment.in_background(self._deployment.sweep())
+        finally:
+            self._writing = None
+
+    async def _progress(
+        self, id: str, text: str, finished: list[str] | None = None, *, documents: int | None = None
+    ) -> None:
+        state = {"state": "in_progress", "progress_message": text, "checkpoint_messages": finished or []}
+        shown = {"phase": "write", "text": text, "documents": documents}
+        await self._set(id, ["in_progress"], state=state, progress=shown)
+
+    async def _swap(self, id: str, plan: ImportPlan) -> None:
+        await self._write(
+            "swap",
+            id=id,
+            mode=plan.request.mode,
+            tables=plan.hidden,
+            files=None if plan.files is None else f"{id}/stored.jsonl",
+            schema=plan.schema,
+            timestamp=str(self._deployment.clock.now_ns()),
+            rows=plan.documents,
+        )
+
+    async def _abort(self, id: str, message: str | None, *, code: str | None = None, **fields: Any) -> None:
+        """End an import without effect: what is hidden is given up."""
+        if message is not None:
+            logger.warning("the import %s ended: %s", id, message)
+            fields["state"] = {"state": "failed", "error_message": message}
+        if code is not None:
+            fields["code"] = code
+        hidden = await self._write("abort", id=id, fields=fields)
+        if hidden:
+            self._deployment.in_background(self._deployment.sweep())
+        self._forget(id)
+
+    def _forget(self, id: str) -> None:
+        self._plans.pop(id, None)
+        shutil.rmtree(self.folder / id, ignore_errors=True)
+
+
+async def _not_halfway(work: Coroutine[Any, Any, None]) -> None:
+    """Await a transaction whose outcome must be known: being cancelled comes too late for it."""
+    task = asyncio.get_running_loop().create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        task.result()
+
+
+def _text(error: BaseException) -> str:
+    text = str(error).split("\n")[0]
+    head, separator, rest = text.partition(": ")
+    return rest if separator and head in ("Error", "ArgumentError", "SchemaViolation") else text

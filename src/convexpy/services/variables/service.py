@@ -1,0 +1,188 @@
+"""Environment variables of a deployment: encrypted where they are stored, plain only in memory.
+
+A stored value is `aes-gcm:1:<key id>:<base64 of nonce + ciphertext>`, bound to its name and to the deployment, so that no
+value can be moved to another name or into another deployment's data. The key is in `CONVEXPY_SECRET_KEY`, or in a file
+beside the data folder: a copy of the data alone tells nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from convexpy.errors import Error
+from convexpy.runtime import write_private
+from convexpy.values import encode_wire
+
+KEY_VARIABLE = "CONVEXPY_SECRET_KEY"
+KEY_TEXT_LENGTH_MIN = 32
+FORMAT = "aes-gcm:1:"
+NONCE_BYTES = 12
+LISTING = "_system/cli/queryEnvironmentVariables"
+NAME = re.compile(r"[a-zA-Z_]+[a-zA-Z0-9_]*")
+NAME_LENGTH_MAX = 256
+VALUE_BYTES_MAX = 8192
+DEVELOPMENT = "CONVEXPY_DEVELOPMENT"
+"""Set by the server of `convexpy dev` alone: functions that must never run in production look for it."""
+BUILT_IN = ("CONVEX_CLOUD_URL", "CONVEX_SITE_URL", DEVELOPMENT)
+
+
+class SecretKeyError(Error):
+    """Stored values can't be decrypted with the key at hand, or the key is unusable."""
+
+    default_code = "SecretKeyMissing"
+
+
+def key_file(folder: Path) -> Path:
+    """Return where a deployment's key is kept: beside its data folder, never inside."""
+    return folder.with_name(f"{folder.name}.secret-key")
+
+
+def load_secret_key(folder: Path, *, create: bool) -> bytes | None:
+    """Return the key that encrypts variables; None if there is none and none may be made.
+
+    Raises:
+        SecretKeyError: the text of the variable, or of the file, is too short to be a key.
+        OSError: the file cannot be read or made.
+    """
+    text = os.environ.get(KEY_VARIABLE, "")
+    if text and len(text) < KEY_TEXT_LENGTH_MIN:
+        raise SecretKeyError(
+            f"{KEY_VARIABLE} is shorter than {KEY_TEXT_LENGTH_MIN} characters", code="SecretKeyTooShort"
+        )
+    if not text:
+        file = key_file(folder)
+        if create and (not file.exists() or not file.stat().st_size):
+            write_private(file, os.urandom(32).hex().encode() + b"\n")
+        if not file.exists():
+            return None
+        text = file.read_bytes().decode(errors="replace").strip()
+        if len(text) < KEY_TEXT_LENGTH_MIN or not text.isprintable():
+            raise SecretKeyError(
+                f"{file} does not hold a key of {KEY_TEXT_LENGTH_MIN} characters or more: it was cut short or overwritten",
+                hint=f"restore it from a backup, or set {KEY_VARIABLE}: the variables in the data are encrypted with it",
+                code="SecretKeyTooShort",
+            )
+    return hashlib.sha256(b"convexpy variables" + text.encode()).digest()
+
+
+def holds_sealed(stored: Mapping[str, str]) -> bool:
+    """Say whether a key is needed to read what is stored: then none may be made in its place."""
+    return any(value.startswith(FORMAT) for value in stored.values())
+
+
+class Variables:
+    """The variables in plain text, and their way to and from storage."""
+
+    def __init__(self, key: bytes | None, deployment_id: str, stored: Mapping[str, str]) -> None:
+        self._key = key
+        self._deployment_id = deployment_id
+        self.values = {name: self._open(name, value) for name, value in stored.items()}
+        self.has_plain = any(not value.startswith(FORMAT) for value in stored.values())
+
+    @property
+    def _key_id(self) -> str:
+        return hashlib.sha256(b"key id" + (self._key or b"")).hexdigest()[:8]
+
+    def _bound_to(self, name: str) -> bytes:
+        return f"{self._deployment_id}\0{name}".encode()
+
+    def _seal(self, name: str, value: str) -> str:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        if self._key is None:
+            raise SecretKeyError("there is no key to encrypt variables with")
+        nonce = os.urandom(NONCE_BYTES)
+        sealed = nonce + AESGCM(self._key).encrypt(nonce, value.encode(), self._bound_to(name))
+        return f"{FORMAT}{self._key_id}:{base64.b64encode(sealed).decode()}"
+
+    def _open(self, name: str, stored: str) -> str:
+        if not stored.startswith(FORMAT):
+            return stored  # written before variables were encrypted; sealed at the next start
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        key_id, _, data = stored.removeprefix(FORMAT).partition(":")
+        if self._key is None or key_id != self._key_id:
+            raise SecretKeyError(
+                f"the variable {name} is encrypted with the key {key_id}, which is neither in {KEY_VARIABLE} nor in the "
+                "file beside the data folder",
+                hint="bring the key along with the data, or start with a new data folder",
+            )
+        sealed = base64.b64decode(data)
+        try:
+            plain = AESGCM(self._key).decrypt(
+                sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], self._bound_to(name)
+            )
+        except InvalidTag as error:
+            raise SecretKeyError(
+                f"the stored value of {name} was changed, or is of another deployment"
+            ) from error
+        return plain.decode()
+
+    def sealed_changes(self, changes: list[dict[str, str | None]]) -> bytes:
+        """Return the arguments of the system function that stores these changes.
+
+        Raises:
+            Error: a name or value can't be a variable.
+        """
+        return encode_wire({"changes": self.sealed(changes)})
+
+    def sealed(self, changes: list[dict[str, str | None]]) -> list[dict[str, str | None]]:
+        """Return changes as they are stored.
+
+        Raises:
+            Error: a name or value can't be a variable.
+        """
+        sealed: list[dict[str, str | None]] = []
+        for change in changes:
+            name, value = str(change["name"]), change["value"]
+            check_variable(name, value)
+            sealed.append({"name": name, "value": None if value is None else self._seal(name, value)})
+        return sealed
+
+    def sealed_again(self) -> bytes:
+        """Return the arguments that store every variable anew."""
+        changes = self.sealed([{"name": name, "value": value} for name, value in self.values.items()])
+        return encode_wire({"changes": changes, "again": True})
+
+    def take(self, stored: bytes) -> None:
+        """Take what that function answered: every variable as stored."""
+        found = msgspec.json.decode(stored, type=dict[str, str])
+        self.values = {name: self._open(name, value) for name, value in found.items()}
+
+    def opened(self, path: str, result: bytes) -> bytes:
+        """Return the result of a function; of the queries that list variables, with the values in plain text."""
+        if not path.startswith(LISTING):
+            return result
+        found = msgspec.json.decode(result)
+        for document in found if isinstance(found, list) else [found] if found else []:
+            document["value"] = self._open(document["name"], document["value"])
+        return encode_wire(found)
+
+
+def check_variable(name: str, value: str | None) -> None:
+    """Refuse an invalid name or value."""
+    if len(name) > NAME_LENGTH_MAX:
+        raise Error(
+            f"the name of {name[:40]}… is longer than {NAME_LENGTH_MAX}",
+            code="EnvironmentVariableNameTooLong",
+        )
+    if not NAME.fullmatch(name):
+        raise Error(
+            f"{name!r} is not a valid variable name: use letters, digits and _, and do not begin with a digit",
+            code="EnvironmentVariableNameInvalid",
+        )
+    if name in BUILT_IN:
+        raise Error(f"{name} is built in and can't be set", code="EnvironmentVariableBuiltIn")
+    if value is not None and len(value.encode()) > VALUE_BYTES_MAX:
+        raise Error(
+            f"the value of {name} is larger than {VALUE_BYTES_MAX} bytes",
+            code="EnvironmentVariableValueTooLarge",
+        )
