@@ -227,10 +227,12 @@ def test_a_query_by_name_is_warned_of(server: ServerProcess) -> None:
         ('crons.hourly("x", tasks.notes)', "is a query, only mutations and actions"),
     ],
 )
-def test_wrong_definitions_fail_the_push_at_their_line(server: ServerProcess, line: str, words: str) -> None:
-    status, answer = server.push(app("", line))
+def test_wrong_definitions_fail_the_push_at_their_line(
+    module_server: ServerProcess, line: str, words: str
+) -> None:
+    status, answer = module_server.push(app("", line))
     assert status == 400
     assert words in answer["message"]
     assert answer["location"]["file"] == "convex/crons.py"
     assert answer["location"]["line"] == 5
-    assert listed(server) == {}
+    assert listed(module_server) == {}

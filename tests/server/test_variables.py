@@ -172,12 +172,12 @@ def test_values_from_before_encryption_are_read_and_sealed_at_the_next_start(sta
     ],
 )
 def test_a_value_that_cannot_be_a_variable_is_refused_before_it_is_stored(
-    server: ServerProcess, name: str, value: str, code: str
+    module_server: ServerProcess, name: str, value: str, code: str
 ) -> None:
     body = {"changes": [{"name": "GOOD", "value": "y"}, {"name": name, "value": value}]}
-    status, answer, _ = server.request("POST", "/api/update_environment_variables", body, admin=True)
+    status, answer, _ = module_server.request("POST", "/api/update_environment_variables", body, admin=True)
     assert (status, answer["code"]) == (400, code)
-    listed = server.request("GET", "/api/v1/list_environment_variables", admin=True)[1]
+    listed = module_server.request("GET", "/api/v1/list_environment_variables", admin=True)[1]
     assert listed["environmentVariables"] == {}
 
 
