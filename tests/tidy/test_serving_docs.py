@@ -74,7 +74,7 @@ def test_limits_of_the_example_are_limits(tmp_path: Path) -> None:
 
 
 def test_metrics_of_the_table_exist() -> None:
-    from convexpy.http import metrics
+    from convexpy.services.monitoring import metrics
 
     source = Path(metrics.__file__).read_text()
     named = set(re.findall(r"`(convexpy_\w+)`", TEXT))

@@ -1,23 +1,21 @@
-"""The deployment: joins log, checkpoint, executors, subscriptions and pushes into one running backend."""
+"""One running deployment, built from the engine and the services over a data folder."""
 
+from convexpy.deployment.apps import Apps, build_apps
+from convexpy.deployment.build import build_deployment
 from convexpy.deployment.data_folder import FolderStorage, MemoryStorage
-from convexpy.deployment.deployment import Deployment, DeploymentSettings
-from convexpy.deployment.start_state import Keys, load_keys, save_keys
-from convexpy.engine.identities import Identities
-from convexpy.services.pushes.push import PushRequest
-from convexpy.services.variables.service import holds_sealed, key_file, load_secret_key
+from convexpy.deployment.deployment import Deployment
+from convexpy.deployment.keys_file import Keys, load_keys, save_keys
+from convexpy.deployment.settings import DeploymentSettings
 
 __all__ = [
+    "Apps",
     "Deployment",
     "DeploymentSettings",
     "FolderStorage",
-    "Identities",
     "Keys",
     "MemoryStorage",
-    "PushRequest",
-    "holds_sealed",
-    "key_file",
+    "build_apps",
+    "build_deployment",
     "load_keys",
-    "load_secret_key",
     "save_keys",
 ]

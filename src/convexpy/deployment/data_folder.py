@@ -26,6 +26,7 @@ class Storage(Protocol):
     """An opened, recovered data store, owned by one deployment."""
 
     folder: Path
+    in_memory: bool
     deployment_id: str
     log: LogStore
     blobs: BlobStore
@@ -63,6 +64,8 @@ class FolderStorage:
     Raises:
         StoreRefused: the folder is in use, on a network file system, of a newer format, or its files do not fit.
     """
+
+    in_memory = False
 
     def __init__(
         self,
@@ -110,6 +113,8 @@ class FolderStorage:
 
 class MemoryStorage:
     """Everything in memory; a temporary folder holds only the app's modules."""
+
+    in_memory = True
 
     def __init__(self, clock: Clock) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="convexpy-")

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from convexpy.auth import KeyRecord
 from convexpy.database import Store
-from convexpy.errors import Error
 from convexpy.functions import QueryPlan
 from convexpy.limits import TransactionBudget
-from convexpy.runtime import secure_random, write_private
-from convexpy.services.pushes.push import PushConfig
-
-
-@dataclass
-class ActiveVersion:
-    """The version that is live: number 0 is the empty app of a new deployment."""
-
-    version: int = 0
-    modules: dict[str, str] = field(default_factory=dict)
-    config: PushConfig = field(default_factory=PushConfig)
-    pushed: dict[str, Any] = field(default_factory=dict[str, Any])
-    """`pushedAt` (milliseconds), `message actor commit branch dirty`, as far as known."""
+from convexpy.runtime import secure_random
+from convexpy.services.pushes.requests import ActiveVersion, PushConfig
 
 
 @dataclass
@@ -75,54 +62,3 @@ def read_start_state(store: Store) -> StartState:
     ]
     admin_keys = [msgspec.convert(document, KeyRecord) for document in every("_admin_keys")]
     return StartState(active, environment, sources, building, admin_keys)
-
-
-KEYS_FILE = "keys.json"
-
-
-class Keys(msgspec.Struct, rename="camel"):
-    """A deployment's name and secret; kept in a file that only its owner can read.
-
-    A development server keeps its first admin key there too. In production none is stored: `first_key_due` is set until
-    the first one was made and shown, and the secret is empty when it comes from elsewhere.
-    """
-
-    name: str
-    instance_secret: str
-    admin_key: str = ""
-    first_key_due: bool = False
-
-
-class KeysDamaged(Error):
-    """`keys.json` is not what was written."""
-
-    default_code = "KeysDamaged"
-
-
-def load_keys(folder: Path) -> Keys | None:
-    """Return the keys of a data folder, or None if it has none yet.
-
-    Raises:
-        KeysDamaged: the file is empty, cut short or garbled.
-        OSError: it cannot be read.
-    """
-    path = folder / KEYS_FILE
-    try:
-        keys = msgspec.json.decode(path.read_bytes(), type=Keys)
-        bytes.fromhex(keys.instance_secret)
-        if not keys.name:
-            raise ValueError("the deployment has no name")
-    except FileNotFoundError:
-        return None
-    except (ValueError, msgspec.MsgspecError) as error:
-        raise KeysDamaged(
-            f"{path} is damaged: {error}",
-            hint="restore it from a backup of the folder; without one move it away, and give the server --name as before: "
-            "it makes a new secret, and admin keys stay valid",
-        ) from error
-    return keys
-
-
-def save_keys(folder: Path, keys: Keys) -> None:
-    """Write the keys so that only their owner can read them."""
-    write_private(folder / KEYS_FILE, msgspec.json.format(msgspec.json.encode(keys)) + b"\n")

@@ -116,6 +116,19 @@ class CheckpointService:
         if self._timeline.tail:
             self._arm()
 
+    @property
+    def tail_bytes(self) -> int:
+        """The size of the commits that the checkpoint does not cover."""
+        return self._timeline.tail_bytes
+
+    async def catch_up(self) -> None:
+        """Move the checkpoint to the newest durable commit."""
+        await self.reach(self._timeline.row)
+
+    def announce(self) -> None:
+        """Have executors begin new read transactions: open ones do not see the keys that a walk has entered."""
+        self._moved(self._timeline.checkpoint_seq)
+
     async def reach(self, target: int) -> None:
         """Move the checkpoint to `target` at least, as soon as no older query is under way."""
         while self._oldest_row() < target:

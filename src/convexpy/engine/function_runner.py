@@ -1,27 +1,26 @@
-"""What sessions and HTTP routes ask of a deployment: run a function, subscribe to a query, check a caller."""
+"""Running functions for callers outside: over HTTP, for sessions, and for actions."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from convexpy.auth import APP_ACCESS, Caller
-from convexpy.engine.identities import Identities
-from convexpy.engine.outcome import Outcome, Presenter, new_request_id, request_id_of
+from convexpy.engine.call_log import CallLog
+from convexpy.engine.outcome import Outcome, Presenter, new_request_id, outcome_of, request_id_of
 from convexpy.engine.registry import canonical_path
-from convexpy.errors import RequestError
-from convexpy.protocol.frames import SEED_BYTES, Call, CallFailure, Kind, LogLine, Request
-from convexpy.runtime import secure_random
-from convexpy.services.logs import Completion, FunctionLog
+from convexpy.engine.timeline import LogTimeline
+from convexpy.engine.versions import LiveVersion
+from convexpy.errors import AuthError, RequestError
+from convexpy.protocol.frames import SEED_BYTES, Call, CallFailure, Kind, Request
+from convexpy.protocol.sync import Authenticate
+from convexpy.runtime import Clock, secure_random
 from convexpy.sync.entries import QueryEntry, QueryOutcome, Run
 from convexpy.sync.interface import Done
-
-if TYPE_CHECKING:
-    from convexpy.deployment.deployment import Deployment
 
 FUTURE_MAX_NS = 3_600 * 10**9
 PASSING_FAILURES = ("ExecutorLost", "FunctionRefused")
@@ -45,19 +44,26 @@ class FunctionRunner:
     """Runs functions for callers outside, and logs what ran."""
 
     def __init__(
-        self, deployment: Deployment, log: FunctionLog, presenter: Presenter, identities: Identities
+        self,
+        *,
+        live: LiveVersion,
+        timeline: LogTimeline,
+        log: CallLog,
+        presenter: Presenter,
+        authenticate: Callable[[Authenticate, Callable[[Caller | AuthError], None]], None],
+        open_variables: Callable[[str, bytes], bytes],
+        next_call: Callable[[], int],
+        clock: Clock,
     ) -> None:
-        self._deployment = deployment
+        """`open_variables` returns the result of a function (its path, wire JSON) with variables in plain text."""
+        self._live = live
+        self._timeline = timeline
         self._log = log
         self.presenter = presenter
-        self.identities = identities
-        self.authenticate = identities.authenticate
-        self._next_call = 0
-
-    def next_call(self) -> int:
-        """Return a fresh call id."""
-        self._next_call += 1
-        return self._next_call
+        self.authenticate = authenticate
+        self._open_variables = open_variables
+        self._next_call = next_call
+        self._clock = clock
 
     # One call
 
@@ -79,20 +85,20 @@ class FunctionRunner:
         rewind: bytes = b"",
     ) -> None:
         """Run a function; `done` gets its outcome. A refusal is an outcome too."""
-        live = self._deployment.live
+        live = self._live
         refusal = live.registry.refusal(kind, path, caller.access)
         if refusal is not None:
-            refusal.ts, refusal.row = self._deployment.timeline.ts, self._deployment.timeline.row
-            self.log_end(kind, path, refusal, request_id, origin, caller)
+            refusal.ts, refusal.row = self._timeline.ts, self._timeline.row
+            self._log.end(kind, path, refusal, request_id, origin, caller)
             done(refusal)
             return
         call = Call(
-            self.next_call(),
+            self._next_call(),
             kind,
             path,
             args,
             request_id,
-            self._deployment.clock.now_ns() // 1_000_000,
+            self._clock.now_ns() // 1_000_000,
             caller.claims or None,
             session,
             request,
@@ -106,8 +112,8 @@ class FunctionRunner:
         )
 
         def finished(outcome: Outcome) -> None:
-            self.log_end(kind, path, outcome, request_id, origin, caller)
-            self._open_variables(path, outcome)
+            self._log.end(kind, path, outcome, request_id, origin, caller)
+            self._open(path, outcome)
             done(outcome)
 
         if kind == "mutation":
@@ -120,65 +126,18 @@ class FunctionRunner:
 
     async def run(self, kind: Kind, path: str, args: bytes, caller: Caller, **context: Any) -> Outcome:
         """Run a function and wait for its outcome."""
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-
-        def done(outcome: Outcome) -> None:
-            if not future.done():
-                future.set_result(outcome)
-
         context.setdefault("request_id", new_request_id())
         context.setdefault("origin", "HttpApi")
-        self.call(kind, path, args, caller, done, **context)
-        return await future
+        return await outcome_of(lambda done: self.call(kind, path, args, caller, done, **context))
 
-    def log_end(
-        self, kind: Kind, path: str, outcome: Outcome, request_id: str, origin: str, caller: Caller
-    ) -> None:
-        """Write the end of a call into the function log."""
-        if path.startswith("_system/"):
-            return
-        result, failure = outcome.result, outcome.failure
-        self._log.completion(
-            Completion(
-                kind.capitalize(),
-                path,
-                request_id,
-                outcome.seconds,
-                [] if kind == "action" else outcome.logs,
-                None if failure is None else failure.traceback or failure.detail,
-                origin,
-                caller.described,
-                0 if result is None else result.documents_read,
-                0 if result is None else result.documents_written,
-                0 if result is None else result.bytes_read,
-                0 if result is None else result.bytes_written,
-                len(outcome.value),
-            ),
-            known=failure is None or failure.code != "FunctionNotFound" or failure.function != path,
-        )
-
-    def _open_variables(self, path: str, outcome: Outcome) -> None:
+    def _open(self, path: str, outcome: Outcome) -> None:
         """Executors hold variables as they are stored; the key is the server's."""
         if outcome.failure is None and path.startswith("_system/"):
-            outcome.value = self._deployment.variables.opened(path, outcome.value)
+            outcome.value = self._open_variables(path, outcome.value)
 
-    def progress(self, call: Call, lines: list[LogLine]) -> None:
-        """Log lines of an action that is still running."""
-        kind = "HttpAction" if call.kind == "http" else "Action"
-        self._log.progress(kind=kind, path=call.path, request_id=call.request_id, lines=lines)
-
-    async def serve_action(self, call: Call, request: Request) -> tuple[bytes, CallFailure | None]:
-        """Answer what an action asks (the operations of `functions._host.ActionHost`), or an HTTP action's connection."""
-        if call.kind == "http" and request.operation.startswith("http_"):
-            return await self._deployment.http_actions.serve(call, request)
+    async def serve(self, call: Call, request: Request) -> tuple[bytes, CallFailure | None]:
+        """Run a function for an action."""
         payload: dict[str, Any] = _decode(request.payload)
-        if request.operation.startswith("storage_"):
-            return await self._deployment.files.serve(call, request.operation, payload)
-        if request.operation in ("schedule", "cancel"):
-            return await self._deployment.scheduling.serve(call, request.operation, payload)
-        if request.operation != "call":
-            detail = "vector search: not in this version of convexpy"
-            return b"null", CallFailure("NotAvailable", detail, function=call.path)
         caller = Caller(call.identity or b"", APP_ACCESS)
         try:
             path = canonical_path(payload["path"])
@@ -236,14 +195,13 @@ class FunctionRunner:
     def run_query(self, entry: QueryEntry, run: Run) -> None:
         """Run a subscribed query at the newest durable row."""
         key = entry.key
-        deployment = self._deployment
         request_id = new_request_id()
         caller = Caller(entry.caller, key.access)
-        refusal = deployment.live.registry.refusal("query", key.path, key.access)
+        refusal = self._live.registry.refusal("query", key.path, key.access)
 
         def finished(outcome: Outcome, stale: bool) -> None:
-            self.log_end("query", key.path, outcome, request_id, "SyncWorker", caller)
-            self._open_variables(key.path, outcome)
+            self._log.end("query", key.path, outcome, request_id, "SyncWorker", caller)
+            self._open(key.path, outcome)
             failure, result = outcome.failure, outcome.result
             run.finish(
                 QueryOutcome(
@@ -262,20 +220,20 @@ class FunctionRunner:
             )
 
         if refusal is not None:
-            refusal.row = deployment.timeline.row
+            refusal.row = self._timeline.row
             asyncio.get_running_loop().call_soon(finished, refusal, False)
             return
         call = Call(
-            self.next_call(), "query", key.path, key.args, request_id, deployment.clock.now_ns() // 1_000_000,
+            self._next_call(), "query", key.path, key.args, request_id, self._clock.now_ns() // 1_000_000,
             entry.caller or None, journal=key.journal,
         )  # fmt: skip
-        deployment.live.queries.submit(call, finished)
+        self._live.queries.submit(call, finished)
 
     def observed(self, ts: int) -> bool:
         """Keep timestamps growing for a client that has seen a later one; False when that is beyond reason."""
-        if ts <= self._deployment.timeline.ts:
+        if ts <= self._timeline.ts:
             return True
         if ts > time.time_ns() + FUTURE_MAX_NS:
             return False
-        self._deployment.raise_ts(ts)
+        self._live.mutations.raise_ts(ts)
         return True

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 from convexpy.auth import ANONYMOUS, Caller
-from convexpy.engine.outcome import Outcome, accepted_request_id
+from convexpy.engine.call_log import CallLog
+from convexpy.engine.outcome import Outcome, accepted_request_id, outcome_of
+from convexpy.engine.versions import LiveVersion
 from convexpy.errors import LimitExceeded, RequestError
 from convexpy.limits import USER_AGENT_LENGTH_MAX
 from convexpy.protocol import http_frames
 from convexpy.protocol.frames import CLIENT_GONE, Call, CallFailure, Request
 from convexpy.protocol.http_frames import BodyPart, HttpCall, HttpReply
-from convexpy.services.logs import Completion
-
-if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable
-
-    from convexpy.deployment.deployment import Deployment
+from convexpy.runtime import Clock
 
 JSON = (b"content-type", b"application/json")
 NOT_ENABLED = HttpReply(
@@ -80,51 +77,49 @@ class Collecting:
 class HttpActions:
     """Runs the app's HTTP actions."""
 
-    def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
+    def __init__(
+        self, *, live: LiveVersion, log: CallLog, redact: bool, next_call: Callable[[], int], clock: Clock
+    ) -> None:
+        """With `redact` clients do not read why a handler failed."""
+        self._live = live
+        self._log = log
+        self._redact = redact
+        self._next_call = next_call
+        self._clock = clock
         self._exchanges: dict[int, Exchange] = {}
 
-    async def respond(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        request: HttpCall,
-        exchange: Exchange,
-        caller: Caller = ANONYMOUS,
-    ) -> HttpReply:
+    async def respond(self, request: HttpCall, exchange: Exchange, caller: Caller = ANONYMOUS) -> HttpReply:
         """Return the app's response, or the end of one that was streamed; a handler that fails is a 500."""
-        deployment = self._deployment
-        if not deployment.live.registry.description["http"]:
+        if not self._live.registry.description["http"]:
             return NOT_ENABLED
         request_id = accepted_request_id(_header(request, b"convex-request-id"))
         name = f"{request.method} {request.path}"
         agent = _header(request, b"user-agent")
         call = Call(
-            deployment.functions.next_call(),
+            self._next_call(),
             "http",
             name,
             http_frames.encode(request),
             request_id,
-            deployment.clock.now_ns() // 1_000_000,
+            self._clock.now_ns() // 1_000_000,
             caller.claims or None,
             token_error=caller.token_error,
             client_address=request.client,
             user_agent=None if agent is None else agent[:USER_AGENT_LENGTH_MAX].decode("latin-1"),
         )
-        future: asyncio.Future[Outcome] = loop.create_future()
         self._exchanges[call.id] = exchange
-        actions = deployment.live.actions
+        actions = self._live.actions
         stop_watching = exchange.when_gone(lambda: actions.client_gone(call.id))
         try:
-            actions.submit(call, lambda outcome: _settle(future, outcome))
-            outcome = await future
+            outcome = await outcome_of(lambda done: actions.submit(call, done))
         finally:
             stop_watching()
             del self._exchanges[call.id]
         reply = self._reply(outcome, request_id)
         if outcome.failure is not None:
             reply.headers.extend(self.cors_headers(request.path, _header(request, b"origin")))
-        route = deployment.live.registry.route(request.method, request.path)
-        self._log(name, route, request_id, outcome, reply, caller)
+        route = self._live.registry.route(request.method, request.path)
+        self._log.http_end(name, route, request_id, outcome, reply.status, len(reply.body), caller)
         return reply
 
     def cors_headers(self, path: str, origin: bytes | None) -> list[tuple[bytes, bytes]]:
@@ -132,7 +127,7 @@ class HttpActions:
         if origin is None:
             return []
         covering = [
-            rule for rule in self._deployment.live.registry.description.get("cors", [])
+            rule for rule in self._live.registry.description.get("cors", [])
             if rule["path"] == path or (rule["path"].endswith("/") and path.startswith(rule["path"]))
         ]  # fmt: skip
         if not covering:
@@ -162,40 +157,13 @@ class HttpActions:
             return b"", failure
         return b"", None
 
-    def _log(
-        self,
-        name: str,
-        route: str | None,
-        request_id: str,
-        outcome: Outcome,
-        reply: HttpReply,
-        caller: Caller,
-    ) -> None:
-        failure = outcome.failure
-        self._deployment.log.completion(
-            Completion(
-                "HttpAction",
-                name,
-                request_id,
-                outcome.seconds,
-                [],
-                None if failure is None else failure.traceback or failure.detail,
-                "HttpEndpoint",
-                caller.described,
-                return_bytes=len(reply.body),
-                success={"status": str(reply.status)},
-            ),
-            name=route,
-            known=route is not None,
-        )
-
     def _reply(self, outcome: Outcome, request_id: str) -> HttpReply:
         failure = outcome.failure
         if failure is None:
             return http_frames.decode_reply(outcome.value)
         first = f"[Request ID: {request_id}] Server Error"
         body: dict[str, object] = {"code": first}
-        if not self._deployment.settings.redact:
+        if not self._redact:
             body = {"code": f"{first}: {failure.detail}", "trace": failure.traceback}
         if failure.data is not None:
             body["data"] = json.loads(failure.data)
@@ -204,8 +172,3 @@ class HttpActions:
 
 def _header(request: HttpCall, name: bytes) -> bytes | None:
     return next((value for key, value in request.headers if key == name), None)
-
-
-def _settle(future: asyncio.Future[Outcome], outcome: Outcome) -> None:
-    if not future.done():
-        future.set_result(outcome)

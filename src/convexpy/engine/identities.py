@@ -5,25 +5,36 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
-from convexpy.auth import Caller, TokenRefused, TokenVerifier, Verified, complete_identity
+from convexpy.auth import Caller, ParsedKey, TokenRefused, TokenVerifier, Verified, complete_identity
 from convexpy.errors import AuthError, RequestError
 from convexpy.protocol import sync
-from convexpy.services.keys.keyring import Keyring
+from convexpy.runtime import Signal
 
 logger = logging.getLogger("convexpy.auth")
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
+class KeyVerifier(Protocol):
+    """Knows the admin keys."""
+
+    def verify(self, key: str) -> ParsedKey:
+        """Return what a key says, or raise InvalidKey."""
+        ...
+
+
 class Identities:
     """Turns keys and tokens into callers."""
 
-    def __init__(self, keyring: Keyring, tokens: TokenVerifier) -> None:
-        self._keyring = keyring
+    def __init__(self, *, keys: KeyVerifier, tokens: TokenVerifier) -> None:
+        self._keys = keys
         self._tokens = tokens
+        self._providers: list[dict[str, Any]] = []
+        self.providers_changed: Signal[[]] = Signal()
+        """Tokens of other issuers are accepted from now on."""
         self._verifying: set[asyncio.Task[None]] = set()
 
     def of_key(self, key: str, acting_as: dict[str, Any] | None = None) -> Caller:
@@ -32,7 +43,7 @@ class Identities:
         Raises:
             RequestError: the key is not valid or may not act for users, or the identity is malformed.
         """
-        parsed = self._keyring.verify(key)
+        parsed = self._keys.verify(key)
         claims = parsed.acting_as or (complete_identity(acting_as) if acting_as else None)
         if claims is not None:
             parsed.access.require("actAsUser")
@@ -44,6 +55,13 @@ class Identities:
             None if expires_at is None else expires_at / 1000,
             key_id="" if record is None else record.key_id,
         )
+
+    def trust(self, providers: list[dict[str, Any]]) -> None:
+        """Accept tokens of these issuers from now on; users signed in by another one are signed out."""
+        if providers != self._providers:
+            self._providers = providers
+            self._tokens.configure(providers)
+            self.providers_changed()
 
     async def of_token(self, token: str) -> Caller:
         """Return the caller of a user's token, which may need the issuer's keys to be fetched.

@@ -15,13 +15,14 @@ The steps are those of ARCHITECTURE.md, "Commit":
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
 
-from convexpy.database import Group, GroupCommitter
+from convexpy.database import CommitOutcomes, Group, GroupCommitter
 from convexpy.engine.attempts import Attempts
 from convexpy.engine.outcome import Outcome, failed
 from convexpy.engine.paused import PausedMutations, passing_breakpoints
@@ -39,6 +40,7 @@ from convexpy.protocol.frames import (
     RowIsYours,
 )
 
+logger = logging.getLogger("convexpy.deployment")
 OnDone = Callable[[Outcome], None]
 
 
@@ -59,17 +61,18 @@ class MutationPipeline:
         timeline: LogTimeline,
         knobs: Knobs,
         *,
-        on_row: Callable[[TailRow], None],
-        on_misfits: Callable[[list[str]], None],
+        open_committer: Callable[[CommitOutcomes], GroupCommitter],
+        committed: Callable[[TailRow], None],
+        on_schema_violations: Callable[[list[str]], None],
         on_fatal: Callable[[BaseException], None],
         need_executor: Callable[[], None],
     ) -> None:
         self._on_fatal = on_fatal
         self._timeline = timeline
-        self.committer: GroupCommitter
+        self.committer = open_committer(self)
         self._knobs = knobs
-        self._on_row = on_row
-        self._on_misfits = on_misfits
+        self._committed = committed
+        self._on_schema_violations = on_schema_violations
         self._refused: str | None = None
         self._need_executor = need_executor
         self._slot: TransactionSlot | None = None
@@ -142,6 +145,11 @@ class MutationPipeline:
         self._attempts.answered(call_id)
         self._waiting = deque(call for call in self._waiting if call.id != call_id)
         self._paused.forget(call_id)
+
+    def raise_ts(self, ts: int) -> None:
+        """Make later commits later than `ts`, which a client has seen."""
+        self.committer.raise_ts(ts)
+        self._timeline.ts = max(self._timeline.ts, ts)
 
     # The executor
 
@@ -228,7 +236,7 @@ class MutationPipeline:
         if result.epoch != self._epoch:
             return
         if result.misfits:
-            self._on_misfits(result.misfits)
+            self._on_schema_violations(result.misfits)
         if result.writes:
             self._accepted[call.id] = result
             self._accepted_bytes += len(result.writes)
@@ -268,7 +276,7 @@ class MutationPipeline:
             self._slot.send(RowIsYours(row.seq, row.ts, group.calls[-1]))
         # Streams and dirty marks first, replies next, ticks in a later turn of the loop: so a reply precedes every
         # Transition that covers it, and what a client asks after its reply sees its write.
-        self._on_row(row)
+        self._committed(row)
         self._release(set(group.calls), row.ts, row.seq)
         self._pump()
 
@@ -313,6 +321,7 @@ class MutationPipeline:
 
     def unknown(self, error: BaseException) -> None:
         """Whether the last group is in the log is not known (commit thread's callback)."""
+        logger.critical("the outcome of a commit is unknown, stopping: %s", error)
         self._on_fatal(error)
 
     def _take_back(self, reason: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
+from collections.abc import Callable
 
 import msgspec
 
@@ -35,6 +37,18 @@ class Outcome(msgspec.Struct):
 def failed(code: str, detail: str, *, function: str = "", limit: str = "", lost: bool = False) -> Outcome:
     """Return the outcome of a call that the server itself ended."""
     return Outcome(failure=CallFailure(code, detail, None, limit, function, "", lost))
+
+
+async def outcome_of(submit: Callable[[Callable[[Outcome], None]], object]) -> Outcome:
+    """Return the outcome of a call that `submit` starts; it gets the function to be called with the outcome."""
+    future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+    def done(outcome: Outcome) -> None:
+        if not future.done():
+            future.set_result(outcome)
+
+    submit(done)
+    return await future
 
 
 def request_id_of(session: str, request: int) -> str:

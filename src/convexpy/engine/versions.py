@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from typing import Literal
 
 from convexpy.engine.actions import ActionDispatcher
 from convexpy.engine.mutations import MutationPipeline
@@ -20,7 +21,9 @@ from convexpy.executors.connection import ExecutorConnection, Role
 from convexpy.executors.starter import VersionHandle
 from convexpy.limits import EXECUTOR_MISSING_S_MAX, RESPAWN_S_MAX, RESPAWN_S_MIN, Knobs
 from convexpy.protocol.frames import CheckpointMoved, FromExecutor, Ready
+from convexpy.runtime import Signal
 
+Dispatcher = Literal["mutations", "queries", "actions"]
 ACTIVATE_TIMEOUT_S = 60.0
 logger = logging.getLogger("convexpy.versions")
 
@@ -59,32 +62,29 @@ async def spawn_ready(handle: VersionHandle, role: Role) -> ExecutorConnection:
 class LiveVersion:
     """Keeps the dispatchers supplied with executors of one version at a time."""
 
-    def __init__(self, knobs: Knobs) -> None:
+    def __init__(
+        self,
+        *,
+        knobs: Knobs,
+        mutations: MutationPipeline,
+        queries: QueryDispatcher,
+        actions: ActionDispatcher,
+        executor_needed: Signal[[Dispatcher]],
+        checkpoint_seq: Callable[[], int],
+    ) -> None:
         self._knobs = knobs
         self._handle: VersionHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._switching = asyncio.Lock()
-        self._spawning: dict[str, int] = {"mutations": 0, "queries": 0, "actions": 0}
-        self._trouble: dict[str, str] = {}
+        self._spawning: dict[Dispatcher, int] = {"mutations": 0, "queries": 0, "actions": 0}
+        self._trouble: dict[Dispatcher, str] = {}
         self._missing_since: float | None = None
+        self._checkpoint_seq = checkpoint_seq
         self.registry = FunctionRegistry()
-        self.mutations: MutationPipeline
-        self.queries: QueryDispatcher
-        self.actions: ActionDispatcher
-        self.checkpoint_seq: Callable[[], int]
-
-    def connect(
-        self,
-        mutations: MutationPipeline,
-        queries: QueryDispatcher,
-        actions: ActionDispatcher,
-        checkpoint_seq: Callable[[], int],
-    ) -> None:
-        """Join the dispatchers, which ask for executors through `need`."""
         self.mutations, self.queries, self.actions = mutations, queries, actions
-        self.checkpoint_seq = checkpoint_seq
+        executor_needed.connect(self.need)
 
-    def need(self, what: str) -> None:
+    def need(self, what: Dispatcher) -> None:
         """Start an executor for a dispatcher that has lost one, or has none."""
         if self._handle is None or self._spawning[what]:
             return
@@ -101,7 +101,7 @@ class LiveVersion:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _supply(self, handle: VersionHandle, what: str) -> None:
+    async def _supply(self, handle: VersionHandle, what: Dispatcher) -> None:
         delay_s = RESPAWN_S_MIN
         try:
             while handle is self._handle:
@@ -124,7 +124,7 @@ class LiveVersion:
         if self._handle is not None and self._lacks(what):
             self.need(what)
 
-    def _lacks(self, what: str) -> bool:
+    def _lacks(self, what: Dispatcher) -> bool:
         if what == "queries":
             return self.queries.executors < self._knobs.query_executors
         return not self.mutations.pids if what == "mutations" else self.actions.lacks_executor
@@ -132,7 +132,7 @@ class LiveVersion:
     def missing(self) -> list[str]:
         """Return what calls wait for at present: `no executor for queries: …`, with why it could not be started."""
         found: list[str] = []
-        lacking = {
+        lacking: dict[Dispatcher, bool] = {
             "mutations": not self.mutations.pids,
             "queries": not self.queries.executors,
             "actions": self.actions.lacks_executor,
@@ -153,8 +153,8 @@ class LiveVersion:
         since = self._missing_since
         return since is not None and time.monotonic() - since > EXECUTOR_MISSING_S_MAX
 
-    def _attach(self, connection: ExecutorConnection, what: str) -> None:
-        connection.send(CheckpointMoved(self.checkpoint_seq()))
+    def _attach(self, connection: ExecutorConnection, what: Dispatcher) -> None:
+        connection.send(CheckpointMoved(self._checkpoint_seq()))
         if what == "mutations":
             self.mutations.attach(connection)
         elif what == "queries":

@@ -187,6 +187,9 @@ class SpawnStarter:
         for spare in spares:
             spare.discard()
 
+    async def warm(self, packages: list[str]) -> None:
+        """Import nothing: spares import the packages of the app while they wait."""
+
     async def close(self) -> None:
         """End the spares; executors end with their streams."""
         self._discard()

@@ -56,6 +56,10 @@ class Starter(Protocol):
         """
         ...
 
+    async def warm(self, packages: list[str]) -> None:
+        """Import packages ahead of the next version, where that is of use."""
+        ...
+
     async def close(self) -> None:
         """End every process that was started."""
         ...

@@ -1,6 +1,6 @@
 """The ASGI application of the API origin.
 
-A bare callable: a router library would cost more than the functions behind the hot routes (ARCHITECTURE.md, figures).
+A bare callable with a dictionary of routes: a router library would cost more than the functions behind the hot routes.
 """
 
 from __future__ import annotations
@@ -8,13 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterable
 
 from convexpy._version import __version__
-from convexpy.deployment import Deployment
+from convexpy.engine.identities import Identities
 from convexpy.errors import Error, RequestError
-from convexpy.http.admin_api import AdminApi
-from convexpy.http.function_api import FunctionApi
+from convexpy.http.identify import admin_for
 from convexpy.http.messages import (
     HttpRequest,
     Receive,
@@ -27,22 +26,15 @@ from convexpy.http.messages import (
     preflight,
     text_response,
 )
-from convexpy.http.probes import Probes
+from convexpy.http.routing import Handler, Routes, method_not_allowed
 from convexpy.http.running import RunningRequests, refusal
 from convexpy.http.site import BODILESS, SiteApp
 from convexpy.http.socket import Sockets
+from convexpy.http.streaming import FileResponse
 from convexpy.limits import ECHO_BYTES_MAX
 from convexpy.persistence import DISK_FULL
-from convexpy.services.data.routes import DATA_PATH, DataApi
-from convexpy.services.files.routes import FILES_PATH, FileApi, FileResponse
-from convexpy.services.logs.routes import LOG_PATHS, LogApi
-from convexpy.services.scheduling.routes import ScheduleApi
-from convexpy.services.status.routes import DeploymentApi
-from convexpy.services.transfers.routes import TransferApi
-from convexpy.sync import ActionShares
 
 logger = logging.getLogger("convexpy.http")
-Handler = Callable[[HttpRequest], Awaitable[Response]]
 _SYNC = re.compile(r"/api(?:/([^/]+))?/sync")
 _SLASHES = re.compile(r"//+")
 UNSUPPORTED = (
@@ -51,85 +43,63 @@ UNSUPPORTED = (
 
 
 class ApiApp:
-    """The API origin: functions, sync, administration."""
+    """The API origin: the routes of the services, sync, HTTP actions below `/http/`."""
 
-    def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
-        self.running = RunningRequests(ActionShares(deployment.settings.knobs.actions_running_per_address))
-        self._body_max = deployment.settings.knobs.request_body_bytes
-        self.sockets = Sockets(deployment, self.running.shares)
-        self.probes = Probes(deployment, self.sockets)
-        self._site = SiteApp(deployment, self.running, prefix="/http")
-        self._files = FileApi(deployment)
-        self._data = DataApi(deployment)
-        logs = LogApi(deployment)
-        functions, admin = FunctionApi(deployment, self.running.shares), AdminApi(deployment)
-        schedule = ScheduleApi(deployment)
-        about = DeploymentApi(deployment, self.sockets)
-        self._functions = functions
+    def __init__(
+        self,
+        *,
+        routes: Iterable[Routes],
+        site: SiteApp,
+        sockets: Sockets,
+        running: RunningRequests,
+        identities: Identities,
+        deployment: str,
+        cloud_url: str,
+        site_url: str,
+        body_bytes_max: int,
+    ) -> None:
+        """`site` serves paths with the prefix `/http`, `deployment` is the name."""
+        self._site = site
+        self._sockets = sockets
+        self._running = running
+        self._identities = identities
+        self._name = deployment
+        self._urls = {"convexCloudUrl": cloud_url, "convexSiteUrl": site_url}
+        self._body_max = body_bytes_max
         self._routes: dict[tuple[str, str], Handler] = {
-            ("POST", "/api/query"): lambda request: functions.call("query", request),
-            ("POST", "/api/mutation"): lambda request: functions.call("mutation", request),
-            ("POST", "/api/action"): lambda request: functions.call("action", request),
-            ("GET", "/api/query"): functions.get_query,
-            ("POST", "/api/function"): functions.any_function,
-            ("POST", "/api/query_ts"): functions.query_ts,
-            ("POST", "/api/query_at_ts"): functions.query_at_ts,
-            ("POST", "/api/query_batch"): functions.query_batch,
-            ("POST", "/api/convexpy/push/plan"): admin.plan,
-            ("POST", "/api/convexpy/push"): admin.push,
-            ("GET", "/api/convexpy/functions"): admin.functions,
-            ("GET", "/api/convexpy/functions/stats"): about.statistics,
-            ("GET", "/api/convexpy/history"): about.history,
-            ("GET", "/api/convexpy/status"): about.status,
-            ("GET", "/api/convexpy/tables"): self._data.tables,
-            ("POST", "/api/convexpy/evaluate"): self._data.evaluate,
-            **logs.routes,
-            ("POST", "/api/update_environment_variables"): admin.update_environment,
-            ("POST", "/api/v1/update_environment_variables"): admin.update_environment,
-            ("GET", "/api/list_environment_variables"): admin.list_environment,
-            ("GET", "/api/v1/list_environment_variables"): admin.list_environment,
-            ("POST", "/api/convexpy/storage/upload_url"): self._files.upload_url,
-            ("POST", "/api/convexpy/storage/delete"): self._files.delete,
-            ("GET", "/api/check_admin_key"): admin.check_key,
-            ("GET", "/api/convexpy/keys"): admin.list_keys,
-            ("POST", "/api/convexpy/keys"): admin.create_key,
-            ("POST", "/api/convexpy/keys/revoke"): admin.revoke_key,
-            ("POST", "/api/convexpy/keys/rotate"): admin.rotate_key,
-            ("GET", "/api/v1/get_canonical_urls"): admin.canonical_urls,
-            ("POST", "/api/cancel_job"): schedule.cancel_job,
-            ("POST", "/api/cancel_all_jobs"): schedule.cancel_all_jobs,
-            ("POST", "/api/convexpy/crons/run"): schedule.run_cron,
-            ("POST", "/api/convexpy/scheduled/requests"): schedule.requests,
-            ("GET", "/api/convexpy/env"): admin.describe_environment,
             ("POST", "/api/debug_event"): self._nothing,
             ("GET", "/version"): self._version,
             ("GET", "/instance_version"): self._version,
-            ("GET", "/instance_name"): self._name,
+            ("GET", "/instance_name"): self._instance_name,
             ("GET", "/api/v1/deployment_info"): self._info,
-            **self.probes.routes(),
+            ("GET", "/api/v1/get_canonical_urls"): self._canonical_urls,
             ("GET", "/"): self._hello,
             ("POST", "/echo"): self._echo,
         }
-        self._transfers = TransferApi(deployment)
-        self._routes |= self._transfers.routes
+        self._below: dict[str, Handler] = {}
+        self._waiting: set[str] = set()
+        for each in routes:
+            self._routes.update(each.exact)
+            self._below.update(each.below)
+            if each.waiting:
+                self._waiting.update(path for _, path in each.exact)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or socket (called by the ASGI server)."""
         if scope["type"] == "http" and scope["path"].startswith("/http/"):
             await self._site(scope, receive, send)
         elif scope["type"] == "http":
-            if scope["path"] in LOG_PATHS:
+            if scope["path"] in self._waiting:
                 await self._http(scope, receive, send)
                 return
-            task = self.running.begin()
+            task = self._running.begin()
             try:
                 await self._http(scope, receive, send)
             except asyncio.CancelledError:
-                if not self.running.cut:  # else it was cut in the middle of a response: the connection ends
+                if not self._running.cut:  # else it was cut in the middle of a response: the connection ends
                     raise
             finally:
-                self.running.end(task)
+                self._running.end(task)
         elif scope["type"] == "websocket":
             path = _SLASHES.sub("/", scope["path"])
             match = _SYNC.fullmatch(path)
@@ -137,7 +107,7 @@ class ApiApp:
                 await receive()
                 await send({"type": "websocket.close", "code": 4004, "reason": "no such path"})
                 return
-            await self.sockets.serve(match.group(1), scope, receive, send)
+            await self._sockets.serve(match.group(1), scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = HttpRequest(scope, receive, self._body_max)
@@ -163,7 +133,7 @@ class ApiApp:
         except RequestError as error:
             return error_response(error)
         except asyncio.CancelledError:
-            if not self.running.cut:
+            if not self._running.cut:
                 raise
             return error_response(refusal())
         except Error as error:
@@ -180,26 +150,21 @@ class ApiApp:
     async def _route(self, request: HttpRequest) -> Response:
         path = request.path
         if "//" in path:
-            path = _SLASHES.sub("/", path)
+            request.path = path = _SLASHES.sub("/", path)
         method = "GET" if request.method == "HEAD" else request.method
         handler = self._routes.get((method, path))
         if handler is not None:
             return await handler(request)
-        if path.startswith(FILES_PATH):
-            return await self._files.respond(request, path)
-        if path.startswith(DATA_PATH) and method == "POST":
-            return await self._data.call(path.removeprefix(DATA_PATH), request)
-        if path.startswith("/api/export/"):
-            return await self._transfers.respond(request, path)
-        if path.startswith("/api/run/") and method == "POST":
-            return await self._functions.run_path(path.removeprefix("/api/run/"), request)
+        for prefix, handler in self._below.items():
+            if path.startswith(prefix):
+                return await handler(request)
         if path.startswith(UNSUPPORTED):
             raise RequestError(
                 "this deployment runs Python functions: use `convexpy dev` or `convexpy deploy`",
                 code="PythonFunctionsOnly",
             )
         if any(known == path for _, known in self._routes):
-            raise RequestError(f"{request.method} is not allowed here", status=405, code="MethodNotAllowed")
+            raise method_not_allowed(request)
         if path.startswith("/api/") and method == "POST":
             raise RequestError(f"{path[:200]} is not supported by convexpy", code="UnsupportedByConvexpy")
         raise RequestError(f"no such path: {path[:200]}", status=404, code="NotFound")
@@ -207,16 +172,19 @@ class ApiApp:
     async def _version(self, request: HttpRequest) -> Response:
         return text_response(f"convexpy {__version__}")
 
-    async def _name(self, request: HttpRequest) -> Response:
-        return text_response(self._deployment.settings.name)
+    async def _instance_name(self, request: HttpRequest) -> Response:
+        return text_response(self._name)
+
+    async def _canonical_urls(self, request: HttpRequest) -> Response:
+        await admin_for(self._identities, request, "functions:view")
+        return json_response(self._urls)
 
     async def _info(self, request: HttpRequest) -> Response:
         return json_response({"kind": "selfHosted"})
 
     async def _hello(self, request: HttpRequest) -> Response:
         return text_response(
-            f"This is the convexpy deployment {self._deployment.settings.name!r}. "
-            "Connect to it with a Convex client.\n"
+            f"This is the convexpy deployment {self._name!r}. Connect to it with a Convex client.\n"
         )
 
     async def _nothing(self, request: HttpRequest) -> Response:

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import urllib.parse
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from convexpy.auth import ANONYMOUS, Caller, OperationNotPermitted, system_function
-from convexpy.deployment import Deployment
-from convexpy.engine.history import OutOfRetention
+from convexpy.engine.function_runner import FunctionRunner
+from convexpy.engine.history import History, OutOfRetention
+from convexpy.engine.identities import Identities
 from convexpy.engine.outcome import TRY_AGAIN, Outcome, Presenter, accepted_request_id
 from convexpy.engine.registry import canonical_path
+from convexpy.engine.timeline import LogTimeline
+from convexpy.engine.versions import LiveVersion
 from convexpy.errors import RequestError
 from convexpy.http.identify import caller_of
 from convexpy.http.messages import JSON_TYPE, HttpRequest, Response, decode_body, encode_json, json_response
+from convexpy.http.routing import Routes, method_not_allowed
 from convexpy.http.running import within_share
 from convexpy.limits import BATCH_QUERIES_MAX
 from convexpy.protocol.frames import Kind
@@ -27,6 +32,7 @@ from convexpy.protocol.sync import decode_ts, encode_ts
 from convexpy.sync import ActionShares
 from convexpy.values import decode_wire, encode_clean, encode_export
 
+RUN_PATH = "/api/run/"
 CLEAN = ("json", "convex_clean_json")
 ENCODED = ("convex_encoded_json", "convex_json")
 EXPORT = ("export_json",)
@@ -95,10 +101,38 @@ def _request_id(request: HttpRequest) -> str:
 class FunctionApi:
     """The routes that call functions."""
 
-    def __init__(self, deployment: Deployment, shares: ActionShares) -> None:
-        self._deployment = deployment
+    def __init__(
+        self,
+        *,
+        functions: FunctionRunner,
+        identities: Identities,
+        live: LiveVersion,
+        timeline: LogTimeline,
+        history: History,
+        shares: ActionShares,
+    ) -> None:
+        self._functions = functions
+        self._identities = identities
+        self._live = live
+        self._timeline = timeline
+        self._history = history
         self._shares = shares
-        self._functions = deployment.functions
+
+    def routes(self) -> Routes:
+        """Return the handlers."""
+        return Routes(
+            {
+                ("POST", "/api/query"): partial(self.call, "query"),
+                ("POST", "/api/mutation"): partial(self.call, "mutation"),
+                ("POST", "/api/action"): partial(self.call, "action"),
+                ("GET", "/api/query"): self.get_query,
+                ("POST", "/api/function"): self.any_function,
+                ("POST", "/api/query_ts"): self.query_ts,
+                ("POST", "/api/query_at_ts"): self.query_at_ts,
+                ("POST", "/api/query_batch"): self.query_batch,
+            },
+            below={RUN_PATH: self.run_path},
+        )
 
     def answer(self, outcome: Outcome, request_id: str, format: str, caller: Caller = ANONYMOUS) -> bytes:
         """Return the JSON of an outcome. Who may read the logs is told what went wrong, in production too."""
@@ -137,13 +171,13 @@ class FunctionApi:
 
     async def call(self, kind: Kind, request: HttpRequest) -> Response:
         """POST /api/query, /api/mutation, /api/action."""
-        caller = await caller_of(self._functions.identities, request)
+        caller = await caller_of(self._identities, request)
         call = _decode_call(await request.json_body())
         return Response(200, await self._run(kind, call, caller, request), [JSON_TYPE])
 
     async def get_query(self, request: HttpRequest) -> Response:
         """GET /api/query, with `path` and `args` as parameters."""
-        caller = await caller_of(self._functions.identities, request)
+        caller = await caller_of(self._identities, request)
         path = request.query("path")
         if path is None:
             raise RequestError("the parameter `path` is missing", code="MissingParameter")
@@ -153,7 +187,7 @@ class FunctionApi:
 
     async def any_function(self, request: HttpRequest) -> Response:
         """POST /api/function: whichever kind it is, internal ones too; admins only."""
-        caller = await caller_of(self._functions.identities, request)
+        caller = await caller_of(self._identities, request)
         if not caller.admin:
             raise RequestError("this route needs an admin key", status=403, code="BadDeployKey")
         call = _decode_call(await request.json_body())
@@ -163,13 +197,16 @@ class FunctionApi:
         if path.startswith("_system/"):
             system = system_function(path)
             return "query" if system is None else system.kind
-        function = self._deployment.live.registry.get(canonical_path(path))
+        function = self._live.registry.get(canonical_path(path))
         kind: Kind = "query" if function is None else function["kind"]
         return kind
 
-    async def run_path(self, rest: str, request: HttpRequest) -> Response:
+    async def run_path(self, request: HttpRequest) -> Response:
         """POST /api/run/{module path}/{function}."""
-        caller = await caller_of(self._functions.identities, request)
+        if request.method != "POST":
+            raise method_not_allowed(request)
+        caller = await caller_of(self._identities, request)
+        rest = request.path.removeprefix(RUN_PATH)
         parts = [urllib.parse.unquote(part) for part in rest.split("/")]
         if len(parts) < 2:
             raise RequestError("write /api/run/<module>/<function>", code="MissingIdentifier")
@@ -180,22 +217,22 @@ class FunctionApi:
 
     async def query_ts(self, request: HttpRequest) -> Response:
         """POST /api/query_ts: the newest timestamp."""
-        return json_response({"ts": encode_ts(self._deployment.timeline.ts)})
+        return json_response({"ts": encode_ts(self._timeline.ts)})
 
     async def query_at_ts(self, request: HttpRequest) -> Response:
         """POST /api/query_at_ts: the query as of a timestamp, which is kept for some minutes."""
-        caller = await caller_of(self._functions.identities, request)
+        caller = await caller_of(self._identities, request)
         call = _decode_call(await request.json_body())
         if call.ts is None:
             raise RequestError("`ts` is missing", code="MissingParameter")
         ts = decode_ts(call.ts)
-        if ts > self._deployment.timeline.ts:
+        if ts > self._timeline.ts:
             raise RequestError("`ts` is ahead of the newest commit", code="TimestampInFuture")
         request_id = _request_id(request)
         path, format = canonical_path(call.path), check_format(call.format)
         _check_access(caller, "query", path)
         for _ in range(HISTORY_TRIES):
-            rewind = await self._deployment.history.rewind(ts)
+            rewind = await self._history.rewind(ts)
             outcome = await self._functions.run(
                 "query", path, bytes(call.args), caller, request_id=request_id, rewind=rewind
             )
@@ -206,7 +243,7 @@ class FunctionApi:
 
     async def query_batch(self, request: HttpRequest) -> Response:
         """POST /api/query_batch: several queries at one timestamp."""
-        caller = await caller_of(self._functions.identities, request)
+        caller = await caller_of(self._identities, request)
         batch: _Batch = decode_body(await request.json_body(), _Batch)
         if len(batch.queries) > BATCH_QUERIES_MAX:
             raise RequestError(f"a batch has at most {BATCH_QUERIES_MAX} queries", code="TooManyQueries")

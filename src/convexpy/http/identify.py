@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from convexpy.auth import ANONYMOUS, Caller, Operation
-from convexpy.deployment import Identities
+from convexpy.engine.identities import Identities
 from convexpy.errors import AuthError, RequestError
 from convexpy.http.messages import HttpRequest
 

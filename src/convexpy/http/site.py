@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable
 from urllib.parse import quote
 
-from convexpy.deployment import Deployment
+from convexpy.engine.http_actions import HttpActions
+from convexpy.engine.identities import Identities
 from convexpy.errors import RequestError
 from convexpy.http.identify import caller_of_http_action
 from convexpy.http.messages import HttpRequest, Receive, Scope, Send, error_response
@@ -118,8 +119,16 @@ class _Connection:
 class SiteApp:
     """The ASGI application of HTTP actions."""
 
-    def __init__(self, deployment: Deployment, running: RunningRequests, *, prefix: str = "") -> None:
-        self._deployment = deployment
+    def __init__(
+        self,
+        *,
+        http_actions: HttpActions,
+        identities: Identities,
+        running: RunningRequests,
+        prefix: str = "",
+    ) -> None:
+        self._http_actions = http_actions
+        self._identities = identities
         self._running = running
         self._prefix = prefix
 
@@ -148,7 +157,7 @@ class SiteApp:
                     return  # in the middle of a response: the connection ends
                 error = refusal()
             response = error_response(error)
-            cors = self._deployment.http_actions.cors_headers(
+            cors = self._http_actions.cors_headers(
                 request.path.removeprefix(self._prefix), request.headers.get(b"origin")
             )
             reply = HttpReply(response.status, [*response.headers, *cors], response.body)
@@ -161,7 +170,7 @@ class SiteApp:
     async def _reply(self, request: HttpRequest, connection: _Connection) -> HttpReply:
         if request.method not in METHODS:
             raise RequestError(
-                f"{request.method} is no method of HTTP actions", status=405, code="MethodNotAllowed"
+                f"{request.method} is not a method of HTTP actions", status=405, code="MethodNotAllowed"
             )
         body, more = await self._body(request, connection)
         call = HttpCall(
@@ -176,10 +185,9 @@ class SiteApp:
             more,
             self._raw_path(request),
         )
-        caller = await caller_of_http_action(self._deployment.identities, request)
-        loop = asyncio.get_running_loop()
+        caller = await caller_of_http_action(self._identities, request)
         with within_share(self._running.shares, request.client_address):
-            reply = await self._deployment.http_actions.respond(loop, call, connection, caller)
+            reply = await self._http_actions.respond(call, connection, caller)
         if connection.too_large and not connection.started and reply.status == 500:
             raise _too_large()
         return reply

@@ -7,11 +7,11 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 
-from convexpy.deployment import Deployment
+from convexpy.engine.function_runner import FunctionRunner
 from convexpy.http.messages import Receive, Scope, Send
 from convexpy.limits import SOCKET_CONNECT_WITHIN_S, Knobs
 from convexpy.protocol import sync
-from convexpy.sync import ActionShares, Session
+from convexpy.sync import ActionShares, Hub, Session
 
 CHUNKS_SINCE = (1, 28)
 CLOSE_WITHIN_S = 5.0
@@ -159,11 +159,11 @@ def _close_unless_connected(session: Session) -> None:
 class Sockets:
     """All open sync sockets of a deployment."""
 
-    def __init__(self, deployment: Deployment, shares: ActionShares) -> None:
-        self._deployment = deployment
+    def __init__(self, *, hub: Hub, functions: FunctionRunner, knobs: Knobs, shares: ActionShares) -> None:
+        self._hub = hub
+        self._functions = functions
+        self._knobs = knobs
         self._shares = shares
-        deployment.on_providers_changed = self.sign_in_again
-        deployment.on_key_revoked = self.key_revoked
         self._sessions: set[Session] = set()
         self._leaving: tuple[int, str] | None = None
 
@@ -175,13 +175,13 @@ class Sockets:
         """Serve one socket until it is closed."""
         await receive()  # websocket.connect
         await send({"type": "websocket.accept"})
-        knobs = self._deployment.settings.knobs
+        knobs = self._knobs
         extensions: dict[str, Callable[[bytes], bool]] = scope.get("extensions") or {}
         transport = SocketTransport(send, knobs, extensions.get(WRITE_FRAME, _cannot))
         client = scope.get("client")
         session = Session(
-            self._deployment.hub,
-            self._deployment.functions,
+            self._hub,
+            self._functions,
             transport,
             knobs,
             chunks=takes_chunks(version),

@@ -4,6 +4,7 @@ from convexpy.runtime._clock import Clock, ManualClock, SystemClock
 from convexpy.runtime._pauses import PausePoints, pauses
 from convexpy.runtime._process import hide_process, prefer_for_oom
 from convexpy.runtime._random import RandomBytes, SecureRandom, secure_random
+from convexpy.runtime._signals import Signal
 from convexpy.runtime.private_files import PRIVATE_FILE, PRIVATE_FOLDER, sync_folder, write_private
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "PausePoints",
     "RandomBytes",
     "SecureRandom",
+    "Signal",
     "SystemClock",
     "hide_process",
     "pauses",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from convexpy.deployment import DeploymentSettings, PushRequest, key_file
+from convexpy.deployment import DeploymentSettings
 from convexpy.errors import Error
 from convexpy.executors.executor_user import executor_user
 from convexpy.executors.spares import SpawnStarter
@@ -23,6 +23,8 @@ from convexpy.serve import first_start
 from convexpy.serve.limits_file import read_limits
 from convexpy.serve.listening import is_local
 from convexpy.serve.options import ServeOptions
+from convexpy.services.pushes.requests import PushRequest
+from convexpy.services.variables.service import key_file
 
 LITERAL_KEYS = "CONVEXPY_EXTRA_ADMIN_KEYS"
 """Keys to accept as they stand, for tools that have one built in. Not an option: other users see command lines."""

@@ -20,17 +20,16 @@ from collections.abc import Coroutine
 from typing import Any
 
 from convexpy.deployment import (
+    Apps,
     Deployment,
     DeploymentSettings,
     FolderStorage,
     Keys,
-    PushRequest,
-    holds_sealed,
-    load_secret_key,
+    build_apps,
+    build_deployment,
 )
 from convexpy.errors import Error
 from convexpy.executors.executor_user import executor_user
-from convexpy.http import ApiApp, SiteApp
 from convexpy.http.access_log import AccessLog
 from convexpy.http.forwarded import ForwardedHeaders
 from convexpy.http.request_guard import RequestGuard
@@ -45,6 +44,8 @@ from convexpy.serve.notify import notify
 from convexpy.serve.options import ServeOptions, parse
 from convexpy.serve.tls import check_tls
 from convexpy.services.files.blobs import open_blob_store
+from convexpy.services.pushes.requests import PushRequest
+from convexpy.services.variables.service import holds_sealed, load_secret_key
 
 EXIT_UNKNOWN_OUTCOME = 75
 LOOPBACK = ["127.0.0.0/8", "::1"]
@@ -72,7 +73,7 @@ class _Process:
         self._servers: list[tuple[Server, socket.socket]] = []
         self._tasks: list[asyncio.Task[Any]] = []
         self._deployment: Deployment
-        self._api: ApiApp
+        self._apps: Apps
 
     async def run(self) -> int:
         """Serve until told to stop; return the exit status."""
@@ -83,7 +84,7 @@ class _Process:
         push = given.read_push(options.push_fd)
         ports = self._bind()
         self._keys, settings = self._open(knobs, ports, literal_keys)
-        self._api = ApiApp(self._deployment)
+        self._apps = build_apps(self._deployment)
         for number in FORCED:
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
         starting = asyncio.get_running_loop().create_task(self._start(push))
@@ -160,14 +161,14 @@ class _Process:
             debugger=given.debugger(options),
             editor=given.editor(options),
         )
-        self._deployment = Deployment(
+        self._deployment = build_deployment(
             storage, settings, on_fatal=self._fatal, starter=given.starter(options), clock=clock
         )
         return keys, settings
 
     def _fatal(self, error: BaseException) -> None:
         self._status = EXIT_UNKNOWN_OUTCOME
-        self._api.sockets.close_all(1011, "InternalServerError")
+        self._apps.sockets.close_all(1011, "InternalServerError")
         # Nothing may be answered any more: the next start decides what is in the log.
         asyncio.get_running_loop().call_later(0.2, os._exit, EXIT_UNKNOWN_OUTCOME)
 
@@ -202,7 +203,7 @@ class _Process:
             logger.info("version %s is live", result["version"])
         if not options.production:
             return None
-        self._api.probes.metrics  # noqa: B018 - counting begins here
+        self._apps.probes.metrics  # noqa: B018 - counting begins here
         await self._deployment.keyring.take_new()
         announce.warn_of_exposure(options)
         first_start.warn_of_plain_keys(options, self._keys)
@@ -219,13 +220,13 @@ class _Process:
         def guarded(app: AsgiApp, *open_to_pages: str) -> AsgiApp:
             return RequestGuard(app, allowed, open_to_pages=open_to_pages, report=report)
 
-        api = self._wrapped(guarded(self._api, "/http/"))
+        api = self._wrapped(guarded(self._apps.api, "/http/"))
         self._serve(server_of(api, knobs, counter, cert=cert, key=key), waiting.pop(0))
         if not options.single_port:
-            site = self._wrapped(guarded(SiteApp(self._deployment, self._api.running), "/"))
+            site = self._wrapped(guarded(self._apps.site, "/"))
             self._serve(server_of(site, knobs, counter, cert=cert, key=key), waiting.pop(0))
         if options.metrics_port is not None:
-            self._serve(server_of(guarded(self._api.probes.without_key), knobs, counter), waiting.pop(0))
+            self._serve(server_of(guarded(self._apps.probes.without_key), knobs, counter), waiting.pop(0))
         if options.watchdog_fd is not None:
             self._in_background(_watch(options.watchdog_fd, self._stop))
         if self._output is not None and options.function_log:
@@ -257,8 +258,8 @@ class _Process:
         for number, status in FORCED.items():
             loop.add_signal_handler(number, os._exit, status)
         notify("STOPPING=1", "STATUS=finishing running calls")
-        self._api.probes.stopping = True
-        self._api.sockets.leave_all(1001, "GoingAway")
+        self._apps.probes.stopping = True
+        self._apps.sockets.leave_all(1001, "GoingAway")
         for server, _ in self._servers:
             server.end()
         await self._deployment.close(grace_s=await self._calls_end())
@@ -273,13 +274,13 @@ class _Process:
 
         Returns what is left of the time of grace.
         """
-        loop, api = asyncio.get_running_loop(), self._api
+        loop, apps = asyncio.get_running_loop(), self._apps
         grace_s = self._deployment.settings.knobs.stop_grace_s
         until = loop.time() + (grace_s if self._options.production else min(grace_s, DEVELOPMENT_GRACE_S))
-        while (len(api.running) or len(api.sockets)) and loop.time() < until:
+        while (len(apps.running) or len(apps.sockets)) and loop.time() < until:
             await asyncio.sleep(CALLS_LOOKED_AT_EVERY_S)
-        api.sockets.close_all(1001, "GoingAway")
-        api.running.cut_all()
+        apps.sockets.close_all(1001, "GoingAway")
+        apps.running.cut_all()
         return max(until - loop.time(), LAST_COMMITS_S)
 
 

@@ -138,11 +138,9 @@ class LocalTest(ConvexTest):
         )
 
         async def respond() -> Any:
-            import asyncio
 
             collecting = Collecting()
-            loop = asyncio.get_running_loop()
-            reply = await self._local.deployment.http_actions.respond(loop, call, collecting)
+            reply = await self._local.deployment.http_actions.respond(call, collecting)
             return collecting.whole(reply)
 
         reply = self._local.wait(respond())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from convexpy.http import ApiApp
+from convexpy.deployment import build_apps
 from convexpy.testing._local import CLOUD_URL, LocalDeployment
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def fetch_api(
     import httpx
 
     async def send() -> httpx.Response:
-        transport = httpx.ASGITransport(app=ApiApp(local.deployment))  # type: ignore[arg-type]  # a bare callable
+        transport = httpx.ASGITransport(app=build_apps(local.deployment).api)  # type: ignore[arg-type]  # a bare callable
         async with httpx.AsyncClient(transport=transport) as client:
             return await client.request(method, url, headers=headers, content=content, params=params or None)
 

@@ -154,5 +154,8 @@ class InlineStarter:
         app = self._app if settings.version else self._empty
         return InlineVersion(app, self._storage, settings, self._clock)
 
+    async def warm(self, packages: list[str]) -> None:
+        """Import nothing: the app is loaded."""
+
     async def close(self) -> None:
         """Nothing to end."""

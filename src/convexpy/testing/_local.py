@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from convexpy.deployment import Deployment, DeploymentSettings, MemoryStorage, PushRequest
+from convexpy.deployment import Deployment, DeploymentSettings, MemoryStorage, build_deployment
 from convexpy.errors import Error
 from convexpy.functions import FunctionDefinition, MutationCtx
 from convexpy.runtime import ManualClock
 from convexpy.sandbox import guards, system
 from convexpy.sandbox.host import CallContext, TransactionCallHost
 from convexpy.sandbox.loader import AppLoader, LoadedApp
-from convexpy.services.pushes.push import PushConfig
+from convexpy.services.pushes.requests import PushConfig, PushRequest
 from convexpy.services.pushes.sources import PushedModule
 from convexpy.testing._inline import InlineStarter
 
@@ -80,7 +80,7 @@ class LocalDeployment:
         storage = MemoryStorage(self.clock)
         settings = DeploymentSettings("testing", "00" * 32, CLOUD_URL, SITE_URL, secret_key=bytes(32))
         empty = LoadedApp(self.app.folder, self.app.marker)
-        deployment = Deployment(
+        deployment = build_deployment(
             storage,
             settings,
             on_fatal=self._fatal,

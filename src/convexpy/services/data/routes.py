@@ -5,12 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from convexpy.auth import Caller, system_function
-from convexpy.deployment import Deployment
+from convexpy.engine.function_runner import FunctionRunner
+from convexpy.engine.identities import Identities
 from convexpy.engine.outcome import Outcome, Presenter
 from convexpy.errors import RequestError
 from convexpy.http.identify import admin_for
 from convexpy.http.messages import JSON_TYPE, HttpRequest, Response, decode_body, encode_json, json_response
+from convexpy.http.routing import Routes, method_not_allowed
 from convexpy.protocol.frames import Kind
+from convexpy.services.data.tables import Tables
 from convexpy.values import decode_wire, encode_clean
 
 DATA_PATH = "/api/convexpy/data/"
@@ -25,28 +28,43 @@ class _Body(msgspec.Struct):
     writes: bool = False
 
 
-class DataApi:
-    """The routes under `/api/convexpy/data/`, and the list of tables."""
+class DataRoutes:
+    """The routes of documents, of the list of tables, and of code that is evaluated."""
 
-    def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
+    def __init__(self, *, tables: Tables, functions: FunctionRunner, identities: Identities) -> None:
+        self._tables = tables
+        self._functions = functions
+        self._identities = identities
+
+    def routes(self) -> Routes:
+        """Return the handlers."""
+        return Routes(
+            {
+                ("GET", "/api/convexpy/tables"): self.tables,
+                ("POST", "/api/convexpy/evaluate"): self.evaluate,
+            },
+            below={DATA_PATH: self.call},
+        )
 
     async def tables(self, request: HttpRequest) -> Response:
         """GET /api/convexpy/tables: every table with its size and its indexes."""
-        await admin_for(self._deployment.identities, request, "data:view")
-        return json_response({"tables": await self._deployment.tables.described()})
+        await admin_for(self._identities, request, "data:view")
+        return json_response({"tables": await self._tables.described()})
 
-    async def call(self, operation: str, request: HttpRequest) -> Response:
+    async def call(self, request: HttpRequest) -> Response:
         """POST /api/convexpy/data/{page, get, insert, patch, delete}: `{args, decode}` → `{value}`.
 
         A refusal has a code and one sentence: these functions are the engine's own.
         """
+        if request.method != "POST":
+            raise method_not_allowed(request)
+        operation = request.path.removeprefix(DATA_PATH)
         path = f"_system/data:{operation}"
         system = system_function(path)
         if system is None:
             raise RequestError(f"there is no data operation {operation!r}", status=404, code="NotFound")
         writes = system.kind == "mutation"
-        caller = await admin_for(self._deployment.identities, request, system.operation)
+        caller = await admin_for(self._identities, request, system.operation)
         body: _Body = decode_body(await request.json_body(), _Body)
         outcome = await self._run(path, body, caller, writes=writes)
         failure = outcome.failure
@@ -59,7 +77,7 @@ class DataApi:
 
     async def evaluate(self, request: HttpRequest) -> Response:
         """POST /api/convexpy/evaluate: Python in one transaction → `{value}` or `{error: {code, message}}`, and `logLines`."""
-        caller = await admin_for(self._deployment.identities, request, "code:run")
+        caller = await admin_for(self._identities, request, "code:run")
         body: _Body = decode_body(await request.json_body(), _Body)
         path = f"_system/shell:{'write' if body.writes else 'evaluate'}"
         outcome = await self._run(path, body, caller, writes=body.writes)
@@ -73,9 +91,7 @@ class DataApi:
 
     async def _run(self, path: str, body: _Body, caller: Caller, *, writes: bool) -> Outcome:
         kind: Kind = "mutation" if writes else "query"
-        return await self._deployment.functions.run(
-            kind, path, bytes(body.args), Caller(access=caller.access)
-        )
+        return await self._functions.run(kind, path, bytes(body.args), Caller(access=caller.access))
 
 
 def _value(outcome: Outcome, body: _Body) -> bytes:

@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
-if TYPE_CHECKING:
-    from convexpy.deployment.deployment import Deployment
+from convexpy.engine.checkpoints import CheckpointService
+from convexpy.engine.system_functions import SystemFunctions
+from convexpy.persistence import CheckpointReader
 
 
 class Tables:
     """Counts documents in the files and not in an executor: a large table would use up a function's limits."""
 
-    def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
+    def __init__(
+        self,
+        *,
+        system: SystemFunctions,
+        checkpoints: CheckpointService,
+        open_reader: Callable[[], CheckpointReader],
+    ) -> None:
+        self._system = system
+        self._checkpoints = checkpoints
+        self._open_reader = open_reader
 
     async def described(self) -> list[dict[str, Any]]:
         """Return `name number documents sizeBytes indexes` of every table, as of now."""
-        outcome = await self._deployment.system.run("_system/data:tables", b"{}")
+        outcome = await self._system.run("_system/data:tables", b"{}")
         tables: list[dict[str, Any]] = msgspec.json.decode(outcome.value)
-        await self._deployment.checkpoint(at_least=self._deployment.timeline.row)
+        await self._checkpoints.catch_up()
         return await asyncio.to_thread(self._measured, tables)
 
     def _measured(self, tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        reader = self._deployment.storage.reader()
+        reader = self._open_reader()
         try:
             reader.begin()
             for table in tables:

@@ -2,115 +2,62 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import contextlib
 import logging
 import re
-from collections.abc import AsyncGenerator
-from typing import NamedTuple
 
 import msgspec
 
-from convexpy.deployment import Deployment
+from convexpy.engine.identities import Identities
 from convexpy.errors import RequestError
 from convexpy.http.identify import admin_for
-from convexpy.http.messages import (
-    Headers,
-    HttpRequest,
-    Receive,
-    Response,
-    Send,
-    decode_body,
-    json_response,
-)
+from convexpy.http.messages import Headers, HttpRequest, Response, decode_body, json_response
+from convexpy.http.routing import Routes, method_not_allowed
+from convexpy.http.streaming import CACHE, FileResponse, Range, body_chunks, parse_range
 from convexpy.protocol.upload_tokens import UPLOAD_PATH
-from convexpy.services.files.blobs import BlobMissing, StorageFailed
+from convexpy.services.files.blobs import BlobMissing
 from convexpy.services.files.served_types import type_headers
-from convexpy.services.files.service import StoredContent, check_content_type
-
-__all__ = ["FILES_PATH", "FileApi", "FileResponse", "Range", "body_chunks", "parse_range"]
+from convexpy.services.files.service import FileService, StoredContent, check_content_type
 
 logger = logging.getLogger("convexpy.http")
 FILES_PATH = "/api/storage/"
-CACHE = (b"cache-control", b"private, max-age=2592000")
 VARY = (b"vary", b"origin")
 """A browser that has a file from `<img>`, without CORS headers, must not use it for `fetch`."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_RANGE = re.compile(r"bytes\s*=\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*", re.IGNORECASE)
-
-
-class Range(NamedTuple):
-    """Bytes `start` to `end` (not included)."""
-
-    start: int
-    end: int
-
-
-class FileResponse(Response):
-    """A response whose body comes from the store."""
-
-    __slots__ = ("chunks", "length")
-
-    def __init__(
-        self, status: int, headers: Headers, length: int, chunks: AsyncGenerator[bytes, None] | None
-    ) -> None:
-        super().__init__(status, b"", headers)
-        self.length = length
-        self.chunks = chunks
-
-    async def send(self, receive: Receive, send: Send) -> None:
-        """Send it, as fast as the client takes it; stop when it goes away."""
-        headers = [*self.headers, (b"content-length", b"%d" % self.length)]
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        if self.chunks is None:
-            await send({"type": "http.response.body", "body": b""})
-            return
-        gone = asyncio.get_running_loop().create_task(_disconnected(receive))
-        try:
-            async with contextlib.aclosing(self.chunks) as chunks:
-                left = self.length
-                async for chunk in chunks:
-                    if gone.done():
-                        return
-                    left -= len(chunk)
-                    await send({"type": "http.response.body", "body": chunk, "more_body": left > 0})
-        except (StorageFailed, OSError) as error:
-            # The status is out: ending the connection early is all that can be said.
-            logger.error("a download broke off: %s", error)
-        finally:
-            gone.cancel()
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 class _Delete(msgspec.Struct):
     ids: list[str]
 
 
-class FileApi:
-    """The routes below `/api/storage/`."""
+class FileRoutes:
+    """The routes of stored files."""
 
-    def __init__(self, deployment: Deployment) -> None:
-        self._files = deployment.files
-        self._identities = deployment.identities
-        self._size_max = deployment.settings.knobs.file_bytes
+    def __init__(self, *, files: FileService, identities: Identities) -> None:
+        self._files = files
+        self._identities = identities
 
-    async def respond(self, request: HttpRequest, path: str) -> Response:
-        """Serve a request to a path below `FILES_PATH`."""
-        if path == UPLOAD_PATH:
+    def routes(self) -> Routes:
+        """Return the handlers."""
+        return Routes(
+            {
+                ("POST", "/api/convexpy/storage/upload_url"): self.upload_url,
+                ("POST", "/api/convexpy/storage/delete"): self.delete,
+            },
+            below={FILES_PATH: self.content},
+        )
+
+    async def content(self, request: HttpRequest) -> Response:
+        """Take an upload, or send a file."""
+        if request.path == UPLOAD_PATH:
             if request.method != "POST":
-                raise RequestError(
-                    f"{request.method} is not allowed here", status=405, code="MethodNotAllowed"
-                )
+                raise method_not_allowed(request)
             return await self._upload(request)
         if request.method not in ("GET", "HEAD"):
-            raise RequestError(f"{request.method} is not allowed here", status=405, code="MethodNotAllowed")
-        return await self._download(request, path.removeprefix(FILES_PATH))
+            raise method_not_allowed(request)
+        return await self._download(request, request.path.removeprefix(FILES_PATH))
 
     async def upload_url(self, request: HttpRequest) -> Response:
         """POST /api/convexpy/storage/upload_url: where the holder of an admin key can upload."""
@@ -130,14 +77,14 @@ class FileApi:
         check_content_type(content_type)
         expected = expected_sha256(request.header(b"digest"))
         announced = request.header(b"content-length")
-        if announced is not None and announced.isdecimal() and int(announced) > self._size_max:
-            return _closing(self._size_max)
+        if announced is not None and announced.isdecimal() and int(announced) > self._files.size_max:
+            return _closing(self._files.size_max)
         try:
             async with contextlib.aclosing(body_chunks(request)) as chunks:
                 id = await self._files.store(chunks, content_type, expected)
         except RequestError as error:
             if error.status == 413:
-                return _closing(self._size_max)
+                return _closing(self._files.size_max)
             raise
         return json_response({"storageId": id})
 
@@ -179,22 +126,6 @@ class FileApi:
         return FileResponse(status, headers, part.end - part.start, chunks)
 
 
-async def body_chunks(request: HttpRequest) -> AsyncGenerator[bytes, None]:
-    """Yield the body as it comes; reading it lets the client send more.
-
-    Raises:
-        RequestError: the client went away, or sent nothing for so long that it counts as gone (408).
-    """
-    more = True
-    while more:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise RequestError("the client went away", status=408, code="ClientDisconnected")
-        more = bool(message.get("more_body"))
-        if body := message.get("body"):
-            yield body
-
-
 def _closing(size_max: int) -> Response:
     """Return the refusal of a file that is too large: the rest of it is not waited for."""
     text = f"the file is larger than the limit file_bytes: {size_max}"
@@ -232,28 +163,6 @@ def matches(header: str | None, tag: str) -> bool:
     if header is None:
         return False
     return any(part.strip().removeprefix("W/") in (tag, "*") for part in header.split(","))
-
-
-def parse_range(header: str, size: int) -> Range | None:
-    """Return the one range that is asked for; None when the header makes no sense and is to be ignored.
-
-    Raises:
-        RequestError: several ranges, or one beyond the end (416).
-    """
-    if "," in header:
-        raise RequestError("only one range is served", status=416, code="RangeNotSatisfiable")
-    found = _RANGE.fullmatch(header.strip())
-    if found is None or not (found[1] or found[2]):
-        return None
-    if not found[1]:
-        start, end = max(0, size - int(found[2])), size
-    else:
-        start, end = int(found[1]), size if not found[2] else int(found[2]) + 1
-        if found[2] and end <= start:
-            return None
-    if start >= size:
-        raise RequestError("the range is beyond the end", status=416, code="RangeNotSatisfiable")
-    return Range(start, min(end, size))
 
 
 def file_headers(found: StoredContent) -> Headers:

@@ -17,31 +17,27 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from convexpy.auth import SERVER_ACCESS, Caller
+from convexpy.engine.background import BackgroundTasks
 from convexpy.engine.outcome import Outcome
+from convexpy.engine.system_functions import SystemFunctions
 from convexpy.errors import ArgumentError, Error, LimitExceeded, RequestError
 from convexpy.limits import STORAGE_ORPHAN_S, STORAGE_SWEEP_EVERY_S, STORAGE_UNLINK_AFTER_S
-from convexpy.protocol.derived_keys import upload_key
-from convexpy.protocol.frames import Call, CallFailure
+from convexpy.protocol.frames import Call, CallFailure, Request
 from convexpy.protocol.upload_tokens import check_upload_token, upload_url
-from convexpy.runtime import pauses
+from convexpy.runtime import Clock, pauses
 from convexpy.services.files.blobs import BlobStore, Content, batched, sha256_base64
 from convexpy.values import decode_wire, encode_wire
 
-if TYPE_CHECKING:
-    from convexpy.deployment.deployment import Deployment
-
-logger = logging.getLogger("convexpy.services.files.blobs")
+logger = logging.getLogger("convexpy.files")
 CONTENT_TYPE_LENGTH_MAX = 1024
 HASH_BYTES = 1024 * 1024
 NAMES_AT_ONCE = 500
 _CONTENT_TYPE = re.compile(r"[\x20-\x7e\xa0-\xff]*")
 _SPOOLED = re.compile(r"store-[0-9a-f-]{36}")
-_SYSTEM = Caller(b"", SERVER_ACCESS)
 
 
 class StoredContent(msgspec.Struct, rename="camel"):
@@ -57,15 +53,33 @@ class StoredContent(msgspec.Struct, rename="camel"):
 class FileService:
     """Stores, finds and removes files."""
 
-    def __init__(self, deployment: Deployment, blobs: BlobStore) -> None:
-        self._deployment = deployment
+    def __init__(
+        self,
+        *,
+        blobs: BlobStore,
+        system: SystemFunctions,
+        background: BackgroundTasks,
+        clock: Clock,
+        deployment: str,
+        cloud_url: str,
+        upload_key: bytes,
+        size_max: int,
+    ) -> None:
+        """`deployment` is its name, which upload addresses are bound to; `size_max` is in bytes."""
         self.blobs = blobs
+        self._system = system
+        self._background = background
+        self._clock = clock
+        self._name = deployment
+        self._cloud_url = cloud_url
+        self._upload_key = upload_key
+        self.size_max = size_max
         self._sweeping = asyncio.Lock()
 
     async def start(self) -> None:
         """Make the store ready, and sweep it from now on."""
         await self.blobs.start()
-        self._deployment.in_background(self._sweep_regularly())
+        self._background.start(self._sweep_regularly())
 
     async def close(self) -> None:
         """Release the store."""
@@ -73,20 +87,17 @@ class FileService:
 
     def now_ms(self) -> int:
         """Return the clock."""
-        return self._deployment.clock.now_ns() // 1_000_000
+        return self._clock.now_ns() // 1_000_000
 
     # Uploads
 
     def upload_url(self) -> str:
         """Return an address that takes uploads for an hour."""
-        settings = self._deployment.settings
-        key = upload_key(settings.instance_secret)
-        return upload_url(settings.cloud_url, key, settings.name, self.now_ms())
+        return upload_url(self._cloud_url, self._upload_key, self._name, self.now_ms())
 
     def check_token(self, token: str | None) -> None:
         """Refuse a token that opens no uploads (RequestError, 401)."""
-        settings = self._deployment.settings
-        check_upload_token(token, upload_key(settings.instance_secret), settings.name, self.now_ms())
+        check_upload_token(token, self._upload_key, self._name, self.now_ms())
 
     async def store(
         self, chunks: AsyncIterator[bytes], content_type: str | None, expected_sha256: bytes | None
@@ -99,10 +110,7 @@ class FileService:
         """
         check_content_type(content_type)
         name = str(uuid.uuid4())
-        content = Content(
-            batched(chunks), None, expected=expected_sha256,
-            size_max=self._deployment.settings.knobs.file_bytes,
-        )  # fmt: skip
+        content = Content(batched(chunks), None, expected=expected_sha256, size_max=self.size_max)
         async with contextlib.aclosing(content.stream()) as stream:
             await self.blobs.put(name, stream)
         return await self._add(name, content.sha256, content.size, content_type)
@@ -110,11 +118,9 @@ class FileService:
     async def _adopt(self, path: Path, content_type: str | None, expected_sha256: bytes | None) -> str:
         """Store a file that an action has put into the spool."""
         check_content_type(content_type)
-        size_max = self._deployment.settings.knobs.file_bytes
-        if path.stat().st_size > size_max:
-            raise LimitExceeded(
-                f"the file is larger than the limit file_bytes: {size_max}", limit="file_bytes"
-            )
+        if path.stat().st_size > self.size_max:
+            text = f"the file is larger than the limit file_bytes: {self.size_max}"
+            raise LimitExceeded(text, limit="file_bytes")
         digest, size = await asyncio.to_thread(_measure, path)
         if expected_sha256 is not None and digest != expected_sha256:
             found, wanted = sha256_base64(digest), sha256_base64(expected_sha256)
@@ -129,7 +135,7 @@ class FileService:
         pauses.reach("files.before_document")
         args = {"uuid": name, "sha256": sha256_base64(digest), "size": size, "contentType": content_type}
         try:
-            outcome = await self._deployment.system.run("_system/storage:add", encode_wire(args))
+            outcome = await self._system.run("_system/storage:add", encode_wire(args))
         except Error:
             # Refused for certain. (After an unknown outcome or a crash the sweep decides.)
             await self.blobs.delete(name)
@@ -157,7 +163,7 @@ class FileService:
             RequestError: one of them is no file; then none is deleted.
         """
         args = encode_wire({"ids": ids})
-        outcome = await self._deployment.functions.run("mutation", "_system/storage:delete", args, _SYSTEM)
+        outcome = await self._system.attempt("_system/storage:delete", args)
         if outcome.failure is not None:
             missing = outcome.failure.code in ("StorageIdNotFound", "InvalidId")
             text = outcome.failure.detail.removeprefix("Uncaught ").partition(": ")[2]
@@ -165,26 +171,23 @@ class FileService:
 
     async def _ask(self, function: str, **args: Any) -> Outcome:
         path = f"_system/storage:{function}"
-        return await self._deployment.functions.run("query", path, encode_wire(args), _SYSTEM)
+        return await self._system.attempt_query(path, encode_wire(args))
 
     # Actions
 
-    async def serve(
-        self, call: Call, operation: str, payload: dict[str, Any]
-    ) -> tuple[bytes, CallFailure | None]:
+    async def serve(self, call: Call, request: Request) -> tuple[bytes, CallFailure | None]:
         """Answer what an action asks of `ctx.storage`."""
+        payload: dict[str, Any] = msgspec.json.decode(request.payload)
         try:
-            match operation:
+            match request.operation:
                 case "storage_upload_url":
                     return encode_wire(self.upload_url()), None
                 case "storage_url" | "storage_metadata":
-                    outcome = await self._ask(operation.removeprefix("storage_"), id=payload["id"])
+                    outcome = await self._ask(request.operation.removeprefix("storage_"), id=payload["id"])
                     return outcome.value, outcome.failure
                 case "storage_delete":
                     args = encode_wire({"ids": [payload["id"]]})
-                    outcome = await self._deployment.functions.run(
-                        "mutation", "_system/storage:delete", args, _SYSTEM
-                    )
+                    outcome = await self._system.attempt("_system/storage:delete", args)
                     return outcome.value, outcome.failure
                 case "storage_get":
                     return await self._get(payload["id"])
@@ -220,7 +223,7 @@ class FileService:
     async def _store_spooled(self, payload: dict[str, Any]) -> str:
         spooled = str(payload["spooled"])
         if not _SPOOLED.fullmatch(spooled):
-            raise ArgumentError(f"{spooled!r} is no file in the spool")
+            raise ArgumentError(f"{spooled!r} is not a file in the spool")
         expected = payload.get("sha256")
         digest = None if expected is None else parse_sha256(str(expected))
         return await self._adopt(self.blobs.spool / spooled, payload.get("contentType"), digest)
@@ -258,7 +261,7 @@ class FileService:
             for blob in found:
                 await self.blobs.delete(blob["uuid"])
             ids = [blob["id"] for blob in found]
-            await self._deployment.system.run("_system/storage:forget", encode_wire({"ids": ids}))
+            await self._system.run("_system/storage:forget", encode_wire({"ids": ids}))
 
     async def _remove_orphans(self) -> None:
         before = self.now_ms() - STORAGE_ORPHAN_S * 1000
@@ -286,7 +289,7 @@ def check_content_type(content_type: str | None) -> None:
     if content_type is None:
         return
     if len(content_type) > CONTENT_TYPE_LENGTH_MAX or not _CONTENT_TYPE.fullmatch(content_type):
-        raise RequestError("the content type is no value of a header", code="BadHeader")
+        raise RequestError("the content type cannot be sent in a header", code="BadHeader")
 
 
 def parse_sha256(text: str) -> bytes:
@@ -299,7 +302,7 @@ def parse_sha256(text: str) -> bytes:
         digest = bytes.fromhex(text) if len(text) == 64 else base64.b64decode(text, validate=True)
         if len(digest) == 32:
             return digest
-    raise ArgumentError(f"{text!r} is no sha256: 32 bytes in base64 or hex")
+    raise ArgumentError(f"{text!r} is not a SHA-256 digest: 32 bytes in base64 or hex")
 
 
 def _tidy(spool: Path) -> None:

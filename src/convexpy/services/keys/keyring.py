@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -15,12 +15,12 @@ from convexpy.auth import (
     create_hashed_key,
     shown_prefix,
 )
+from convexpy.engine.background import BackgroundTasks
+from convexpy.engine.system_functions import SystemFunctions
 from convexpy.errors import Error, RequestError
+from convexpy.runtime import Clock, Signal
 from convexpy.services.keys.new_keys import NewKeys
 from convexpy.values import encode_wire
-
-if TYPE_CHECKING:
-    from convexpy.deployment.deployment import Deployment
 
 USE_NOTED_EVERY_MS = 600_000
 NAME_LENGTH_MAX = 64
@@ -29,26 +29,38 @@ NAME_LENGTH_MAX = 64
 class Keyring:
     """Keys with their records, kept in the data of the deployment."""
 
-    def __init__(self, deployment: Deployment, keys: AdminKeys, records: list[KeyRecord]) -> None:
-        self._deployment = deployment
+    def __init__(
+        self,
+        *,
+        keys: AdminKeys,
+        records: list[KeyRecord],
+        new_keys: NewKeys,
+        system: SystemFunctions,
+        background: BackgroundTasks,
+        clock: Clock,
+    ) -> None:
+        """`records` are those in the data, `new_keys` those that were made beside the server."""
         self._keys = keys
-        self._new = NewKeys(deployment.storage.folder, deployment.settings.instance_secret)
+        self._new = new_keys
+        self._system = system
+        self._background = background
+        self._clock = clock
+        self.revoked: Signal[[str]] = Signal()
+        """The key with this id has ended, or has another expiry: connections that it opened must be closed."""
         keys.records = {record.key_id: record for record in records}
         keys.find_unknown = self._new.find
 
     def verify(self, key: str) -> ParsedKey:
         """Return what a key says, or raise InvalidKey; the use is noted."""
-        now_ms = self._deployment.clock.now_ns() / 1e6
+        now_ms = self._clock.now_ns() / 1e6
         parsed = self._keys.verify(key, now_ms)
         record = parsed.record
         if record is not None and self._new.is_new(record.key_id):
-            self._deployment.in_background(self._keep(record))
+            self._background.start(self._keep(record))
         elif record is not None and now_ms - (record.last_used_at or 0.0) >= USE_NOTED_EVERY_MS:
             self._keys.records[record.key_id] = msgspec.structs.replace(record, last_used_at=now_ms)
             used = {"keyId": record.key_id, "at": now_ms}
-            self._deployment.in_background(
-                self._deployment.system.run("_system/keys:used", encode_wire(used))
-            )
+            self._background.start(self._system.run("_system/keys:used", encode_wire(used)))
         return parsed
 
     async def take_new(self) -> None:
@@ -74,7 +86,7 @@ class Keyring:
         self._new.remove(record.key_id)
 
     async def _store(self, record: KeyRecord) -> None:
-        await self._deployment.system.run("_system/keys:create", encode_wire(_document(record)))
+        await self._system.run("_system/keys:create", encode_wire(_document(record)))
 
     async def create(
         self, name: str, kind: KeyKind, functions: tuple[str, ...] = (), expires_at: float | None = None
@@ -84,7 +96,7 @@ class Keyring:
         Raises:
             RequestError: the name is taken, or something is not what it should be.
         """
-        now_ms = self._deployment.clock.now_ns() / 1e6
+        now_ms = self._clock.now_ns() / 1e6
         if not name or len(name) > NAME_LENGTH_MAX or not name.isprintable():
             raise RequestError(f"the name of a key has 1 to {NAME_LENGTH_MAX} characters", code="BadKeyName")
         if (kind == "run") != bool(functions):
@@ -115,9 +127,9 @@ class Keyring:
             RequestError: there is no such key, several begin like this, or it is the first key.
         """
         record = self._named(which)
-        await self._deployment.system.run("_system/keys:revoke", encode_wire({"keyId": record.key_id}))
+        await self._system.run("_system/keys:revoke", encode_wire({"keyId": record.key_id}))
         self._keys.records.pop(record.key_id, None)
-        self._deployment.on_key_revoked(record.key_id)
+        self.revoked(record.key_id)
         return self._described(record)
 
     async def rotate(self, which: str, grace_ms: float) -> tuple[str, dict[str, Any], dict[str, Any]]:
@@ -129,7 +141,7 @@ class Keyring:
         Raises:
             RequestError: there is no such key, several begin like this, it is the first key, or it has expired.
         """
-        now_ms = self._deployment.clock.now_ns() / 1e6
+        now_ms = self._clock.now_ns() / 1e6
         old = self._named(which)
         if old.expires_at is not None and old.expires_at <= now_ms:
             raise RequestError(
@@ -152,11 +164,11 @@ class Keyring:
         )
         kept = {"keyId": old.key_id, "name": ending.name, "expiresAt": ending.expires_at}
         arguments = {"old": kept, "new": _document(record)}
-        await self._deployment.system.run("_system/keys:rotate", encode_wire(arguments))
+        await self._system.run("_system/keys:rotate", encode_wire(arguments))
         self._keys.records[key_id] = record
         self._keys.records[old.key_id] = ending
         # What the old key has opened is opened again with it, and then ends with it.
-        self._deployment.on_key_revoked(old.key_id)
+        self.revoked(old.key_id)
         return key, self._described(record), self._described(ending)
 
     def _named(self, which: str) -> KeyRecord:
@@ -167,7 +179,7 @@ class Keyring:
         ]
         if which and which == shown_prefix(self._keys.name, self._keys.first_id):
             raise RequestError(
-                "the first key of a deployment lasts as long as its data folder", code="FirstKey", status=409
+                "the first key of a deployment cannot be revoked or rotated", code="FirstKey", status=409
             )
         if len(matching) != 1:
             what = "no key" if not matching else "more than one key"

@@ -1,7 +1,7 @@
 """The function log: what ran, for how long, what it printed; kept in memory, read by long polls; and counts of it."""
 
 from convexpy.services.logs._filters import LogFilter
-from convexpy.services.logs._ring import Completion, FunctionLog, LogEntry
+from convexpy.services.logs._ring import FunctionLog, LogEntry
 from convexpy.services.logs._statistics import FunctionStatistics
 
-__all__ = ["Completion", "FunctionLog", "FunctionStatistics", "LogEntry", "LogFilter"]
+__all__ = ["FunctionLog", "FunctionStatistics", "LogEntry", "LogFilter"]

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from convexpy.engine.call_log import Completion
 from convexpy.limits import LOG_ENTRIES_BYTES_MAX, LOG_ENTRIES_MAX
 from convexpy.protocol.frames import LogLine
 from convexpy.services.logs._filters import LogFilter
@@ -26,70 +27,54 @@ LINE_BYTES = 200
 """About what an entry, and a line of it, take beside their texts."""
 
 
-class Completion(msgspec.Struct):
-    """The end of a call, kept as it is until somebody reads it."""
+def completion_json(completion: Completion, timestamp_s: float) -> dict[str, Any]:
+    """Return the entry as tools read it."""
+    return {
+        "kind": "Completion",
+        "udfType": completion.kind,
+        "componentPath": None,
+        "identifier": completion.path,
+        "logLines": lines_of(completion.lines),
+        "timestamp": timestamp_s,
+        "executionTimestamp": timestamp_s - completion.seconds,
+        "executionTime": completion.seconds,
+        "userExecutionTime": completion.seconds,
+        "cachedResult": False,
+        "success": completion.success,
+        "error": completion.error,
+        "requestId": completion.request_id,
+        "executionId": completion.request_id,
+        "caller": completion.caller,
+        "parentExecutionId": None,
+        "identityType": completion.identity,
+        "environment": "isolate",
+        "usageStats": {
+            "databaseReadBytes": completion.bytes_read,
+            "databaseWriteBytes": completion.bytes_written,
+            "databaseReadDocuments": completion.documents_read,
+            "databaseWriteDocuments": completion.documents_written,
+            "storageReadBytes": 0,
+            "storageWriteBytes": 0,
+            "vectorIndexReadBytes": 0,
+            "vectorIndexWriteBytes": 0,
+            "memoryUsedMb": 0,
+        },
+        "returnBytes": float(completion.return_bytes),
+        "occInfo": None,
+        "willRetry": False,
+    }
 
-    kind: str
-    path: str
-    request_id: str
-    seconds: float
-    lines: list[LogLine]
-    error: str | None
-    caller: str
-    identity: str
-    documents_read: int = 0
-    documents_written: int = 0
-    bytes_read: int = 0
-    bytes_written: int = 0
-    return_bytes: int = 0
-    success: dict[str, str] | None = None
 
-    def to_json(self, timestamp_s: float) -> dict[str, Any]:
-        """Return the entry as tools read it."""
-        return {
-            "kind": "Completion",
-            "udfType": self.kind,
-            "componentPath": None,
-            "identifier": self.path,
-            "logLines": lines_of(self.lines),
-            "timestamp": timestamp_s,
-            "executionTimestamp": timestamp_s - self.seconds,
-            "executionTime": self.seconds,
-            "userExecutionTime": self.seconds,
-            "cachedResult": False,
-            "success": self.success,
-            "error": self.error,
-            "requestId": self.request_id,
-            "executionId": self.request_id,
-            "caller": self.caller,
-            "parentExecutionId": None,
-            "identityType": self.identity,
-            "environment": "isolate",
-            "usageStats": {
-                "databaseReadBytes": self.bytes_read,
-                "databaseWriteBytes": self.bytes_written,
-                "databaseReadDocuments": self.documents_read,
-                "databaseWriteDocuments": self.documents_written,
-                "storageReadBytes": 0,
-                "storageWriteBytes": 0,
-                "vectorIndexReadBytes": 0,
-                "vectorIndexWriteBytes": 0,
-                "memoryUsedMb": 0,
-            },
-            "returnBytes": float(self.return_bytes),
-            "occInfo": None,
-            "willRetry": False,
-        }
-
-    @property
-    def size(self) -> int:
-        """About how many bytes it takes in memory."""
-        size = ENTRY_BYTES + sum(map(getsizeof, (self.path, self.request_id, self.error, self.identity)))
-        for line in self.lines:
-            size += LINE_BYTES + getsizeof(line.text)
-        if self.success is not None:
-            size += sum(map(getsizeof, self.success.values()))
-        return size
+def completion_size(completion: Completion) -> int:
+    """About how many bytes it takes in memory."""
+    size = ENTRY_BYTES + sum(
+        map(getsizeof, (completion.path, completion.request_id, completion.error, completion.identity))
+    )
+    for line in completion.lines:
+        size += LINE_BYTES + getsizeof(line.text)
+    if completion.success is not None:
+        size += sum(map(getsizeof, completion.success.values()))
+    return size
 
 
 class LogEntry(msgspec.Struct):
@@ -103,7 +88,7 @@ class LogEntry(msgspec.Struct):
     def data(self) -> dict[str, Any]:
         """The entry as tools read it."""
         content = self.content
-        return content if isinstance(content, dict) else content.to_json(self.cursor / 1000)
+        return content if isinstance(content, dict) else completion_json(content, self.cursor / 1000)
 
 
 class FunctionLog:
@@ -151,7 +136,7 @@ class FunctionLog:
         if known:
             failed = completion.error is not None
             self.statistics.count(completion.kind, name or completion.path, completion.seconds, failed=failed)
-        self._append(completion, completion.size)
+        self._append(completion, completion_size(completion))
 
     def progress(self, *, kind: str, path: str, request_id: str, lines: list[LogLine]) -> None:
         """Log lines of an action that is still running."""

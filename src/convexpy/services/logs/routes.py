@@ -5,34 +5,45 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qs
 
-from convexpy.deployment import Deployment
+from convexpy.engine.identities import Identities
 from convexpy.errors import ArgumentError, RequestError
 from convexpy.http.identify import admin_for
 from convexpy.http.messages import HttpRequest, Response, json_response
-from convexpy.services.logs import LogFilter
+from convexpy.http.routing import Handler, Routes
+from convexpy.services.logs import FunctionLog, LogFilter
 
 WAIT_S = 60.0
 RECORDS_PATH = "/api/convexpy/logs"
 STREAM_PATHS = ("/api/stream_function_logs", "/api/app_metrics/stream_function_logs")
-LOG_PATHS = frozenset({RECORDS_PATH, *STREAM_PATHS})
 
 
-class LogApi:
-    """The routes that read logs. Both wait for something to come, so that a reader who waits costs nothing."""
+class LogRoutes:
+    """The routes that read logs. Readers wait for entries, so that one who waits costs nothing."""
 
-    def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
+    def __init__(self, *, log: FunctionLog, identities: Identities) -> None:
+        self._log = log
+        self._identities = identities
 
-    @property
-    def routes(self) -> dict[tuple[str, str], Any]:
-        """Handlers by method and path."""
-        return {("GET", RECORDS_PATH): self.records, **{("GET", path): self.stream for path in STREAM_PATHS}}
+    def routes(self) -> Routes:
+        """Return the handlers that wait."""
+        handlers: dict[tuple[str, str], Handler] = {("GET", path): self.stream for path in STREAM_PATHS}
+        return Routes({("GET", RECORDS_PATH): self.records, **handlers}, waiting=True)
+
+    def statistics_routes(self) -> Routes:
+        """Return the handlers that do not wait."""
+        return Routes({("GET", "/api/convexpy/functions/stats"): self.statistics})
+
+    async def statistics(self, request: HttpRequest) -> Response:
+        """GET /api/convexpy/functions/stats: counts and durations of the last 24 hours; `?hourly=1` by the hour, too."""
+        await admin_for(self._identities, request, "functions:view")
+        hourly = request.query("hourly") not in (None, "", "0")
+        return json_response({"hours": 24, "functions": self._log.statistics.described(hourly=hourly)})
 
     async def stream(self, request: HttpRequest) -> Response:
         """GET /api/stream_function_logs?cursor=…: entries after the cursor; waits for one."""
-        await admin_for(self._deployment.identities, request, "logs:view")
+        await admin_for(self._identities, request, "logs:view")
         cursor = _number(request.query("cursor"), "cursor")
-        entries, new_cursor = await self._deployment.log.read(cursor, WAIT_S)
+        entries, new_cursor = await self._log.read(cursor, WAIT_S)
         wanted = request.query("requestId")
         if wanted is not None:
             entries = [entry for entry in entries if entry["requestId"] == wanted]
@@ -44,13 +55,13 @@ class LogApi:
         Without `cursor`: the newest, at most `limit`, at once. With it: those after it, waiting for one. `position` and
         `started` of an answer, given back, tell how many entries the reader has missed: `lost`, or `restarted`.
         """
-        await admin_for(self._deployment.identities, request, "logs:view")
+        await admin_for(self._identities, request, "logs:view")
         given = parse_qs(request.scope["query_string"].decode("latin-1"))
         try:
             wanted = LogFilter.read(given)
         except ArgumentError as error:
             raise RequestError(error.message, code=error.code) from error
-        log = self._deployment.log
+        log = self._log
         position = int(_number(request.query("position"), "position"))
         started = _number(request.query("started"), "started")
         if request.query("cursor") is None:
@@ -73,7 +84,7 @@ class LogApi:
 
     def _newest(self, wanted: LogFilter, limit: int | None) -> list[dict[str, Any]]:
         fitting: list[dict[str, Any]] = []
-        for entry in reversed(self._deployment.log.after(0)):
+        for entry in reversed(self._log.after(0)):
             if limit is not None and len(fitting) >= limit:
                 break
             found = wanted.applied(entry.data)

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import Any
 
+from convexpy.engine.background import BackgroundTasks
+from convexpy.engine.checkpoints import CheckpointService
+from convexpy.engine.system_functions import SystemFunctions
 from convexpy.values import encode_wire
-
-if TYPE_CHECKING:
-    from convexpy.deployment.deployment import Deployment
 
 
 class IndexBuilds:
     """Builds staged indexes; they turn ready when they are complete."""
 
-    def __init__(self, deployment: Deployment, unfinished: list[dict[str, Any]]) -> None:
-        self._deployment = deployment
+    def __init__(
+        self,
+        *,
+        unfinished: list[dict[str, Any]],
+        system: SystemFunctions,
+        checkpoints: CheckpointService,
+        sweep: Callable[[], Awaitable[None]],
+        background: BackgroundTasks,
+    ) -> None:
+        """`unfinished` are the indexes that were being built when the server stopped."""
         self._unfinished = unfinished
+        self._system = system
+        self._checkpoints = checkpoints
+        self._sweep = sweep
+        self._background = background
 
     async def resume(self, schema: dict[str, Any] | None) -> None:
         """Go on with the staged indexes of the active version; what a push began that did not end is taken back."""
@@ -32,20 +45,18 @@ class IndexBuilds:
             (wanted if key in staged else abandoned).append(index)
         if abandoned:
             numbers = [index["number"] for index in abandoned]
-            await self._deployment.system.run("_system/push:abort", encode_wire({"numbers": numbers}))
-            self._deployment.in_background(self._deployment.sweep())
+            await self._system.run("_system/push:abort", encode_wire({"numbers": numbers}))
+            self._background.start(self._sweep())
         if wanted:
             self.begin(wanted)
 
     def begin(self, indexes: list[dict[str, Any]]) -> None:
         """Build these indexes in the background."""
-        self._deployment.in_background(self._build(indexes))
+        self._background.start(self._build(indexes))
 
     async def _build(self, indexes: list[dict[str, Any]]) -> None:
-        deployment = self._deployment
-        await deployment.checkpoints.reach(deployment.timeline.row)
-        await deployment.checkpoints.walk(indexes, None)
-        # Open read transactions do not see the keys just entered: have executors begin new ones.
-        deployment.checkpoint_moved(deployment.timeline.checkpoint_seq)
+        await self._checkpoints.catch_up()
+        await self._checkpoints.walk(indexes, None)
+        self._checkpoints.announce()
         numbers = [index["number"] for index in indexes]
-        await deployment.system.run("_system/push:indexesBuilt", encode_wire({"numbers": numbers}))
+        await self._system.run("_system/push:indexesBuilt", encode_wire({"numbers": numbers}))

@@ -8,18 +8,20 @@ with the schema of the version before.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from convexpy.database import Catalog, IndexInfo
+from convexpy.engine.checkpoints import CheckpointService
+from convexpy.engine.versions import LiveVersion
 from convexpy.errors import PushRejected
+from convexpy.persistence import CheckpointReader
 from convexpy.schema.shapes import in_words, shape_changes, shape_lines
+from convexpy.services.pushes.active_app import ActiveApp
 from convexpy.services.pushes.changes import tables_to_check
-
-if TYPE_CHECKING:
-    from convexpy.deployment.deployment import Deployment
-    from convexpy.services.pushes.push import PushRequest
+from convexpy.services.pushes.requests import PushRequest
+from convexpy.services.variables.service import Variables
 
 Change = dict[str, Any]
 
@@ -52,55 +54,87 @@ def covered(consent: str, allow: Iterable[str]) -> bool:
     return any(given in (consent, consent.partition(":")[0]) for given in allow)
 
 
-async def make_plan(
-    deployment: Deployment, request: PushRequest, description: dict[str, Any], modules: Mapping[str, str]
-) -> Plan:
-    """Compare a version that was imported with the one that is live, and with the data."""
-    plan = Plan()
-    before = deployment.live.registry.description
-    plan.changes += _functions(before, description, deployment, request)
-    await deployment.checkpoint(at_least=deployment.timeline.row)
-    documents = await asyncio.to_thread(_Documents(deployment).count, description["schema"])
-    plan.changes += _tables(before["schema"], description["schema"], documents)
-    plan.changes += _indexes(deployment, description["schema"], documents, request)
-    plan.changes += _named("crons", before["crons"], description["crons"], _cron, "name")
-    plan.changes += _routes(before["http"], description["http"])
-    if before["auth"] != description["auth"]:
-        plan.changes.append(_change("auth", "changed", "providers", "sign-in providers"))
-    plan.changes += _modules(deployment.active.modules, modules)
-    plan.changes += _environment(deployment, request, plan)
-    await check_data(deployment, description["schema"], plan)
-    _check_consents(plan, request)
-    return plan
+class Planner:
+    """Plans pushes, and checks stored documents against the schema of one."""
 
+    def __init__(
+        self,
+        *,
+        app: ActiveApp,
+        live: LiveVersion,
+        checkpoints: CheckpointService,
+        open_reader: Callable[[], CheckpointReader],
+        variables: Variables,
+        calls: Callable[[str], int],
+    ) -> None:
+        """`calls` returns how often a function was called in the last 24 hours."""
+        self._app = app
+        self._live = live
+        self._checkpoints = checkpoints
+        self._open_reader = open_reader
+        self._variables = variables
+        self._calls = calls
 
-async def check_data(deployment: Deployment, schema: dict[str, Any] | None, plan: Plan) -> None:
-    """Look at the stored documents of every table whose shape changes."""
-    tables = tables_to_check(deployment.live.registry.description["schema"], schema)
-    if schema is None or not tables:
-        return
-    await deployment.checkpoint(at_least=deployment.timeline.row)
-    misfits = await deployment.checkpoints.misfits(schema, tables)
-    plan.data = "failed" if misfits else "ok"
-    if misfits:
-        first = misfits[0]
-        text = first["documents"][0].partition("\n")[0]
-        verb = "does" if first["count"] == 1 else "do"
-        message = f'{counted(first["count"], "document")} in "{first["table"]}" {verb} not fit the new schema: {text}'
-        plan.blocked.insert(
-            0,
-            {
-                "code": "SchemaMismatch",
-                "message": message,
-                "hint": "make the field optional, or change the documents first",
-                "data": {
-                    "table": first["table"],
-                    "documents": first["documents"],
-                    "tables": misfits,
-                    "retryOn": "data",
+    async def plan(
+        self, request: PushRequest, description: dict[str, Any], modules: Mapping[str, str]
+    ) -> Plan:
+        """Compare a version that was imported with the one that is live, and with the data."""
+        plan = Plan()
+        before = self._live.registry.description
+        plan.changes += _functions(before, description, self._calls, production=request.production)
+        await self._checkpoints.catch_up()
+        catalog = self._checkpoints.catalog
+        documents = await asyncio.to_thread(self._documents, catalog)
+        plan.changes += _tables(before["schema"], description["schema"], documents)
+        plan.changes += _indexes(catalog, description["schema"], documents, request)
+        plan.changes += _named("crons", before["crons"], description["crons"], _cron, "name")
+        plan.changes += _routes(before["http"], description["http"])
+        if before["auth"] != description["auth"]:
+            plan.changes.append(_change("auth", "changed", "providers", "sign-in providers"))
+        plan.changes += _modules(self._app.active.modules, modules)
+        present = self._app.functions_environment()
+        plan.changes += _environment(self._variables.values, present, request, plan)
+        await self.check_data(description["schema"], plan)
+        _check_consents(plan, request)
+        return plan
+
+    def _documents(self, catalog: Catalog) -> dict[str, int]:
+        """Return the number of documents of every table, as of the checkpoint."""
+        reader = self._open_reader()
+        try:
+            reader.begin()
+            return {table.name: reader.count(table.tablet) for table in catalog.user_tables()}
+        finally:
+            reader.end()
+            reader.close()
+
+    async def check_data(self, schema: dict[str, Any] | None, plan: Plan) -> None:
+        """Look at the stored documents of every table whose shape changes."""
+        tables = tables_to_check(self._live.registry.description["schema"], schema)
+        if schema is None or not tables:
+            return
+        await self._checkpoints.catch_up()
+        misfits = await self._checkpoints.misfits(schema, tables)
+        plan.data = "failed" if misfits else "ok"
+        if misfits:
+            first = misfits[0]
+            text = first["documents"][0].partition("\n")[0]
+            verb = "does" if first["count"] == 1 else "do"
+            message = f'{counted(first["count"], "document")} in "{first["table"]}" {verb} not fit the new schema: {text}'
+            plan.blocked.insert(
+                0,
+                {
+                    "code": "SchemaMismatch",
+                    "message": message,
+                    "hint": "make the field optional, or change the documents first",
+                    "data": {
+                        "table": first["table"],
+                        "documents": first["documents"],
+                        "tables": misfits,
+                        "retryOn": "data",
+                    },
                 },
-            },
-        )
+            )
 
 
 def counted(number: int, what: str) -> str:
@@ -116,7 +150,7 @@ def _change(area: str, kind: str, name: str, detail: str, consent: str | None = 
 
 
 def _functions(
-    before: dict[str, Any], after: dict[str, Any], deployment: Deployment, request: PushRequest
+    before: dict[str, Any], after: dict[str, Any], calls_of: Callable[[str], int], *, production: bool
 ) -> Iterable[Change]:
     old = {function["path"]: function for function in before["functions"]}
     new = {function["path"]: function for function in after["functions"]}
@@ -125,9 +159,9 @@ def _functions(
             function = new[path]
             yield _change("functions", "added", path, f"{function['visibility']} {function['kind']}")
             continue
-        calls = deployment.log.statistics.calls(path)
+        calls = calls_of(path)
         was_public = old[path]["visibility"] == "public"
-        harm = request.production and was_public and calls > 0
+        harm = production and was_public and calls > 0
         consent = f"function-removal:{path}" if harm else None
         if path not in new:
             detail = f"{old[path]['visibility']} · {counted(calls, 'call')} in 24 h"
@@ -167,24 +201,6 @@ def _function_differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]
 
 
 # Tables and indexes
-
-
-class _Documents:
-    """How many documents tables hold, as of the checkpoint."""
-
-    def __init__(self, deployment: Deployment) -> None:
-        self._storage = deployment.storage
-        self._catalog = deployment.checkpoints.catalog
-
-    def count(self, schema: dict[str, Any] | None) -> dict[str, int]:
-        """Return the counts of all user tables that there are."""
-        reader = self._storage.reader()
-        try:
-            reader.begin()
-            return {table.name: reader.count(table.tablet) for table in self._catalog.user_tables()}
-        finally:
-            reader.end()
-            reader.close()
 
 
 def _tables(
@@ -228,9 +244,8 @@ def stored_indexes(catalog: Catalog, table: str) -> dict[tuple[str, tuple[str, .
 
 
 def _indexes(
-    deployment: Deployment, schema: dict[str, Any] | None, documents: Mapping[str, int], request: PushRequest
+    catalog: Catalog, schema: dict[str, Any] | None, documents: Mapping[str, int], request: PushRequest
 ) -> Iterable[Change]:
-    catalog = deployment.checkpoints.catalog
     for table, definition in ({} if schema is None else schema["tables"]).items():
         have = stored_indexes(catalog, table)
         wanted = {(index["name"], tuple(index["fields"])): index for index in definition["indexes"]}
@@ -306,15 +321,16 @@ def _modules(before: Mapping[str, str], after: Mapping[str, str]) -> Iterable[Ch
             yield _change("modules", kind, path, "")
 
 
-def _environment(deployment: Deployment, request: PushRequest, plan: Plan) -> Iterable[Change]:
-    known = deployment.variables.values
+def _environment(
+    known: Mapping[str, str], environment: Mapping[str, str], request: PushRequest, plan: Plan
+) -> Iterable[Change]:
     setting = {change.name for change in request.environment}
     for change in request.environment:
         if change.name not in known:
             yield _change("env", "added", change.name, "set by this push")
         elif known[change.name] != change.value:
             yield _change("env", "changed", change.name, "set by this push")
-    present = {*deployment.functions_environment(), *setting}
+    present = {*environment, *setting}
     missing = [name for name in request.required if name not in present]
     for name in [*missing, *(name for name in request.reads if name not in present and name not in missing)]:
         kind = "missing" if name in missing else "unset"

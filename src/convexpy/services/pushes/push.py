@@ -17,92 +17,68 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
+from convexpy.engine.background import BackgroundTasks
+from convexpy.engine.checkpoints import CheckpointService
+from convexpy.engine.system_functions import SystemFunctions
+from convexpy.engine.versions import LiveVersion
 from convexpy.errors import Error, PushRejected, RequestError
 from convexpy.executors.starter import VersionHandle
-from convexpy.protocol.executor_settings import ExecutorSettings
-from convexpy.runtime import pauses
+from convexpy.runtime import Clock, pauses
+from convexpy.services.pushes.active_app import ActiveApp
 from convexpy.services.pushes.changes import builds_something, describe_changes, schema_needs_check
-from convexpy.services.pushes.plan import Plan, check_data, make_plan
-from convexpy.services.pushes.sources import PushedModule
+from convexpy.services.pushes.index_builds import IndexBuilds
+from convexpy.services.pushes.plan import Plan, Planner
+from convexpy.services.pushes.requests import PushNote, PushRequest
+from convexpy.services.pushes.sources import SourceStore
 from convexpy.services.scheduling.service import planned_crons
+from convexpy.services.variables.service import Variables
 from convexpy.values import encode_wire
-
-if TYPE_CHECKING:
-    from convexpy.deployment.deployment import Deployment
-
 
 NOTE_LENGTH_MAX = 1000
 WAIT_FOR_OTHERS_S = 20.0
 
 
-class PushConfig(msgspec.Struct, rename="camel", frozen=True):
-    """Settings of the project that matter to its functions."""
-
-    function_case: str = "snake"
-    label: str = "convex"
-    staged_indexes: tuple[str, ...] = ()
-    """`table.index` of indexes to build in the background, although the schema does not say so."""
-
-
-def stage_indexes(description: dict[str, Any], config: PushConfig) -> None:
-    """Mark the indexes of a description that are to be staged."""
-    for name in config.staged_indexes:
-        table, _, wanted = name.partition(".")
-        tables = {} if description["schema"] is None else description["schema"]["tables"]
-        for index in tables.get(table, {"indexes": []})["indexes"]:
-            if index["name"] == wanted:
-                index["staged"] = True
-
-
-class PushNote(msgspec.Struct, rename="camel", frozen=True):
-    """Who pushed what and why, for the history. `dirty`: files differed from the commit."""
-
-    message: str = ""
-    actor: str = ""
-    commit: str = ""
-    branch: str = ""
-    dirty: bool = False
-
-
-class VariableChange(msgspec.Struct):
-    """A variable that is set in the moment in which the version goes live."""
-
-    name: str
-    value: str
-
-
-class PushRequest(msgspec.Struct, rename="camel"):
-    """The body of a push.
-
-    `expected` is the version that the plan was made against, `allow` the consents that were given; without them nobody
-    is asked. `required` variables must be set, `reads` are those that the code reads. Harm is counted from
-    `large_table_documents` on, and for functions in `production`.
-    """
-
-    modules: dict[str, PushedModule]
-    config: PushConfig = PushConfig()
-    dry_run: bool = False
-    expected: int | None = None
-    allow: list[str] | None = None
-    note: PushNote = PushNote()
-    environment: list[VariableChange] = []
-    required: list[str] = []
-    reads: list[str] = []
-    production: bool = True
-    large_table_documents: int = 100_000
-
-
 class Pusher:
     """Runs pushes, one at a time."""
 
-    def __init__(self, deployment: Deployment, kept: Iterable[str]) -> None:
-        """`kept` are the hashes of all contents in the data."""
-        self._deployment = deployment
-        self._leftovers = set(kept) - set(deployment.active.modules.values())
+    def __init__(
+        self,
+        *,
+        app: ActiveApp,
+        live: LiveVersion,
+        planner: Planner,
+        sources: SourceStore,
+        kept_sources: Iterable[str],
+        variables: Variables,
+        system: SystemFunctions,
+        checkpoints: CheckpointService,
+        builds: IndexBuilds,
+        schema_violations: list[str],
+        background: BackgroundTasks,
+        clock: Clock,
+        deployment: str,
+    ) -> None:
+        """`kept_sources` are the hashes of all contents in the data.
+
+        `schema_violations` are those of writes since the pending schema is checked, `deployment` is the name.
+        """
+        self._app = app
+        self._live = live
+        self._planner = planner
+        self._sources = sources
+        self._variables = variables
+        self._system = system
+        self._checkpoints = checkpoints
+        self._builds = builds
+        self._schema_violations = schema_violations
+        self._background = background
+        self._clock = clock
+        self._name = deployment
+        self._leftovers = set(kept_sources) - set(app.active.modules.values())
         self._keeping: set[str] = set()
         self._forgetting = asyncio.Lock()
         self._lock = asyncio.Lock()
@@ -127,7 +103,7 @@ class Pusher:
         except TimeoutError:
             raise self._in_progress() from None
         try:
-            async with self._deployment.version_lock:
+            async with self._app.lock:
                 self._pushing = None if request.dry_run else request.note
                 return await self._push(request)
         finally:
@@ -147,16 +123,15 @@ class Pusher:
 
     async def _push(self, request: PushRequest) -> dict[str, Any]:
         started = time.perf_counter()
-        deployment = self._deployment
-        modules = await asyncio.to_thread(deployment.sources.receive, request.modules)
-        active = deployment.active
+        modules = await asyncio.to_thread(self._sources.receive, request.modules)
+        active = self._app.active
         answer: dict[str, Any]
         same = modules == active.modules and request.config == active.config and active.version > 0
         if same and not self._sets_something(request) and not request.dry_run:
             answer = {
                 "version": active.version,
                 "unchanged": True,
-                **self._describe(deployment, None, modules),
+                **self._describe(None, modules),
             }
         else:
             self._require_expected(request)
@@ -165,11 +140,11 @@ class Pusher:
         return answer
 
     def _sets_something(self, request: PushRequest) -> bool:
-        values = self._deployment.variables.values
+        values = self._variables.values
         return any(values.get(change.name) != change.value for change in request.environment)
 
     def _require_expected(self, request: PushRequest) -> None:
-        active = self._deployment.active
+        active = self._app.active
         if request.dry_run or request.expected is None or request.expected == active.version:
             return
         by = active.pushed.get("actor") or "somebody"
@@ -182,44 +157,37 @@ class Pusher:
             data={"version": active.version, **active.pushed},
         )
 
-    def _describe(
-        self, deployment: Deployment, description: dict[str, Any] | None, modules: Mapping[str, str]
-    ) -> dict[str, Any]:
-        before = deployment.live.registry.description
-        return describe_changes(before, description or before, deployment.active.modules, modules)
+    def _describe(self, description: dict[str, Any] | None, modules: Mapping[str, str]) -> dict[str, Any]:
+        before = self._live.registry.description
+        return describe_changes(before, description or before, self._app.active.modules, modules)
 
     async def _push_changed(self, request: PushRequest, modules: dict[str, str]) -> dict[str, Any]:
-        deployment = self._deployment
-        version = deployment.active.version + 1
+        version = self._app.active.version + 1
         try:
-            sealed = deployment.variables.sealed([msgspec.to_builtins(each) for each in request.environment])
+            sealed = self._variables.sealed([msgspec.to_builtins(each) for each in request.environment])
         except Error as error:
             raise PushRejected(error.message, code=error.code, data={"retryOn": "never"}) from error
-        folder = await asyncio.to_thread(deployment.sources.materialise, version, modules)
-        settings = deployment.executor_settings(version, str(folder), request.config)
         set_now = {change.name: change.value for change in request.environment}
-        environment = await deployment.version_environment(modules, folder)
-        handle = await deployment.starter.start_version(settings, {**environment, **set_now})
-        stage_indexes(handle.description, request.config)
+        handle = await self._app.load(version, modules, request.config, variables=set_now)
         pauses.reach("push.loaded")
         try:
-            changes = self._describe(deployment, handle.description, modules)
+            changes = self._describe(handle.description, modules)
             answer = {"version": version, **changes}
             if request.dry_run:
-                plan = await make_plan(deployment, request, handle.description, modules)
+                plan = await self._planner.plan(request, handle.description, modules)
                 await handle.retire()
                 return {**answer, **self._planned(plan, handle.description)}
             await self._check(request, modules, handle.description)
             pauses.reach("push.checked")
-            await self._make_live(request, modules, settings, handle, sealed)
+            await self._make_live(request, modules, version, handle, sealed)
         except BaseException:
             await handle.retire()
             raise
-        deployment.schedule_warm(handle.description["packages"])
+        self._app.warm(handle.description["packages"])
         return answer
 
     def _planned(self, plan: Plan, description: dict[str, Any]) -> dict[str, Any]:
-        active = self._deployment.active
+        active = self._app.active
         return {
             "plan": plan.to_json(),
             "from": {"version": active.version, **active.pushed},
@@ -231,120 +199,114 @@ class Pusher:
     ) -> None:
         """Refuse before anything is written what can be known to be refused."""
         if request.allow is not None or request.required:
-            plan = await make_plan(self._deployment, request, description, modules)
+            plan = await self._planner.plan(request, description, modules)
         else:
             plan = Plan()
-            before = self._deployment.live.registry.description["schema"]
+            before = self._live.registry.description["schema"]
             if builds_something(before, description["schema"]):
-                await check_data(self._deployment, description["schema"], plan)
+                await self._planner.check_data(description["schema"], plan)
         plan.require()
 
     async def _make_live(
         self,
         request: PushRequest,
         modules: dict[str, str],
-        settings: ExecutorSettings,
+        version: int,
         handle: VersionHandle,
         sealed: list[dict[str, str | None]],
     ) -> None:
-        deployment = self._deployment
         schema = handle.description["schema"]
-        before = deployment.live.registry.description["schema"]
+        before = self._live.registry.description["schema"]
         built: list[dict[str, Any]] = []
         if schema is not None and schema_needs_check(before, schema):
-            built = await self._build(schema, pending=deployment.active.version > 0)
-        new = set(modules.values()) - set(deployment.active.modules.values())
-        unused = set(deployment.active.modules.values()) - set(modules.values())
+            built = await self._build(schema, pending=self._app.active.version > 0)
+        new = set(modules.values()) - set(self._app.active.modules.values())
+        unused = set(self._app.active.modules.values()) - set(modules.values())
         try:
             await self._keep_sources(new)
             now_ready = [index["number"] for index in built if not index["staged"]]
             args = {
-                "version": settings.version,
+                "version": version,
                 "config": msgspec.to_builtins(request.config),
                 "schema": schema,
                 "schemaJson": "" if schema is None else msgspec.json.encode(schema).decode(),
                 "ready": now_ready,
                 "modules": [[path, sha256] for path, sha256 in sorted(modules.items())],
-                "crons": planned_crons(
-                    handle.description["crons"], deployment.settings.name, deployment.clock.now_ns() / 1e6
-                ),
+                "crons": planned_crons(handle.description["crons"], self._name, self._clock.now_ns() / 1e6),
                 "note": (pushed := self._pushed(request.note)),
                 "variables": sealed,
             }
 
             async def activate() -> None:
                 pauses.reach("push.before_activate")
-                if deployment.misfits:
-                    raise self._misfit()
-                outcome = await deployment.system.run("_system/push:activate", encode_wire(args), first=True)
+                if self._schema_violations:
+                    raise self._violation()
+                outcome = await self._system.run("_system/push:activate", encode_wire(args), first=True)
                 if sealed:
-                    deployment.variables.take(outcome.value)
+                    self._variables.take(outcome.value)
 
-            await deployment.live.switch(handle, activate)
+            await self._live.switch(handle, activate)
         except BaseException:
             await self._abort(built)
             self._keeping = set()
-            deployment.in_background(self._forget_sources(new))
+            self._background.start(self._forget_sources(new))
             raise
         finally:
-            deployment.misfits.clear()
+            self._schema_violations.clear()
         pauses.reach("push.activated")
-        deployment.activated(settings.version, modules, request.config, pushed)
+        self._app.activated(version, modules, request.config, pushed)
         self._keeping = set()
-        deployment.in_background(self._forget_sources(unused))
+        self._background.start(self._forget_sources(unused))
         staged = [index for index in built if index["staged"]]
         if staged:
-            deployment.builds.begin(staged)
+            self._builds.begin(staged)
 
     async def _keep_sources(self, sha256s: set[str]) -> None:
         """Keep new contents in the data, before the version that needs them is live."""
         self._keeping = sha256s
-        for batch in self._deployment.sources.batches(sorted(sha256s)):
+        for batch in self._sources.batches(sorted(sha256s)):
             parts = [[sha256, number, source] for sha256, number, source in batch]
-            await self._deployment.system.run("_system/sources:keep", encode_wire({"parts": parts}))
+            await self._system.run("_system/sources:keep", encode_wire({"parts": parts}))
 
     async def _forget_sources(self, sha256s: set[str]) -> None:
         """Remove contents that no version needs, unless one has come to need them meanwhile."""
         async with self._forgetting:
             left = sorted(sha256s)
-            while left := sorted(set(left) - set(self._deployment.active.modules.values()) - self._keeping):
-                outcome = await self._deployment.system.run(
-                    "_system/sources:forget", encode_wire({"sha256s": left})
-                )
+            while left := sorted(set(left) - set(self._app.active.modules.values()) - self._keeping):
+                outcome = await self._system.run("_system/sources:forget", encode_wire({"sha256s": left}))
                 left = msgspec.json.decode(outcome.value)
 
     def sweep(self) -> None:
         """Remove what a push that was killed has left."""
         leftovers, self._leftovers = self._leftovers, set()
-        self._deployment.in_background(self._forget_sources(leftovers))
+        self._background.start(self._forget_sources(leftovers))
 
     def _pushed(self, note: PushNote) -> dict[str, Any]:
         """Return the entry of the history: `pushedAt message actor commit branch dirty`."""
         texts = {
             name: getattr(note, name)[:NOTE_LENGTH_MAX] for name in ("message", "actor", "commit", "branch")
         }
-        return {"pushedAt": self._deployment.clock.now_ns() / 1e6, **texts, "dirty": note.dirty}
+        return {"pushedAt": self._clock.now_ns() / 1e6, **texts, "dirty": note.dirty}
 
-    def _misfit(self) -> PushRejected:
+    def _violation(self) -> PushRejected:
         return PushRejected(
-            f"a document that was written while the push was under way does not fit the new schema: "
-            f"{self._deployment.misfits[0]}",
+            f"a document that was written while the push was under way does not match the new schema: "
+            f"{self._schema_violations[0]}",
             code="SchemaMismatch",
             data={"retryOn": "data"},
         )
 
     async def _build(self, schema: dict[str, Any], *, pending: bool) -> list[dict[str, Any]]:
         """Steps 2 and 3; returns the indexes that were built or, if staged, begun."""
-        deployment = self._deployment
-        deployment.misfits.clear()
-        outcome = await deployment.system.run(
+        self._schema_violations.clear()
+        outcome = await self._system.run(
             "_system/push:begin", encode_wire({"schema": schema, "pending": pending})
         )
         building: list[dict[str, Any]] = msgspec.json.decode(outcome.value)["building"]
         pauses.reach("push.begun")
         try:
-            await deployment.checkpoint(at_least=outcome.row)
-            await deployment.walk([index for index in building if not index["staged"]], schema)
+            await self._checkpoints.reach(outcome.row)
+            await self._checkpoints.walk([index for index in building if not index["staged"]], schema)
             pauses.reach("push.walked")
         except BaseException:
             await self._abort(building)
@@ -353,4 +315,4 @@ class Pusher:
 
     async def _abort(self, building: list[dict[str, Any]]) -> None:
         numbers = [index["number"] for index in building]
-        await self._deployment.system.run("_system/push:abort", encode_wire({"numbers": numbers}))
+        await self._system.run("_system/push:abort", encode_wire({"numbers": numbers}))

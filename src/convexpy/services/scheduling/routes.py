@@ -6,10 +6,12 @@ from typing import Any
 
 import msgspec
 
-from convexpy.deployment import Deployment
-from convexpy.errors import Error, RequestError
+from convexpy.engine.identities import Identities
+from convexpy.engine.system_functions import SystemFunctions
 from convexpy.http.identify import admin_for
 from convexpy.http.messages import HttpRequest, Response, decode_body, json_response
+from convexpy.http.routing import Routes, errors_of_the_request
+from convexpy.services.scheduling.job_requests import JobRequests
 from convexpy.values import encode_wire
 
 
@@ -32,22 +34,35 @@ class _WhichCron(msgspec.Struct):
     name: str
 
 
-class ScheduleApi:
+class SchedulingRoutes:
     """The routes that change what is scheduled, and the one that leads to its logs."""
 
-    def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
+    def __init__(self, *, system: SystemFunctions, requests: JobRequests, identities: Identities) -> None:
+        self._system = system
+        self._requests = requests
+        self._identities = identities
+
+    def routes(self) -> Routes:
+        """Return the handlers."""
+        return Routes(
+            {
+                ("POST", "/api/cancel_job"): self.cancel_job,
+                ("POST", "/api/cancel_all_jobs"): self.cancel_all_jobs,
+                ("POST", "/api/convexpy/crons/run"): self.run_cron,
+                ("POST", "/api/convexpy/scheduled/requests"): self.requests,
+            }
+        )
 
     async def cancel_job(self, request: HttpRequest) -> Response:
         """POST /api/cancel_job."""
-        await admin_for(self._deployment.identities, request, "data:write")
+        await admin_for(self._identities, request, "data:write")
         body: _WhichJob = decode_body(await request.json_body(), _WhichJob)
         await self._run("_system/scheduling:cancel", {"id": body.id})
         return Response(200)
 
     async def cancel_all_jobs(self, request: HttpRequest) -> Response:
         """POST /api/cancel_all_jobs: those that are pending, of one function or of all; in several transactions."""
-        await admin_for(self._deployment.identities, request, "data:write")
+        await admin_for(self._identities, request, "data:write")
         body: _WhichJobs = decode_body(await request.json_body(), _WhichJobs)
         args: dict[str, Any] = {} if body.udf_path is None else {"path": body.udf_path.replace(".js:", ":")}
         canceled, has_more = 0, True
@@ -59,20 +74,17 @@ class ScheduleApi:
 
     async def run_cron(self, request: HttpRequest) -> Response:
         """POST /api/convexpy/crons/run: an extra run of a cron job, now."""
-        await admin_for(self._deployment.identities, request, "functions:run")
+        await admin_for(self._identities, request, "functions:run")
         body: _WhichCron = decode_body(await request.json_body(), _WhichCron)
         return json_response({"job": await self._run("_system/crons:run", {"name": body.name})})
 
     async def requests(self, request: HttpRequest) -> Response:
         """POST /api/convexpy/scheduled/requests: the request ids of those jobs that ran lately, to find their logs."""
-        await admin_for(self._deployment.identities, request, "data:view")
+        await admin_for(self._identities, request, "data:view")
         body: _SomeJobs = decode_body(await request.json_body(), _SomeJobs)
-        return json_response({"requests": self._deployment.scheduling.requests.find(body.ids)})
+        return json_response({"requests": self._requests.find(body.ids)})
 
     async def _run(self, path: str, args: dict[str, Any]) -> Any:
-        try:
-            outcome = await self._deployment.system.run(path, encode_wire(args))
-        except Error as error:
-            message = error.message.removeprefix("ArgumentError: ").split("\n    at ")[0]
-            raise RequestError(message, code=error.code) from error
+        with errors_of_the_request():
+            outcome = await self._system.run(path, encode_wire(args))
         return msgspec.json.decode(outcome.value)

@@ -1,6 +1,6 @@
 """Scheduled jobs and cron jobs: run when they are due.
 
-The documents decide, this service looks. It hears of jobs through the index keys that commits have written, fetches those
+The documents decide. The service learns of jobs through the index keys that commits have written, fetches those
 that are due with a query, and sleeps until the next one; without jobs it sleeps for good.
 
 - A mutation is one call of the mutation executor, which checks that the job is due, runs it and writes how it ended
@@ -15,24 +15,26 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from convexpy.auth import ANONYMOUS
 from convexpy.database import system_index
-from convexpy.engine.outcome import Outcome, new_request_id
+from convexpy.engine.call_log import CallLog
+from convexpy.engine.outcome import Outcome, new_request_id, outcome_of
+from convexpy.engine.system_functions import SystemFunctions
 from convexpy.engine.timeline import TailRow
+from convexpy.engine.versions import LiveVersion
 from convexpy.errors import Error
 from convexpy.functions import next_run_ms, spread_minute
-from convexpy.protocol.frames import Call, CallFailure, Kind, LogLine
+from convexpy.limits import Knobs
+from convexpy.protocol.frames import Call, CallFailure, Kind, LogLine, Request
 from convexpy.protocol.scheduled_jobs import CRONS, JOBS, NOT_RUN, error_text, skipped_text
+from convexpy.runtime import Clock
 from convexpy.services.scheduling.agenda import Agenda, Fetch, Job, Lane
 from convexpy.services.scheduling.job_requests import JobRequests
 from convexpy.values import decode_key, encode_wire, from_json
-
-if TYPE_CHECKING:
-    from convexpy.deployment.deployment import Deployment
 
 logger = logging.getLogger("convexpy.scheduling")
 BY_STATE_AND_TIME = system_index(JOBS, "by_state_and_time")
@@ -84,10 +86,22 @@ def planned_crons(described: list[dict[str, Any]], deployment: str, now_ms: floa
 class SchedulingService:
     """Runs the jobs of one deployment, on its event loop."""
 
-    def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
+    def __init__(
+        self,
+        *,
+        knobs: Knobs,
+        live: LiveVersion,
+        system: SystemFunctions,
+        log: CallLog,
+        next_call: Callable[[], int],
+        clock: Clock,
+    ) -> None:
+        self._live = live
+        self._system = system
+        self._log = log
+        self._next_call = next_call
+        self._clock = clock
         self.requests = JobRequests()
-        knobs = deployment.settings.knobs
         self.agenda = Agenda(mutations=knobs.scheduled_mutations, actions=knobs.scheduled_actions)
         self._kept_ms = knobs.scheduled_kept_s * 1000
         self._tasks: set[asyncio.Task[None]] = set()
@@ -103,7 +117,7 @@ class SchedulingService:
 
     async def start(self, *, runs: bool) -> None:
         """End what a former server has left unfinished; then run what is due, unless the app did not load."""
-        while int(await self._system("interrupted", {})) > 0:
+        while int(await self._run("interrupted", {})) > 0:
             pass
         await self._plan_again()
         await self._forget()
@@ -118,7 +132,7 @@ class SchedulingService:
 
     async def _plan_again(self) -> None:
         """Bring forward what a clock that ran ahead has planned; the commit makes the agenda look again."""
-        await self._system("planAgain", {})
+        await self._run("planAgain", {})
         self.agenda.stale = True
 
     async def close(self) -> None:
@@ -188,7 +202,7 @@ class SchedulingService:
         if wake_ms <= now_ms and not self.agenda.wants_more(now_ms):
             return  # enough is at hand: the end of a job goes on with it
         when_ms = min(max(wake_ms, self._hold_ms, now_ms), now_ms + SLEEP_MS_MAX)
-        self._cancel_alarm = self._deployment.clock.wake_at(round(when_ms * 1e6), self.pump)
+        self._cancel_alarm = self._clock.wake_at(round(when_ms * 1e6), self.pump)
 
     async def settle(self) -> None:
         """Run what is due by the clock, and what that makes due, to its end: for clocks that stand still.
@@ -212,16 +226,13 @@ class SchedulingService:
             await self._changed.wait()
 
     def _now_ms(self) -> float:
-        return self._deployment.clock.now_ns() / 1e6
+        return self._clock.now_ns() / 1e6
 
     # What
 
     async def _fetch(self, wanted: Fetch, now_ms: float) -> None:
         args = {"now": now_ms, "limit": wanted.limit, "known": wanted.known, "from": wanted.from_ms}
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        call = self._call("query", "_system/scheduling:upcoming", encode_wire(args), new_request_id())
-        self._deployment.live.queries.submit(call, lambda outcome, stale: _settle(future, outcome))
-        outcome = await future
+        outcome = await self._system.attempt_query("_system/scheduling:upcoming", encode_wire(args))
         if outcome.failure is not None:
             logger.warning("the jobs that are due can't be read: %s", outcome.failure.detail)
             self._hold_ms = self._now_ms() + HOLD_MS
@@ -238,27 +249,24 @@ class SchedulingService:
         self.agenda.fetched(due, min(times, default=None))
 
     def _lane(self, path: str) -> Lane:
-        function = self._deployment.live.registry.get(path)
+        function = self._live.registry.get(path)
         return "action" if function is not None and function["kind"] == "action" else "mutation"
 
     def _call(
         self, kind: Kind, path: str, args: bytes, request_id: str, *, job: str = "", parent_job: str = ""
     ) -> Call:
-        deployment = self._deployment
-        now_ms = deployment.clock.now_ns() // 1_000_000
-        number = deployment.functions.next_call()
-        return Call(number, kind, path, args, request_id, now_ms, job=job, parent_job=parent_job)
+        now_ms = self._clock.now_ns() // 1_000_000
+        return Call(self._next_call(), kind, path, args, request_id, now_ms, job=job, parent_job=parent_job)
 
     # For actions
 
-    async def serve(
-        self, call: Call, operation: str, payload: dict[str, Any]
-    ) -> tuple[bytes, CallFailure | None]:
-        """Schedule or cancel a job for an action, in a transaction of its own; `payload` is wire JSON."""
-        if operation == "schedule":
-            payload = {**payload, "parentJob": call.parent_job}
+    async def serve(self, call: Call, request: Request) -> tuple[bytes, CallFailure | None]:
+        """Schedule or cancel a job for an action, in a transaction of its own."""
+        payload: dict[str, Any] = msgspec.json.decode(request.payload)
+        if request.operation == "schedule":
+            payload["parentJob"] = call.parent_job
         args = msgspec.json.encode(payload)
-        outcome = await self._deployment.system.attempt(f"_system/scheduling:{operation}", args)
+        outcome = await self._system.attempt(f"_system/scheduling:{request.operation}", args)
         return outcome.value, outcome.failure
 
     # Mutations
@@ -267,7 +275,7 @@ class SchedulingService:
         request_id = new_request_id()
         parent = "" if job.cron else job.id
         call = self._call("mutation", job.path, b"{}", request_id, job=job.id, parent_job=parent)
-        self._deployment.live.mutations.submit(
+        self._live.mutations.submit(
             call, lambda outcome: self._mutation_ended(job, request_id, now_ms, outcome)
         )
 
@@ -278,7 +286,7 @@ class SchedulingService:
             return
         if failure is not None and failure.code == "ShuttingDown":
             return
-        self._log("mutation", job, request_id, outcome)
+        self._note_end("mutation", job, request_id, outcome)
         if failure is None or (outcome.result is not None and outcome.result.writes):
             self._ended(job)
             return
@@ -308,7 +316,7 @@ class SchedulingService:
 
     async def _run_action(self, job: Job) -> None:
         try:
-            begun = _begun.decode(await self._system("begin", {"id": job.id}))
+            begun = _begun.decode(await self._run("begin", {"id": job.id}))
         except Error as error:
             logger.warning("%s can't be started now: %s", job.path, error)
             self.agenda.retry(job, self._now_ms())
@@ -320,19 +328,14 @@ class SchedulingService:
         self.requests.note(job.id, request_id)
         parent = "" if job.cron else job.id
         call = self._call("action", begun.path, bytes(begun.args), request_id, parent_job=parent)
-        function = self._deployment.live.registry.get(begun.path)
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._deployment.live.actions.submit(
-            call,
-            lambda outcome: _settle(future, outcome),
-            None if function is None else function.get("timeoutS"),
-        )
-        outcome = await future
-        self._log("action", job, request_id, outcome)
+        function = self._live.registry.get(begun.path)
+        timeout_s = None if function is None else function.get("timeoutS")
+        outcome = await outcome_of(lambda done: self._live.actions.submit(call, done, timeout_s))
+        self._note_end("action", job, request_id, outcome)
         skipped = await self._write_end(job, request_id, began_ms, outcome)
         if skipped:
             line = LogLine("WARN", skipped_text(skipped, job.path), self._now_ms())
-            self._deployment.log.progress(kind="Action", path=job.path, request_id=request_id, lines=[line])
+            self._log.progress(call, [line])
         self.agenda.finished(job)
 
     # Writing
@@ -344,7 +347,7 @@ class SchedulingService:
         delay_s, tries = 0.1, 0
         while True:
             try:
-                return int(await self._system("finish", args))
+                return int(await self._run("finish", args))
             except Error as problem:
                 logger.warning("how %s ended can't be written now: %s", job.path, problem)
                 tries += problem.code not in NOT_ITS_FAULT
@@ -353,13 +356,13 @@ class SchedulingService:
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, 10.0)
 
-    async def _system(self, name: str, args: dict[str, Any]) -> bytes:
-        outcome = await self._deployment.system.run(f"_system/scheduling:{name}", encode_wire(args))
+    async def _run(self, name: str, args: dict[str, Any]) -> bytes:
+        outcome = await self._system.run(f"_system/scheduling:{name}", encode_wire(args))
         return outcome.value
 
     def _forget_at(self, when_ms: float) -> None:
         """Look for jobs to forget an hour after the first one has its age, so that there are several."""
-        self._cancel_forgetting = self._deployment.clock.wake_at(
+        self._cancel_forgetting = self._clock.wake_at(
             round((when_ms + FORGET_SLACK_MS) * 1e6), lambda: self._spawn(self._forget())
         )
 
@@ -369,16 +372,16 @@ class SchedulingService:
         before = self._now_ms() - self._kept_ms
         oldest: float | None = before - 1
         while oldest is not None and oldest < before:
-            oldest = msgspec.json.decode(await self._system("forget", {"before": before}))["oldest"]
+            oldest = msgspec.json.decode(await self._run("forget", {"before": before}))["oldest"]
         if oldest is not None and self._cancel_forgetting is None:
             self._forget_at(oldest + self._kept_ms)
 
     # Logs and tasks
 
-    def _log(self, kind: Kind, job: Job, request_id: str, outcome: Outcome) -> None:
+    def _note_end(self, kind: Kind, job: Job, request_id: str, outcome: Outcome) -> None:
         self.requests.note(job.id, request_id)
         origin = "Cron" if job.cron else "Scheduler"
-        self._deployment.functions.log_end(kind, job.path, outcome, request_id, origin, ANONYMOUS)
+        self._log.end(kind, job.path, outcome, request_id, origin, ANONYMOUS)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -391,8 +394,3 @@ class SchedulingService:
             if task.exception() is not None:
                 logger.error("running a job failed", exc_info=task.exception())
             self._pump_soon()
-
-
-def _settle(future: asyncio.Future[Outcome], outcome: Outcome) -> None:
-    if not future.done():
-        future.set_result(outcome)

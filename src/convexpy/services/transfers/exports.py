@@ -13,35 +13,53 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from convexpy.auth import SERVER_ACCESS, Caller
+from convexpy.engine.background import BackgroundTasks
+from convexpy.engine.checkpoints import CheckpointService
+from convexpy.engine.system_functions import SystemFunctions
 from convexpy.errors import Error, RequestError
 from convexpy.executors.transfer_process import TransferWorker
 from convexpy.limits import EXPORT_KEPT_S
-from convexpy.runtime import pauses
+from convexpy.runtime import Clock, pauses
+from convexpy.services.files.service import FileService
 from convexpy.snapshots import SnapshotWriter
 from convexpy.values import decode_wire, encode_wire
-
-if TYPE_CHECKING:
-    from convexpy.deployment.deployment import Deployment
 
 logger = logging.getLogger("convexpy.exports")
 SWEEP_EVERY_S = 600.0
 PIECE_BYTES = 256 * 1024
-_SYSTEM = Caller(b"", SERVER_ACCESS)
 
 
 class Exports:
     """Makes exports, one at a time, and keeps them for a while."""
 
-    def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
-        self.folder = deployment.storage.folder / "transfers" / "exports"
+    def __init__(
+        self,
+        *,
+        data_folder: Path,
+        in_memory: bool,
+        system: SystemFunctions,
+        files: FileService,
+        checkpoints: CheckpointService,
+        background: BackgroundTasks,
+        clock: Clock,
+        manifest: Callable[[], dict[str, Any]],
+    ) -> None:
+        """`manifest` returns what a backup holds beside the data. A deployment `in_memory` cannot be exported."""
+        self._data_folder = data_folder
+        self._in_memory = in_memory
+        self._system = system
+        self._files = files
+        self._checkpoints = checkpoints
+        self._background = background
+        self._clock = clock
+        self._manifest = manifest
+        self.folder = data_folder / "transfers" / "exports"
         self._running: dict[str, asyncio.Task[None]] = {}
 
     async def start(self) -> None:
@@ -49,7 +67,7 @@ class Exports:
         known = await self._write("interrupted")
         await self.sweep()
         await asyncio.to_thread(self._tidy, {_file_name(found) for found in known})
-        self._deployment.in_background(self._sweep_regularly())
+        self._background.start(self._sweep_regularly())
 
     def _tidy(self, known: set[str]) -> None:
         if self.folder.is_dir():
@@ -62,7 +80,7 @@ class Exports:
         await _cancelled(list(self._running.values()))
 
     async def _write(self, function: str, **args: Any) -> Any:
-        outcome = await self._deployment.system.run(f"_system/exports:{function}", encode_wire(args))
+        outcome = await self._system.run(f"_system/exports:{function}", encode_wire(args))
         return decode_wire(outcome.value)
 
     async def _update(
@@ -81,8 +99,8 @@ class Exports:
         Raises:
             RequestError: one is under way (`ExportInProgress`), or a table does not exist.
         """
-        if not (self._deployment.storage.folder / "data.db").exists():
-            raise RequestError("a deployment in memory can't be exported", code="NotAvailable")
+        if self._in_memory:
+            raise RequestError("a deployment in memory cannot be exported", code="NotAvailable")
         requestor = "backup" if backup else "snapshotExport"
         try:
             id = str(await self._write("create", includeStorage=include_storage, requestor=requestor))
@@ -109,11 +127,7 @@ class Exports:
         raise RequestError("there is no such export, or it has expired", status=404, code="ExportNotFound")
 
     async def _query(self, function: str, **args: Any) -> Any:
-        outcome = await self._deployment.functions.run(
-            "query", f"_system/exports:{function}", encode_wire(args), _SYSTEM
-        )
-        if outcome.failure is not None:
-            raise Error(outcome.failure.detail, code=outcome.failure.code)
+        outcome = await self._system.query(f"_system/exports:{function}", encode_wire(args))
         return decode_wire(outcome.value)
 
     async def cancel(self, id: str) -> None:
@@ -135,7 +149,7 @@ class Exports:
     # The work
 
     async def _run(self, id: str, include_storage: bool, tables: list[str] | None, backup: bool) -> None:
-        started = self._deployment.clock.now_ns()
+        started = self._clock.now_ns()
         part = self.folder / f"{started}.part"
         try:
             await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
@@ -145,7 +159,7 @@ class Exports:
             size = part.stat().st_size
             pauses.reach("exports.before_rename")
             part.rename(self.folder / f"{started}.zip")
-            now = self._deployment.clock.now_ns()
+            now = self._clock.now_ns()
             moments = {"complete_ts": now, "expiration_ts": now + int(EXPORT_KEPT_S * 1e9)}
             key = f"{started}.zip"
             fields = {
@@ -167,9 +181,8 @@ class Exports:
         self, id: str, part: Path, include_storage: bool, tables: list[str] | None, backup: bool
     ) -> dict[str, Any]:
         """Write the zip; return the counts of documents and files."""
-        deployment = self._deployment
         job = {
-            "folder": str(deployment.storage.folder),
+            "folder": str(self._data_folder),
             "target": str(part),
             "tables": tables,
             "files": include_storage,
@@ -177,8 +190,8 @@ class Exports:
         }
         async with contextlib.AsyncExitStack() as stack:
             if include_storage:
-                await stack.enter_async_context(deployment.files.keeping())
-            await deployment.checkpoints.reach(deployment.timeline.row)
+                await stack.enter_async_context(self._files.keeping())
+            await self._checkpoints.catch_up()
             worker = await TransferWorker.start("convexpy.sandbox.transfers.export_worker", job)
             stack.push_async_callback(worker.end)
             counts: dict[str, Any] = {}
@@ -193,24 +206,10 @@ class Exports:
                 await self._append_files(part)
             return counts
 
-    def _manifest(self) -> dict[str, Any]:
-        """Return what a backup has beside the data: never the value of a variable."""
-        from convexpy._version import __version__
-
-        deployment = self._deployment
-        return {
-            "convexpy": __version__,
-            "deployment": deployment.settings.name,
-            "codeVersion": deployment.active.version,
-            "modules": deployment.active.modules,
-            "schema": deployment.live.registry.description["schema"],
-            "environmentVariables": sorted(deployment.variables.values),
-        }
-
     async def _append_files(self, part: Path) -> None:
         """Append the bytes of stored files, each read from the store in pieces."""
         loop = asyncio.get_running_loop()
-        blobs = self._deployment.files.blobs
+        blobs = self._files.blobs
 
         def pieces(uuid: str, size: int) -> Iterator[bytes]:
             stream = asyncio.run_coroutine_threadsafe(blobs.read(uuid, 0, size), loop).result()
@@ -245,7 +244,7 @@ class Exports:
 
     async def sweep(self) -> None:
         """Remove exports that have expired."""
-        now = self._deployment.clock.now_ns()
+        now = self._clock.now_ns()
         known = await self._query("list")
         expired = [
             found for found in known

@@ -6,13 +6,11 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from convexpy.engine.checkpoints import CheckpointService
 from convexpy.runtime import pauses
 from convexpy.services.transfers.import_plan import ImportPlan, PlannedTable
-
-if TYPE_CHECKING:
-    from convexpy.deployment.deployment import Deployment
 
 BATCHES_AT_ONCE = 3
 PROGRESS_EVERY_S = 0.5
@@ -23,10 +21,18 @@ Told = Callable[[str, list[str], int], Awaitable[None]]
 class BatchFill:
     """Fills hidden tablets, or appends; `write` runs a system function of imports."""
 
-    def __init__(self, deployment: Deployment, folder: Path, write: Callable[..., Awaitable[Any]]) -> None:
-        self._deployment = deployment
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        write: Callable[..., Awaitable[Any]],
+        checkpoints: CheckpointService,
+        tail_bytes_max: int,
+    ) -> None:
         self._folder = folder
         self._write = write
+        self._checkpoints = checkpoints
+        self._tail_bytes_max = tail_bytes_max
 
     async def run(self, plan: ImportPlan, told: Told) -> None:
         """Write every table; `told` hears now and then what is done: a text, finished tables, documents so far."""
@@ -64,9 +70,8 @@ class BatchFill:
 
     async def _room_in_tail(self) -> None:
         """Let the checkpoint keep up: what it has not covered is in the memory of every executor."""
-        deployment = self._deployment
-        if deployment.timeline.tail_bytes > deployment.settings.knobs.tail_checkpoint_bytes:
-            await deployment.checkpoints.reach(deployment.timeline.row)
+        if self._checkpoints.tail_bytes > self._tail_bytes_max:
+            await self._checkpoints.catch_up()
 
 
 def _batches(path: Path) -> Iterator[tuple[int, int]]:

@@ -10,31 +10,28 @@ import re
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from convexpy.auth import SERVER_ACCESS, Caller
+from convexpy.engine.system_functions import SystemFunctions
 from convexpy.errors import Error
 from convexpy.services.files.blobs import Content, batched, sha256_base64
-from convexpy.services.files.service import check_content_type
+from convexpy.services.files.service import FileService, check_content_type
 from convexpy.snapshots import Archive, SnapshotError
 from convexpy.values import decode_wire, encode_wire
-
-if TYPE_CHECKING:
-    from convexpy.deployment.deployment import Deployment
 
 PIECE_BYTES = 256 * 1024
 SAID_EVERY = 20
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_SYSTEM = Caller(b"", SERVER_ACCESS)
 
 
 class FileImport:
     """The files of one import. A file that the deployment has already, id and digest alike, stays as it is."""
 
-    def __init__(self, deployment: Deployment, folder: Path) -> None:
-        self._deployment = deployment
+    def __init__(self, *, files: FileService, system: SystemFunctions, folder: Path) -> None:
+        self._files = files
+        self._system = system
         self._folder = folder
         self._put: list[str] = []
 
@@ -70,26 +67,22 @@ class FileImport:
         check_content_type(file["contentType"])
         content = Content(
             batched(_pieces(archive, file["path"])), None, expected=_digest(file),
-            size_max=self._deployment.settings.knobs.file_bytes,
+            size_max=self._files.size_max,
         )  # fmt: skip
         self._put.append(name)
         async with contextlib.aclosing(content.stream()) as stream:
-            await self._deployment.files.blobs.put(name, stream)
+            await self._files.blobs.put(name, stream)
         return {**file, "uuid": name, "sha256": sha256_base64(content.sha256), "size": content.size}
 
     async def _ask(self, function: str, **args: Any) -> Any:
-        outcome = await self._deployment.functions.run(
-            "query", f"_system/storage:{function}", encode_wire(args), _SYSTEM
-        )
-        if outcome.failure is not None:
-            raise Error(outcome.failure.detail, code=outcome.failure.code)
+        outcome = await self._system.query(f"_system/storage:{function}", encode_wire(args))
         return decode_wire(outcome.value)
 
     async def take_back(self) -> None:
         """Remove what was put: no document names it."""
         for name in self._put:
             with contextlib.suppress(Error):
-                await self._deployment.files.blobs.delete(name)
+                await self._files.blobs.delete(name)
         self._put.clear()
 
 
@@ -109,5 +102,5 @@ def _digest(file: dict[str, Any]) -> bytes | None:
     except (ValueError, binascii.Error):
         digest = b""
     if len(digest) != 32:
-        raise SnapshotError(f"{file['path']}: `sha256` is no digest")
+        raise SnapshotError(f"{file['path']}: `sha256` is not a SHA-256 digest")
     return digest

@@ -15,26 +15,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import AsyncGenerator, Coroutine
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from convexpy.auth import SERVER_ACCESS, Caller
+from convexpy.engine.background import BackgroundTasks
+from convexpy.engine.checkpoints import CheckpointService
+from convexpy.engine.system_functions import SystemFunctions
 from convexpy.errors import Error, RequestError
 from convexpy.executors.transfer_process import TransferWorker
-from convexpy.runtime import pauses
+from convexpy.persistence import CheckpointReader
+from convexpy.runtime import Clock, pauses
+from convexpy.services.files.service import FileService
 from convexpy.services.transfers.import_batches import BatchFill
 from convexpy.services.transfers.import_files import FileImport
 from convexpy.services.transfers.import_plan import ImportPlan, ImportRequest, PlannedTable, check_request
 from convexpy.services.transfers.import_uploads import ImportUploads
 from convexpy.values import decode_wire, encode_wire
 
-if TYPE_CHECKING:
-    from convexpy.deployment.deployment import Deployment
-
 logger = logging.getLogger("convexpy.imports")
-_SYSTEM = Caller(b"", SERVER_ACCESS)
 STORAGE_NUMBER = 519
 CANCELED = "the import was canceled; nothing was imported"
 
@@ -42,10 +43,39 @@ CANCELED = "the import was canceled; nothing was imported"
 class Imports:
     """Runs imports: several may be checked one after another, one is written at a time."""
 
-    def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
-        self.folder = deployment.storage.folder / "transfers" / "imports"
-        self.uploads = ImportUploads(deployment.storage.folder / "transfers" / "uploads")
+    def __init__(
+        self,
+        *,
+        data_folder: Path,
+        in_memory: bool,
+        system: SystemFunctions,
+        files: FileService,
+        checkpoints: CheckpointService,
+        open_reader: Callable[[], CheckpointReader],
+        schema: Callable[[], dict[str, Any] | None],
+        version_lock: asyncio.Lock,
+        sweep: Callable[[], Awaitable[None]],
+        background: BackgroundTasks,
+        clock: Clock,
+        tail_bytes_max: int,
+    ) -> None:
+        """`schema` is that of the live version, `sweep` removes what hidden tables have left.
+
+        Batches wait while commits that the checkpoint does not cover have more than `tail_bytes_max`.
+        """
+        self._in_memory = in_memory
+        self._system = system
+        self._files = files
+        self._checkpoints = checkpoints
+        self._open_reader = open_reader
+        self._schema = schema
+        self._version_lock = version_lock
+        self._sweep = sweep
+        self._background = background
+        self._clock = clock
+        self._tail_bytes_max = tail_bytes_max
+        self.folder = data_folder / "transfers" / "imports"
+        self.uploads = ImportUploads(data_folder / "transfers" / "uploads")
         self._plans: dict[str, ImportPlan] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._checking = asyncio.Semaphore(1)
@@ -57,7 +87,7 @@ class Imports:
         await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
         await asyncio.to_thread(self.uploads.sweep)
         if leftovers:
-            self._deployment.in_background(self._deployment.sweep())
+            self._background.start(self._sweep())
 
     async def close(self) -> None:
         """Stop; the next start ends the imports under way."""
@@ -67,7 +97,7 @@ class Imports:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _write(self, function: str, **args: Any) -> Any:
-        outcome = await self._deployment.system.run(f"_system/imports:{function}", encode_wire(args))
+        outcome = await self._system.run(f"_system/imports:{function}", encode_wire(args))
         return decode_wire(outcome.value)
 
     async def _set(self, id: str, of: list[str], **fields: Any) -> bool:
@@ -99,8 +129,8 @@ class Imports:
         return id
 
     async def _create(self, request: ImportRequest) -> str:
-        if not (self._deployment.storage.folder / "data.db").exists():
-            raise RequestError("nothing can be imported into a deployment in memory", code="NotAvailable")
+        if self._in_memory:
+            raise RequestError("a deployment in memory cannot import", code="NotAvailable")
         described = {
             "mode": request.mode,
             "format": {"format": request.format, "table": request.table_name},
@@ -116,7 +146,7 @@ class Imports:
             RequestError: there is none (404).
         """
         args = encode_wire({"importId": id})
-        outcome = await self._deployment.functions.run("query", "_system/cli/queryImport", args, _SYSTEM)
+        outcome = await self._system.attempt_query("_system/cli/queryImport", args)
         found: dict[str, Any] | None = None if outcome.failure else decode_wire(outcome.value)
         if found is None:
             raise RequestError(f"there is no import {id}", status=404, code="ImportNotFound")
@@ -209,8 +239,7 @@ class Imports:
 
     async def _prepare(self, id: str, request: ImportRequest) -> ImportPlan | None:
         """Have the file read; None if rows are wrong, which the state says then."""
-        deployment = self._deployment
-        schema = deployment.live.registry.description["schema"]
+        schema = self._schema()
         plan = ImportPlan(request, "" if schema is None else msgspec.json.encode(schema).decode())
         folder = self.folder / id
         plan.bytes = (folder / "upload").stat().st_size
@@ -224,7 +253,7 @@ class Imports:
             "types": request.types,
             "delimiter": request.delimiter,
             "schema": schema,
-            "nowMs": deployment.clock.now_ns() / 1e6,
+            "nowMs": self._clock.now_ns() / 1e6,
             "storageNumber": STORAGE_NUMBER,
         }
         worker = await TransferWorker.start("convexpy.sandbox.transfers.import_worker", job)
@@ -276,12 +305,11 @@ class Imports:
 
     async def _counts(self) -> dict[str, int]:
         """Return the number of documents by table, as of now, from the checkpoint."""
-        deployment = self._deployment
-        await deployment.checkpoints.reach(deployment.timeline.row)
+        await self._checkpoints.catch_up()
         tables: list[list[Any]] = await self._write("tablets")
 
         def count() -> dict[str, int]:
-            reader = deployment.storage.reader()
+            reader = self._open_reader()
             try:
                 reader.begin()
                 return {str(name): reader.count(int(tablet)) for name, tablet in tables}
@@ -293,9 +321,15 @@ class Imports:
     # Writing
 
     async def _perform(self, id: str, plan: ImportPlan) -> None:
-        files = FileImport(self._deployment, self.folder / id)
+        files = FileImport(files=self._files, system=self._system, folder=self.folder / id)
         try:
-            await BatchFill(self._deployment, self.folder, self._write).run(
+            fill = BatchFill(
+                folder=self.folder,
+                write=self._write,
+                checkpoints=self._checkpoints,
+                tail_bytes_max=self._tail_bytes_max,
+            )
+            await fill.run(
                 plan, lambda text, finished, written: self._progress(id, text, finished, documents=written)
             )
             pauses.reach("imports.filled")
@@ -303,7 +337,7 @@ class Imports:
                 await files.store(lambda done: self._progress(id, f"{done} of {plan.files} files"))
             pauses.reach("imports.before_swap")
             # No push may be between its first and its last step: both change the same indexes.
-            async with self._deployment.version_lock:
+            async with self._version_lock:
                 await _not_halfway(self._swap(id, plan))
             pauses.reach("imports.swapped")
         except (Error, OSError) as error:
@@ -314,7 +348,7 @@ class Imports:
             raise
         else:
             self._forget(id)
-            self._deployment.in_background(self._deployment.sweep())
+            self._background.start(self._sweep())
         finally:
             self._writing = None
 
@@ -333,7 +367,7 @@ class Imports:
             tables=plan.hidden,
             files=None if plan.files is None else f"{id}/stored.jsonl",
             schema=plan.schema,
-            timestamp=str(self._deployment.clock.now_ns()),
+            timestamp=str(self._clock.now_ns()),
             rows=plan.documents,
         )
 
@@ -346,7 +380,7 @@ class Imports:
             fields["code"] = code
         hidden = await self._write("abort", id=id, fields=fields)
         if hidden:
-            self._deployment.in_background(self._deployment.sweep())
+            self._background.start(self._sweep())
         self._forget(id)
 
     def _forget(self, id: str) -> None:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from convexpy.deployment import Deployment
+from convexpy.engine.identities import Identities
 from convexpy.errors import RequestError
 from convexpy.http.identify import admin_for
 from convexpy.http.messages import Headers, HttpRequest, Response, decode_body, json_response
+from convexpy.http.routing import Routes
+from convexpy.http.streaming import CACHE, FileResponse, Range, body_chunks, parse_range
 from convexpy.limits import UPLOAD_PART_BYTES_MAX
-from convexpy.services.files.routes import CACHE, FileResponse, Range, body_chunks, parse_range
+from convexpy.services.transfers.exports import Exports
 from convexpy.services.transfers.import_plan import ImportRequest
-
-__all__ = ["TransferApi"]
+from convexpy.services.transfers.imports import Imports
 
 ZIP_PATH = "/api/export/zip/"
 CANCEL_PATH = "/api/export/cancel/"
@@ -34,12 +34,24 @@ class _Which(msgspec.Struct):
     id: str
 
 
-class ExportApi:
-    """The routes below `/api/export/`."""
+class ExportRoutes:
+    """The routes of exports."""
 
-    def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
-        self._identities = deployment.identities
+    def __init__(self, *, exports: Exports, identities: Identities, deployment: str) -> None:
+        """`deployment` is the name, which downloaded files have."""
+        self._exports = exports
+        self._identities = identities
+        self._name = deployment
+
+    def routes(self) -> Routes:
+        """Return the handlers."""
+        return Routes(
+            {
+                ("POST", "/api/export/request/zip"): self.request,
+                ("POST", "/api/convexpy/exports/delete"): self.delete,
+            },
+            below={"/api/export/": self.respond},
+        )
 
     async def request(self, request: HttpRequest) -> Response:
         """POST /api/export/request/zip: start an export; `tables` and `backup` are our own parameters."""
@@ -47,7 +59,7 @@ class ExportApi:
         if request.query("component"):
             raise RequestError("components are not supported", code="UnsupportedByConvexpy")
         tables = request.query("tables")
-        id = await self._deployment.exports.request(
+        id = await self._exports.request(
             include_storage=request.query("includeStorage") == "true",
             tables=None if tables is None else [name for name in tables.split(",") if name],
             backup=request.query("backup") == "true",
@@ -58,16 +70,17 @@ class ExportApi:
         """POST /api/convexpy/exports/delete."""
         await admin_for(self._identities, request, "data:write")
         which: _Which = decode_body(await request.json_body(), _Which)
-        await self._deployment.exports.delete(which.id)
+        await self._exports.delete(which.id)
         return json_response({"deleted": which.id})
 
-    async def respond(self, request: HttpRequest, path: str) -> Response:
+    async def respond(self, request: HttpRequest) -> Response:
         """Serve a path that names an export."""
+        path = request.path
         if path.startswith(ZIP_PATH) and request.method in ("GET", "HEAD"):
             return await self._download(request, path.removeprefix(ZIP_PATH))
         if path.startswith(CANCEL_PATH) and request.method == "POST":
             await admin_for(self._identities, request, "data:view")
-            await self._deployment.exports.cancel(path.removeprefix(CANCEL_PATH))
+            await self._exports.cancel(path.removeprefix(CANCEL_PATH))
             return Response(200)
         if path.startswith(EXPIRE_PATH) and request.method == "POST":
             await admin_for(self._identities, request, "data:write")
@@ -75,15 +88,15 @@ class ExportApi:
             moment = body.expiration_ts_ns if body.expiration_ts_ns is not None else body.expiration_ts
             if moment is None:
                 raise RequestError("`expirationTsNs` is missing", code="BadJsonBody")
-            await self._deployment.exports.set_expiration(path.removeprefix(EXPIRE_PATH), moment)
+            await self._exports.set_expiration(path.removeprefix(EXPIRE_PATH), moment)
             return Response(200)
         raise RequestError("no such route below /api/export", code="UnsupportedByConvexpy")
 
     async def _download(self, request: HttpRequest, which: str) -> Response:
         await admin_for(self._identities, request, "data:view")
-        found, path = await self._deployment.exports.find(which)
+        found, path = await self._exports.find(which)
         size = path.stat().st_size
-        name = f"snapshot_{self._deployment.settings.name}_{int(found['start_ts'])}.zip"
+        name = f"snapshot_{self._name}_{int(found['start_ts'])}.zip"
         headers: Headers = [
             (b"content-type", b"application/zip"),
             (b"content-disposition", f"attachment; filename={name}".encode()),
@@ -130,17 +143,31 @@ class _WhichImport(msgspec.Struct, rename="camel"):
     import_id: str
 
 
-class ImportApi:
-    """The routes of imports. Upload tokens are secrets of their own; a key is wanted all the same."""
+class ImportRoutes:
+    """The routes of imports. Upload tokens are secrets of their own; a key is needed all the same."""
 
-    def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
-        self._identities = deployment.identities
+    def __init__(self, *, imports: Imports, identities: Identities) -> None:
+        self._imports = imports
+        self._identities = identities
+
+    def routes(self) -> Routes:
+        """Return the handlers."""
+        return Routes(
+            {
+                ("POST", "/api/import"): self.at_once,
+                ("POST", "/api/import/start_upload"): self.start_upload,
+                ("POST", "/api/import/upload_part"): self.upload_part,
+                ("POST", "/api/import/finish_upload"): self.finish_upload,
+                ("POST", "/api/perform_import"): self.perform,
+                ("POST", "/api/cancel_import"): self.cancel,
+                ("GET", "/api/convexpy/import/parts"): self.parts,
+            }
+        )
 
     async def start_upload(self, request: HttpRequest) -> Response:
         """POST /api/import/start_upload."""
         await admin_for(self._identities, request, "data:write")
-        return json_response({"uploadToken": await asyncio.to_thread(self._deployment.imports.uploads.start)})
+        return json_response({"uploadToken": await asyncio.to_thread(self._imports.uploads.start)})
 
     async def upload_part(self, request: HttpRequest) -> Response:
         """POST /api/import/upload_part?uploadToken=…&partNumber=…: the bytes of one part."""
@@ -149,35 +176,35 @@ class ImportApi:
         number = request.query("partNumber") or ""
         if not number.isdecimal() or len(number) > 9:
             raise RequestError("`partNumber` must be a number", code="BadPartNumber")
-        data, uploads = await request.body(), self._deployment.imports.uploads
+        data, uploads = await request.body(), self._imports.uploads
         token = request.query("uploadToken") or ""
         return json_response(await asyncio.to_thread(uploads.add, token, int(number), data))
 
     async def parts(self, request: HttpRequest) -> Response:
         """GET /api/convexpy/import/parts?uploadToken=…: what has arrived, to go on with an upload."""
         await admin_for(self._identities, request, "data:write")
-        parts = self._deployment.imports.uploads.parts(request.query("uploadToken") or "")
+        parts = self._imports.uploads.parts(request.query("uploadToken") or "")
         return json_response({"parts": {str(number): digest for number, digest in parts.items()}})
 
     async def finish_upload(self, request: HttpRequest) -> Response:
         """POST /api/import/finish_upload."""
         await admin_for(self._identities, request, "data:write")
         body: _Finish = decode_body(await request.json_body(), _Finish)
-        id = await self._deployment.imports.finish(body.import_, body.upload_token, body.part_tokens)
+        id = await self._imports.finish(body.import_, body.upload_token, body.part_tokens)
         return json_response({"importId": id})
 
     async def perform(self, request: HttpRequest) -> Response:
         """POST /api/perform_import."""
         await admin_for(self._identities, request, "data:write")
         body: _WhichImport = decode_body(await request.json_body(), _WhichImport)
-        await self._deployment.imports.perform(body.import_id)
+        await self._imports.perform(body.import_id)
         return json_response({})
 
     async def cancel(self, request: HttpRequest) -> Response:
         """POST /api/cancel_import."""
         await admin_for(self._identities, request, "data:write")
         body: _WhichImport = decode_body(await request.json_body(), _WhichImport)
-        await self._deployment.imports.cancel(body.import_id)
+        await self._imports.cancel(body.import_id)
         return json_response({})
 
     async def at_once(self, request: HttpRequest) -> Response:
@@ -188,33 +215,5 @@ class ImportApi:
             mode=request.query("mode") or "requireEmpty",
             table_name=request.query("tableName"),
         )
-        written = await self._deployment.imports.run_at_once(wanted, body_chunks(request))
+        written = await self._imports.run_at_once(wanted, body_chunks(request))
         return json_response({"numWritten": written})
-
-
-class TransferApi:
-    """All routes of exports and imports."""
-
-    def __init__(self, deployment: Deployment) -> None:
-        self._exports = ExportApi(deployment)
-        self._imports = ImportApi(deployment)
-
-    @property
-    def routes(self) -> dict[tuple[str, str], Any]:
-        """Handlers by method and path."""
-        exports, imports = self._exports, self._imports
-        return {
-            ("POST", "/api/import"): imports.at_once,
-            ("POST", "/api/import/start_upload"): imports.start_upload,
-            ("POST", "/api/import/upload_part"): imports.upload_part,
-            ("POST", "/api/import/finish_upload"): imports.finish_upload,
-            ("POST", "/api/perform_import"): imports.perform,
-            ("POST", "/api/cancel_import"): imports.cancel,
-            ("GET", "/api/convexpy/import/parts"): imports.parts,
-            ("POST", "/api/export/request/zip"): exports.request,
-            ("POST", "/api/convexpy/exports/delete"): exports.delete,
-        }
-
-    async def respond(self, request: HttpRequest, path: str) -> Response:
-        """Serve a path below `/api/export/` that has a part of its own."""
-        return await self._exports.respond(request, path)

@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from convexpy.auth import SERVER_ACCESS, Caller
-from convexpy.errors import Error
-from convexpy.services.variables.service import LISTING
+from convexpy.engine.system_functions import SystemFunctions
+from convexpy.services.variables.service import LISTING, Variables
 from convexpy.values import encode_wire
-
-if TYPE_CHECKING:
-    from convexpy.deployment.deployment import Deployment
 
 FINGERPRINT_LENGTH = 4
 
 
-async def described_variables(deployment: Deployment) -> list[dict[str, Any]]:
+async def described_variables(
+    system: SystemFunctions, variables: Variables, secret: str
+) -> list[dict[str, Any]]:
     """Return `name updatedAt length fingerprint` of every variable, sorted by name.
 
-    The fingerprint is keyed by the deployment's secret: it shows whether a value is the one from before, and nothing else.
+    The fingerprint is keyed by `secret`, the deployment's: it shows whether a value is the one from before, and nothing else.
     """
-    caller = Caller(access=SERVER_ACCESS)
-    outcome = await deployment.functions.run("query", LISTING, encode_wire({}), caller)
-    if outcome.failure is not None:
-        raise Error(outcome.failure.detail, code=outcome.failure.code)
-    secret = deployment.settings.instance_secret
+    outcome = await system.query(LISTING, encode_wire({}))
     return [
         {
             "name": found["name"],
@@ -36,7 +30,9 @@ async def described_variables(deployment: Deployment) -> list[dict[str, Any]]:
             "length": len(found["value"]),
             "fingerprint": fingerprint(secret, found["name"], found["value"]),
         }
-        for found in sorted(msgspec.json.decode(outcome.value), key=lambda each: str(each["name"]))
+        for found in sorted(
+            msgspec.json.decode(variables.opened(LISTING, outcome.value)), key=lambda each: str(each["name"])
+        )
     ]
 
 

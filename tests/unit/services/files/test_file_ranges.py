@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convexpy.errors import RequestError
-from convexpy.services.files.routes import Range, expected_sha256, matches, parse_range
+from convexpy.http.streaming import Range, parse_range
+from convexpy.services.files.routes import expected_sha256, matches
 
 
 def range_of(header: str, size: int) -> Range | str | None:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from convexpy.engine.call_log import Completion
 from convexpy.limits import LOG_ENTRIES_BYTES_MAX, LOG_ENTRIES_MAX
 from convexpy.protocol.frames import LogLine
-from convexpy.services.logs import Completion, FunctionLog
+from convexpy.services.logs import FunctionLog
 
 
 def completion(n: int, **fields: Any) -> Completion:

@@ -2,45 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from convexpy.deployment import Deployment
+from convexpy.engine.identities import Identities
+from convexpy.engine.versions import LiveVersion
 from convexpy.http.identify import admin_for
 from convexpy.http.messages import HttpRequest, Receive, Response, Scope, Send, text_response
-from convexpy.http.socket import Sockets
+from convexpy.http.routing import Routes
 
 if TYPE_CHECKING:
-    from convexpy.http.metrics import Metrics
+    from convexpy.services.monitoring.metrics import Metrics
 
 
 class Probes:
     """The routes of load balancers and monitoring."""
 
-    def __init__(self, deployment: Deployment, sockets: Sockets) -> None:
-        self._deployment = deployment
-        self._sockets = sockets
+    def __init__(
+        self, *, live: LiveVersion, identities: Identities, open_metrics: Callable[[], Metrics]
+    ) -> None:
+        """`open_metrics` makes the metrics; calls are counted from then on."""
+        self._live = live
+        self._identities = identities
+        self._open_metrics = open_metrics
         self.stopping = False
 
     @cached_property
     def metrics(self) -> Metrics:
         """The metrics; calls are counted from the first look on."""
-        from convexpy.http.metrics import Metrics
+        return self._open_metrics()
 
-        return Metrics(self._deployment, self._sockets)
-
-    def routes(self) -> dict[tuple[str, str], Any]:
-        """Return the handlers by method and path."""
-        return {
-            ("GET", "/health"): self._health,
-            ("GET", "/healthz"): self._health,
-            ("GET", "/readyz"): self._ready,
-            ("GET", "/metrics"): self._metrics_with_key,
-        }
+    def routes(self) -> Routes:
+        """Return the handlers."""
+        return Routes(
+            {
+                ("GET", "/health"): self._health,
+                ("GET", "/healthz"): self._health,
+                ("GET", "/readyz"): self._ready,
+                ("GET", "/metrics"): self._metrics_with_key,
+            }
+        )
 
     async def _health(self, request: HttpRequest) -> Response:
         """GET /health, /healthz: 200 while the process answers; names what is missing, with 503 if that lasts."""
-        live = self._deployment.live
+        live = self._live
         missing = [] if self.stopping else live.missing()
         return text_response("\n".join(missing) or "ok", 503 if missing and live.missing_for_long else 200)
 
@@ -48,16 +54,16 @@ class Probes:
         """GET /readyz: 503 while calls would have to wait: at the stop, or without an executor, which it names."""
         if self.stopping:
             return text_response("stopping", 503)
-        missing = self._deployment.live.missing()
+        missing = self._live.missing()
         return text_response("\n".join(missing) or "ok", 503 if missing else 200)
 
     async def _metrics_with_key(self, request: HttpRequest) -> Response:
         """GET /metrics: only with an admin key that may read logs. How busy a service is, is nobody else's business."""
-        await admin_for(self._deployment.identities, request, "logs:view")
+        await admin_for(self._identities, request, "logs:view")
         return self._text()
 
     def _text(self) -> Response:
-        from convexpy.http.metrics import CONTENT_TYPE
+        from convexpy.services.monitoring.metrics import CONTENT_TYPE
 
         return Response(200, self.metrics.render(), [(b"content-type", CONTENT_TYPE.encode())])
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convexpy.http.metrics import BUCKETS_S, CallTally
-from convexpy.services.logs import Completion, FunctionLog
+from convexpy.engine.call_log import Completion
+from convexpy.services.logs import FunctionLog
+from convexpy.services.monitoring.metrics import BUCKETS_S, CallTally
 
 
 def call(kind: str = "Query", seconds: float = 0.002, error: str | None = None) -> Completion:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,9 +22,14 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from convexpy._version import __version__
-from convexpy.deployment import Deployment
-from convexpy.http.socket import Sockets
-from convexpy.services.logs import Completion, FunctionLog, LogEntry
+from convexpy.engine.call_log import Completion
+from convexpy.engine.timeline import LogTimeline
+from convexpy.engine.versions import LiveVersion
+from convexpy.runtime import Clock
+from convexpy.services.logs import FunctionLog, LogEntry
+from convexpy.services.pushes.active_app import ActiveApp
+from convexpy.services.scheduling.agenda import Agenda
+from convexpy.sync import Hub
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS_S = (
@@ -98,10 +103,29 @@ class CallTally:
 class Metrics(Collector):
     """The metrics of one deployment; counting begins with construction."""
 
-    def __init__(self, deployment: Deployment, sockets: Sockets) -> None:
-        self._deployment = deployment
-        self._sockets = sockets
-        self._tally = CallTally(deployment.log)
+    def __init__(
+        self,
+        *,
+        log: FunctionLog,
+        timeline: LogTimeline,
+        live: LiveVersion,
+        app: ActiveApp,
+        hub: Hub,
+        agenda: Agenda,
+        clock: Clock,
+        clients: Callable[[], int],
+        deployment: str,
+    ) -> None:
+        """`clients` returns the number of open sockets, `deployment` is the name."""
+        self._timeline = timeline
+        self._live = live
+        self._app = app
+        self._hub = hub
+        self._agenda = agenda
+        self._clock = clock
+        self._clients_now = clients
+        self._name = deployment
+        self._tally = CallTally(log)
         self._registry = CollectorRegistry()
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -117,7 +141,7 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Any]:
         """Yield all families (called by the registry)."""
         info = InfoMetricFamily("convexpy", "The server and the deployment")
-        info.add_metric([], {"version": __version__, "deployment": self._deployment.settings.name})
+        info.add_metric([], {"version": __version__, "deployment": self._name})
         yield info
         yield from self._functions()
         yield from self._clients()
@@ -139,12 +163,13 @@ class Metrics(Collector):
         yield from (calls, errors, seconds)
 
     def _clients(self) -> Iterator[Any]:
-        yield _gauge("convexpy_open_sockets", "Clients that are connected", len(self._sockets))
-        hub = self._deployment.hub
-        yield _gauge("convexpy_subscribed_queries", "Distinct queries with subscribers", hub.subscriptions)
+        yield _gauge("convexpy_open_sockets", "Clients that are connected", self._clients_now())
+        yield _gauge(
+            "convexpy_subscribed_queries", "Distinct queries with subscribers", self._hub.subscriptions
+        )
 
     def _storage(self) -> Iterator[Any]:
-        timeline = self._deployment.timeline
+        timeline = self._timeline
         commits = CounterMetricFamily(
             "convexpy_commits", "Groups of mutations that became durable, since ever"
         )
@@ -153,12 +178,12 @@ class Metrics(Collector):
         rows, size = len(timeline.tail), timeline.tail_bytes
         yield _gauge("convexpy_checkpoint_waiting_rows", "Log rows that no checkpoint covers yet", rows)
         yield _gauge("convexpy_checkpoint_waiting_bytes", "Their size", size)
-        version = self._deployment.active.version
+        version = self._app.active.version
         yield _gauge("convexpy_active_version", "The number of the version of the app that is live", version)
 
     def _scheduler(self) -> Iterator[Any]:
-        agenda = self._deployment.scheduling.agenda
-        now_ms = self._deployment.clock.now_ns() / 1e6
+        agenda = self._agenda
+        now_ms = self._clock.now_ns() / 1e6
         yield _gauge("convexpy_scheduled_running", "Scheduled jobs that run now", agenda.running)
         yield _gauge("convexpy_scheduled_waiting", "Due jobs, fetched ahead, that wait", agenda.waiting)
         yield _gauge(
@@ -166,7 +191,7 @@ class Metrics(Collector):
         )
 
     def _executors(self) -> Iterator[Any]:
-        live = self._deployment.live
+        live = self._live
         lost = CounterMetricFamily("convexpy_executors_lost", "Executors that died", labels=["role"])
         count = GaugeMetricFamily("convexpy_executors", "Executors that run", labels=["role"])
         memory = GaugeMetricFamily("convexpy_executor_memory_bytes", "Their resident memory", labels=["role"])

@@ -1,0 +1,1 @@
+"""How a deployment is doing: probes, metrics and its state."""

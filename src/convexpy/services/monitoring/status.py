@@ -1,0 +1,104 @@
+"""The state of a deployment on one page."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from convexpy._version import __version__
+from convexpy.engine.checkpoints import CheckpointService
+from convexpy.engine.identities import Identities
+from convexpy.engine.system_functions import SystemFunctions
+from convexpy.engine.versions import LiveVersion
+from convexpy.http.identify import admin_for
+from convexpy.http.messages import HttpRequest, Response, json_response
+from convexpy.http.routing import Routes
+from convexpy.services.logs import FunctionLog
+from convexpy.services.pushes.active_app import ActiveApp
+
+
+class StatusRoutes:
+    """The route for people and tools that look at a deployment."""
+
+    def __init__(
+        self,
+        *,
+        app: ActiveApp,
+        live: LiveVersion,
+        checkpoints: CheckpointService,
+        system: SystemFunctions,
+        log: FunctionLog,
+        identities: Identities,
+        clients: Callable[[], int],
+        data_folder: Path,
+        deployment: str,
+        redacts: bool,
+    ) -> None:
+        """`clients` returns the number of open sockets, `deployment` is the name."""
+        self._app = app
+        self._live = live
+        self._checkpoints = checkpoints
+        self._system = system
+        self._log = log
+        self._identities = identities
+        self._clients = clients
+        self._data_folder = data_folder
+        self._name = deployment
+        self._redacts = redacts
+        self._started_s = time.time()
+
+    def routes(self) -> Routes:
+        """Return the handler."""
+        return Routes({("GET", "/api/convexpy/status"): self.status})
+
+    async def status(self, request: HttpRequest) -> Response:
+        """GET /api/convexpy/status: what is live, what is being built, who is connected, and how it is doing."""
+        await admin_for(self._identities, request, "functions:view")
+        active, description = self._app.active, self._live.registry.description
+        schema = description["schema"]
+        crons = await self._system.query("_system/crons:list", b"{}")
+        statistics, walking = self._log.statistics, self._checkpoints.walking
+        return json_response(
+            {
+                "name": self._name,
+                "serverVersion": __version__,
+                "startedAt": self._started_s * 1000,
+                "now": time.time() * 1000,
+                "redacts": self._redacts,
+                "live": {
+                    "version": active.version,
+                    "pushedAt": None,
+                    "commit": "",
+                    "dirty": False,
+                    "actor": "",
+                    **active.pushed,
+                },
+                "functions": len(description["functions"]),
+                "tables": len({} if schema is None else schema["tables"]),
+                "building": self._building(),
+                "walking": None if walking is None else {"table": walking[0], "documents": walking[1]},
+                "clients": self._clients(),
+                "errorRate1h": statistics.error_rate(1),
+                "crons": msgspec.json.decode(crons.value),
+                "disk": await asyncio.to_thread(self._disk),
+            }
+        )
+
+    def _building(self) -> list[dict[str, Any]]:
+        return [
+            {"table": table.name, "index": index.name, "staged": index.staged}
+            for table in self._checkpoints.catalog.user_tables()
+            for index in table.indexes
+            if index.state == "building"
+        ]
+
+    def _disk(self) -> dict[str, int]:
+        folder = self._data_folder
+        used = sum(file.stat().st_size for file in folder.glob("*.db*") if file.is_file())
+        return {"databaseBytes": used, "freeBytes": shutil.disk_usage(folder).free}
