@@ -56,6 +56,8 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--actions", type=int, default=200)
     chosen = options.parse_args()
+    if chosen.quick:
+        chosen.actions = min(chosen.actions, 20)
     rows: list[list[str]] = []
     result = Report(f"{chosen.actions} actions that wait at once", chosen)
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder) / "data") as server:

@@ -89,10 +89,10 @@ def main() -> None:
     chosen = options.parse_args()
     if chosen.quick:
         chosen.subscriptions, chosen.documents = (
-            min(chosen.subscriptions, 10_000),
-            min(chosen.documents, 50_000),
+            min(chosen.subscriptions, 1000),
+            min(chosen.documents, 5000),
         )
-        chosen.rounds = 8
+        chosen.rounds, chosen.seconds = 2, 0.1
     raise_file_limit()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         sizes = {PLAIN: FEW, SUBSCRIBED: FEW, LARGE: chosen.documents}

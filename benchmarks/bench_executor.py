@@ -1,6 +1,6 @@
 """What does one call cost in an executor, and does that grow with the data?
 
-Run: python benchmarks/bench_executor.py [sizes…]. One process, the real executor over a data folder in a
+Run: python benchmarks/bench_executor.py [sizes…] [--quick]. One process, the real executor over a data folder in a
 temporary directory; no sockets and no commit thread. `noop` and `transfer` (two reads by an index, two
 patches) are whole calls; of the others, many are made inside one call and the call's own cost is taken off.
 Each is measured over documents that are in memory ("tail": written since the checkpoint) and in the
@@ -13,7 +13,6 @@ from __future__ import annotations
 import gc
 import random
 import sqlite3
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from harness.report import parser
 
 from convexpy.database import Store, encode_entry
 from convexpy.deployment.data_folder import FolderStorage
@@ -95,6 +95,7 @@ INSIDE = 200
 HOT = 2_000
 """Documents that the calls are about."""
 CHUNKS = 40
+QUICK_CHUNKS = 2
 
 
 class Bench:
@@ -189,18 +190,18 @@ def _store(storage: FolderStorage) -> Store:
     return store
 
 
-def best(run: Callable[[], int]) -> float:
+def best(run: Callable[[], int], chunks: int) -> float:
     """Return the microseconds of CPU per unit; `run` returns how many units it did."""
     lowest = 1e9
     gc.collect()
-    for _ in range(CHUNKS):
+    for _ in range(chunks):
         start = time.process_time()
         units = run()
         lowest = min(lowest, (time.process_time() - start) / units)
     return lowest * 1e6
 
 
-def measure(bench: Bench, size: int) -> dict[str, float]:
+def measure(bench: Bench, size: int, chunks: int) -> dict[str, float]:
     """Return the cost of each operation with the data where they are."""
     chooser = random.Random(1)
     hot = chooser.sample(range(size), min(HOT, size))
@@ -227,23 +228,23 @@ def measure(bench: Bench, size: int) -> dict[str, float]:
 
     def of_call(kind: Kind, path: str, name: str, members: list[Any]) -> float:
         run = inside(kind, path, name, members)
-        for _ in range(3 * HOT // INSIDE):
+        for _ in range(3 * len(hot) // INSIDE + 1):
             run()  # what was never read comes from the file
-        return best(run)
+        return best(run, chunks)
 
     ids = [bench.ids[number] for number in hot]
     return {
         "get": of_call("query", "bank:get", "ids", ids),
         "first": of_call("query", "bank:first", "numbers", hot),
         "collect 50": of_call("query", "bank:collect_50", "numbers", starts),
-        "noop": best(calls("bank:noop")),
-        "transfer": best(calls("bank:transfer")),
+        "noop": best(calls("bank:noop"), chunks),
+        "transfer": best(calls("bank:transfer"), chunks),
         "patch": of_call("mutation", "bank:patch", "ids", ids),
         "insert": of_call("mutation", "bank:insert", "numbers", hot),
     }
 
 
-def select_cost(size: int) -> float:
+def select_cost(size: int, chunks: int) -> float:
     """Return the microseconds of a SELECT by primary key."""
     database = sqlite3.connect(":memory:")
     database.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, document TEXT)")
@@ -257,10 +258,10 @@ def select_cost(size: int) -> float:
             database.execute("SELECT document FROM t WHERE id = ?", (number,)).fetchone()
         return 2_000
 
-    return best(run)
+    return best(run, chunks)
 
 
-def call_cost() -> float:
+def call_cost(chunks: int) -> float:
     """Return the microseconds of a call of a Python function with one argument."""
 
     def function(argument: int) -> int:
@@ -271,14 +272,24 @@ def call_cost() -> float:
             function(number)
         return 20_000
 
-    return best(run)
+    return best(run, chunks)
 
 
 def main() -> None:
     """Print the table."""
-    sizes = [int(size) for size in sys.argv[1:]] or [1_000, 100_000]
-    select = select_cost(100_000)
-    print(f"SQLite SELECT by primary key {select:.2f} µs, call of a Python function {call_cost():.3f} µs")
+    options = parser(__doc__)
+    options.add_argument(
+        "sizes", nargs="*", type=int, help="documents in the table; 1000 and 100000 by default"
+    )
+    chosen = options.parse_args()
+    sizes, chunks = (
+        chosen.sizes or ([200] if chosen.quick else [1_000, 100_000]),
+        QUICK_CHUNKS if chosen.quick else CHUNKS,
+    )
+    select = select_cost(1_000 if chosen.quick else 100_000, chunks)
+    print(
+        f"SQLite SELECT by primary key {select:.2f} µs, call of a Python function {call_cost(chunks):.3f} µs"
+    )
     columns: dict[str, dict[str, float]] = {}
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
@@ -291,9 +302,9 @@ def main() -> None:
                 f"checkpoint of {size:,} documents: "
                 f"{added / size * 1e6:.1f} µs for a new one, {changed / size * 1e6:.1f} µs for a changed one"
             )
-            columns[f"{size:,} in checkpoint"] = measure(bench, size)
+            columns[f"{size:,} in checkpoint"] = measure(bench, size, chunks)
             bench.patch_all()
-            columns[f"{size:,} in tail"] = measure(bench, size)
+            columns[f"{size:,} in tail"] = measure(bench, size, chunks)
             bench.close()
     print(f"{'':12}" + "".join(f"{title:>26}" for title in columns))
     for name in next(iter(columns.values())):

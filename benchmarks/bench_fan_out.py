@@ -11,14 +11,23 @@ nobody else reads. Last, what an idle socket and an idle subscription add to the
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import tempfile
 from pathlib import Path
 
 from harness.http_load import quantile
-from harness.processes import Meter, frozen, pss_bytes, settle, tree
+from harness.processes import Meter, pss_bytes, settle, tree
 from harness.report import Report, parser, progress
-from harness.servers import BENCHMARKS, Peer, Server, raise_file_limit
+from harness.servers import (
+    BENCHMARKS,
+    PEER_MISSING,
+    Peer,
+    Server,
+    alone,
+    peer_or_none,
+    raise_file_limit,
+)
 from harness.sockets import SYNC_PATH, Crowd, WebSocket, add_queries, hello, mutation
 
 SMALL, LARGE = 200, 10_000
@@ -88,30 +97,35 @@ def subscribed(server: Server, sockets: int, *, own: bool) -> Crowd:
 def run_in_turn(
     server: Server,
     speaker: Speaker,
-    peer: Peer,
+    peer: Peer | None,
     label: str,
     size: int,
     sockets: int,
     times: int,
     *,
     own: bool,
-) -> tuple[Fan, Fan]:
+) -> list[Fan]:
     """Return what the server and the peer needed for as many deliveries of as many bytes."""
     progress(f"{label}: {sockets} sockets, {times} mutations")
     ours = Fan(f"convexpy, {label}", server.pid, subscribed(server, sockets, own=own))
-    # The peer counts every connection but the one that speaks.
-    theirs = Fan(f"node ws broadcast, {label}", peer.pid, Crowd(peer.port, "/", sockets))
-    peer_speaker = WebSocket(peer.port, "/")
-    for number in range(times + WARM_UP):
-        with frozen(peer.pid):
-            ours.fire(speaker.socket, speaker.change(size), count=number >= WARM_UP)
-            speaker.socket.receive()
-        with frozen(server.pid):
-            theirs.fire(peer_speaker, b"send %d" % ours.bytes, count=number >= WARM_UP)
-    ours.crowd.close()
-    theirs.crowd.close()
-    peer_speaker.socket.close()
-    return ours, theirs
+    fans = [ours]
+    with contextlib.ExitStack() as stack:
+        stack.callback(ours.crowd.close)
+        if peer is not None:
+            # The peer counts every connection but the one that speaks.
+            theirs = Fan(f"node ws broadcast, {label}", peer.pid, Crowd(peer.port, "/", sockets))
+            stack.callback(theirs.crowd.close)
+            peer_speaker = WebSocket(peer.port, "/")
+            stack.callback(peer_speaker.socket.close)
+            fans.append(theirs)
+        for number in range(times + WARM_UP):
+            with alone(peer):
+                ours.fire(speaker.socket, speaker.change(size), count=number >= WARM_UP)
+                speaker.socket.receive()
+            if peer is not None:
+                with alone(server):
+                    theirs.fire(peer_speaker, b"send %d" % ours.bytes, count=number >= WARM_UP)
+    return fans
 
 
 def memory(server: Server, sockets: int, queries: int) -> tuple[float, float]:
@@ -149,17 +163,17 @@ def main() -> None:
     options.add_argument("--mutations", type=int, default=40)
     chosen = options.parse_args()
     if chosen.quick:
-        chosen.sockets, chosen.mutations = min(chosen.sockets, 300), 8
+        chosen.sockets, chosen.mutations = min(chosen.sockets, 30), 3
     raise_file_limit()
-    pairs: list[tuple[Fan, Fan]] = []
+    pairs: list[list[Fan]] = []
     with (
         tempfile.TemporaryDirectory() as folder,
         Server(Path(folder) / "deployment") as server,
-        Peer("broadcast.mjs", log=Path(folder) / "peer.log") as peer,
+        peer_or_none("broadcast.mjs", log=Path(folder) / "peer.log") as peer,
     ):
         server.push(BENCHMARKS / "apps" / "fan_out")
         server.call("mutation", "topics:write_notes", count=chosen.sockets)
-        per_socket, per_query = memory(server, chosen.sockets, IDLE_QUERIES // (10 if chosen.quick else 1))
+        per_socket, per_query = memory(server, chosen.sockets, IDLE_QUERIES // (100 if chosen.quick else 1))
         speaker = Speaker(server)
         for label, size, own in (
             ("one query, small", SMALL, False),
@@ -172,11 +186,14 @@ def main() -> None:
     fill(chosen, pairs, per_socket, per_query)
 
 
-def fill(chosen: object, pairs: list[tuple[Fan, Fan]], per_socket: float, per_query: float) -> None:
+def fill(chosen: object, pairs: list[list[Fan]], per_socket: float, per_query: float) -> None:
     """Print ratios and table."""
     sockets = chosen.sockets  # type: ignore[attr-defined]  # a namespace
     result = Report(f"One mutation to {sockets:,} sockets, until the last of them has it", chosen)  # type: ignore[arg-type]
-    for (ours, theirs), goal in zip(pairs, (1.5, 1.5, None), strict=True):
+    for pair, goal in zip(pairs, (1.5, 1.5, None), strict=True):
+        if len(pair) == 1:
+            continue
+        ours, theirs = pair
         name = ours.label.removeprefix("convexpy, ")
         for quantile_name, share in (("median", 0.5), ("p95", 0.95)):
             ratio = ours.quantile_ms(share) / theirs.quantile_ms(share)
@@ -195,6 +212,8 @@ def fill(chosen: object, pairs: list[tuple[Fan, Fan]], per_socket: float, per_qu
     result.note(
         f"memory: {per_socket:.1f} KiB per idle socket, {per_query:.2f} KiB per idle subscription (PSS, all processes)"
     )
+    if len(pairs[0]) == 1:
+        result.note(PEER_MISSING)
     result.data["memoryKib"] = {"perSocket": per_socket, "perSubscription": per_query}
     result.show()
 

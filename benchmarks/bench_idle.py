@@ -42,7 +42,7 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=20.0, help="of counting wake-ups")
     chosen = options.parse_args()
     if chosen.quick:
-        chosen.seconds = 5.0
+        chosen.seconds = 1.0
     with tempfile.TemporaryDirectory() as name:
         project = Path(name).resolve() / "chat"
         cli("init", str(project), "--template", "chat", "--yes", cwd=project.parent)
@@ -52,7 +52,7 @@ def main() -> None:
             assert b'"success"' in caller.call(post_request("/api/mutation", args))
             caller.close()
             progress("waiting until it is quiet")
-            settle(dev.pid, quiet_s=5.0)
+            settle(dev.pid, quiet_s=1.0 if chosen.quick else 5.0)
             pids = tree(dev.pid)
             meter, before = Meter(dev.pid), {pid: wake_ups([pid]) for pid in pids}
             began = time.monotonic()

@@ -8,9 +8,10 @@ match, and the ratio to the smallest size.
 from __future__ import annotations
 
 import random
-import sys
 import time
 from collections.abc import Callable
+
+from harness.report import parser
 
 from convexpy.database.read_set_index import ReadSetIndex
 from convexpy.values import encode_key, prefix_successor
@@ -76,7 +77,10 @@ def measure(size: int, ranges: Callable[[int], Ranges], key: Callable[[int], tup
 
 def main() -> None:
     """Print the table."""
-    sizes = [int(size) for size in sys.argv[1:]] or [1_000, 10_000, 100_000, 1_000_000]
+    options = parser(__doc__)
+    options.add_argument("sizes", nargs="*", type=int, help="subscriptions; 1000 to 1000000 by default")
+    chosen = options.parse_args()
+    sizes = chosen.sizes or ([100, 1_000] if chosen.quick else [1_000, 10_000, 100_000, 1_000_000])
     print(f"{'':12}" + "".join(f"{size:>20,}" for size in sizes))
     for name, ranges, key in CASES:
         costs = [measure(size, ranges, key) for size in sizes]

@@ -79,7 +79,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=5)
     chosen = options.parse_args()
     if chosen.quick:
-        chosen.documents, chosen.rounds = min(chosen.documents, 50_000), 2
+        chosen.documents, chosen.rounds = min(chosen.documents, 5000), 1
     sizes = (FEW, chosen.documents)
     clean, killed = {size: Starts() for size in sizes}, {size: Starts() for size in sizes}
     select: list[float] = []

@@ -105,8 +105,8 @@ def cases(folder: Path) -> dict[str, list[str]]:
     return found
 
 
-def measure(folder: Path, rounds: int) -> Times:
-    """Run all cases in each of the rounds; the first round fills the caches and does not count."""
+def measure(folder: Path, rounds: int, warm_ups: int) -> Times:
+    """Run all cases in each of the rounds, after some that only fill the caches."""
     times = Times()
     app = folder / "app"
     app.mkdir()
@@ -118,14 +118,14 @@ def measure(folder: Path, rounds: int) -> Times:
             server.call("mutation", "notes:add", text=f"note {number}")
         target = {"CONVEXPY_URL": f"http://127.0.0.1:{server.port}", "CONVEXPY_DEPLOY_KEY": server.admin_key}
         commands = list(cases(folder).items())
-        for number in range(rounds + 1):
+        for number in range(1 - warm_ups, rounds + 1):
             progress(f"round {number} of {rounds}")
             random.shuffle(commands)
             for name, command in commands:
                 seconds = _run(command, folder, {**environment(), **target})
-                if number:
+                if number > 0:
                     times.add(name, seconds)
-            if number:
+            if number > 0:
                 times.add(REQUEST, _request(server.port, server.admin_key))
     return times
 
@@ -196,7 +196,7 @@ def main() -> None:
     report = Report("Start-up of the command line", given)
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
-        times = measure(Path(folder), 3 if given.quick else given.rounds)
+        times = measure(Path(folder), *((1, 0) if given.quick else (given.rounds, 1)))
     reported(report, times)
     report.note(f"load before the run: {load:.1f}")
     report.show()

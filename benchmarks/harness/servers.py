@@ -13,10 +13,14 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Generator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
+
+from harness.processes import frozen
+from harness.report import progress
 
 BENCHMARKS = Path(__file__).parents[1]
 ROOT = BENCHMARKS.parent
@@ -148,12 +152,27 @@ class Server(Process):
         return answer["value"]
 
 
+PEER_MISSING = "without the peer, whose packages are not installed: npm ci --prefix benchmarks"
+
+
 class Peer(Process):
     """A Node program of `peers/`."""
 
     def __init__(self, script: str, *arguments: str, log: Path) -> None:
-        if not (BENCHMARKS / "node_modules" / ".package-lock.json").exists():
-            if shutil.which("npm") is None:
-                raise SystemExit("the peers need Node and npm")
-            subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=BENCHMARKS, check=True, stdout=2)
         super().__init__(["node", str(BENCHMARKS / "peers" / script), *arguments], log=log, cwd=BENCHMARKS)
+
+
+@contextlib.contextmanager
+def peer_or_none(script: str, *arguments: str, log: Path) -> Generator[Peer | None]:
+    """Run a peer, if Node and its packages are installed."""
+    if shutil.which("node") is None or not (BENCHMARKS / "node_modules" / ".package-lock.json").exists():
+        progress(PEER_MISSING)
+        yield None
+        return
+    with Peer(script, *arguments, log=log) as peer:
+        yield peer
+
+
+def alone(other: Process | None) -> contextlib.AbstractContextManager[None]:
+    """Stop the other server while one is measured."""
+    return contextlib.nullcontext() if other is None else frozen(other.pid)
