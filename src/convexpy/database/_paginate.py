@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from convexpy.database._cursors import CursorCipher, fingerprint
 from convexpy.database._index_ranges import key_range
 from convexpy.database._pages import SPLIT_RECOMMENDED_ITEMS, Journal, PageOptions, PageStatus, page_options
+from convexpy.database._scan import Scan
+from convexpy.database._usage import Usage
 from convexpy.functions._host import QueryPlan
 from convexpy.limits import ARRAY_LENGTH_MAX, DOCUMENT_SIZE_BYTES_MAX
 from convexpy.values import decode_document
-
-if TYPE_CHECKING:
-    from convexpy.database._reading import Reading
-    from convexpy.database._scan import Scan
-    from convexpy.database._usage import Usage
 
 __all__ = ["paginate"]
 
@@ -23,8 +20,25 @@ NEAR_LIMIT = 0.75
 """The share of a read limit, the function's or the page's own, from which a page should be split."""
 
 
+class PageSource(Protocol):
+    """What a page is read from: a transaction."""
+
+    function: str
+    charges: Usage
+
+    def prepare(self, plan: QueryPlan) -> tuple[int, int, bytes, bytes] | None:
+        """Return tablet, index and range of a query; None if its table does not exist."""
+        ...
+
+    def scan(
+        self, tablet: int, index: int, lower: bytes, upper: bytes, *, desc: bool, limit: int | None
+    ) -> Scan:
+        """Read a range in order."""
+        ...
+
+
 def paginate(
-    transaction: Reading, plan: QueryPlan, opts: Mapping[str, Any], journal: Journal, cursors: CursorCipher
+    transaction: PageSource, plan: QueryPlan, opts: Mapping[str, Any], journal: Journal, cursors: CursorCipher
 ) -> dict[str, Any]:
     """Return a page of `plan` and record its end in `journal`. An `endCursor` wins over the journal's."""
     options = page_options(opts, documents_max=transaction.charges.documents_read_max)
@@ -85,7 +99,7 @@ class _Page:
             return min(max(lower, self._end), upper), upper
         return lower, max(lower, min(upper, self._end + b"\0"))
 
-    def read(self, transaction: Reading, tablet: int, index: int, lower: bytes, upper: bytes) -> None:
+    def read(self, transaction: PageSource, tablet: int, index: int, lower: bytes, upper: bytes) -> None:
         """Read until the page is full, the range exhausted or a scan budget used up."""
         items = None if self._has_end else self._options.items
         hint = None if self._plan.filters else items

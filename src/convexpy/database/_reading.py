@@ -6,7 +6,7 @@ Everything read goes into the read set and against the limits.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from convexpy.database._document_schema import DocumentSchema
 from convexpy.database._history import Rewind
@@ -15,6 +15,7 @@ from convexpy.database._own_writes import OwnDocument, OwnWrites
 from convexpy.database._pages import Journal
 from convexpy.database._paginate import paginate
 from convexpy.database._scan import Scan
+from convexpy.database._snapshot import ALL, Snapshot
 from convexpy.database._system_tables import APP_VISIBLE, TABLES
 from convexpy.database._usage import Usage
 from convexpy.database.catalog import TableInfo
@@ -24,12 +25,7 @@ from convexpy.functions._host import QueryPlan
 from convexpy.limits import TransactionBudget
 from convexpy.values import decode_document, decode_id
 
-if TYPE_CHECKING:
-    from convexpy.database.store import Store
-
 __all__ = ["Reading"]
-
-ALL = b"\xff"
 
 
 class Reading:
@@ -42,7 +38,7 @@ class Reading:
     _journal: Journal | None = None
     _journal_text: str | None = None
 
-    def __init__(self, store: Store, budget: TransactionBudget) -> None:
+    def __init__(self, store: Snapshot, budget: TransactionBudget) -> None:
         self.read_set = ReadSet()
         self.catalog = store.catalog
         self.charges = Usage(budget)

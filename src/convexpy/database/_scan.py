@@ -7,14 +7,10 @@ writes anew at each step, so what is written ahead is met and what was passed do
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from convexpy.database._own_writes import OwnWrites
+from convexpy.database._snapshot import Item, Snapshot
 from convexpy.database._usage import Usage
 from convexpy.database.read_set import ReadRange
-
-if TYPE_CHECKING:
-    from convexpy.database.store import Item, Store
 
 __all__ = ["CHUNK_MAX", "Scan"]
 
@@ -45,7 +41,7 @@ class Scan:
 
     def __init__(
         self,
-        store: Store,
+        store: Snapshot,
         own: OwnWrites,
         usage: Usage,
         read: ReadRange,

@@ -18,6 +18,7 @@ from convexpy.database._cursors import CursorCipher
 from convexpy.database._entries import Keys, TransactionRecord, WriteSet, decode_entry
 from convexpy.database._memory import FoundDocument, MemoryLayer, MemoryRow
 from convexpy.database._read_cache import MISSING, PointCache, ReadCache
+from convexpy.database._snapshot import ALL, Item
 from convexpy.database._system_tables import INDEX, TABLES
 from convexpy.database.catalog import Catalog
 from convexpy.database.transaction import Transaction
@@ -28,11 +29,6 @@ from convexpy.runtime import Clock, RandomBytes
 from convexpy.values import decode_document, prefix_successor
 
 __all__ = ["Store"]
-
-Item = tuple[bytes, str, bytes]
-"""`(key, id, document)`."""
-ALL = b"\xff"
-"""Greater than every key and every id."""
 
 
 class Store:

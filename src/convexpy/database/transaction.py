@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from math import inf, nextafter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from convexpy.database._document_schema import DocumentSchema
 from convexpy.database._entries import Keys, Replay, TransactionRecord, WriteSet, encode_write_set
 from convexpy.database._own_writes import OwnDocument
-from convexpy.database._reading import ALL, Reading
+from convexpy.database._reading import Reading
+from convexpy.database._snapshot import ALL, Snapshot
 from convexpy.database._system_tables import INDEX, TABLES
 from convexpy.database._tables import check_table_name, new_table_documents
 from convexpy.database.catalog import DELETED, Catalog, TableInfo
@@ -31,9 +32,6 @@ from convexpy.values import (
     encode_id,
     new_internal_id,
 )
-
-if TYPE_CHECKING:
-    from convexpy.database.store import Store
 
 __all__ = ["DocumentSchema", "Misfit", "Transaction"]
 
@@ -71,7 +69,7 @@ class Transaction(Reading):
     pending_schema: DocumentSchema | None = None
 
     def __init__(
-        self, store: Store, writable: bool, now_ms: int, budget: TransactionBudget, random: RandomBytes
+        self, store: Snapshot, writable: bool, now_ms: int, budget: TransactionBudget, random: RandomBytes
     ) -> None:
         super().__init__(store, budget)
         self.misfits: list[Misfit] = []

@@ -22,25 +22,14 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from convexpy.protocol.frames import Breakpoints, Call, Paused, ToExecutor
-from convexpy.sandbox import capture, guards
+from convexpy.sandbox import guards
+from convexpy.sandbox.debugger_ends import DebuggerQuit, TerminalGone, skip
 
 if TYPE_CHECKING:
     from convexpy.sandbox.pause import Debugger
 
 CONNECT_S = 5.0
-SKIPPED = "breakpoint() skipped: "
 QUIT = "DebuggerQuit"
-
-
-class DebuggerQuit(BaseException):
-    """The debugger was quit: the call ends, and no `except Exception` of the function holds it up."""
-
-    def __init__(self) -> None:
-        super().__init__("the debugger was quit")
-
-
-class TerminalGone(Exception):
-    """Nobody listens at the address of the debugger."""
 
 
 class DebuggedCall:
@@ -156,13 +145,6 @@ def install(address: str) -> None:
             call.stop_at(sys._getframe(1))
 
     sys.breakpointhook = hook
-
-
-def skip(reason: str) -> None:
-    """Say once in the log of the running call that a breakpoint did nothing; a limit of logs does not count here."""
-    sink = capture.current_sink.get()
-    if sink is not None and not any(line.text.startswith(SKIPPED) for line in sink.lines):
-        sink.note("WARN", SKIPPED + reason)
 
 
 def _runs_a_loop() -> bool:

@@ -13,12 +13,10 @@ import os
 import pdb  # noqa: T100 - this is the debugger
 import socket
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from convexpy.sandbox import debugging
-
-if TYPE_CHECKING:
-    from convexpy.sandbox.debugging import DebuggedCall
+from convexpy.protocol.frames import Breakpoints
+from convexpy.sandbox.debugger_ends import DebuggerQuit, TerminalGone, skip
 
 HIDDEN = (
     "__main__",
@@ -33,6 +31,20 @@ HIDDEN = (
     "msgspec.*",
 )
 """Modules whose frames are neither stopped in nor shown."""
+
+
+class PausedCall(Protocol):
+    """The call that is debugged."""
+
+    breakpoints: Breakpoints
+
+    def connect(self, frame: FrameType, line: int) -> socket.socket:
+        """Ask for the terminal, or raise TerminalGone."""
+        ...
+
+    def goes_on(self) -> None:
+        """Note that the function runs again."""
+        ...
 
 
 class _Link:
@@ -81,7 +93,7 @@ class _Link:
 class Debugger(pdb.Pdb):
     """One call's debugger. It asks for the terminal when it stops, and gives it back when the function goes on."""
 
-    def __init__(self, call: DebuggedCall) -> None:
+    def __init__(self, call: PausedCall) -> None:
         self._call = call
         self._link = _Link()
         link: Any = self._link  # a file as far as pdb needs one
@@ -94,15 +106,15 @@ class Debugger(pdb.Pdb):
         try:
             return super().trace_dispatch(frame, event, arg)
         except bdb.BdbQuit:
-            raise debugging.DebuggerQuit from None
+            raise DebuggerQuit from None
 
     def interaction(self, frame: FrameType | None, *args: Any, **kwargs: Any) -> None:
         """Ask for commands, with the terminal; without one, go on."""
         if not self._link.is_open and frame is not None:
             try:
                 self._link.open(self._call.connect(frame, frame.f_lineno))
-            except debugging.TerminalGone:
-                debugging.skip("the terminal of `convexpy dev` has gone")
+            except TerminalGone:
+                skip("the terminal of `convexpy dev` has gone")
                 self._stop_no_more()
                 return
         super().interaction(frame, *args, **kwargs)

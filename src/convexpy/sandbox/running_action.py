@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -21,6 +21,7 @@ from convexpy.errors import (
     FunctionNotFound,
     LimitExceeded,
 )
+from convexpy.protocol.executor_settings import ExecutorSettings
 from convexpy.protocol.frames import (
     CLIENT_GONE,
     SEED_BYTES,
@@ -28,6 +29,7 @@ from convexpy.protocol.frames import (
     Call,
     CallFailure,
     CancelCall,
+    FromExecutor,
     LogLine,
     Progress,
     Request,
@@ -36,9 +38,6 @@ from convexpy.runtime import secure_random
 from convexpy.sandbox import capture, debugging
 from convexpy.sandbox.files import StorageIdNotFound
 from convexpy.values import decode_wire, encode_wire
-
-if TYPE_CHECKING:
-    from convexpy.sandbox.action_executor import ActionExecutor
 
 _ERRORS: dict[str, type[Error]] = {
     **{cls.default_code: cls for cls in (ArgumentError, FunctionNotFound)},
@@ -72,10 +71,23 @@ current_action: ContextVar[RunningAction | None] = ContextVar("convexpy_action",
 """The action whose code runs on the event loop."""
 
 
+class ActionServer(Protocol):
+    """What an action uses of its executor."""
+
+    settings: ExecutorSettings
+    loop: asyncio.AbstractEventLoop
+    send: Callable[[FromExecutor], None]
+    now_ms: Callable[[], int]
+
+    def next_request(self) -> int:
+        """Return a fresh number of a request to the server."""
+        ...
+
+
 class RunningAction:
     """One action between its call and its result; implements `functions._host.ActionHost`."""
 
-    def __init__(self, executor: ActionExecutor, call: Call) -> None:
+    def __init__(self, executor: ActionServer, call: Call) -> None:
         self.executor = executor
         self.call = call
         self._random: random.Random | None = None

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
 import msgspec
 
 from convexpy.auth import Access
 from convexpy.protocol import sync
-
-if TYPE_CHECKING:
-    from convexpy.sync.session import Session
 
 ReadRange = tuple[int, bytes, bytes | None]
 
@@ -84,7 +83,7 @@ class Run:
         self.void = False
         """Whether another run has moved the borders meanwhile: what this one found is shown to nobody."""
         self.outcome: QueryOutcome | None = None
-        self.waiting: dict[Session, None] = {}  # in order, and asked for by thousands
+        self.waiting: dict[Subscriber, None] = {}  # in order, and there may be thousands
         self.payload = b""
         self.seen_hash = 0
         self._finished = False
@@ -143,7 +142,7 @@ class QueryEntry:
         self.failures = 0
         """How many runs in a row the server could not bring to an end."""
         self.dirty = True
-        self.subscribers: dict[Session, set[int]] = {}
+        self.subscribers: dict[Subscriber, set[int]] = {}
         self.on_finished = _nobody
 
     def running_at(self, row: int) -> Run | None:
@@ -153,3 +152,66 @@ class QueryEntry:
 
 def _nobody(run: Run) -> None:
     """Stand in until the hub listens."""
+
+
+@dataclass(slots=True)
+class Subscription:
+    """One query id of the session's query set."""
+
+    entry: QueryEntry
+    key: Key
+    sent_hash: int | None = None
+    journal: str | None = None
+
+
+@dataclass(slots=True)
+class Pin:
+    """The moment that a Transition in the making will be of, and what it waits for."""
+
+    row: int
+    ts: int
+    query_set: int
+    identity: int
+    waiting: set[Run]
+    results: dict[int, Run]
+    removed: list[int]
+    void: bool = False
+
+
+@dataclass(slots=True)
+class Pending:
+    """What the client has sent since the last moment was fixed."""
+
+    modifications: list[sync.AddQuery | sync.RemoveQuery] = field(default_factory=list)
+    identity_changed: bool = False
+
+
+class Subscriber(Protocol):
+    """What entries and the hub use of a session."""
+
+    closed: bool
+    queries: dict[int, Subscription]
+    changed: set[int]
+    pin: Pin | None
+    ticks_waited: int
+
+    @property
+    def congested(self) -> bool:
+        """Whether the client reads too slowly to be sent more."""
+        ...
+
+    def apply_pending(self) -> None:
+        """Make what the client has asked for part of the query set."""
+        ...
+
+    def pin_to(self, row: int, ts: int, runs: Mapping[QueryEntry, Run]) -> None:
+        """Begin a Transition at this moment, with the results of these runs."""
+        ...
+
+    def run_finished(self, run: Run) -> None:
+        """One of the runs that the pin waits for is in."""
+        ...
+
+    def resubscribe(self, query_ids: Iterable[int]) -> None:
+        """Subscribe again with the session's own identity."""
+        ...

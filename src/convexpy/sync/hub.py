@@ -26,8 +26,7 @@ import msgspec
 from convexpy.database import ReadSetIndex
 from convexpy.protocol import sync
 from convexpy.protocol.sync import StateVersion
-from convexpy.sync.entries import Key, QueryEntry, QueryOutcome, QueryRunner, Run
-from convexpy.sync.session import Session
+from convexpy.sync.entries import Key, QueryEntry, QueryOutcome, QueryRunner, Run, Subscriber
 
 __all__ = ["Hub", "QueryOutcome", "QueryRunner", "Timeline"]
 
@@ -62,7 +61,7 @@ class Hub:
         self._reads = ReadSetIndex()
         self._personal: set[str] = set()
         self._transitions: dict[tuple[StateVersion, StateVersion, tuple[bytes, ...]], bytes] = {}
-        self._free: dict[Session, None] = {}
+        self._free: dict[Subscriber, None] = {}
         self._tick_handle: asyncio.Handle | None = None
         self._last_tick = 0.0
 
@@ -73,7 +72,7 @@ class Hub:
 
     # What sessions ask for
 
-    def subscribe(self, session: Session, query_id: int, key: Key) -> QueryEntry:
+    def subscribe(self, session: Subscriber, query_id: int, key: Key) -> QueryEntry:
         """Add a subscription; the session must be scheduled to get its result."""
         caller = key.caller or b""
         if key.path not in self._personal:
@@ -88,7 +87,7 @@ class Hub:
         entry.subscribers.setdefault(session, set()).add(query_id)
         return entry
 
-    def unsubscribe(self, session: Session, query_id: int, entry: QueryEntry) -> None:
+    def unsubscribe(self, session: Subscriber, query_id: int, entry: QueryEntry) -> None:
         """Drop a subscription; a query without subscribers is forgotten."""
         ids = entry.subscribers.get(session)
         if ids is None:
@@ -102,16 +101,16 @@ class Hub:
             if self._tokens.pop(entry.token, None) is not None and entry.latest is not None:
                 self._reads.remove(entry.token)
 
-    def schedule(self, session: Session) -> None:
+    def schedule(self, session: Subscriber) -> None:
         """Have the session looked at by the next tick."""
         self._free[session] = None
         self._schedule_tick()
 
-    def is_scheduled(self, session: Session) -> bool:
+    def is_scheduled(self, session: Subscriber) -> bool:
         """Whether the next tick looks at the session."""
         return session in self._free
 
-    def forget(self, session: Session) -> None:
+    def forget(self, session: Subscriber) -> None:
         """Drop a session that has closed."""
         self._free.pop(session, None)
 
@@ -166,7 +165,7 @@ class Hub:
                 self._update(session, row, ts)
         self._transitions.clear()
 
-    def _update(self, session: Session, row: int, ts: int) -> None:
+    def _update(self, session: Subscriber, row: int, ts: int) -> None:
         session.apply_pending()
         entries = {
             session.queries[query_id].entry for query_id in session.changed if query_id in session.queries
@@ -239,14 +238,14 @@ class Hub:
             self._mark(run.entry)
 
     def _make_personal(self, entry: QueryEntry) -> None:
-        """A run has asked who calls: its result is that caller's, the other subscribers get entries of their own."""
+        """A run has read the caller's identity: the result is that caller's, other subscribers get entries of their own."""
         self._personal.add(entry.key.path)
         self._file(entry, msgspec.structs.replace(entry.key, caller=entry.caller))
         for session, ids in list(entry.subscribers.items()):
             # Whom it subscribed for, not who it is by now: it may be about to tell of the caller before.
             others = [query_id for query_id in ids if session.queries[query_id].key.caller != entry.caller]
             if others:
-                session.subscribe_anew(others)
+                session.resubscribe(others)
                 self.schedule(session)
 
     def _move_to_journal(self, entry: QueryEntry, journal: str | None) -> None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 
 from convexpy.auth import ANONYMOUS, Caller
 from convexpy.errors import AuthError, RequestError
@@ -18,13 +17,10 @@ from convexpy.limits import SOCKET_QUERIES_MAX, Knobs
 from convexpy.protocol import sync
 from convexpy.protocol.sync import StateVersion
 from convexpy.sync.calls import CallKind, PendingCall, PendingCalls
-from convexpy.sync.entries import Key, QueryEntry, Run
+from convexpy.sync.entries import Key, Pending, Pin, QueryEntry, Run, Subscription
+from convexpy.sync.hub import Hub
 from convexpy.sync.interface import Backend, Done, Transport
-from convexpy.sync.pin import Pending, Pin, Subscription
 from convexpy.sync.shares import UNBOUNDED, ActionShare
-
-if TYPE_CHECKING:
-    from convexpy.sync.hub import Hub
 
 TRANSITIONS_QUEUED_MAX = 2
 
@@ -260,7 +256,7 @@ class Session:
         """Bring subscriptions in line with the query set and identity that the client has sent."""
         pending, self._pending = self._pending, Pending()
         if pending.identity_changed:
-            self.subscribe_anew(self.queries)
+            self.resubscribe(self.queries)
         for modification in pending.modifications:
             if isinstance(modification, sync.AddQuery):
                 self._add(modification)
@@ -284,7 +280,7 @@ class Session:
             self._removed.append(query_id)
         self.changed.discard(query_id)
 
-    def subscribe_anew(self, query_ids: Iterable[int]) -> None:
+    def resubscribe(self, query_ids: Iterable[int]) -> None:
         """Subscribe to these queries for the caller as he is now; a result under way for another is not told."""
         for query_id in list(query_ids):
             subscription = self.queries[query_id]
@@ -296,7 +292,7 @@ class Session:
             if self.pin is not None and query_id in self.pin.results:
                 self.pin.void = True
 
-    def pin_to(self, row: int, ts: int, runs: dict[QueryEntry, Run]) -> None:
+    def pin_to(self, row: int, ts: int, runs: Mapping[QueryEntry, Run]) -> None:
         """Fix the moment of the next Transition; it leaves when all `runs` are in."""
         if self._expired():
             return

@@ -4,6 +4,7 @@ Apps use `compare`, `size`, `to_json` and `from_json`; the rest serves the rooms
 """
 
 from convexpy.values._annotations import argument_name, hints_of, validator_of
+from convexpy.values._builders import ArgumentName, load_validator, pagination_opts, pagination_result
 from convexpy.values._compound import (
     ArrayValidator,
     ObjectValidator,
@@ -34,13 +35,7 @@ from convexpy.values._measure import (
     size,
     size_of,
 )
-from convexpy.values._namespace import (
-    ArgumentName,
-    load_validator,
-    pagination_opts,
-    pagination_result,
-    v,
-)
+from convexpy.values._namespace import v
 from convexpy.values._normalize import canonical_number, normalize, normalize_patch
 from convexpy.values._pagination import PageStatus, PaginationOptions, PaginationResult
 from convexpy.values._show import show

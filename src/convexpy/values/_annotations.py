@@ -19,8 +19,8 @@ import msgspec
 import typing_extensions
 
 from convexpy.errors import ArgumentError, ProjectError
+from convexpy.values._builders import ArgumentName, page_of, pagination_opts, v
 from convexpy.values._compound import ObjectValidator, OptionalValidator, UnionValidator
-from convexpy.values._namespace import ArgumentName, page_of, pagination_opts, v
 from convexpy.values._pagination import PaginationOptions, PaginationResult
 from convexpy.values._types import UNSET, Int64
 from convexpy.values._validator import ANY, Convert, LiteralValidator, Validator
