@@ -23,7 +23,7 @@ import msgspec
 from harness.report import parser
 
 from convexpy.database import Store, encode_entry
-from convexpy.deployment.data_folder import FolderStorage
+from convexpy.deployment.data_folder import Storage, open_folder
 from convexpy.limits import Knobs, TransactionBudget
 from convexpy.protocol.executor_settings import ExecutorSettings
 from convexpy.protocol.frames import Call, CheckpointMoved, Kind, Result, RowIsYours
@@ -107,7 +107,7 @@ class Bench:
         (app / "schema.py").write_text(SCHEMA)
         (app / "bank.py").write_text(FUNCTIONS)
         loaded = AppLoader(app).load()
-        self._storage = FolderStorage(folder / "data", SystemClock())
+        self._storage = open_folder(folder / "data", SystemClock())
         self._checkpointer = self._storage.checkpointer()
         self._calls = 0
         self._writes: list[bytes] = []
@@ -117,7 +117,7 @@ class Bench:
         self._seq = store.seq
         unlimited = Knobs(transaction=TransactionBudget(documents_read=10**9, database_queries=10**9))
         settings = ExecutorSettings(
-            version=1, folder=str(app), data_path=str(folder / "data"), knobs=unlimited
+            version=1, folder=str(app), data_address=str(folder / "data"), knobs=unlimited
         )
         self._executor = Executor(loaded, store, settings, self._results.append)
         schema = loaded.schema.describe() if loaded.schema is not None else None
@@ -183,7 +183,7 @@ class Bench:
         self._storage.close()
 
 
-def _store(storage: FolderStorage) -> Store:
+def _store(storage: Storage) -> Store:
     store = Store(storage.reader(), clock=SystemClock())
     for row in storage.recovered.rows:
         store.row(row.seq, row.ts, row.entry)

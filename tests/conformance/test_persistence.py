@@ -12,7 +12,6 @@ from convexpy.persistence import (
     CheckpointBatch,
     CheckpointReader,
     CheckpointWriter,
-    DataFolder,
     DocumentChange,
     KeyChange,
     LogRow,
@@ -20,8 +19,8 @@ from convexpy.persistence import (
     MemoryFiles,
     ReplayRecord,
     StoreFull,
-    open_checkpoint_reader,
 )
+from convexpy.persistence.sqlite import DataFolder, open_checkpoint_reader
 
 
 class Files(Protocol):
@@ -37,7 +36,7 @@ class InMemory:
         self._files = MemoryFiles()
 
     def open(self) -> tuple[LogStore, CheckpointWriter]:
-        return self._files.log(), self._files.writer()
+        return self._files.log, self._files.writer()
 
     def reader(self) -> CheckpointReader:
         reader = self._files.reader()
@@ -135,11 +134,11 @@ def test_wal_calls_leave_everything_as_it_was(files: Files) -> None:
     log, writer = files.open()
     log.append(1, 1, b"x")
     writer.apply(batch(1, 1))
-    log.checkpoint_wal()
+    log.compact()
     log.recover()
     log.probe()
     writer.recover()
-    assert writer.wal_checkpoint() == 0
+    assert writer.compact().waits_for_readers is False
     assert log.rows(0) == [LogRow(1, 1, b"x")]
     assert files.reader().get(T, "id001") == document(1)
 
@@ -288,7 +287,7 @@ def test_indexes_and_tablets_are_dropped_in_slices(filled: Written) -> None:
 
 def test_a_full_log_refuses_and_recovers() -> None:
     files = MemoryFiles(capacity_rows=1)
-    log = files.log()
+    log = files.log
     log.append(1, 1, b"")
     with pytest.raises(StoreFull):
         log.append(2, 2, b"")

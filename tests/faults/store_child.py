@@ -22,7 +22,7 @@ from convexpy.database import (
 )
 from convexpy.functions._host import QueryPlan
 from convexpy.limits import TransactionBudget
-from convexpy.persistence import DataFolder, open_checkpoint_reader
+from convexpy.persistence.sqlite import DataFolder, open_checkpoint_reader
 from convexpy.runtime import SystemClock
 
 GROUP = 3

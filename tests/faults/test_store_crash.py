@@ -15,7 +15,7 @@ import pytest
 from convexpy.database import Checkpointer, Store, recover
 from convexpy.functions._host import QueryPlan
 from convexpy.limits import TransactionBudget
-from convexpy.persistence import DataFolder, open_checkpoint_reader
+from convexpy.persistence.sqlite import DataFolder, open_checkpoint_reader
 from convexpy.runtime import SystemClock
 
 CHILD = Path(__file__).with_name("store_child.py")
@@ -110,8 +110,8 @@ POINTS = [
     "checkpoint.half_applied=kill@2",
     "checkpoint.before_commit=kill",
     "checkpoint.before_commit=kill@3",
-    "checkpoint.before_wal=kill",
-    "checkpoint.before_wal=kill@2",
+    "checkpoint.before_compact=kill",
+    "checkpoint.before_compact=kill@2",
     "walk.before_enter=kill",
     "walk.before_enter=kill@3",
 ]

@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-from convexpy.persistence._checksums import document_checksum
+from convexpy.persistence.sqlite._checksums import document_checksum
 
 
 def replace_in_documents(folder: Path, old: str, new: str) -> int:

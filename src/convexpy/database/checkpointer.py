@@ -18,6 +18,7 @@ from convexpy.errors import Error, InvariantViolation
 from convexpy.persistence import (
     CheckpointBatch,
     CheckpointWriter,
+    Compaction,
     DocumentChange,
     KeyChange,
     LogRow,
@@ -108,8 +109,8 @@ class Checkpointer:
             raise InvariantViolation(f"row {seq} follows row {last} in the checkpointer's stream")
         self._rows.append(LogRow(seq, ts, entry))
 
-    def run(self, target: int, *, now_ms: int = 0) -> int:
-        """Move the checkpoint to row `target`; return the bytes that the write-ahead log still holds.
+    def run(self, target: int, *, now_ms: int = 0) -> None:
+        """Move the checkpoint to row `target`.
 
         `now_ms` is the wall clock, kept with replay records so that they can be dropped by age.
 
@@ -118,10 +119,11 @@ class Checkpointer:
             OutcomeUnknown: the file failed; start again from `checkpoint_seq`.
         """
         if target <= self.checkpoint_seq:
-            return self._writer.wal_checkpoint()
+            self._writer.compact()
+            return
         if not self._rows or target > self._rows[-1].seq:
             raise InvariantViolation(f"the checkpoint's target {target} has not arrived")
-        # 8.3.2: fold, sort, apply with checkpoint_seq in one transaction.
+        # What moves the checkpoint and the number it has are one transaction.
         fold = _Fold()
         for row in self._rows:
             if row.seq > target:
@@ -134,9 +136,8 @@ class Checkpointer:
         self._named, self.catalog, self.checkpoint_seq = names, catalog, target
         while self._rows and self._rows[0].seq <= target:
             self._rows.popleft()
-        pauses.reach("checkpoint.before_wal")
-        # 8.3.3: fold the write-ahead log on the same connection.
-        return self._writer.wal_checkpoint()
+        pauses.reach("checkpoint.before_compact")
+        self._writer.compact()
 
     def _learn(self, fold: _Fold) -> Catalog:
         catalog = self.catalog
@@ -145,15 +146,9 @@ class Checkpointer:
             catalog = catalog.with_document(write.tablet, write.id, document)
         return catalog
 
-    def fold_wal(self) -> tuple[bool, bool]:
-        """Fold the write-ahead log, and give its space back if it has grown large.
-
-        Say whether nothing is left in it, and whether it is small. The log starts over with the next write only if no reader
-        reads from it then: those who begin a read transaction when nothing is left do not.
-        """
-        if self._writer.wal_checkpoint():
-            return False, False
-        return True, self._writer.shrink_wal()
+    def compact(self) -> Compaction:
+        """Reclaim the space that moving the checkpoint has left behind, as far as readers allow."""
+        return self._writer.compact()
 
     @property
     def waiting_rows(self) -> int:

@@ -23,9 +23,9 @@ __all__ = ["CommitOutcomes", "Group", "GroupCommitter"]
 
 SWITCH_INTERVAL_S = 0.0002
 """Beside a busy loop a commit took 5.6 ms with Python's default of 5 ms, and 0.9 ms with 0.5."""
-WAL_FOLD_BYTES = 12 * 1024 * 1024
+COMPACT_AFTER_BYTES = 12 * 1024 * 1024
 """Below what the file may keep: cut back and grown again at every fold it would make commits slower."""
-WAL_ROW_BYTES = 2 * 4096
+ROW_OVERHEAD_BYTES = 2 * 4096
 """What a row takes in the write-ahead log beside its entry: the pages that it changes are written whole."""
 TRIM_SLICE_ROWS = 100
 PROBE_INTERVAL_S = 1.0
@@ -101,7 +101,7 @@ class GroupCommitter:
         self._trim_before = 0
         self._sizes = deque(log.sizes())
         self._bytes = sum(size for _, size in self._sizes)
-        self._unfolded_bytes = 0
+        self._uncompacted_bytes = 0
         self._thread: threading.Thread | None = None
 
     # From the event loop
@@ -241,7 +241,7 @@ class GroupCommitter:
                 self._ts = max(self._ts, ts)
                 self._sizes.append((ts, len(entry)))
                 self._bytes += len(entry)
-            self._unfolded_bytes += len(entry) + WAL_ROW_BYTES
+            self._uncompacted_bytes += len(entry) + ROW_OVERHEAD_BYTES
             group.row = LogRow(self._seq, ts, entry)
         self._tell(self._outcomes.committed, group)
 
@@ -260,13 +260,13 @@ class GroupCommitter:
                 self._tell(self._outcomes.available)
 
     def _maintain(self) -> None:
-        """Between groups: fold the write-ahead log when it has grown, trim a slice of old rows."""
+        """Between groups: compact the log when it has grown, trim a slice of old rows."""
         if self._error is not None:
             return
         try:
-            if self._unfolded_bytes >= WAL_FOLD_BYTES:
-                self._unfolded_bytes = 0
-                self._log.checkpoint_wal()
+            if self._uncompacted_bytes >= COMPACT_AFTER_BYTES:
+                self._uncompacted_bytes = 0
+                self._log.compact()
             if self._wants_trim():
                 self._log.trim(min(self._trim_before, self._seq), TRIM_SLICE_ROWS)
         except StoreFull:

@@ -2,7 +2,7 @@
 
 from convexpy.deployment.apps import Apps, build_apps
 from convexpy.deployment.build import build_deployment
-from convexpy.deployment.data_folder import FolderStorage, MemoryStorage
+from convexpy.deployment.data_folder import MemoryStorage, open_folder
 from convexpy.deployment.deployment import Deployment
 from convexpy.deployment.keys_file import Keys, load_keys, save_keys
 from convexpy.deployment.settings import DeploymentSettings
@@ -11,11 +11,11 @@ __all__ = [
     "Apps",
     "Deployment",
     "DeploymentSettings",
-    "FolderStorage",
     "Keys",
     "MemoryStorage",
     "build_apps",
     "build_deployment",
     "load_keys",
+    "open_folder",
     "save_keys",
 ]

@@ -199,7 +199,8 @@ def build_deployment(
             folder="",
             label=settings.label,
             code_cache=str(sources.code_cache),
-            data_path=str(storage.folder),
+            data_address=storage.address,
+            data_folder=str(storage.folder),
             cloud_url=settings.cloud_url,
             site_url=settings.site_url,
             upload_key=uploads,
@@ -262,7 +263,7 @@ def build_deployment(
 
     exports = Exports(
         data_folder=storage.folder,
-        in_memory=storage.in_memory,
+        data_address=storage.address,
         system=system,
         files=files,
         checkpoints=checkpoints,

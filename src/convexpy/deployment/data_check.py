@@ -15,7 +15,8 @@ import msgspec
 from convexpy.database import Catalog, TableInfo, decode_entry
 from convexpy.errors import Error, InvariantViolation
 from convexpy.limits import DATA_FAULTS_MAX
-from convexpy.persistence import DataDamaged, FolderLock, StoreRefused, raw
+from convexpy.persistence import DataDamaged, StoreRefused
+from convexpy.persistence.sqlite import FolderLock, raw
 from convexpy.values import decode_document
 
 __all__ = ["DataCheck"]

@@ -17,15 +17,8 @@ from pathlib import Path
 
 from convexpy.database import decode_entry, encode_entry
 from convexpy.errors import Error, InvariantViolation
-from convexpy.persistence import (
-    FolderLock,
-    LogRow,
-    SqliteCheckpointWriter,
-    SqliteLogStore,
-    StoreRefused,
-    raw,
-    refusing,
-)
+from convexpy.persistence import LogRow, StoreRefused, refusing
+from convexpy.persistence.sqlite import FolderLock, SqliteCheckpointWriter, SqliteLogStore, raw
 from convexpy.runtime import sync_folder
 
 __all__ = ["Salvaged", "salvage"]

@@ -108,7 +108,7 @@ class CheckpointService:
         except (StoreFull, OutcomeUnknown, DataDamaged) as error:
             if str(error) != self._obstacle:
                 self._obstacle = str(error)
-                logger.error("data.db can't be written (%s): trying again every %g s", error, RETRY_S)
+                logger.error("the checkpoint cannot be written (%s): trying again every %g s", error, RETRY_S)
             await asyncio.sleep(RETRY_S)
         except Exception:
             logger.exception("the checkpoint could not move, trying again")
@@ -139,14 +139,14 @@ class CheckpointService:
             await self._fold(target)
         self._moved(target)
         if self._folding is None or self._folding.done():
-            self._folding = asyncio.get_running_loop().create_task(self._fold_wal())
+            self._folding = asyncio.get_running_loop().create_task(self._compact())
 
-    async def _fold_wal(self) -> None:
-        """Empty the write-ahead log of `data.db` once readers have gone on to its end, so that it never grows.
+    async def _compact(self) -> None:
+        """Reclaim the space that moving the checkpoint has left behind, so that it never grows.
 
-        They hold on to what they began to read. So they are told twice: by the checkpoint, after which all of the log can be
-        folded, and when that is done, after which they read from the file alone and the log can start over. The space of one
-        that has grown large is given back when executors are idle, and so read nothing.
+        Readers hold on to what they began to read. So they are told twice: by the checkpoint, after which all can be
+        reclaimed, and when that is done, after which they no longer read from what was. The space of a file that has grown
+        large is given back when executors are idle, and so read nothing.
         """
         for attempt in range(FOLD_TRIES):
             await asyncio.sleep(FOLD_AFTER_S * min(attempt + 1, 10))
@@ -155,13 +155,13 @@ class CheckpointService:
             async with self._lock:
                 seq = self._timeline.checkpoint_seq
                 try:
-                    folded, small = await self._run(self._open_checkpointer().fold_wal)
+                    found = await self._run(self._open_checkpointer().compact)
                 except (StoreFull, OutcomeUnknown) as error:
-                    logger.warning("the write-ahead log of data.db could not be folded: %s", error)
+                    logger.warning("the database could not be compacted: %s", error)
                     return
-            if folded:
+            if not found.waits_for_readers:
                 self._moved(seq)
-            if folded and small:
+            if found.done:
                 return
 
     async def _fold(self, target: int) -> None:

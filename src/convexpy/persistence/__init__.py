@@ -1,12 +1,18 @@
-"""The durable layer: a log of commit groups and a checkpoint of it, in SQLite or in memory."""
+"""The durable layer: a log of commit groups and a checkpoint of it, behind one interface for every database engine.
 
-from convexpy.persistence._checksums import DataDamaged
-from convexpy.persistence._lock import FolderLock
-from convexpy.persistence.folder import DataFolder, open_checkpoint_reader, open_checkpoint_writer
+Engines: SQLite (`sqlite`) and this process's memory (`memory`). What one has to promise is in `interface`, and in the tests
+that run over all of them (`tests/conformance/test_persistence.py`).
+"""
+
+from pathlib import Path
+
 from convexpy.persistence.interface import (
     CheckpointBatch,
     CheckpointReader,
     CheckpointWriter,
+    Compaction,
+    DataDamaged,
+    DataStore,
     DocumentChange,
     KeyChange,
     LogRow,
@@ -18,35 +24,45 @@ from convexpy.persistence.interface import (
     WalkedDocument,
 )
 from convexpy.persistence.memory import MemoryFiles
-from convexpy.persistence.refusals import DISK_FULL, disk_refusal, refusing, sqlite_refusal
-from convexpy.persistence.sqlite import SqliteLogStore
-from convexpy.persistence.sqlite_checkpoint import SqliteCheckpointWriter
-from convexpy.persistence.sqlite_checkpoint_reader import SqliteCheckpointReader
+from convexpy.persistence.sqlite.folder import DataFolder, open_checkpoint_reader
+from convexpy.persistence.sqlite.refusals import DISK_FULL, disk_refusal, refusing, storage_refusal
 
 __all__ = [
     "DISK_FULL",
     "CheckpointBatch",
     "CheckpointReader",
     "CheckpointWriter",
+    "Compaction",
     "DataDamaged",
-    "DataFolder",
+    "DataStore",
     "DocumentChange",
-    "FolderLock",
     "KeyChange",
     "LogRow",
     "LogStore",
     "MemoryFiles",
     "OutcomeUnknown",
     "ReplayRecord",
-    "SqliteCheckpointReader",
-    "SqliteCheckpointWriter",
-    "SqliteLogStore",
     "StoreFull",
     "StoreRefused",
     "WalkedDocument",
     "disk_refusal",
-    "open_checkpoint_reader",
-    "open_checkpoint_writer",
+    "open_reader",
+    "open_store",
     "refusing",
-    "sqlite_refusal",
+    "storage_refusal",
 ]
+
+
+def open_store(folder: Path, *, allow_network_file_system: bool = False) -> DataStore:
+    """Open the store of a deployment as its one owner.
+
+    Raises:
+        StoreRefused: it is in use, on a network file system, of a newer format, or of another deployment.
+        DataDamaged: it is not what was written.
+    """
+    return DataFolder(folder, allow_network_file_system=allow_network_file_system)
+
+
+def open_reader(address: str) -> CheckpointReader:
+    """Open the checkpoint of a store for reading, in any process; its owner must have opened it before."""
+    return open_checkpoint_reader(Path(address))

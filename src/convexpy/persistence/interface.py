@@ -17,6 +17,9 @@ __all__ = [
     "CheckpointBatch",
     "CheckpointReader",
     "CheckpointWriter",
+    "Compaction",
+    "DataDamaged",
+    "DataStore",
     "DocumentChange",
     "KeyChange",
     "LogRow",
@@ -38,6 +41,19 @@ class OutcomeUnknown(Exception):
 
     The process must stop; recovery decides.
     """
+
+
+class DataDamaged(Error):
+    """Stored bytes are not what was written: a fault of the disk, its driver, or a copy."""
+
+    default_code = "DataDamaged"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            message,
+            hint="stop the server; `convexpy doctor --deep --data DIR` lists all damage; then restore a backup, "
+            "and look at the disk before that",
+        )
 
 
 class StoreRefused(Error):
@@ -111,6 +127,15 @@ class CheckpointBatch:
     """Names of tables → tablets, given when they changed: what a person sees when opening the files."""
 
 
+class Compaction(NamedTuple):
+    """How far the writer came with reclaiming space."""
+
+    waits_for_readers: bool
+    """Readers still need what could be reclaimed: try again when they have begun a new read transaction."""
+    done: bool
+    """Nothing is left to reclaim."""
+
+
 class LogStore(Protocol):
     """The log. One owner writes to it, from one thread at a time."""
 
@@ -158,12 +183,12 @@ class LogStore(Protocol):
         """Write and sync something small, to learn whether appends may work again; raises as `append`."""
         ...
 
-    def checkpoint_wal(self) -> None:
-        """Fold the file's write-ahead log into it, as far as nobody reads it; raises as `append`, rows are safe."""
+    def compact(self) -> None:
+        """Reclaim what appending has left behind, as far as nobody reads it; raises as `append`, rows are safe."""
         ...
 
     def recover(self) -> None:
-        """Fold the whole write-ahead log into the file; called once at start, before anything is appended."""
+        """Make what a crash has left complete and durable; called once at start, before anything is appended."""
         ...
 
     def close(self) -> None:
@@ -213,16 +238,12 @@ class CheckpointWriter(Protocol):
         """Delete at most `limit` replay records applied before that wall-clock time; return how many."""
         ...
 
-    def wal_checkpoint(self) -> int:
-        """Fold the write-ahead log as far as readers allow; return the bytes it still holds."""
-        ...
-
-    def shrink_wal(self) -> bool:
-        """Give back the space of a write-ahead log that has grown large, if no reader stands in the way; say if it is small."""
+    def compact(self) -> Compaction:
+        """Reclaim what applying has left behind, as far as readers allow; raises as `apply`."""
         ...
 
     def recover(self) -> None:
-        """Fold the whole write-ahead log into the file; called once at start."""
+        """Make what a crash has left complete and durable; called once at start."""
         ...
 
     def close(self) -> None:
@@ -282,4 +303,33 @@ class CheckpointReader(Protocol):
 
     def close(self) -> None:
         """Release the files; may be called twice."""
+        ...
+
+
+class DataStore(Protocol):
+    """A log and a checkpoint, opened and owned by this process until `close`. A database engine implements this."""
+
+    deployment_id: str
+    address: str
+    """What `open_reader` takes in another process; empty if the store is in this process's memory."""
+
+    @property
+    def log(self) -> LogStore:
+        """The log."""
+        ...
+
+    def writer(self) -> CheckpointWriter:
+        """Open the checkpoint for writing. One at a time: who is done with it closes it."""
+        ...
+
+    def reader(self) -> CheckpointReader:
+        """Open the checkpoint for reading, in this process."""
+        ...
+
+    def check_in_background(self) -> None:
+        """Begin to check what took too long to be checked at start; what is found is logged."""
+        ...
+
+    def close(self) -> None:
+        """Release everything; may be called twice."""
         ...

@@ -13,6 +13,7 @@ from sortedcontainers import SortedDict
 
 from convexpy.persistence.interface import (
     CheckpointBatch,
+    Compaction,
     LogRow,
     ReplayRecord,
     StoreFull,
@@ -88,15 +89,13 @@ class MemoryFiles:
 
     def __init__(self, deployment_id: str = "memory", *, capacity_rows: int | None = None) -> None:
         self.deployment_id = deployment_id
+        self.address = ""
         self.capacity_rows = capacity_rows
         self.rows: list[LogRow] = []
         self.version = _Version(
             {"deployment_id": deployment_id, "checkpoint_seq": "0", "max_creation_time": "0.0", "format": "2"}
         )
-
-    def log(self) -> MemoryLogStore:
-        """Open the log."""
-        return MemoryLogStore(self)
+        self.log = MemoryLogStore(self)
 
     def writer(self) -> MemoryCheckpointWriter:
         """Open the checkpoint for writing."""
@@ -105,6 +104,12 @@ class MemoryFiles:
     def reader(self) -> MemoryCheckpointReader:
         """Open the checkpoint for reading."""
         return MemoryCheckpointReader(self)
+
+    def check_in_background(self) -> None:
+        """Do nothing: memory is not checked."""
+
+    def close(self) -> None:
+        """Do nothing: whoever opens it again finds what was there."""
 
 
 class MemoryLogStore:
@@ -162,11 +167,11 @@ class MemoryLogStore:
         if capacity is not None and len(self._files.rows) >= capacity:
             raise StoreFull(f"the log holds {capacity} rows, its capacity")
 
-    def checkpoint_wal(self) -> None:
-        """Do nothing: there is no write-ahead log."""
+    def compact(self) -> None:
+        """Do nothing: appending leaves nothing behind."""
 
     def recover(self) -> None:
-        """Do nothing: there is no write-ahead log."""
+        """Do nothing: what is there is complete."""
 
     def close(self) -> None:
         """Do nothing: the files stay."""
@@ -249,16 +254,12 @@ class MemoryCheckpointWriter:
         self._files.version = new
         return len(old)
 
-    def wal_checkpoint(self) -> int:
-        """Do nothing: there is no write-ahead log."""
-        return 0
-
-    def shrink_wal(self) -> bool:
-        """Return True: there is no write-ahead log."""
-        return True
+    def compact(self) -> Compaction:
+        """Do nothing: applying leaves nothing behind."""
+        return Compaction(waits_for_readers=False, done=True)
 
     def recover(self) -> None:
-        """Do nothing: there is no write-ahead log."""
+        """Do nothing: what is there is complete."""
 
     def close(self) -> None:
         """Do nothing: the files stay."""

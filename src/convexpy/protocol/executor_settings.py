@@ -14,11 +14,11 @@ IMPORT_HINT = "do the work in a function: modules only define functions, schema,
 class ExecutorSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where an executor finds its app and its data, and how it may behave.
 
-    `folder` holds the materialised modules of `version`; `label` is the developer's name of that folder. `data_path` is
-    the checkpoint. `cloud_url` and `site_url` are the public origins. `upload_key` signs upload addresses (of the
-    deployment `name`), `cursor_key` encrypts cursors. Actions put the content of files to store into `spool`.
-    `debugger` is where `breakpoint()` finds a terminal, `""` where there is none;
-    `editor` where an editor has attached to debug every executor.
+    `folder` holds the materialised modules of `version`; `label` is the developer's name of that folder. `data_address` is
+    where `persistence.open_reader` finds the checkpoint, `data_folder` holds what is beside the database. `cloud_url` and
+    `site_url` are the public origins. `upload_key` signs upload addresses (of the deployment `name`), `cursor_key` encrypts
+    cursors. Actions put the content of files to store into `spool`. `debugger` is where `breakpoint()` finds a terminal, `""`
+    where there is none; `editor` where an editor has attached to debug every executor.
     """
 
     version: int
@@ -26,7 +26,8 @@ class ExecutorSettings(msgspec.Struct, frozen=True, kw_only=True):
     label: str = "convex"
     camel: bool = False
     code_cache: str | None = None
-    data_path: str
+    data_address: str
+    data_folder: str = ""
     cloud_url: str = ""
     site_url: str = ""
     upload_key: bytes = b""

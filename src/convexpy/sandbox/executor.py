@@ -7,9 +7,9 @@ which of them this executor runs.
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import msgspec
@@ -25,6 +25,7 @@ from convexpy.database import (
 )
 from convexpy.errors import ArgumentError, InvariantViolation, LimitExceeded
 from convexpy.limits import MIB, PUSH_FILES_MAX, TransactionBudget
+from convexpy.persistence import storage_refusal
 from convexpy.protocol.executor_settings import ExecutorSettings
 from convexpy.protocol.frames import (
     Accepted,
@@ -148,8 +149,8 @@ class Executor:
             return
         self._engine_errors += 1
         complaint = "" if self._health is None else self._health.complaint()
-        if isinstance(error, sqlite3.Error):
-            complaint = complaint or f"the database can't be read ({error})"
+        if storage_refusal(error, Path(self._settings.data_folder)) is not None:
+            complaint = complaint or f"the database cannot be read ({error})"
         if complaint:
             raise ExecutorDamaged(complaint) from error
 

@@ -22,7 +22,7 @@ from typing import Literal, NoReturn
 import msgspec
 
 from convexpy.database import Store
-from convexpy.persistence import open_checkpoint_reader
+from convexpy.persistence import open_reader
 from convexpy.protocol import stack_dumps
 from convexpy.protocol.call_marker import CallMarker
 from convexpy.protocol.executor_settings import ExecutorSettings
@@ -124,7 +124,7 @@ class _TransactionWorker:
         self._replies_bytes = 0
         self._replies_since = 0.0
         self._store = Store(
-            open_checkpoint_reader(Path(settings.data_path)),
+            open_reader(settings.data_address),
             clock=SystemClock(),
             cursor_key=settings.cursor_key,
         )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from convexpy.deployment.data_check import DataCheck
 from convexpy.deployment.salvage import salvage
 from convexpy.errors import Error
 from convexpy.errors.exit_codes import exit_code
-from convexpy.persistence import disk_refusal, sqlite_refusal
+from convexpy.persistence import storage_refusal
 from convexpy.runtime import PRIVATE_FOLDER
 
 __all__ = ["main"]
@@ -31,10 +30,11 @@ def main(arguments: list[str]) -> int:
         _say(**(_check(folder) if work == "check" else _salvage(folder)))
     except Error as error:
         return _failed(error)
-    except OSError as error:
-        return _failed(disk_refusal(error, folder))
-    except sqlite3.Error as error:
-        return _failed(sqlite_refusal(error, folder))
+    except Exception as error:
+        refusal = storage_refusal(error, folder)
+        if refusal is None:
+            raise
+        return _failed(refusal)
     return 0
 
 

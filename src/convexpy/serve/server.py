@@ -14,7 +14,6 @@ import logging
 import os
 import signal
 import socket
-import sqlite3
 import sys
 from collections.abc import Coroutine
 from typing import Any
@@ -23,10 +22,10 @@ from convexpy.deployment import (
     Apps,
     Deployment,
     DeploymentSettings,
-    FolderStorage,
     Keys,
     build_apps,
     build_deployment,
+    open_folder,
 )
 from convexpy.errors import Error
 from convexpy.executors.executor_user import executor_user
@@ -34,7 +33,7 @@ from convexpy.http.access_log import AccessLog
 from convexpy.http.forwarded import ForwardedHeaders
 from convexpy.http.request_guard import RequestGuard
 from convexpy.limits import Knobs
-from convexpy.persistence import disk_refusal, sqlite_refusal
+from convexpy.persistence import storage_refusal
 from convexpy.runtime import SystemClock, hide_process
 from convexpy.serve import announce, first_start, function_log, given, log_output
 from convexpy.serve.bounded_protocol import ConnectionCounter
@@ -127,7 +126,7 @@ class _Process:
         options = self._options
         given.make_folder(options)
         clock = SystemClock()
-        storage = FolderStorage(
+        storage = open_folder(
             options.data,
             clock,
             allow_network_file_system=options.allow_network_file_system,
@@ -331,10 +330,11 @@ def main(arguments: list[str]) -> int:
         if output is not None:
             output.close()
         return announce.report_failure(options, error)
-    except OSError as error:
-        return announce.report_failure(options, disk_refusal(error, options.data))
-    except sqlite3.Error as error:
-        return announce.report_failure(options, sqlite_refusal(error, options.data))
+    except Exception as error:
+        refusal = storage_refusal(error, options.data)
+        if refusal is None:
+            raise
+        return announce.report_failure(options, refusal)
     finally:
         if output is not None:
             output.close()

@@ -49,7 +49,7 @@ def directly(callback: Callable[..., None], *arguments: Any) -> None:
 class Setup:
     def __init__(self) -> None:
         self.files = MemoryFiles()
-        self.log = self.files.log()
+        self.log = self.files.log
         self.outcomes = Outcomes()
         self.clock = ManualClock(1000)
         self.committer = GroupCommitter(

@@ -42,7 +42,8 @@ from convexpy.database import (
 )
 from convexpy.functions._host import Bound, QueryPlan
 from convexpy.limits import TransactionBudget
-from convexpy.persistence import CheckpointWriter, DataFolder, LogStore, MemoryFiles, open_checkpoint_reader
+from convexpy.persistence import CheckpointWriter, LogStore, MemoryFiles
+from convexpy.persistence.sqlite import DataFolder, open_checkpoint_reader
 from convexpy.runtime import ManualClock
 from convexpy.values import UNSET, Int64, compare
 
@@ -146,7 +147,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.files = MemoryFiles()
 
     def reopen(self) -> None:
-        self.log: LogStore = self.files.log()
+        self.log: LogStore = self.files.log
         self.writer: CheckpointWriter = self.files.writer()
 
     def reader(self) -> Any:

@@ -10,7 +10,8 @@ import pytest
 from convexpy.database import Store, recover
 from convexpy.deployment.data_check import DataCheck
 from convexpy.deployment.salvage import salvage
-from convexpy.persistence import DataFolder, FolderLock, StoreRefused, open_checkpoint_reader
+from convexpy.persistence import StoreRefused
+from convexpy.persistence.sqlite import DataFolder, FolderLock, open_checkpoint_reader
 from convexpy.runtime import ManualClock
 
 OLD = Path(__file__).parent.parent / "persistence" / "format_1"

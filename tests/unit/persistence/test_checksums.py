@@ -17,15 +17,13 @@ from convexpy.limits import TransactionBudget
 from convexpy.persistence import (
     CheckpointBatch,
     DataDamaged,
-    DataFolder,
     DocumentChange,
     KeyChange,
     LogRow,
     ReplayRecord,
-    SqliteCheckpointReader,
     StoreRefused,
-    open_checkpoint_reader,
 )
+from convexpy.persistence.sqlite import DataFolder, SqliteCheckpointReader, open_checkpoint_reader
 from convexpy.runtime import ManualClock
 
 TABLET, INDEX, DOCUMENTS = 10001, 10002, 300

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from convexpy.persistence._filesystem import _linux_mounts, _macos_mounts, network_file_system, type_in_mounts
+from convexpy.persistence.sqlite._filesystem import (
+    _linux_mounts,
+    _macos_mounts,
+    network_file_system,
+    type_in_mounts,
+)
 
 LINUX = r"""
 21 26 0:20 / /sys rw,nosuid - sysfs sysfs rw

@@ -16,13 +16,15 @@ from convexpy.errors import Error
 from convexpy.persistence import (
     CheckpointBatch,
     DataDamaged,
-    DataFolder,
     DocumentChange,
     KeyChange,
     OutcomeUnknown,
-    SqliteLogStore,
     StoreFull,
     StoreRefused,
+)
+from convexpy.persistence.sqlite import (
+    DataFolder,
+    SqliteLogStore,
     open_checkpoint_reader,
     open_checkpoint_writer,
 )
@@ -171,7 +173,7 @@ def test_data_without_a_log_is_refused_and_no_log_is_made(data: DataFolder) -> N
 
 
 def test_the_checkpoint_can_be_handed_to_another_writer(data: DataFolder) -> None:
-    data.release_checkpoint()
+    data.checkpoint.close()
     writer = open_checkpoint_writer(data.folder, deployment_id=data.deployment_id)
     writer.apply(CheckpointBatch(1, [DocumentChange(1, "x", 1.0, b"{}")], [KeyChange(1, b"k", 1, "x")]))
     writer.close()
@@ -184,7 +186,7 @@ def test_the_write_ahead_log_starts_over_after_folding(tmp_path: Path) -> None:
     for seq in range(1, 41):
         log.append(seq, seq, bytes(50_000))
         if seq % 5 == 0:
-            log.checkpoint_wal()
+            log.compact()
         sizes.append(wal.stat().st_size)
     assert max(sizes) < 600_000
     log.recover()
@@ -199,7 +201,7 @@ def test_large_files_are_checked_in_the_background(
         CheckpointBatch(1, [DocumentChange(10001, "a", 1.0, b"{}")], [KeyChange(7, b"k", 10001, "a")])
     )
     data.close()
-    monkeypatch.setattr("convexpy.persistence.folder.START_CHECK_BYTES_MAX", 0)
+    monkeypatch.setattr("convexpy.persistence.sqlite.folder.START_CHECK_BYTES_MAX", 0)
     connection = sqlite3.connect(data.folder / "data.db")
     (root,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = '_i7'").fetchone()
     connection.close()
@@ -208,7 +210,9 @@ def test_large_files_are_checked_in_the_background(
         file.write(b"\0\0")  # the page says that it has no entries
     again = DataFolder(data.folder, allow_network_file_system=True)
     assert [path.name for path in again.unchecked] == ["log.db", "data.db"]
-    again.check_large_files().wait()
+    again.check_in_background()
+    assert again.background_check is not None
+    again.background_check.wait()
     again.close()
     assert "data.db is damaged" in caplog.text
     assert "doctor --deep" in caplog.text

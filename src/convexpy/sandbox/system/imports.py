@@ -217,7 +217,7 @@ def _prepared(context: CallContext, name: str) -> Path:
     """Return a file in the folder of imports, and only there."""
     if not _NAME.fullmatch(name):
         raise Error("no file of an import", code="ImportInvalid")
-    return Path(context.settings.data_path) / "transfers" / "imports" / name
+    return Path(context.settings.data_folder) / "transfers" / "imports" / name
 
 
 def _batch(context: CallContext, args: dict[str, Any]) -> list[tuple[str, bytes, list[bytes]]]:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from convexpy.database import Catalog, TableInfo, system_index
-from convexpy.persistence import CheckpointReader, open_checkpoint_reader
+from convexpy.persistence import CheckpointReader, open_reader
 from convexpy.sandbox.transfers.child import ServerLine, run_child
 from convexpy.snapshots import SnapshotWriter
 from convexpy.values import decode_document, encode_export, encode_key, prefix_successor
@@ -45,7 +45,7 @@ class _Export:
     def __init__(self, line: ServerLine, job: dict[str, Any]) -> None:
         self._line = line
         self._job = job
-        self._reader = open_checkpoint_reader(Path(job["folder"]))
+        self._reader = open_reader(job["address"])
         self._done = 0
 
     def run(self) -> None:

@@ -42,7 +42,7 @@ class Exports:
         self,
         *,
         data_folder: Path,
-        in_memory: bool,
+        data_address: str,
         system: SystemFunctions,
         files: FileService,
         checkpoints: CheckpointService,
@@ -50,9 +50,8 @@ class Exports:
         clock: Clock,
         manifest: Callable[[], dict[str, Any]],
     ) -> None:
-        """`manifest` returns what a backup holds beside the data. A deployment `in_memory` cannot be exported."""
-        self._data_folder = data_folder
-        self._in_memory = in_memory
+        """`manifest` returns what a backup holds beside the data. `data_address` is where the database is, empty in memory."""
+        self._data_address = data_address
         self._system = system
         self._files = files
         self._checkpoints = checkpoints
@@ -99,7 +98,7 @@ class Exports:
         Raises:
             RequestError: one is under way (`ExportInProgress`), or a table does not exist.
         """
-        if self._in_memory:
+        if not self._data_address:
             raise RequestError("a deployment in memory cannot be exported", code="NotAvailable")
         requestor = "backup" if backup else "snapshotExport"
         try:
@@ -182,7 +181,7 @@ class Exports:
     ) -> dict[str, Any]:
         """Write the zip; return the counts of documents and files."""
         job = {
-            "folder": str(self._data_folder),
+            "address": self._data_address,
             "target": str(part),
             "tables": tables,
             "files": include_storage,

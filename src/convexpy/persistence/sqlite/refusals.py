@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from convexpy.errors import Error
-from convexpy.persistence._checksums import DataDamaged
-from convexpy.persistence.interface import StoreRefused
+from convexpy.persistence.interface import DataDamaged, StoreRefused
 
-__all__ = ["DISK_FULL", "disk_refusal", "refusing", "sqlite_refusal"]
+__all__ = ["DISK_FULL", "disk_refusal", "refusing", "sqlite_refusal", "storage_refusal"]
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """What the operating system says when there is no room."""
@@ -67,6 +66,13 @@ def refusing(folder: Path) -> Generator[None]:
     except (ValueError, TypeError, LookupError) as error:
         # What was read is not of the form that was written.
         raise DataDamaged(f"{folder} cannot be read: {error!r}") from error
+
+
+def storage_refusal(error: BaseException, where: Path) -> Error | None:
+    """Return the error for what the disk or SQLite says of a data folder; None if it is not an error of storage."""
+    if isinstance(error, sqlite3.Error):
+        return sqlite_refusal(error, where)
+    return disk_refusal(error, where) if isinstance(error, OSError) else None
 
 
 def sqlite_refusal(error: sqlite3.Error, folder: Path) -> Error:

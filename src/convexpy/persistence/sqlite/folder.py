@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from convexpy.limits import START_CHECK_BYTES_MAX
-from convexpy.persistence._filesystem import network_file_system
-from convexpy.persistence._lock import FolderLock
-from convexpy.persistence._structure import LargeFilesCheck, check_structure
 from convexpy.persistence.interface import StoreRefused
-from convexpy.persistence.refusals import refusing
-from convexpy.persistence.sqlite import SqliteLogStore
-from convexpy.persistence.sqlite_checkpoint import SqliteCheckpointWriter
-from convexpy.persistence.sqlite_checkpoint_reader import SqliteCheckpointReader
+from convexpy.persistence.sqlite._filesystem import network_file_system
+from convexpy.persistence.sqlite._lock import FolderLock
+from convexpy.persistence.sqlite._structure import LargeFilesCheck, check_structure
+from convexpy.persistence.sqlite.checkpoint import SqliteCheckpointWriter
+from convexpy.persistence.sqlite.log import SqliteLogStore
+from convexpy.persistence.sqlite.reader import SqliteCheckpointReader
+from convexpy.persistence.sqlite.refusals import refusing
 
 __all__ = ["DataFolder", "open_checkpoint_reader", "open_checkpoint_writer"]
 
@@ -21,8 +21,7 @@ class DataFolder:
     """A data folder that this process owns, from construction until `close`.
 
     Steps (the order matters): lock, file system, log, checkpoint of the same deployment. The checkpoint is
-    opened for writing here only to check and recover it; whoever runs the checkpointer opens it anew, after
-    `release_checkpoint`.
+    opened for writing here only to check it; whoever runs the checkpointer opens it again, with `writer`.
 
     Checksums find what is wrong in a record that is read, not that one is missing: that takes SQLite's own check of the
     whole file, which is done here for small files; large ones are in `unchecked`.
@@ -34,8 +33,9 @@ class DataFolder:
 
     def __init__(self, folder: Path, *, allow_network_file_system: bool = False) -> None:
         self.folder = folder
+        self.address = str(folder)
         self._closing: list[SqliteLogStore | SqliteCheckpointWriter] = []
-        self._check: LargeFilesCheck | None = None
+        self.background_check: LargeFilesCheck | None = None
         with refusing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = FolderLock(folder)
@@ -83,19 +83,23 @@ class DataFolder:
                 check_structure(path)
         return large
 
-    def release_checkpoint(self) -> None:
-        """Close the checkpoint, so that another process can become its one writer."""
+    def writer(self) -> SqliteCheckpointWriter:
+        """Open the checkpoint for writing; the one that opening the folder needed is closed."""
         self.checkpoint.close()
+        return open_checkpoint_writer(self.folder, deployment_id=self.deployment_id)
 
-    def check_large_files(self) -> LargeFilesCheck:
+    def reader(self) -> SqliteCheckpointReader:
+        """Open the checkpoint for reading."""
+        return open_checkpoint_reader(self.folder)
+
+    def check_in_background(self) -> None:
         """Begin to check the structure of the files that were too large to wait for; `close` ends it."""
-        self._check = LargeFilesCheck(self.unchecked)
-        return self._check
+        self.background_check = LargeFilesCheck(self.unchecked)
 
     def close(self) -> None:
         """Close the files, then give up the lock; may be called twice."""
-        if self._check is not None:
-            self._check.close()
+        if self.background_check is not None:
+            self.background_check.close()
         for store in reversed(self._closing):
             store.close()
         self._lock.release()

@@ -18,31 +18,30 @@ from pathlib import Path
 from urllib.parse import quote
 
 from convexpy.errors import InvariantViolation
-from convexpy.persistence._checksums import (
-    DataDamaged,
+from convexpy.persistence.interface import CheckpointBatch, Compaction, DataDamaged, KeyChange, WalkedDocument
+from convexpy.persistence.sqlite._checksums import (
     document_checksum,
     entry_salt,
     key_checksum,
     replay_checksum,
     texts_checksum,
 )
-from convexpy.persistence._connection import (
+from convexpy.persistence.sqlite._connection import (
     empty_wal,
     open_writing,
     raising_outcomes,
     transaction,
     wal_is_small,
 )
-from convexpy.persistence._migration import add_checkpoint_checksums
-from convexpy.persistence._stored import (
+from convexpy.persistence.sqlite._migration import add_checkpoint_checksums
+from convexpy.persistence.sqlite._stored import (
     DAMAGE,
     checked_document,
     named_damage,
     schema_checksum,
     stored_numbers,
 )
-from convexpy.persistence.interface import CheckpointBatch, KeyChange, WalkedDocument
-from convexpy.persistence.sqlite import FORMAT, check_format
+from convexpy.persistence.sqlite.log import FORMAT, check_format
 from convexpy.runtime import pauses
 
 __all__ = ["SqliteCheckpointWriter", "check_meta"]
@@ -291,20 +290,19 @@ class SqliteCheckpointWriter:
             )
         return done.rowcount
 
-    def wal_checkpoint(self) -> int:
-        """Fold the write-ahead log without waiting for readers; return the bytes it still holds."""
+    def compact(self) -> Compaction:
+        """Fold the write-ahead log without waiting for readers; give its space back if it has grown large.
+
+        It starts over with the next write only if no reader reads from it then: those who begin a read transaction when
+        nothing is left in it do not.
+        """
         with raising_outcomes():
             _, pages, folded = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        (page_size,) = self._connection.execute("PRAGMA page_size").fetchone()
-        return int(max(pages - folded, 0) * page_size)
-
-    def shrink_wal(self) -> bool:
-        """Give back the space of a write-ahead log that has grown large, if no reader stands in the way; say if it is small."""
-        if wal_is_small(self._path):
-            return True
-        with raising_outcomes():
-            empty_wal(self._connection)
-        return wal_is_small(self._path)
+            if pages > folded:
+                return Compaction(waits_for_readers=True, done=False)
+            if not wal_is_small(self._path):
+                empty_wal(self._connection)
+        return Compaction(waits_for_readers=False, done=wal_is_small(self._path))
 
     def recover(self) -> None:
         """Fold and empty the write-ahead log."""

@@ -6,7 +6,8 @@ import sqlite3
 from collections.abc import Iterable
 from zlib import crc32
 
-from convexpy.persistence._checksums import DataDamaged, document_checksum
+from convexpy.persistence.interface import DataDamaged
+from convexpy.persistence.sqlite._checksums import document_checksum
 
 __all__ = [
     "DAMAGE",

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from zlib import crc32
 
-from convexpy.persistence._checksums import DataDamaged, document_checksum, entry_salt, replay_checksum
-from convexpy.persistence._connection import open_reading
-from convexpy.persistence._stored import (
+from convexpy.persistence.interface import DataDamaged, ReplayRecord
+from convexpy.persistence.sqlite._checksums import document_checksum, entry_salt, replay_checksum
+from convexpy.persistence.sqlite._connection import open_reading
+from convexpy.persistence.sqlite._stored import (
     DAMAGE,
     checked_document,
     damaged_document,
     named_damage,
     stored_numbers,
 )
-from convexpy.persistence.interface import ReplayRecord
 
 __all__ = ["SqliteCheckpointReader"]
 

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from zlib import crc32
 
-from convexpy.errors import Error
-
 __all__ = [
-    "DataDamaged",
     "document_checksum",
     "entry_salt",
     "key_checksum",
@@ -21,19 +18,6 @@ __all__ = [
 ]
 
 _MASK = 0xFFFFFFFF
-
-
-class DataDamaged(Error):
-    """Bytes of `log.db` or `data.db` are not what was written: a fault of the disk, its driver, or a copy."""
-
-    default_code = "DataDamaged"
-
-    def __init__(self, message: str) -> None:
-        super().__init__(
-            message,
-            hint="stop the server; `convexpy doctor --deep --data DIR` lists all damage; then restore a backup, "
-            "and look at the disk before that",
-        )
 
 
 def document_checksum(tablet: int, id: bytes, document: bytes) -> int:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from convexpy.persistence._checksums import DataDamaged
-from convexpy.persistence._connection import open_reading
+from convexpy.persistence.interface import DataDamaged
+from convexpy.persistence.sqlite._connection import open_reading
 
 __all__ = ["LargeFilesCheck", "check_structure", "structure_faults"]
 

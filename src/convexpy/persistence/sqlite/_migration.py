@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from convexpy.persistence._checksums import (
+from convexpy.persistence.sqlite._checksums import (
     document_checksum,
     entry_salt,
     key_checksum,

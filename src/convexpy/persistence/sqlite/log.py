@@ -10,8 +10,9 @@ import contextlib
 import secrets
 from pathlib import Path
 
-from convexpy.persistence._checksums import DataDamaged, row_checksum
-from convexpy.persistence._connection import (
+from convexpy.persistence.interface import DataDamaged, LogRow, StoreRefused
+from convexpy.persistence.sqlite._checksums import row_checksum
+from convexpy.persistence.sqlite._connection import (
     empty_wal,
     open_reading,
     open_writing,
@@ -19,8 +20,7 @@ from convexpy.persistence._connection import (
     transaction,
     wal_is_small,
 )
-from convexpy.persistence._migration import add_log_checksums
-from convexpy.persistence.interface import LogRow, StoreRefused
+from convexpy.persistence.sqlite._migration import add_log_checksums
 
 __all__ = ["FORMAT", "SqliteLogStore", "check_format", "checked_row"]
 
@@ -156,7 +156,7 @@ class SqliteLogStore:
                 (secrets.token_hex(8),),
             )
 
-    def checkpoint_wal(self) -> None:
+    def compact(self) -> None:
         """Fold the write-ahead log; the next append then starts it over."""
         with raising_outcomes():
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
