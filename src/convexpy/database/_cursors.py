@@ -21,7 +21,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from convexpy.errors import ConvexError
-from convexpy.functions._host import QueryPlan
+from convexpy.functions import QueryPlan
 
 __all__ = ["CursorCipher", "InvalidCursor", "fingerprint"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from convexpy.database.catalog import IndexInfo, TableInfo
 from convexpy.errors import ArgumentError
-from convexpy.functions._host import Bound, QueryPlan
+from convexpy.functions import Bound, QueryPlan
 from convexpy.values import UNSET, encode_key, encode_value, prefix_successor, to_json
 
 __all__ = ["find_index", "key_range"]

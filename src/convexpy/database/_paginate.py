@@ -10,7 +10,7 @@ from convexpy.database._index_ranges import key_range
 from convexpy.database._pages import SPLIT_RECOMMENDED_ITEMS, Journal, PageOptions, PageStatus, page_options
 from convexpy.database._scan import Scan
 from convexpy.database._usage import Usage
-from convexpy.functions._host import QueryPlan
+from convexpy.functions import QueryPlan
 from convexpy.limits import ARRAY_LENGTH_MAX, DOCUMENT_SIZE_BYTES_MAX
 from convexpy.values import decode_document
 

@@ -21,7 +21,7 @@ from convexpy.database._usage import Usage
 from convexpy.database.catalog import TableInfo
 from convexpy.database.read_set import ReadSet
 from convexpy.errors import ArgumentError, Error, NotUnique
-from convexpy.functions._host import QueryPlan
+from convexpy.functions import QueryPlan
 from convexpy.limits import TransactionBudget
 from convexpy.values import decode_document, decode_id
 

@@ -197,7 +197,7 @@ class GroupCommitter:
                 self._commit(group)
             self._maintain()
         except BaseException as error:  # noqa: BLE001 - whatever failed, the outcome is unknown
-            # 8.1.7: never sync again and call it good.
+            # Never sync again and call it good: the kernel may have dropped the pages.
             self._dead = True
             self._tell(self._outcomes.unknown, error)
         return bool(group.calls)
@@ -220,7 +220,7 @@ class GroupCommitter:
         return group
 
     def _commit(self, group: Group) -> None:
-        """8.1.4: `seq` is the next, `ts` grows by at least one; one INSERT, one sync."""
+        """Append one row: `seq` is the next, `ts` grows by at least one; one INSERT, one sync."""
         if group.transactions:
             highest = max(self._max_creation_time, group.max_creation_time)
             entry = encode_entry(group.transactions, max_creation_time=highest)
@@ -230,7 +230,7 @@ class GroupCommitter:
             try:
                 self._log.append(self._seq + 1, ts, entry)
             except StoreFull as error:
-                # 8.1.6: the row is not there. All that waits was run on top of it.
+                # The row is not there. All that waits was run on top of it.
                 self._error, self._resuming = error, False
                 self._while_full(group)
                 return

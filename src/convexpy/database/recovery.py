@@ -29,7 +29,7 @@ def recover(log: LogStore, checkpoint: CheckpointWriter, *, clock: Clock) -> Rec
     Raises:
         StoreRefused: they do not fit, or nothing can be appended.
     """
-    # 8.9.1: two files copied at different times do not make a database.
+    # Two files copied at different times do not make a database.
     last, first, checkpoint_seq = log.last_row(), log.first_seq, checkpoint.checkpoint_seq
     newest = last.seq if last is not None else 0
     oldest = first - 1 if first is not None else 0
@@ -39,7 +39,7 @@ def recover(log: LogStore, checkpoint: CheckpointWriter, *, clock: Clock) -> Rec
             "the two files are not of one moment",
             hint="restore a backup, or let `convexpy doctor --salvage --data DIR` go on from data.db and say what is lost",
         )
-    # 8.9.2: only a commit of our own makes durable what a failed sync may have left in the page cache.
+    # Only a commit of our own makes durable what a failed sync may have left in the page cache.
     highest = highest_creation_time(last.entry) if last is not None else 0.0
     ts = max(clock.now_ns(), last.ts + 1 if last is not None else 1)
     try:
@@ -58,5 +58,4 @@ def recover(log: LogStore, checkpoint: CheckpointWriter, *, clock: Clock) -> Rec
             code="CannotAppend",
             hint="look at the disk, at quotas and file size limits (ulimit -f), and at the system's log, then start again",
         ) from error
-    # 8.9.3
     return Recovered(log.rows(checkpoint_seq), checkpoint_seq, newest + 1, ts, highest)

@@ -1,6 +1,6 @@
 """The mutation pipeline: one executor, serial and speculative; replies leave when what they rest on is durable.
 
-The steps are those of ARCHITECTURE.md, "Commit":
+Steps (ARCHITECTURE.md, section 3):
 1. Calls go to the mutation executor in order of arrival.
 2. Its results come back in the same order, each with its writes or its failure.
 3. Writes join the open group; every reply, failures included, is held until the newest group accepted before it and its

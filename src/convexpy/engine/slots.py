@@ -1,6 +1,6 @@
 """A slot: one executor as a dispatcher sees it, with the calls it was sent and its limits watched.
 
-What happens when an executor fails is ARCHITECTURE.md, "An executor fails": the call that its call marker names gets the error,
+When an executor fails (ARCHITECTURE.md, section 10), the call that its call marker names gets the error,
 the others are handed back to be sent again.
 """
 

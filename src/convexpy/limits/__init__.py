@@ -8,92 +8,6 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = [
-    "ACTION_BEGIN_S",
-    "ACTION_END_S",
-    "ACTION_THREAD_STACK_BYTES",
-    "ARRAY_LENGTH_MAX",
-    "BATCH_QUERIES_MAX",
-    "CALL_ATTEMPTS_MAX",
-    "DATA_FAULTS_MAX",
-    "DOCUMENT_NESTING_MAX",
-    "DOCUMENT_SIZE_BYTES_MAX",
-    "ECHO_BYTES_MAX",
-    "ERROR_TEXT_LENGTH_MAX",
-    "EXECUTOR_MISSING_S_MAX",
-    "EXECUTOR_SILENT_S",
-    "EXPORT_KEPT_S",
-    "FIELD_NAME_LENGTH_MAX",
-    "FORK_S_MAX",
-    "FUNCTION_PATH_BYTES_MAX",
-    "HISTORY_BYTES_MAX",
-    "HOST_NAME_LENGTH_MAX",
-    "HTTP_ACTION_BODY_BYTES_MAX",
-    "HTTP_BODY_STALL_S",
-    "HTTP_DISCARDED_BYTES_MAX",
-    "HTTP_HEADERS_MAX",
-    "HTTP_HEAD_BYTES_MAX",
-    "HTTP_HEAD_WITHIN_S",
-    "HTTP_RESPONSE_STALL_S",
-    "HTTP_URL_BYTES_MAX",
-    "IDENTIFIER_LENGTH_MAX",
-    "INDEXES_PER_TABLE_MAX",
-    "INDEX_FIELDS_MAX",
-    "ISSUER_ANSWER_BYTES_MAX",
-    "ISSUER_FETCH_S_MAX",
-    "ISSUER_KEYS_FRESH_S",
-    "ISSUER_KEYS_MAX",
-    "ISSUER_KEYS_STALE_S",
-    "ISSUER_REDIRECTS_MAX",
-    "ISSUER_RETRY_S",
-    "LOG_ENTRIES_BYTES_MAX",
-    "LOG_ENTRIES_MAX",
-    "LOG_LINES_MAX",
-    "LOG_LINE_LENGTH_MAX",
-    "LOOP_BEAT_S",
-    "LOOP_STALLED_S",
-    "MIB",
-    "OBJECT_FIELDS_MAX",
-    "PUSH_BYTES_MAX",
-    "PUSH_FILES_MAX",
-    "PUSH_FILE_BYTES_MAX",
-    "REFUSALS_REPORTED_MAX",
-    "REQUEST_ID_LENGTH_MAX",
-    "RESPAWN_S_MAX",
-    "RESPAWN_S_MIN",
-    "RSA_KEY_BITS_MAX",
-    "RSA_KEY_BITS_MIN",
-    "SCHEDULED_ARGS_BYTES_MAX",
-    "SCHEDULED_WITHIN_MS",
-    "SOCKET_CONNECT_WITHIN_S",
-    "SOCKET_FRAMES_MAX",
-    "SOCKET_QUERIES_MAX",
-    "SOCKET_SKIPPED_FACTOR",
-    "SOURCE_BATCH_BYTES",
-    "SOURCE_PART_BYTES",
-    "START_CHECK_BYTES_MAX",
-    "START_S_MAX",
-    "STATISTICS_BYTES_MAX",
-    "STATISTICS_FUNCTIONS_MAX",
-    "STORAGE_ORPHAN_S",
-    "STORAGE_SWEEP_EVERY_S",
-    "STORAGE_UNLINK_AFTER_S",
-    "STRAY_CPU_SHARE_MAX",
-    "TOKEN_CLOCK_SKEW_S",
-    "TRACEBACK_LENGTH_MAX",
-    "UPLOAD_KEPT_S",
-    "UPLOAD_PARTS_MAX",
-    "UPLOAD_PART_BYTES_MAX",
-    "USER_AGENT_LENGTH_MAX",
-    "USER_TOKEN_BYTES_MAX",
-    "VALUE_NESTING_MAX",
-    "VALUE_SIZE_BYTES_MAX",
-    "VERIFIED_TOKENS_MAX",
-    "WAL_KEPT_BYTES_MAX",
-    "Knobs",
-    "TransactionBudget",
-]
-
 MIB = 1024 * 1024
 
 # Values: part of Convex's data model, the same in every deployment.
@@ -230,6 +144,8 @@ LOG_ENTRIES_BYTES_MAX = 32 * MIB
 
 # A write-ahead log that has grown larger is cut back to this when it is empty: an import or a slow reader made it grow.
 WAL_KEPT_BYTES_MAX = 16 * MIB
+# Log entries that a query at an earlier timestamp goes through: they are read into memory.
+HISTORY_BYTES_MAX = 32 * MIB
 
 
 class TransactionBudget(msgspec.Struct, frozen=True, kw_only=True):
@@ -242,10 +158,6 @@ class TransactionBudget(msgspec.Struct, frozen=True, kw_only=True):
     database_queries: int = 4_096
     functions_scheduled: int = 1_000
     scheduled_function_args_bytes: int = 16 * MIB
-
-
-HISTORY_BYTES_MAX = 32 * MIB
-"""Log entries that a query at an earlier timestamp goes through: they are read into memory."""
 
 
 class Knobs(msgspec.Struct, frozen=True, kw_only=True):
@@ -263,7 +175,6 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True):
     action_executor_memory_bytes: int = 2048 * MIB
     log_bytes_per_call: int = 8 * MIB
     query_executors: int = 1
-    args_bytes: int = 16 * MIB
     result_bytes: int = 16 * MIB
 
     # Scheduling: how many jobs run at once; how long a finished one can be looked up.
@@ -294,5 +205,4 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True):
     ping_interval_s: float = 15.0
     keep_alive_s: float = 75.0
     connections_per_address: int = 0
-    query_cache_bytes: int = 100 * MIB
     stop_grace_s: float = 8.0

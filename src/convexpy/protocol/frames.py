@@ -2,7 +2,7 @@
 
 Format: 4 bytes little-endian length, then a msgpack array whose first element is the frame's tag. Many frames travel in
 one read and in one write. The order of frames to an executor is the meaning of "snapshot": a call runs at the last row
-before it in its stream (ARCHITECTURE.md, "Stream order is the snapshot").
+before it in its stream (ARCHITECTURE.md, section 4).
 
 Frames of an executor are input like any other: they are sized and decoded by type, never unpickled.
 """

@@ -1,6 +1,6 @@
 """Guards: network, subprocesses and file writes inside queries and mutations raise an error that names the way out.
 
-They stop accidents, not attackers (ARCHITECTURE.md, "Trust"): a function that is run again must do nothing but read and
+They stop accidents, not attackers (ARCHITECTURE.md, section 1): a function that is run again must do nothing but read and
 write the database. An audit hook sees what the interpreter is about to do; it cannot be removed, so it asks a flag.
 """
 

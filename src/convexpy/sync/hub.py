@@ -1,6 +1,6 @@
 """The hub: which queries a commit touches, when they run again, and when a session may be told.
 
-One consistent Transition (ARCHITECTURE.md, "One consistent Transition"):
+One consistent Transition (ARCHITECTURE.md, section 4):
 1. A tick at the newest durable row T starts all dirty queries of all sessions that are free, before the next row can
    enter any stream: so all their results are at T.
 2. A session stays pinned to T until its last result is in; then it gets its Transition at T.

@@ -14,15 +14,26 @@ from __future__ import annotations
 
 import math
 import struct
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, cast
+from collections.abc import Iterable
+from typing import Any, cast
 
 import msgspec
 
 from convexpy.errors import ArgumentError
 from convexpy.limits import VALUE_NESTING_MAX
+from convexpy.values._json_forms import (
+    CLEAN,
+    EXPORT,
+    STORED,
+    WIRE,
+    JsonForm,
+    special_name,
+    tag_buffer,
+    tag_double,
+    tag_integer,
+)
 from convexpy.values._normalize import NAN, canonical_number, normalize
 from convexpy.values._rules import (
     Fault,
@@ -56,81 +67,6 @@ _unsorted = msgspec.json.Encoder().encode
 _parse = msgspec.json.Decoder().decode
 
 
-class _Form(NamedTuple):
-    """How the values that JSON lacks are written."""
-
-    integer: Callable[[Int64], Any]
-    special: Callable[[float], Any]
-    buffer: Callable[[bytes], Any]
-    number: Callable[[int], Any]
-
-
-def _base64(data: bytes) -> str:
-    return b64encode(data).decode()
-
-
-def _special_name(number: float) -> str:
-    if number != number:
-        return "NaN"
-    if number == 0:
-        return "-0"
-    return "Infinity" if number > 0 else "-Infinity"
-
-
-def _tag_buffer(data: bytes) -> Any:
-    return {"$bytes": _base64(data)}
-
-
-def _tag_double(number: float) -> Any:
-    return {"$float": _base64(_DOUBLE.pack(number))}
-
-
-def _tag_integer(number: Int64) -> Any:
-    return {"$integer": _base64(int(number).to_bytes(8, "little", signed=True))}
-
-
-def _tag_decimal(number: Int64) -> Any:
-    return {"$integer": str(number)}
-
-
-def _tag_name(number: float) -> Any:
-    return {"$float": _special_name(number)}
-
-
-def _zero_or_name(number: float) -> Any:
-    return number if number == 0 else _special_name(number)
-
-
-def _zero_or_double(number: float) -> Any:
-    return number if number == 0 else _tag_double(number)
-
-
-_WIRE = _Form(
-    integer=_tag_integer,
-    special=_tag_double,
-    buffer=_tag_buffer,
-    number=int,
-)
-_STORED = _Form(
-    integer=_tag_decimal,
-    special=_tag_name,
-    buffer=_tag_buffer,
-    number=int,
-)
-_CLEAN = _Form(
-    integer=str,
-    special=_zero_or_name,
-    buffer=_base64,
-    number=float,
-)
-_EXPORT = _Form(
-    integer=int,
-    special=_zero_or_double,
-    buffer=_tag_buffer,
-    number=float,
-)
-
-
 def _is_plain(members: Iterable[Any]) -> bool:
     """Whether msgspec alone writes all rightly: no bytes, no Int64, no float that is special or whole."""
     for member in [item for item in members if type(item) not in _NATIVE]:
@@ -146,7 +82,7 @@ def _is_plain(members: Iterable[Any]) -> bool:
     return True
 
 
-def _tagged(value: Any, form: _Form) -> Any:
+def _tagged(value: Any, form: JsonForm) -> Any:
     kind = type(value)
     if kind is dict:
         return {name: _tagged(item, form) for name, item in value.items()}
@@ -172,14 +108,14 @@ def to_json(value: Any, /) -> Any:
     Raises:
         ArgumentError: it is no Convex value.
     """
-    return _tagged(normalize(value), _WIRE)
+    return _tagged(normalize(value), WIRE)
 
 
 def encode_wire(value: Any) -> bytes:
     """Return the canonical wire form of a canonical value: equal values give equal bytes."""
     if value is None:
         return b"null"
-    return _sorted(value if _is_plain((value,)) else _tagged(value, _WIRE))
+    return _sorted(value if _is_plain((value,)) else _tagged(value, WIRE))
 
 
 def encode_result(value: Any) -> bytes:
@@ -212,25 +148,25 @@ def _floated(value: Any, kind: type[Any]) -> Any:
             for item in value
         ]
     if kind is float:
-        return value if value and value - value == 0 else _tag_double(value)
+        return value if value and value - value == 0 else tag_double(value)
     if kind is bytes:
-        return _tag_buffer(value)
-    return _tag_integer(value) if kind is Int64 else value
+        return tag_buffer(value)
+    return tag_integer(value) if kind is Int64 else value
 
 
 def encode_document(document: dict[str, Any]) -> bytes:
     """Return the stored form of a canonical object."""
-    return _unsorted(document if _is_plain(document.values()) else _tagged(document, _STORED))
+    return _unsorted(document if _is_plain(document.values()) else _tagged(document, STORED))
 
 
 def encode_clean(value: Any) -> bytes:
     """Return the lossy form for people and curl (`format: "json"`): int64 as a string, bytes as base64."""
-    return _sorted(_tagged(value, _CLEAN))
+    return _sorted(_tagged(value, CLEAN))
 
 
 def encode_export(value: Any) -> bytes:
     """Return the form of exports: int64 as an integer literal, other numbers with a point or an exponent."""
-    return _sorted(_tagged(value, _EXPORT))
+    return _sorted(_tagged(value, EXPORT))
 
 
 def from_json(value: Any, /) -> Any:
@@ -316,7 +252,7 @@ def _read(value: Any, depth: int) -> Any:
         return _read_array(value, depth + 1)
     if kind is float:
         if value - value != 0:
-            raise Fault(f"unsupported number at {{path}}: {_special_name(value)} is written as $float")
+            raise Fault(f"unsupported number at {{path}}: {special_name(value)} is written as $float")
         return canonical_number(value)
     if value is None or kind is bool or kind is Int64:
         return value

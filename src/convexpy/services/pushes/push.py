@@ -1,6 +1,6 @@
 """A push: from module texts to a live version, all or nothing.
 
-Steps (ARCHITECTURE.md, "Push with index build"):
+Steps (ARCHITECTURE.md, section 5):
 1. One push at a time. The version is materialised in a folder of its own and imported there; nothing that runs changes.
    A dry run ends here with its plan; a push of a deploy is held against its own: data, variables, consents.
 2. If tables, indexes or validators changed: one transaction makes tables and building indexes; from that row on every

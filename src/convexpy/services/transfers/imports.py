@@ -73,8 +73,10 @@ class Imports:
         self._sweep = sweep
         self._background = background
         self._clock = clock
-        self._tail_bytes_max = tail_bytes_max
         self.folder = data_folder / "transfers" / "imports"
+        self._fill = BatchFill(
+            folder=self.folder, write=self._write, checkpoints=checkpoints, tail_bytes_max=tail_bytes_max
+        )
         self.uploads = ImportUploads(data_folder / "transfers" / "uploads")
         self._plans: dict[str, ImportPlan] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -323,13 +325,7 @@ class Imports:
     async def _perform(self, id: str, plan: ImportPlan) -> None:
         files = FileImport(files=self._files, system=self._system, folder=self.folder / id)
         try:
-            fill = BatchFill(
-                folder=self.folder,
-                write=self._write,
-                checkpoints=self._checkpoints,
-                tail_bytes_max=self._tail_bytes_max,
-            )
-            await fill.run(
+            await self._fill.run(
                 plan, lambda text, finished, written: self._progress(id, text, finished, documents=written)
             )
             pauses.reach("imports.filled")
