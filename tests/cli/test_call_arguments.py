@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from convexpy.protocol.app_description import FunctionDescription
 from convexpy_cli.errors import Failure
 from convexpy_cli.functions.arguments import find_function, normal_path, parse
 
@@ -51,8 +52,12 @@ def test_forms_of_paths(text: str, path: str) -> None:
     ],
 )
 def test_a_function_that_is_not_there_suggests_what_is(wrong: str, hint: str) -> None:
+    functions = [
+        FunctionDescription(path=path, kind="query", visibility="public")
+        for path in ("messages:list", "messages:send_all")
+    ]
     with pytest.raises(Failure) as caught:
-        find_function(wrong, [{"path": "messages:list"}, {"path": "messages:send_all"}])
+        find_function(wrong, functions)
     assert caught.value.exit_code == 2
     assert hint in str(caught.value.hint)
 

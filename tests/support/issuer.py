@@ -27,9 +27,12 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt import get_algorithm_by_name
+
+from convexpy.protocol.app_description import ProviderDescription
 
 DISCOVERY = "/.well-known/openid-configuration"
 KEYS = "/.well-known/jwks.json"
@@ -202,20 +205,20 @@ class Issuer:
 
     # What an app writes down
 
-    def provider(self) -> dict[str, Any]:
+    def provider(self) -> ProviderDescription:
         """Return this issuer as an OpenID Connect provider."""
-        return {"domain": self.url, "applicationID": self.application_id}
+        return ProviderDescription(domain=self.url, application_id=self.application_id)
 
-    def custom_provider(self, algorithm: str | None = None, **members: Any) -> dict[str, Any]:
+    def custom_provider(self, algorithm: str | None = None, **members: Any) -> ProviderDescription:
         """Return this issuer as a customJwt provider."""
-        return {
-            "type": "customJwt",
-            "applicationID": self.application_id,
-            "issuer": self.url,
-            "jwks": self.url + KEYS,
-            "algorithm": algorithm or self.algorithm,
-            **members,
-        }
+        described = ProviderDescription(
+            type="customJwt",
+            issuer=self.url,
+            application_id=self.application_id,
+            jwks=self.url + KEYS,
+            algorithm=algorithm or self.algorithm,
+        )
+        return msgspec.structs.replace(described, **members)
 
     def auth_config(self) -> str:
         """Return an `auth_config.py` that trusts this issuer."""

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import starlette
 
@@ -120,10 +121,10 @@ def test_the_app_also_runs(functions: dict[str, FunctionDefinition]) -> None:
         "sessions/queries:get", "sessions/queries:list", "sessions/queries:reminder_state",
         "users:profile", "users:sessionsOfMine", "users:upsert",
     ]  # fmt: skip
-    assert json.dumps([each.describe() for each in functions.values()])
+    assert msgspec.json.encode([each.describe() for each in functions.values()])
     chat = sys.modules
     assert isinstance(chat["chat.schema"].schema, Schema)
-    assert [job["function"] for job in chat["chat.crons"].crons.describe()] == [
+    assert [job.function for job in chat["chat.crons"].crons.describe()] == [
         "agents:check", "users:upsert", "messages:load",
     ]  # fmt: skip
     assert chat["chat.http"].http.match("HEAD", "/health").handler.__name__ == "health"

@@ -13,11 +13,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from support.npm import installed_clients
 
 from convexpy.project import analyze, open_project
 from convexpy.project.codegen import render_files, render_for, write_files
+from convexpy.protocol.app_description import AppDescription
 from convexpy.values import Int64, to_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -193,7 +195,7 @@ class Made:
     def table(self, validator: dict[str, Any]) -> dict[str, Any]:
         return {"validator": validator, "indexes": [], "searchIndexes": [], "vectorIndexes": []}
 
-    def analysis(self) -> dict[str, Any]:
+    def app(self) -> AppDescription:
         kinds = {"type": "union", "value": [self.object(), self.object()]}
         tables = {"things": self.object(), "kinds": kinds, "anything": {"type": "any"}}
         functions = [
@@ -211,13 +213,14 @@ class Made:
             "tables": {name: self.table(each) for name, each in tables.items()},
             "strictTableNames": self._random.random() < 0.5,
         }
-        return {"schema": schema if self._random.random() < 0.9 else None, "functions": functions}
+        described = {"schema": schema if self._random.random() < 0.9 else None, "functions": functions}
+        return msgspec.convert(described, AppDescription)
 
 
 def test_whatever_is_described_compiles_and_is_formatted(tmp_path: Path) -> None:
     with_packages(tmp_path)
     for seed in range(60):
-        files = render_files(Made(seed).analysis(), python=False, typescript=True)
+        files = render_files(Made(seed).app(), python=False, typescript=True)
         write_files(tmp_path, files, folder=f"made/{seed}")
     assert compiler_says(tmp_path, "bundler", "made") == "exit 0"
     done = node(tmp_path, "prettier", "--check", "made")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from convexpy.client import DataClient, DocumentQuery
 from convexpy.printable import printable
+from convexpy.protocol.app_description import TableDescription
 from convexpy_cli import errors, table
 from convexpy_cli.functions import arguments
 from convexpy_cli.output import files
@@ -39,7 +40,7 @@ def table_cells(described: Mapping[str, Any]) -> list[str]:
     return [described["name"], f"{int(described['documents']):,}", size, ", ".join(indexes) or "-"]
 
 
-def check_table(client: AdminClient, name: str) -> dict[str, Any] | None:
+def check_table(client: AdminClient, name: str) -> TableDescription | None:
     """Return the description of a user table, None for a system table.
 
     Raises:
@@ -53,9 +54,7 @@ def check_table(client: AdminClient, name: str) -> dict[str, Any] | None:
         near = table.nearest(name, known)
         hint = f"did you mean {near}?" if near else f"tables: {', '.join(known) or 'none yet'}"
         raise errors.Failure("TableNotFound", f'there is no table "{name}"', errors.FAILED, hint=hint)
-    schema = client.functions().get("schema")
-    found: dict[str, Any] | None = None if schema is None else schema["tables"].get(name)
-    return found
+    return client.app().tables.get(name)
 
 
 # Which documents
@@ -63,7 +62,7 @@ def check_table(client: AdminClient, name: str) -> dict[str, Any] | None:
 
 def query_of(
     table_name: str,
-    described: Mapping[str, Any] | None,
+    described: TableDescription | None,
     *,
     order: str,
     index: str | None,
@@ -96,7 +95,7 @@ def query_of(
     )
 
 
-def _pair(described: Mapping[str, Any] | None, text: str, kind: str) -> tuple[str, Any]:
+def _pair(described: TableDescription | None, text: str, kind: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
         raise errors.usage(f"--{kind} {text!r} is not field=value", f"--{kind} status=failed")
@@ -106,11 +105,11 @@ def _pair(described: Mapping[str, Any] | None, text: str, kind: str) -> tuple[st
         raise errors.usage(f"--{kind} {name}: {error}") from error
 
 
-def _field_type(described: Mapping[str, Any] | None, path: str) -> Mapping[str, Any]:
+def _field_type(described: TableDescription | None, path: str) -> Mapping[str, Any]:
     """Return the validator of a field, as far as the schema knows it."""
     if path == "_creationTime":
         return {"type": "number"}
-    validator: Mapping[str, Any] = ANY if described is None else described["validator"]
+    validator: Mapping[str, Any] = ANY if described is None else described.validator
     for name in path.split("."):
         fields = validator.get("value") if validator.get("type") == "object" else None
         if not isinstance(fields, dict) or name not in fields:

@@ -11,11 +11,12 @@ from convexpy_cli.functions import call
 if TYPE_CHECKING:
     from convexpy.client import AdminClient
     from convexpy.project import Project
+    from convexpy.protocol.app_description import AppDescription
     from convexpy_cli.context import Invocation
 
 
 def codegen(
-    run: Invocation, project: Project, description: dict[str, Any], mode: str, blocked: list[dict[str, Any]]
+    run: Invocation, project: Project, app: AppDescription, mode: str, blocked: list[dict[str, Any]]
 ) -> str:
     """Write the generated files, or say which are stale; returns `ok`, `written`, `stale` or `skipped`.
 
@@ -26,7 +27,7 @@ def codegen(
         return "skipped"
     from convexpy.project.codegen import GENERATED_FOLDER, render_for, stale_files, write_files
 
-    files = render_for(project, description)
+    files = render_for(project, app)
     stale = [
         f"{project.config.functions}/{GENERATED_FOLDER}/{name}"
         for name in stale_files(project.functions, files, folder=GENERATED_FOLDER)
@@ -97,7 +98,7 @@ def run_function(run: Invocation, client: AdminClient, command: str) -> dict[str
     function, *words = shlex.split(command)
     try:
         described, args = call.prepared(run, client, function, words)
-        value = client.call(described["path"], args).value
+        value = client.call(described.path, args).value
     except (errors.Failure, DeploymentError) as error:
         fields = errors.shown(error)
         raise errors.Failure(
@@ -107,5 +108,5 @@ def run_function(run: Invocation, client: AdminClient, command: str) -> dict[str
             hint=fields["hint"],
             data=fields["data"],
         ) from error
-    run.output.step("ok", f"{described['path']} → {dumps(value)}")
-    return {"function": described["path"], "value": value}
+    run.output.step("ok", f"{described.path} → {dumps(value)}")
+    return {"function": described.path, "value": value}

@@ -6,10 +6,13 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from msgspec import convert
+
 from convexpy.client import AdminClient, PushFile
 from convexpy.errors import Error
 from convexpy.errors.exit_codes import exit_code_of
 from convexpy.project import Target, read_env_file
+from convexpy.protocol.app_description import AppDescription
 from convexpy_cli import errors
 from convexpy_cli.deploy import checks, github, plan_text
 from convexpy_cli.deploy.build import build_variables, run_build
@@ -217,7 +220,9 @@ class _Deploy:
         if mode == "enable" and options.dry_run:
             mode = "look"
         blocked: list[dict[str, Any]] = []
-        codegen = checks.codegen(self._run, project, planned["description"], mode, blocked)
+        codegen = checks.codegen(
+            self._run, project, convert(planned["description"], AppDescription), mode, blocked
+        )
         mode = options.typecheck or project.config.deploy_typecheck
         return {"codegen": codegen, "typecheck": checks.typecheck(self._run, project, mode, blocked)}, blocked
 

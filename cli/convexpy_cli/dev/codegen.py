@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
@@ -13,6 +13,7 @@ from convexpy_cli.options import leaf_command
 
 if TYPE_CHECKING:
     from convexpy.project import Project
+    from convexpy.protocol.app_description import AppDescription
 
 
 @leaf_command(examples=("convexpy codegen", "convexpy codegen --check", "convexpy codegen --typescript"))
@@ -57,7 +58,7 @@ def codegen(
     run.output.step("ok", f"wrote {', '.join(written)}" if written else "generated files are up to date")
 
 
-def _description(run: Invocation, project: Project, from_deployment: bool) -> dict[str, Any]:
+def _description(run: Invocation, project: Project, from_deployment: bool) -> AppDescription:
     """Return functions and schema, of the local code or of what is live."""
     if not from_deployment:
         from convexpy.project import analyze
@@ -65,7 +66,7 @@ def _description(run: Invocation, project: Project, from_deployment: bool) -> di
         return analyze(project)
 
     with run.connected("codegen") as (_, client):
-        return client.functions()
+        return client.app()
 
 
 def _require_fresh(run: Invocation, stale: list[str]) -> None:

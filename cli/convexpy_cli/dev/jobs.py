@@ -44,7 +44,7 @@ def generate(project: Project, client: AdminClient) -> list[str]:
 
     The server has imported the app already, so its description is asked for and nothing is imported again.
     """
-    described = client.functions()
+    described = client.app()
     completion_cache.write(project, described)
     written = write_files(project.functions, render_for(project, described))
     return [f"{project.config.functions}/{GENERATED_FOLDER}/{name}" for name in written]
@@ -85,6 +85,6 @@ def run_function(invocation: Invocation, client: AdminClient, command: str) -> N
     """
     function, *words = shlex.split(command)
     described, args = call.prepared(invocation, client, function, words)
-    result = client.call(described["path"], args)
-    invocation.output.event("ran", function=described["path"], value=result.value)
-    invocation.output.step("ok", f"{described['path']} → {dumps(result.value)}")
+    result = client.call(described.path, args)
+    invocation.output.event("ran", function=described.path, value=result.value)
+    invocation.output.step("ok", f"{described.path} → {dumps(result.value)}")

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from convexpy.protocol.app_description import AppDescription
 
 if TYPE_CHECKING:
     from convexpy.project import Project
 
 
-def write(project: Project, described: Mapping[str, Any]) -> None:
+def write(project: Project, app: AppDescription) -> None:
     """Keep the names of an app, as a push has just made them live. A folder that can't be written is no matter."""
-    schema = described.get("schema") or {"tables": {}}
-    names = {
-        "functions": [each["path"] for each in described["functions"]],
-        "tables": list(schema["tables"]),
-    }
+    names = {"functions": [each.path for each in app.functions], "tables": list(app.tables)}
     folder = project.state / "cache"
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)

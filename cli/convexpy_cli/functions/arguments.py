@@ -9,6 +9,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from convexpy.protocol.app_description import FunctionDescription
 from convexpy_cli import errors, table
 from convexpy_cli.output import files
 
@@ -30,16 +31,16 @@ def normal_path(text: str, functions: str = "convex") -> str:
     return f"{module}:default"
 
 
-def find_function(path: str, functions: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+def find_function(path: str, functions: Sequence[FunctionDescription]) -> FunctionDescription:
     """Return the description of a function.
 
     Raises:
         Failure: there is none of that name (exit 2); says which are near, also in the other spelling of case.
     """
-    found = next((each for each in functions if each["path"] == path), None)
+    found = next((each for each in functions if each.path == path), None)
     if found is not None:
         return found
-    known = [str(each["path"]) for each in functions]
+    known = [each.path for each in functions]
     twins = [each for each in known if _plain(each) == _plain(path)]
     near = twins or [each for each in [table.nearest(path, known)] if each]
     near = near or [each for each in known if each.rpartition(":")[2] == path.rpartition(":")[2]]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from convexpy.printable import json_printable
+from convexpy.protocol.app_description import FunctionDescription
 from convexpy_cli import errors
 from convexpy_cli.functions import arguments
 from convexpy_cli.logs import plain
@@ -57,11 +58,11 @@ def call(
         FunctionFailed: the function raised (exit 1).
     """
     described, args = prepared(run, client, function, words)
-    path = described["path"]
+    path = described.path
     if watch:
         _watch(run, client, described, args, identity)
         return
-    if described["kind"] != "query" and target.protected:
+    if described.kind != "query" and target.protected:
         _consent(run, target)
     from convexpy.client import FunctionFailed
 
@@ -93,22 +94,22 @@ def inline(run: Invocation, client: AdminClient, code: str, *, decode: bool) -> 
 
 def prepared(
     run: Invocation, client: AdminClient, function: str | None, words: Sequence[str]
-) -> tuple[Mapping[str, Any], dict[str, Any]]:
+) -> tuple[FunctionDescription, dict[str, Any]]:
     """Return the description of the function that is meant, and its arguments; asks for them where it may.
 
     Raises:
         Failure: unknown function or wrong arguments (exit 2).
     """
-    functions = client.functions()["functions"]
+    functions = client.app().functions
     if function is None:
         function = _choose(run, functions)
     path = arguments.normal_path(function, run.functions_folder)
     if path.startswith("_system/"):
-        described: Mapping[str, Any] = {"path": path, "kind": "query", "args": {"type": "any"}}
+        described = FunctionDescription(path=path, kind="query", visibility="internal")
     else:
         described = arguments.find_function(path, functions)
     words = words or _ask_arguments(run, described)
-    return described, arguments.parse(words, described.get("args"))
+    return described, arguments.parse(words, described.args)
 
 
 def shown(value: Any) -> str:
@@ -123,15 +124,15 @@ def shown(value: Any) -> str:
 def _watch(
     run: Invocation,
     client: AdminClient,
-    described: Mapping[str, Any],
+    described: FunctionDescription,
     args: Mapping[str, Any],
     identity: Mapping[str, Any] | None,
 ) -> None:
     from convexpy.client import watch_query
 
-    if described["kind"] != "query":
-        raise errors.usage(f"--watch is for queries; {described['path']} is {described['kind']}")
-    for result in watch_query(client.url, client.admin_key, described["path"], args, identity=identity):
+    if described.kind != "query":
+        raise errors.usage(f"--watch is for queries; {described.path} is {described.kind}")
+    for result in watch_query(client.url, client.admin_key, described.path, args, identity=identity):
         _show_logs(run, result.log_lines)
         run.output.result(result.value, shown(result.value))
 
@@ -148,17 +149,16 @@ def _consent(run: Invocation, target: Target) -> None:
         )
 
 
-def _choose(run: Invocation, functions: Sequence[Mapping[str, Any]]) -> str:
+def _choose(run: Invocation, functions: Sequence[FunctionDescription]) -> str:
     if not run.prompts.allowed() or not functions:
         raise errors.usage("which function?", "convexpy run messages:list limit=5")
-    choices = [(each["path"], f"{each['path']}  ({each['visibility']} {each['kind']})") for each in functions]
+    choices = [(each.path, f"{each.path}  ({each.visibility} {each.kind})") for each in functions]
     return run.prompts.choose("Function", choices, answered_by="convexpy run FN", default=choices[0][0])
 
 
-def _ask_arguments(run: Invocation, described: Mapping[str, Any]) -> list[str]:
+def _ask_arguments(run: Invocation, described: FunctionDescription) -> list[str]:
     """Ask for every argument that must be there, on a terminal only."""
-    args = described.get("args") or {}
-    fields = args["value"] if args.get("type") == "object" else {}
+    fields = described.args["value"] if described.args["type"] == "object" else {}
     wanted = [name for name, each in fields.items() if not each.get("optional")]
     if not wanted or not run.prompts.allowed():
         return []

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from convexpy.protocol.app_description import AppDescription
 from convexpy_cli import errors
 from convexpy_cli.context import Invocation
 from convexpy_cli.options import leaf_command
@@ -41,15 +42,16 @@ def functions_list(
         if each not in describe.KINDS:
             raise errors.usage(f"--kind {each!r} is unknown", ", ".join(describe.KINDS))
     counts = None
+    found: AppDescription
     if local:
         found = describe.described(run, "functions list", local=True)[0]
     else:
         with run.connected("functions list") as (_, client):
-            found = client.functions()
+            found = client.app()
             if stats:
                 counts = {each["path"]: each for each in client.function_statistics()}
     visibility = "public" if public else "internal" if internal else None
-    shown = describe.chosen(found["functions"], visibility=visibility, kinds=kind or (), globs=globs or ())
+    shown = describe.chosen(found.functions, visibility=visibility, kinds=kind or (), globs=globs or ())
     rows = [describe.row(each, counts) for each in shown]
     columns = ["function", "kind", "visibility", "arguments", "defined in"]
     columns += ["calls", "errors", "p95 ms"] if stats else []
@@ -70,8 +72,8 @@ def functions_show(
 
     found, _ = describe.described(run, "functions show", local=local)
     path = arguments.normal_path(function)
-    described = arguments.find_function(path, found["functions"])
-    run.output.result(dict(described), describe.text(described))
+    described = arguments.find_function(path, found.functions)
+    run.output.result(described, describe.text(described))
 
 
 @leaf_command(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from convexpy.protocol.app_description import AppDescription, FunctionDescription
 from convexpy.schema.shapes import shape
 
 if TYPE_CHECKING:
@@ -14,39 +15,39 @@ if TYPE_CHECKING:
 KINDS = ("query", "mutation", "action")
 
 
-def described(run: Invocation, command: str, *, local: bool) -> tuple[dict[str, Any], str]:
+def described(run: Invocation, command: str, *, local: bool) -> tuple[AppDescription, str]:
     """Return the description of an app, and the URL of its deployment: empty for local code."""
     if local:
         from convexpy.project import analyze
 
         return analyze(run.project), ""
     with run.connected(command) as (_, client):
-        return client.functions(), client.urls()[0]
+        return client.app(), client.urls()[0]
 
 
 def chosen(
-    functions: Sequence[Mapping[str, Any]],
+    functions: Sequence[FunctionDescription],
     *,
     visibility: str | None,
     kinds: Sequence[str],
     globs: Sequence[str],
-) -> list[Mapping[str, Any]]:
+) -> list[FunctionDescription]:
     """Return the functions that filters let through, by path."""
     return [
         each
-        for each in sorted(functions, key=lambda each: str(each["path"]))
-        if (visibility is None or each["visibility"] == visibility)
-        and (not kinds or each["kind"] in kinds)
-        and (not globs or any(fnmatchcase(each["path"], glob) for glob in globs))
+        for each in sorted(functions, key=lambda each: each.path)
+        if (visibility is None or each.visibility == visibility)
+        and (not kinds or each.kind in kinds)
+        and (not globs or any(fnmatchcase(each.path, glob) for glob in globs))
     ]
 
 
-def row(function: Mapping[str, Any], counts: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Any]:
+def row(function: FunctionDescription, counts: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Any]:
     """Return a function as scripts read it; with `counts` how it fared, too."""
     names = ("path", "kind", "visibility", "args", "returns", "file", "line")
-    found: dict[str, Any] = {name: function[name] for name in names}
+    found: dict[str, Any] = {name: getattr(function, name) for name in names}
     if counts is not None:
-        own = counts.get(function["path"], {})
+        own = counts.get(function.path, {})
         found |= {"calls": own.get("calls", 0), "errors": own.get("errors", 0), "p95Ms": own.get("p95Ms")}
     return found
 
@@ -67,28 +68,28 @@ def arguments(args: Mapping[str, Any] | None) -> str:
     return text[2:-2] if text.startswith("{ ") else "" if text == "{}" else text
 
 
-def text(function: Mapping[str, Any]) -> str:
+def text(function: FunctionDescription) -> str:
     """Return a function in full, for people."""
     lines = {
-        "function": f"{function['path']}  ({function['visibility']} {function['kind']})",
-        "arguments": arguments(function["args"]) or "none",
-        "returns": shape(function["returns"]) if function["returns"] else "anything",
-        "defined in": f"{function['file']}:{function['line']}" if function["file"] else "-",
-        "about": function.get("doc"),
+        "function": f"{function.path}  ({function.visibility} {function.kind})",
+        "arguments": arguments(function.args) or "none",
+        "returns": shape(function.returns) if function.returns else "anything",
+        "defined in": f"{function.file}:{function.line}" if function.file else "-",
+        "about": function.doc,
         "try": example(function),
     }
     return "\n".join(f"{name:<11} {value}" for name, value in lines.items() if value)
 
 
-def example(function: Mapping[str, Any]) -> str:
+def example(function: FunctionDescription) -> str:
     """Return a command line that calls the function with what it must have."""
-    fields = (function["args"] or {}).get("value")
+    fields = function.args.get("value")
     words = [
         f"{name}={_sample(each['fieldType'])}"
         for name, each in (fields.items() if isinstance(fields, dict) else ())
         if not each.get("optional")
     ]
-    return " ".join(["convexpy run", function["path"], *words])
+    return " ".join(["convexpy run", function.path, *words])
 
 
 def _sample(validator: Mapping[str, Any]) -> str:

@@ -5,26 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from convexpy.protocol.app_description import AppDescription, FunctionDescription, LiveApp
+
 # What descriptions hold beyond the official form of validators.
 _OURS = ("int", "name", "module", "default")
 
 
-def official_spec(described: Mapping[str, Any], url: str) -> dict[str, Any]:
+def official_spec(app: AppDescription, url: str) -> dict[str, Any]:
     """Return `{url, functions}` as `npx convex function-spec` prints it: the input of third-party generators."""
     functions: list[dict[str, Any]] = [
         {
-            "identifier": each["path"].replace(":", ".js:"),
-            "functionType": each["kind"].capitalize(),
-            "visibility": {"kind": each["visibility"]},
-            "args": official_validator(each["args"] or {"type": "any"}),
-            "returns": official_validator(each["returns"] or {"type": "any"}),
+            "identifier": each.path.replace(":", ".js:"),
+            "functionType": each.kind.capitalize(),
+            "visibility": {"kind": each.visibility},
+            "args": official_validator(each.args),
+            "returns": official_validator(each.returns or {"type": "any"}),
         }
-        for each in sorted(described["functions"], key=lambda each: each["path"])
+        for each in sorted(app.functions, key=lambda each: each.path)
     ]
-    for route in described["http"]:
-        path = route["path"] if route.get("path") else f"{route['pathPrefix']}*"
-        functions.append({"functionType": "HttpAction", "method": route["method"], "path": path})
-    return {"url": url, "functions": functions}
+    routes = [
+        {"functionType": "HttpAction", "method": each.method, "path": each.pattern} for each in app.http
+    ]
+    return {"url": url, "functions": [*functions, *routes]}
 
 
 def official_validator(described: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,16 +55,14 @@ def _field(described: Mapping[str, Any]) -> dict[str, Any]:
 # OpenAPI
 
 
-def openapi(described: Mapping[str, Any], url: str, title: str) -> dict[str, Any]:
+def openapi(app: AppDescription, url: str, title: str) -> dict[str, Any]:
     """Return an OpenAPI 3.1 document of the public functions, each called by `POST /api/run/{module}/{function}`."""
-    public = [each for each in described["functions"] if each["visibility"] == "public"]
+    public = [each for each in app.functions if each.visibility == "public"]
     return {
         "openapi": "3.1.0",
-        "info": {"title": title, "version": str(described.get("version", 0))},
+        "info": {"title": title, "version": str(app.version if isinstance(app, LiveApp) else 0)},
         "servers": [{"url": url}],
-        "paths": {
-            f"/api/run/{each['path'].replace(':', '/')}": {"post": _operation(each)} for each in public
-        },
+        "paths": {f"/api/run/{each.path.replace(':', '/')}": {"post": _operation(each)} for each in public},
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
             "schemas": {"Failure": _FAILURE},
@@ -83,26 +83,26 @@ _FAILURE: dict[str, Any] = {
 }
 
 
-def _operation(each: Mapping[str, Any]) -> dict[str, Any]:
+def _operation(each: FunctionDescription) -> dict[str, Any]:
     success = {
         "type": "object",
         "required": ["status", "value"],
         "properties": {
             "status": {"const": "success"},
-            "value": json_schema(each["returns"] or {"type": "any"}),
+            "value": json_schema(each.returns or {"type": "any"}),
             "logLines": {"type": "array"},
         },
     }
     body = {
         "type": "object",
         "required": ["args"],
-        "properties": {"args": json_schema(each["args"] or {"type": "any"}), "format": {"const": "json"}},
+        "properties": {"args": json_schema(each.args), "format": {"const": "json"}},
     }
     answer = {"oneOf": [success, {"$ref": "#/components/schemas/Failure"}]}
     return {
-        "operationId": each["path"].replace("/", ".").replace(":", "."),
-        "summary": each.get("doc") or f"{each['kind']} {each['path']}",
-        "tags": [each["kind"]],
+        "operationId": each.path.replace("/", ".").replace(":", "."),
+        "summary": each.doc or f"{each.kind} {each.path}",
+        "tags": [each.kind],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": {
             "200": {"description": "what it returned", "content": {"application/json": {"schema": answer}}}

@@ -53,8 +53,8 @@ def _text(description: str) -> dict[str, Any]:
 
 
 def _tables(run: Invocation, client: AdminClient) -> Any:
-    schema = client.functions().get("schema") or {"tables": {}}
-    return [{**each, "schema": schema["tables"].get(each["name"])} for each in DataClient(client).tables()]
+    described = client.app().tables
+    return [{**each, "schema": described.get(each["name"])} for each in DataClient(client).tables()]
 
 
 def _data(
@@ -129,7 +129,7 @@ def _insights(run: Invocation, client: AdminClient) -> Any:
 
 
 def _functions(run: Invocation, client: AdminClient) -> Any:
-    return client.functions()["functions"]
+    return client.app().functions
 
 
 def _env_list(run: Invocation, client: AdminClient) -> Any:
@@ -153,7 +153,7 @@ def _env_remove(run: Invocation, client: AdminClient, name: str) -> Any:
 def _schema_diff(run: Invocation, client: AdminClient) -> Any:
     from convexpy_cli.schema import compare
 
-    return compare.differences(client.functions()["schema"] or compare.EMPTY, compare.of_code(run))
+    return compare.differences(client.app().schema, compare.of_code(run))
 
 
 def _push(run: Invocation, client: AdminClient) -> Any:

@@ -18,7 +18,13 @@ from convexpy_cli.output.settings import Settings
 
 def dumps(value: Any) -> str:
     """Return compact JSON on one line, keys in the order given; control characters are escaped."""
-    return json_printable(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    return json_printable(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_builtins))
+
+
+def _builtins(value: Any) -> Any:
+    import msgspec
+
+    return msgspec.to_builtins(value)
 
 
 class JsonOutput(PlainOutput):

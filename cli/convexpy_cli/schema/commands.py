@@ -6,6 +6,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from convexpy.protocol.app_description import SchemaDescription
 from convexpy_cli import errors
 from convexpy_cli.context import Invocation
 from convexpy_cli.options import leaf_command
@@ -52,7 +53,7 @@ def schema_diff(
     """
     from convexpy_cli.schema import compare
 
-    def of(reference: str | None) -> dict[str, object]:
+    def of(reference: str | None) -> SchemaDescription:
         if reference == compare.LOCAL_CODE:
             return compare.of_code(run)
         return compare.of_deployment(run, "schema diff", reference)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace as replace_fields
+
 from convexpy.client import AdminClient, DataClient, DocumentQuery
 from convexpy.errors import SchemaViolation
+from convexpy.protocol.app_description import IndexDescription, SchemaDescription, TableDescription
 from convexpy.schema import load_schema
+from convexpy.schema.changes import schema_changes
 from convexpy.schema.shapes import shape_changes
 from convexpy.values import decode_id, from_json
 from convexpy_cli import errors, table
@@ -18,26 +22,25 @@ if TYPE_CHECKING:
     from convexpy_cli.context import Invocation
 
 LOCAL_CODE = "code"
-EMPTY: dict[str, Any] = {"tables": {}, "schemaValidation": True, "strictTableNames": True}
-Schema = Mapping[str, Any]
+Schema = SchemaDescription
 
 
 # Where they come from
 
 
-def of_code(run: Invocation) -> dict[str, Any]:
+def of_code(run: Invocation) -> SchemaDescription:
     """Return the schema of the local code."""
     from convexpy.project import analyze
 
-    return analyze(run.project)["schema"] or EMPTY
+    return analyze(run.project).schema or SchemaDescription()
 
 
-def of_deployment(run: Invocation, command: str, reference: str | None = None) -> dict[str, Any]:
+def of_deployment(run: Invocation, command: str, reference: str | None = None) -> SchemaDescription:
     """Return the schema of the chosen deployment, or of another one."""
     if reference is not None:
         run.settings = replace(run.settings, deployment=reference, url=None, admin_key=None)
     with run.connected(command) as (_, client):
-        return client.functions()["schema"] or EMPTY
+        return client.app().schema or SchemaDescription()
 
 
 def only(schema: Schema, name: str | None) -> Schema:
@@ -48,58 +51,41 @@ def only(schema: Schema, name: str | None) -> Schema:
     """
     if name is None:
         return schema
-    if name not in schema["tables"]:
-        near = table.nearest(name, list(schema["tables"]))
-        hint = f"did you mean {near}?" if near else f"tables: {', '.join(schema['tables']) or 'none'}"
+    if name not in schema.tables:
+        near = table.nearest(name, list(schema.tables))
+        hint = f"did you mean {near}?" if near else f"tables: {', '.join(schema.tables) or 'none'}"
         raise errors.Failure("TableNotFound", f'the schema has no table "{name}"', errors.FAILED, hint=hint)
-    return {**schema, "tables": {name: schema["tables"][name]}}
+    return replace_fields(schema, tables={name: schema.tables[name]})
 
 
 # How they differ
 
 
-def differences(before: Schema, after: Schema) -> list[dict[str, Any]]:
+def differences(before: SchemaDescription | None, after: SchemaDescription | None) -> list[dict[str, Any]]:
     """Return `{area, kind, name, detail}` for every table, field and index that is not alike."""
-    old, new = before["tables"], after["tables"]
+    changes = schema_changes(before or SchemaDescription(), after or SchemaDescription())
     found: list[dict[str, Any]] = []
-    for name in sorted(old.keys() | new.keys()):
-        if name not in old or name not in new:
-            kind = "added" if name in new else "removed"
-            found.append({"area": "schema", "kind": kind, "name": name, "detail": "table"})
+    for each in changes.tables:
+        if each.before is None or each.after is None:
+            found.append(_difference("schema", each.kind, each.name, "table"))
         else:
-            changes = shape_changes(old[name]["validator"], new[name]["validator"])
             found += [
-                {
-                    "area": "schema",
-                    "kind": "changed",
-                    "name": f"{name}.{field}" if field else name,
-                    "detail": text,
-                }
-                for field, text in changes
+                _difference("schema", "changed", f"{each.name}.{field}" if field else each.name, text)
+                for field, text in shape_changes(each.before.validator, each.after.validator)
             ]
-        found += _index_differences(name, old.get(name), new.get(name))
-    if bool(before["schemaValidation"]) != bool(after["schemaValidation"]):
-        detail = "on" if after["schemaValidation"] else "off"
-        found.append({"area": "schema", "kind": "changed", "name": "schemaValidation", "detail": detail})
+    for change in changes.indexes:
+        index = change.after or change.before
+        assert index is not None
+        detail = ", ".join(index.fields) + (" (staged)" if index.staged else "")
+        found.append(_difference("indexes", change.kind, change.name, detail))
+    found.sort(key=lambda each: str(each["name"]).partition(".")[0])
+    for flag in changes.flags:
+        found.append(_difference("schema", "changed", flag.name, "on" if flag.after else "off"))
     return found
 
 
-def _index_differences(name: str, old: Any, new: Any) -> Iterator[dict[str, Any]]:
-    before, after = _indexes(old), _indexes(new)
-    for index in sorted(before.keys() | after.keys()):
-        if before.get(index) != after.get(index):
-            kind = "added" if index not in before else "removed" if index not in after else "changed"
-            detail = after.get(index) or before.get(index) or ""
-            yield {"area": "indexes", "kind": kind, "name": f"{name}.{index}", "detail": detail}
-
-
-def _indexes(described: Any) -> dict[str, str]:
-    if described is None:
-        return {}
-    return {
-        each["name"]: ", ".join(each["fields"]) + (" (staged)" if each.get("staged") else "")
-        for each in described["indexes"]
-    }
+def _difference(area: str, kind: str, name: str, detail: str) -> dict[str, Any]:
+    return {"area": area, "kind": kind, "name": name, "detail": detail}
 
 
 def difference_lines(found: list[dict[str, Any]]) -> str:
@@ -122,7 +108,7 @@ def misfits(
     numbers = {each["name"]: int(each["number"]) for each in data.tables()}
     found: list[dict[str, Any]] = []
     total = 0
-    for name in schema["tables"]:
+    for name in schema.tables:
         if name not in numbers:
             continue
         for document in data.documents(DocumentQuery(name, "asc")):
@@ -139,7 +125,7 @@ def misfits(
     return found, total
 
 
-def infer(client: AdminClient, name: str | None, sample: int) -> dict[str, Any]:
+def infer(client: AdminClient, name: str | None, sample: int) -> SchemaDescription:
     """Return a schema that the stored documents of one table, or of all, would fit."""
     data = DataClient(client)
     described = data.tables()
@@ -152,16 +138,15 @@ def infer(client: AdminClient, name: str | None, sample: int) -> dict[str, Any]:
         decoded = decode_id(text) if len(text) in range(31, 38) else None
         return None if decoded is None else by_number.get(decoded[0])
 
-    tables: dict[str, Any] = {}
+    tables: dict[str, TableDescription] = {}
     for each in chosen:
         documents, _ = _sampled(data, each["name"], sample)
-        tables[each["name"]] = {
-            "validator": inference.inferred(documents, table_of),
-            "indexes": [{**index, "staged": index["state"] == "staged"} for index in each["indexes"]],
-            "searchIndexes": [],
-            "vectorIndexes": [],
-        }
-    return {**EMPTY, "tables": tables}
+        indexes = tuple(
+            IndexDescription(index["name"], tuple(index["fields"]), index["state"] == "staged")
+            for index in each["indexes"]
+        )
+        tables[each["name"]] = TableDescription(inference.inferred(documents, table_of), indexes)
+    return SchemaDescription(tables)
 
 
 def _sampled(data: DataClient, name: str, sample: int) -> tuple[list[dict[str, Any]], int]:

@@ -6,24 +6,30 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from convexpy.protocol.app_description import (
+    SchemaDescription,
+    SearchIndexDescription,
+    TableDescription,
+    VectorIndexDescription,
+)
 from convexpy.schema.shapes import shape_lines
 
 LINE_LENGTH = 100
-Schema = Mapping[str, Any]
+Schema = SchemaDescription
 
 
 def human(schema: Schema) -> str:
     """Return tables with their fields and indexes."""
-    return "\n\n".join(_table(name, table) for name, table in schema["tables"].items()) or "no tables"
+    return "\n\n".join(_table(name, table) for name, table in schema.tables.items()) or "no tables"
 
 
-def _table(name: str, table: Mapping[str, Any]) -> str:
-    lines = [name, *(f"  {line}" for line in shape_lines(table["validator"]))]
-    for index in table["indexes"]:
-        staged = "  (staged)" if index.get("staged") else ""
-        lines.append(f"  index {index['name']} ({', '.join(index['fields'])}){staged}")
-    lines += [f"  search index {each['name']} ({each['searchField']})" for each in table["searchIndexes"]]
-    lines += [f"  vector index {each['name']} ({each['vectorField']})" for each in table["vectorIndexes"]]
+def _table(name: str, table: TableDescription) -> str:
+    lines = [name, *(f"  {line}" for line in shape_lines(table.validator))]
+    for index in table.indexes:
+        staged = "  (staged)" if index.staged else ""
+        lines.append(f"  index {index.name} ({', '.join(index.fields)}){staged}")
+    lines += [f"  search index {each.name} ({each.search_field})" for each in table.search_indexes]
+    lines += [f"  vector index {each.name} ({each.vector_field})" for each in table.vector_indexes]
     return "\n".join(lines)
 
 
@@ -32,9 +38,7 @@ def _table(name: str, table: Mapping[str, Any]) -> str:
 
 def python(schema: Schema) -> str:
     """Return the text of a `schema.py` that defines this."""
-    tables = "".join(
-        f"    {json.dumps(name)}: {_define(table)},\n" for name, table in schema["tables"].items()
-    )
+    tables = "".join(f"    {json.dumps(name)}: {_define(table)},\n" for name, table in schema.tables.items())
     return (
         '"""The tables of the app."""\n\n'
         "from convexpy import define_schema, define_table, v\n\n"
@@ -42,28 +46,28 @@ def python(schema: Schema) -> str:
     )
 
 
-def _define(table: Mapping[str, Any]) -> str:
-    validator = table["validator"]
+def _define(table: TableDescription) -> str:
+    validator = table.validator
     inner = _fields(validator, 1) if validator["type"] == "object" else validator_text(validator, 1)
     text = f"define_table({inner})"
-    for index in table["indexes"]:
-        staged = ", staged=True" if index.get("staged") else ""
-        text += f".index({json.dumps(index['name'])}, {json.dumps(index['fields'])}{staged})"
-    for index in table["searchIndexes"]:
-        text += _special("search_index", index, search_field=index["searchField"])
-    for index in table["vectorIndexes"]:
-        fields = {"vector_field": index["vectorField"], "dimensions": index["dimensions"]}
-        text += _special("vector_index", index, **fields)
+    for index in table.indexes:
+        staged = ", staged=True" if index.staged else ""
+        text += f".index({json.dumps(index.name)}, {json.dumps(index.fields)}{staged})"
+    for search in table.search_indexes:
+        text += _special("search_index", search, search_field=search.search_field)
+    for vector in table.vector_indexes:
+        fields = {"vector_field": vector.vector_field, "dimensions": vector.dimensions}
+        text += _special("vector_index", vector, **fields)
     return text
 
 
-def _special(method: str, index: Mapping[str, Any], **given: Any) -> str:
-    given |= {"filter_fields": index["filterFields"]} if index["filterFields"] else {}
-    given |= {"staged": True} if index.get("staged") else {}
+def _special(method: str, index: SearchIndexDescription | VectorIndexDescription, **given: Any) -> str:
+    given |= {"filter_fields": index.filter_fields} if index.filter_fields else {}
+    given |= {"staged": True} if index.staged else {}
     words = ", ".join(
         f"{name}={value if value is True else json.dumps(value)}" for name, value in given.items()
     )
-    return f".{method}({json.dumps(index['name'])}, {words})"
+    return f".{method}({json.dumps(index.name)}, {words})"
 
 
 def _fields(validator: Mapping[str, Any], depth: int) -> str:
@@ -122,19 +126,19 @@ def validator_text(validator: Mapping[str, Any], depth: int = 0) -> str:
 
 def dbml(schema: Schema) -> str:
     """Return tables, indexes and references in DBML."""
-    tables = [_dbml_table(name, table) for name, table in schema["tables"].items()]
-    references = [line for name, table in schema["tables"].items() for line in _references(name, table)]
+    tables = [_dbml_table(name, table) for name, table in schema.tables.items()]
+    references = [line for name, table in schema.tables.items() for line in _references(name, table)]
     return "\n\n".join([*tables, *(["\n".join(references)] if references else [])]) + "\n"
 
 
-def _dbml_table(name: str, table: Mapping[str, Any]) -> str:
+def _dbml_table(name: str, table: TableDescription) -> str:
     lines = [f"Table {name} {{", "  _id id [pk]", "  _creationTime number"]
-    for field, described in _object_fields(table["validator"]):
+    for field, described in _object_fields(table.validator):
         null = "" if described.get("optional") else " [not null]"
         lines.append(f"  {field} {_dbml_type(described['fieldType'])}{null}")
-    if table["indexes"]:
+    if table.indexes:
         lines += ["", "  indexes {"]
-        lines += [f"    ({', '.join(each['fields'])}) [name: '{each['name']}']" for each in table["indexes"]]
+        lines += [f"    ({', '.join(each.fields)}) [name: '{each.name}']" for each in table.indexes]
         lines.append("  }")
     return "\n".join([*lines, "}"])
 
@@ -145,8 +149,8 @@ def _dbml_type(validator: Mapping[str, Any]) -> str:
     return {"bigint": "int64", "literal": "string"}.get(validator["type"], str(validator["type"]))
 
 
-def _references(name: str, table: Mapping[str, Any]) -> Iterable[str]:
-    for field, described in _object_fields(table["validator"]):
+def _references(name: str, table: TableDescription) -> Iterable[str]:
+    for field, described in _object_fields(table.validator):
         validator = described["fieldType"]
         if validator["type"] == "id" and not validator["tableName"].startswith("_"):
             yield f"Ref: {name}.{field} > {validator['tableName']}._id"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from convexpy.client import DataClient, DocumentQuery
+from convexpy.protocol.app_description import TableDescription
 
 if TYPE_CHECKING:
     from convexpy.client import AdminClient
@@ -46,9 +47,9 @@ class Scan:
 def scan(client: AdminClient, files: set[str]) -> Scan:
     """Look for these files in all documents that may point to files."""
     found, data = Scan(), DataClient(client)
-    schema = client.functions()["schema"] or {"tables": {}}
+    described = client.app().tables
     for table in sorted(each["name"] for each in data.tables()):
-        if table.startswith("_") or not may_refer(schema["tables"].get(table)):
+        if table.startswith("_") or not may_refer(described.get(table)):
             continue
         found.tables.append(table)
         for document in data.documents(DocumentQuery(table)):
@@ -58,9 +59,9 @@ def scan(client: AdminClient, files: set[str]) -> Scan:
     return found
 
 
-def may_refer(definition: Any) -> bool:
+def may_refer(definition: TableDescription | None) -> bool:
     """Return whether documents of a table with this definition (None: no schema) may hold ids of files."""
-    return definition is None or _mentions_files(definition["validator"])
+    return definition is None or _mentions_files(definition.validator)
 
 
 def _mentions_files(described: Any) -> bool:

@@ -13,7 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from convexpy.client import TransferClient
+from convexpy.protocol.app_description import SchemaDescription
 from convexpy_cli import errors
 from convexpy_cli.output.units import size_text
 from convexpy_cli.transfers import exports, imports
@@ -226,8 +229,12 @@ def _verify_tables(archive: Any, manifest: dict[str, Any], problems: list[str]) 
 
     schema = None
     try:
-        schema = load_schema(manifest["schema"]) if manifest.get("schema") else None
-    except (KeyError, TypeError, ValueError, AttributeError):
+        schema = (
+            load_schema(msgspec.convert(manifest["schema"], SchemaDescription))
+            if manifest.get("schema")
+            else None
+        )
+    except (KeyError, ValueError):
         problems.append(f"{MANIFEST}: the schema can't be read")
     counts: dict[str, int] = {}
     numbers = {**archive.numbers, "_storage": 519}

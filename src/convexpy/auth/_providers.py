@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
 from convexpy.auth._refusals import NO_PROVIDER, NOT_VERIFIED, TokenRefused, shown
 from convexpy.auth._tokens import ALGORITHMS, ParsedToken
+from convexpy.protocol.app_description import ProviderDescription
 
 __all__ = [
     "Provider",
@@ -52,17 +53,17 @@ class Provider(msgspec.Struct, frozen=True):
         return f"{kind}({name}={self.issuer}, app_id={audience})"
 
 
-def read_providers(described: Sequence[Mapping[str, Any]], *, development: bool) -> tuple[Provider, ...]:
-    """Return the providers of an app, from what `AuthConfig.describe` returned. Never fails: see `Provider.fault`."""
+def read_providers(described: Sequence[ProviderDescription], *, development: bool) -> tuple[Provider, ...]:
+    """Return the providers of an app. Never fails: see `Provider.fault`."""
     return tuple(_read(entry, development) for entry in described)
 
 
-def _read(entry: Mapping[str, Any], development: bool) -> Provider:
-    custom = entry.get("type") == "customJwt"
-    given = str(entry.get("issuer" if custom else "domain") or "")
+def _read(entry: ProviderDescription, development: bool) -> Provider:
+    custom = entry.type == "customJwt"
+    given = (entry.issuer if custom else entry.domain) or ""
     issuer = full_address(given)
-    jwks = str(entry.get("jwks") or "") if custom else None
-    algorithm = entry.get("algorithm")
+    jwks = entry.jwks or "" if custom else None
+    algorithm = entry.algorithm
     address = issuer if jwks is None else jwks
     fault = None
     if "://" not in given and not _named_host(urlsplit(issuer).hostname or ""):
@@ -71,14 +72,8 @@ def _read(entry: Mapping[str, Any], development: bool) -> Provider:
         fault = f"algorithm {algorithm!r} is not one of {', '.join(ALGORITHMS)}"
     elif not address.startswith("data:"):
         fault = _fault_of(address, development)
-    application_id = entry.get("applicationID")
-    return Provider(
-        issuer,
-        None if application_id is None else str(application_id),
-        jwks,
-        (str(algorithm),) if custom else ALGORITHMS,
-        fault,
-    )
+    algorithms = (str(algorithm),) if custom else ALGORITHMS
+    return Provider(issuer, entry.application_id, jwks, algorithms, fault)
 
 
 def full_address(issuer: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ from convexpy.auth._providers import Provider, check_form, choose_provider, read
 from convexpy.auth._refusals import DISCOVERY_FAILED, EXPIRED, NO_PROVIDER, NOT_VERIFIED, TokenRefused, shown
 from convexpy.auth._tokens import ParsedToken, check_length, parse_token
 from convexpy.limits import VERIFIED_TOKENS_MAX
+from convexpy.protocol.app_description import ProviderDescription
 
 __all__ = ["TokenVerifier", "Verified"]
 
@@ -81,7 +82,7 @@ class TokenVerifier:
         self._dropped: list[KeySource] = []
         self._remembered: dict[bytes, _Remembered] = {}
 
-    def configure(self, providers: Sequence[Mapping[str, Any]]) -> None:
+    def configure(self, providers: Sequence[ProviderDescription]) -> None:
         """Trust these providers from now on, and no others; keys of issuers that stay are kept. Asks no issuer.
 
         Args:

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
+
 from convexpy.client._errors import DeploymentError, FunctionFailed
 from convexpy.client._transport import Transport
+from convexpy.protocol.app_description import LiveApp
 
 # The server holds a waiting request for up to 60 s.
 LOG_WAIT_S = 75.0
@@ -119,10 +122,9 @@ class AdminClient:
         )
         return result_of(answer)
 
-    def functions(self) -> dict[str, Any]:
-        """Return the description of the live version: `functions`, `schema`, `http`, `crons` and more."""
-        answer: dict[str, Any] = self._transport.request("GET", "/api/convexpy/functions")
-        return answer
+    def app(self) -> LiveApp:
+        """Return the description of the live version."""
+        return msgspec.convert(self._transport.request("GET", "/api/convexpy/functions"), LiveApp)
 
     def tables(self) -> list[dict[str, Any]]:
         """Return `name number documents sizeBytes indexes` of every table."""

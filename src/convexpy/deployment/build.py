@@ -7,6 +7,8 @@ import itertools
 from functools import partial
 from typing import Any, Protocol
 
+import msgspec
+
 from convexpy._version import __version__
 from convexpy.auth import AdminKeys, TokenVerifier
 from convexpy.database import CommitOutcomes, GroupCommitter
@@ -232,7 +234,6 @@ def build_deployment(
         live=live,
         planner=Planner(
             app=app,
-            live=live,
             checkpoints=checkpoints,
             open_reader=storage.reader,
             variables=variables,
@@ -257,7 +258,7 @@ def build_deployment(
             "deployment": settings.name,
             "codeVersion": app.active.version,
             "modules": app.active.modules,
-            "schema": live.registry.description["schema"],
+            "schema": msgspec.to_builtins(live.registry.description.schema),
             "environmentVariables": sorted(variables.values),
         }
 
@@ -278,7 +279,7 @@ def build_deployment(
         files=files,
         checkpoints=checkpoints,
         open_reader=storage.reader,
-        schema=lambda: live.registry.description["schema"],
+        schema=lambda: live.registry.description.schema,
         version_lock=app.lock,
         sweep=sweeper.sweep,
         background=background,

@@ -80,7 +80,7 @@ class Deployment:
         self.statistics.start()
         if self.variables.has_plain:
             await self.system.run("_system/environment:update", self.variables.sealed_again())
-        await self.builds.resume(self.live.registry.description["schema"])
+        await self.builds.resume(self.live.registry.description)
         await self.files.start()
         await self.exports.start()
         await self.imports.start()

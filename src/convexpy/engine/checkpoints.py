@@ -17,6 +17,7 @@ from convexpy.engine.timeline import LogTimeline, TailRow
 from convexpy.errors import PushRejected
 from convexpy.limits import Knobs
 from convexpy.persistence import DataDamaged, OutcomeUnknown, StoreFull
+from convexpy.protocol.app_description import SchemaDescription
 from convexpy.runtime import Clock
 from convexpy.schema import Schema, load_schema
 
@@ -189,7 +190,7 @@ class CheckpointService:
 
     # Walks
 
-    async def misfits(self, schema: dict[str, Any], tables: list[str]) -> list[dict[str, Any]]:
+    async def misfits(self, schema: SchemaDescription, tables: list[str]) -> list[dict[str, Any]]:
         """Check every stored document of these tables; return `table count documents` where some do not fit.
 
         Nothing is built. `documents` are the first five: `table/id: what is wrong`.
@@ -207,7 +208,7 @@ class CheckpointService:
                 )
         return found
 
-    async def walk(self, indexes: list[dict[str, Any]], schema: dict[str, Any] | None) -> None:
+    async def walk(self, indexes: list[dict[str, Any]], schema: SchemaDescription | None) -> None:
         """Enter stored documents into new indexes, and check every stored document against `schema`.
 
         Raises:

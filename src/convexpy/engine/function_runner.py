@@ -122,7 +122,7 @@ class FunctionRunner:
             live.queries.submit(call, lambda outcome, stale: finished(outcome))
         else:
             function = live.registry.get(path)
-            live.actions.submit(call, finished, None if function is None else function.get("timeoutS"))
+            live.actions.submit(call, finished, None if function is None else function.timeout_s)
 
     async def run(self, kind: Kind, path: str, args: bytes, caller: Caller, **context: Any) -> Outcome:
         """Run a function and wait for its outcome."""

@@ -13,6 +13,7 @@ from convexpy.engine.versions import LiveVersion
 from convexpy.errors import LimitExceeded, RequestError
 from convexpy.limits import USER_AGENT_LENGTH_MAX
 from convexpy.protocol import http_frames
+from convexpy.protocol.app_description import cors_rule_for
 from convexpy.protocol.frames import CLIENT_GONE, Call, CallFailure, Request
 from convexpy.protocol.http_frames import BodyPart, HttpCall, HttpReply
 from convexpy.runtime import Clock
@@ -90,7 +91,7 @@ class HttpActions:
 
     async def respond(self, request: HttpCall, exchange: Exchange, caller: Caller = ANONYMOUS) -> HttpReply:
         """Return the app's response, or the end of one that was streamed; a handler that fails is a 500."""
-        if not self._live.registry.description["http"]:
+        if not self._live.registry.description.http:
             return NOT_ENABLED
         request_id = accepted_request_id(_header(request, b"convex-request-id"))
         name = f"{request.method} {request.path}"
@@ -126,14 +127,8 @@ class HttpActions:
         """Return the CORS headers of a response that is not the app's: without them a page could not read why it failed."""
         if origin is None:
             return []
-        covering = [
-            rule for rule in self._live.registry.description.get("cors", [])
-            if rule["path"] == path or (rule["path"].endswith("/") and path.startswith(rule["path"]))
-        ]  # fmt: skip
-        if not covering:
-            return []
-        rule = max(covering, key=lambda rule: (rule["path"] == path, len(rule["path"])))
-        return http_frames.cors_headers(rule["origins"], origin)
+        rule = cors_rule_for(self._live.registry.description.cors, path)
+        return [] if rule is None else http_frames.cors_headers(rule.origins, origin)
 
     async def serve(self, call: Call, request: Request) -> tuple[bytes, CallFailure | None]:
         """Answer what a running HTTP action asks of its connection."""

@@ -12,6 +12,7 @@ import msgspec
 from convexpy.auth import Caller, ParsedKey, TokenRefused, TokenVerifier, Verified, complete_identity
 from convexpy.errors import AuthError, RequestError
 from convexpy.protocol import sync
+from convexpy.protocol.app_description import ProviderDescription
 from convexpy.runtime import Signal
 
 logger = logging.getLogger("convexpy.auth")
@@ -32,7 +33,7 @@ class Identities:
     def __init__(self, *, keys: KeyVerifier, tokens: TokenVerifier) -> None:
         self._keys = keys
         self._tokens = tokens
-        self._providers: list[dict[str, Any]] = []
+        self._providers: tuple[ProviderDescription, ...] = ()
         self.providers_changed: Signal[[]] = Signal()
         """Tokens of other issuers are accepted from now on."""
         self._verifying: set[asyncio.Task[None]] = set()
@@ -56,7 +57,7 @@ class Identities:
             key_id="" if record is None else record.key_id,
         )
 
-    def trust(self, providers: list[dict[str, Any]]) -> None:
+    def trust(self, providers: tuple[ProviderDescription, ...]) -> None:
         """Accept tokens of these issuers from now on; users signed in by another one are signed out."""
         if providers != self._providers:
             self._providers = providers

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Any
 
 from convexpy.auth import Access, OperationNotPermitted
 from convexpy.engine.outcome import Outcome, failed
 from convexpy.errors import RequestError
 from convexpy.limits import FUNCTION_PATH_BYTES_MAX
+from convexpy.protocol.app_description import AppDescription, FunctionDescription
 
 _COMPONENT = re.compile(r"[A-Za-z0-9_.]{1,64}")
 _FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -51,13 +51,11 @@ def _canonical(text: str) -> str:
 class FunctionRegistry:
     """Which functions exist, of which kind, for whom."""
 
-    def __init__(self, description: dict[str, Any] | None = None) -> None:
-        self.description: dict[str, Any] = description or {
-            "functions": [], "schema": None, "http": [], "crons": [], "auth": [], "modules": [], "packages": [],
-        }  # fmt: skip
-        self._functions = {function["path"]: function for function in self.description["functions"]}
+    def __init__(self, description: AppDescription | None = None) -> None:
+        self.description = description or AppDescription()
+        self._functions = {function.path: function for function in self.description.functions}
 
-    def get(self, path: str) -> dict[str, Any] | None:
+    def get(self, path: str) -> FunctionDescription | None:
         """Return the description of a function."""
         return self._functions.get(path)
 
@@ -65,12 +63,12 @@ class FunctionRegistry:
         """Return `GET /path` or `GET /prefix/*`, the route of the app that answers a request; None if there is none."""
         wanted = "GET" if method == "HEAD" else method
         best = ""
-        for route in self.description["http"]:
-            if route["method"] != wanted:
+        for route in self.description.http:
+            if route.method != wanted:
                 continue
-            if route.get("path") == path:
+            if route.path == path:
                 return f"{wanted} {path}"
-            prefix = route.get("pathPrefix")
+            prefix = route.path_prefix
             if prefix is not None and path.startswith(prefix) and len(prefix) > len(best):
                 best = prefix
         return f"{wanted} {best}*" if best else None
@@ -87,17 +85,17 @@ class FunctionRegistry:
         function = self._functions.get(path)
         if path.startswith("_system/") and access is not None and access.finds(kind, path):
             return None
-        if function is None or (function["visibility"] != "public" and access is None):
+        if function is None or (function.visibility != "public" and access is None):
             what = "public function" if access is None else "function"
             return failed(
                 "FunctionNotFound",
                 f"Could not find {what} for '{path}'. Did you forget to run `convexpy dev` or `convexpy deploy`?",
                 function=path,
             )
-        if function["kind"] != kind:
+        if function.kind != kind:
             return failed(
                 "FunctionKindMismatch",
-                f"Trying to execute {path} as {kind.capitalize()}, but it is defined as {function['kind'].capitalize()}.",
+                f"Trying to execute {path} as {kind.capitalize()}, but it is defined as {function.kind.capitalize()}.",
                 function=path,
             )
         return None

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -22,9 +22,16 @@ import msgspec
 from convexpy.executors.base_process import run_as
 from convexpy.executors.connection import ExecutorConnection, ProcessExecutor, Role, describe_exit, kill_group
 from convexpy.executors.import_failures import ImportLimits, ended_while_importing, took_too_long
-from convexpy.executors.starter import ASKED_S, IMPORT_GRACE_S, executor_environment, raise_failure
+from convexpy.executors.starter import (
+    ASKED_S,
+    IMPORT_GRACE_S,
+    executor_environment,
+    raise_failure,
+    read_description,
+)
 from convexpy.limits import START_S_MAX
 from convexpy.protocol import call_marker, stack_dumps
+from convexpy.protocol.app_description import AppDescription
 from convexpy.protocol.executor_settings import ExecutorSettings
 
 SPARES = 2
@@ -95,7 +102,7 @@ class SpawnVersion:
     """A version whose executors are fresh interpreters."""
 
     def __init__(
-        self, starter: SpawnStarter, settings: ExecutorSettings, description: dict[str, Any]
+        self, starter: SpawnStarter, settings: ExecutorSettings, description: AppDescription
     ) -> None:
         self._starter = starter
         self._settings = settings
@@ -129,14 +136,15 @@ class SpawnStarter:
             self._env = dict(env)
         stacks = call_marker.create()
         try:
-            description = await self._describe(settings, env, stacks)
+            message = await self._describe(settings, env, stacks)
         finally:
             os.close(stacks)
-        if "error" in description:
-            raise_failure(description["error"])
-        if set(description["packages"]) - set(self._packages):
+        if "error" in message:
+            raise_failure(message["error"])
+        description = read_description(message, settings)
+        if set(description.packages) - set(self._packages):
             self._discard()
-            self._packages = description["packages"]
+            self._packages = list(description.packages)
         return SpawnVersion(self, settings, description)
 
     @staticmethod
@@ -187,7 +195,7 @@ class SpawnStarter:
         for spare in spares:
             spare.discard()
 
-    async def warm(self, packages: list[str]) -> None:
+    async def warm(self, packages: Iterable[str]) -> None:
         """Import nothing: spares import the packages of the app while they wait."""
 
     async def close(self) -> None:

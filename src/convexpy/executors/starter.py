@@ -11,8 +11,10 @@ import contextlib
 import os
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
+
+import msgspec
 
 from convexpy.errors import ProjectError, SourceLocation, Unavailable
 from convexpy.executors import base_process
@@ -22,6 +24,7 @@ from convexpy.executors.fork_control import ForkControl
 from convexpy.executors.import_failures import ImportLimits, ended_while_importing, took_too_long
 from convexpy.limits import FORK_S_MAX, START_S_MAX
 from convexpy.protocol import call_marker, stack_dumps
+from convexpy.protocol.app_description import AppDescription
 from convexpy.protocol.executor_settings import ExecutorSettings, encode_settings
 
 IMPORT_GRACE_S = 3.0
@@ -32,7 +35,11 @@ ASKED_S = 0.2
 class VersionHandle(Protocol):
     """One version of the app, imported and ready to start executors."""
 
-    description: dict[str, Any]
+    @property
+    def description(self) -> AppDescription:
+        """What the app consists of."""
+        ...
+
     ready_s_max: float
     """How long a started executor may take until it says `Ready`."""
 
@@ -56,7 +63,7 @@ class Starter(Protocol):
         """
         ...
 
-    async def warm(self, packages: list[str]) -> None:
+    async def warm(self, packages: Iterable[str]) -> None:
         """Import packages ahead of the next version, where that is of use."""
         ...
 
@@ -82,6 +89,14 @@ def raise_failure(error: dict[str, Any]) -> None:
     )
 
 
+def read_description(message: dict[str, Any], settings: ExecutorSettings) -> AppDescription:
+    """Return what a process that imports an app has reported, with the indexes staged that the settings name."""
+    app = msgspec.convert(message, AppDescription)
+    if app.schema is None:
+        return app
+    return msgspec.structs.replace(app, schema=app.schema.with_staged(settings.staged_indexes))
+
+
 class ForkVersion:
     """A version process: a fork of the base that has imported the app. One that has ended is started again when needed."""
 
@@ -94,7 +109,7 @@ class ForkVersion:
         self._control: ForkControl | None = None
         self._starting = asyncio.Lock()
         self._retired = False
-        self.description: dict[str, Any] = {}
+        self._description: AppDescription | None = None
 
     async def start(self) -> None:
         """Import the app in a fresh process, unless there is one.
@@ -112,7 +127,13 @@ class ForkVersion:
                 # Not killed: it may only be stopped, and executors that run would end with it. It ends with the server.
                 await self._control.close()
             self._control, description = await self._starter.fork_version(self._settings, self._env)
-            self.description = self.description or description
+            self._description = self._description or description
+
+    @property
+    def description(self) -> AppDescription:
+        """What the app consists of; `start` has to have returned."""
+        assert self._description is not None
+        return self._description
 
     async def spawn(self, role: Role) -> ExecutorConnection:
         """Fork an executor."""
@@ -162,7 +183,7 @@ class ForkStarter:
 
     async def fork_version(
         self, settings: ExecutorSettings, env: Mapping[str, str]
-    ) -> tuple[ForkControl, dict[str, Any]]:
+    ) -> tuple[ForkControl, AppDescription]:
         """Start a version process; return its control socket and the description of the app.
 
         Raises:
@@ -177,7 +198,7 @@ class ForkStarter:
 
     async def _fork_version(
         self, settings: ExecutorSettings, env: Mapping[str, str]
-    ) -> tuple[ForkControl, dict[str, Any]]:
+    ) -> tuple[ForkControl, AppDescription]:
         base = await self._base_for(dict(env))
         ours, theirs = socket.socketpair()
         control = ForkControl(ours)
@@ -198,7 +219,7 @@ class ForkStarter:
         finally:
             theirs.close()
             os.close(stacks)
-        return control, message["loaded"]
+        return control, read_description(message["loaded"], settings)
 
     @staticmethod
     async def _imported(
@@ -222,7 +243,7 @@ class ForkStarter:
         async with self._lock:
             return await self._ensure_base(env)
 
-    async def warm(self, packages: list[str]) -> None:
+    async def warm(self, packages: Iterable[str]) -> None:
         """Import the app's third-party packages in the base, so that the next push finds them imported."""
         async with self._lock:
             new = [name for name in packages if name not in self._packages and name not in self._unsafe]

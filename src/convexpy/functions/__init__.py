@@ -25,18 +25,17 @@ from convexpy.functions._decorators import (
     mutation,
     query,
 )
-from convexpy.functions._definition import FunctionDefinition, Visibility
+from convexpy.functions._definition import FunctionDefinition
 from convexpy.functions._host import (
     ActionHost,
     Bound,
     CallHost,
-    FunctionKind,
     Order,
     QueryPlan,
     SearchSpec,
     TransactionHost,
 )
-from convexpy.functions._http import CorsRule, HttpRouter, Route, http_router
+from convexpy.functions._http import HttpRouter, Route, http_router
 from convexpy.functions._identity import UserIdentity
 from convexpy.functions._limits import ActionMeta, Limit, Limits, Meta, TransactionLimits
 from convexpy.functions._queries import (
@@ -96,13 +95,11 @@ __all__ = [
     "Bound",
     "Call",
     "CallHost",
-    "CorsRule",
     "CronSpec",
     "Crons",
     "DatabaseReader",
     "DatabaseWriter",
     "FunctionDefinition",
-    "FunctionKind",
     "FunctionReference",
     "HttpRouter",
     "IndexRange",
@@ -146,7 +143,6 @@ __all__ = [
     "VectorExpression",
     "VectorFilter",
     "VectorHit",
-    "Visibility",
     "action",
     "api",
     "auth_config",

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from convexpy.errors import ProjectError, caller_location
+from convexpy.protocol.app_description import ProviderDescription
 
 __all__ = ["AuthConfig", "AuthProvider", "auth_config", "custom_jwt", "oidc"]
 
@@ -21,17 +22,17 @@ class AuthProvider(msgspec.Struct, frozen=True):
     jwks: str | None = None
     algorithm: str | None = None
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> ProviderDescription:
         """Return the provider as official tools write it."""
-        if self.type == "oidc":
-            return {"domain": self.issuer, "applicationID": self.application_id}
-        return {
-            "type": "customJwt",
-            "applicationID": self.application_id,
-            "issuer": self.issuer,
-            "jwks": self.jwks,
-            "algorithm": self.algorithm,
-        }
+        custom = self.type == "customJwt"
+        return ProviderDescription(
+            type=self.type,
+            domain=None if custom else self.issuer,
+            issuer=self.issuer if custom else None,
+            application_id=self.application_id,
+            jwks=self.jwks,
+            algorithm=self.algorithm,
+        )
 
 
 class AuthConfig(msgspec.Struct, frozen=True):
@@ -39,9 +40,9 @@ class AuthConfig(msgspec.Struct, frozen=True):
 
     providers: tuple[AuthProvider, ...]
 
-    def describe(self) -> list[dict[str, Any]]:
+    def describe(self) -> tuple[ProviderDescription, ...]:
         """Return the providers as official tools write them."""
-        return [provider.describe() for provider in self.providers]
+        return tuple(provider.describe() for provider in self.providers)
 
 
 def auth_config(*, providers: Sequence[AuthProvider]) -> AuthConfig:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from convexpy.functions._host import ActionHost, FunctionKind
+from convexpy.functions._host import ActionHost
+from convexpy.protocol.app_description import FunctionKind
 
 __all__ = ["BlockingHost"]
 

@@ -13,7 +13,7 @@ from typing_extensions import ParamSpec, TypeVar
 from convexpy.functions._awaited import Requests
 from convexpy.functions._blocking import BlockingHost
 from convexpy.functions._database import DatabaseReader, DatabaseWriter
-from convexpy.functions._host import ActionHost, FunctionKind, TransactionHost
+from convexpy.functions._host import ActionHost, TransactionHost
 from convexpy.functions._limits import ActionMeta, Meta, TransactionLimits
 from convexpy.functions._queries import VectorExpression, VectorFilter, VectorHit
 from convexpy.functions._references import (
@@ -25,6 +25,7 @@ from convexpy.functions._references import (
 )
 from convexpy.functions._services import AsyncAuth, AsyncScheduler, Auth, Scheduler
 from convexpy.functions._storage import ActionStorage, StorageReader, StorageWriter, SyncActionStorage
+from convexpy.protocol.app_description import FunctionKind
 
 __all__ = ["ActionCtx", "MutationCtx", "QueryCtx", "SyncActionCtx"]
 

@@ -10,6 +10,7 @@ import msgspec
 from convexpy.errors import ArgumentError, ProjectError, SourceLocation, caller_location
 from convexpy.functions._references import AnyReference, SchedulableReference, call_of, definition_of, path_of
 from convexpy.functions._schedules import cron_problem
+from convexpy.protocol.app_description import CronDescription, ScheduleJson
 from convexpy.values import normalize, to_json
 
 __all__ = ["CronSpec", "Crons", "cron_jobs"]
@@ -27,7 +28,7 @@ class CronSpec(msgspec.Struct, frozen=True):
     """One job. `args` is canonical, by the names that the caller used; `location` is where it was defined."""
 
     name: str
-    schedule: dict[str, Any]
+    schedule: ScheduleJson
     function: Any
     args: dict[str, Any]
     location: SourceLocation | None
@@ -56,16 +57,16 @@ class CronSpec(msgspec.Struct, frozen=True):
         """The canonical arguments by their names on the wire."""
         return call_of(self.function, (self.args,), {}).args
 
-    def describe(self) -> dict[str, Any]:
-        """Return `name schedule function args file line`, JSON-able; arguments in their wire form."""
-        return {
-            "name": self.name,
-            "schedule": self.schedule,
-            "function": self.path,
-            "args": to_json(self.wire_args),
-            "file": self.location.file if self.location else None,
-            "line": self.location.line if self.location else None,
-        }
+    def describe(self) -> CronDescription:
+        """Return the job as data; arguments in their wire form."""
+        return CronDescription(
+            name=self.name,
+            schedule=self.schedule,
+            function=self.path,
+            args=to_json(self.wire_args),
+            file=self.location.file if self.location else None,
+            line=self.location.line if self.location else None,
+        )
 
 
 class Crons:
@@ -181,11 +182,11 @@ class Crons:
                     f"cron job {job.name!r}: there is no function {job.path}", location=job.location
                 )
 
-    def describe(self) -> list[dict[str, Any]]:
-        """Return the jobs: `name schedule function args file line`."""
-        return [job.describe() for job in self.jobs]
+    def describe(self) -> tuple[CronDescription, ...]:
+        """Return the jobs as data."""
+        return tuple(job.describe() for job in self.jobs)
 
-    def _add(self, name: str, function: _Function, args: _Args | None, schedule: dict[str, Any]) -> None:
+    def _add(self, name: str, function: _Function, args: _Args | None, schedule: ScheduleJson) -> None:
         location = caller_location()
         if not name or not name.isascii() or not name.isprintable():
             _fail(f"{name!r} cannot be the name of a cron job: use printable ASCII")

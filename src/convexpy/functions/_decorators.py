@@ -11,8 +11,7 @@ from typing_extensions import ParamSpec, TypeVar
 
 from convexpy.errors import ProjectError, caller_location
 from convexpy.functions._context import ActionCtx, MutationCtx, QueryCtx, SyncActionCtx
-from convexpy.functions._definition import FunctionDefinition, Visibility, is_coroutine_function
-from convexpy.functions._host import FunctionKind
+from convexpy.functions._definition import FunctionDefinition, is_coroutine_function
 from convexpy.functions._references import (
     ActionReference,
     FunctionReference,
@@ -20,6 +19,7 @@ from convexpy.functions._references import (
     QueryReference,
 )
 from convexpy.functions._registry import current_module, note
+from convexpy.protocol.app_description import FunctionKind, Visibility
 from convexpy.values import Duration, ObjectValidator, Validator, Validators, span_ms
 
 __all__ = [

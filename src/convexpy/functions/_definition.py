@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from convexpy.errors import ArgumentError, ProjectError, ReturnsError, SourceLocation
-from convexpy.functions._host import FunctionKind
 from convexpy.functions._signature import Parameter, Signature, location_of, read_signature
+from convexpy.protocol.app_description import (
+    FunctionDescription,
+    FunctionKind,
+    ParameterDescription,
+    Visibility,
+)
 from convexpy.values import UNSET, Convert, ObjectValidator, TableNumbers, Validator, normalize
 
-__all__ = ["FunctionDefinition", "Visibility"]
-
-Visibility = Literal["public", "internal"]
+__all__ = ["FunctionDefinition"]
 
 
 def is_coroutine_function(handler: Callable[..., Any]) -> bool:
@@ -185,23 +188,23 @@ class FunctionDefinition:
         """
         return self.finish(self.run(ctx, **self.prepare(args, tables)), tables)
 
-    def describe(self) -> dict[str, Any]:
-        """Return `path kind visibility args returns file line isAsync params timeoutS doc`, JSON-able."""
+    def describe(self) -> FunctionDescription:
+        """Return the function as data."""
         signature = self._resolved()
         any_args = self._args is None or signature.takes_any
-        return {
-            "path": self.path,
-            "kind": self.kind,
-            "visibility": self.visibility,
-            "args": {"type": "any"} if any_args or self._args is None else self._args.describe(),
-            "returns": None if self._returns is None else self._returns.describe(),
-            "file": self.file,
-            "line": self.line,
-            "isAsync": self.is_async,
-            "params": [{"name": each.wire_name, "required": each.required} for each in signature.params],
-            "timeoutS": self.timeout_s,
-            "doc": inspect.getdoc(self.handler),
-        }
+        return FunctionDescription(
+            path=self.path or "",
+            kind=self.kind,
+            visibility=self.visibility,
+            args={"type": "any"} if any_args or self._args is None else self._args.describe(),
+            returns=None if self._returns is None else self._returns.describe(),
+            file=self.file,
+            line=self.line,
+            is_async=self.is_async,
+            params=tuple(ParameterDescription(each.wire_name, each.required) for each in signature.params),
+            timeout_s=self.timeout_s,
+            doc=inspect.getdoc(self.handler),
+        )
 
     def _rest_checked(self, args: dict[str, Any], tables: TableNumbers | None) -> dict[str, Any]:
         """Accept arguments that only `**args` takes, else raise."""

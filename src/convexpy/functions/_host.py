@@ -15,7 +15,8 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-FunctionKind = Literal["query", "mutation", "action"]
+from convexpy.protocol.app_description import FunctionKind
+
 Order = Literal["asc", "desc"]
 
 

@@ -11,12 +11,13 @@ from typing_extensions import TypeVar
 
 from convexpy.errors import ProjectError, SourceLocation, caller_location
 from convexpy.functions._signature import location_of
+from convexpy.protocol.app_description import CorsDescription, RouteDescription, cors_rule_for
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-__all__ = ["CorsRule", "HttpRouter", "Route", "http_router"]
+__all__ = ["HttpRouter", "Route", "http_router"]
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _Method: TypeAlias = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -33,38 +34,16 @@ class Route(NamedTuple):
     handler: Callable[[Any, Any], Awaitable[Any]]
     location: SourceLocation | None
 
-    def describe(self) -> dict[str, Any]:
-        """Return `method`, `path` or `pathPrefix`, and `file line` of the handler."""
+    def describe(self) -> RouteDescription:
+        """Return the route as data, with the place of the handler."""
         location = location_of(self.handler)
-        return {
-            "method": self.method,
-            "pathPrefix" if self.is_prefix else "path": self.path,
-            "file": location.file if location else None,
-            "line": location.line if location else None,
-        }
-
-
-class CorsRule(NamedTuple):
-    """Who else may call a path (or a prefix, which ends with `/`) from a browser."""
-
-    path: str
-    origins: tuple[str, ...]
-    headers: tuple[str, ...]
-    max_age_s: int
-    location: SourceLocation | None
-
-    def covers(self, path: str) -> bool:
-        """Whether the rule is for a path."""
-        return path.startswith(self.path) if self.path.endswith("/") else path == self.path
-
-    def describe(self) -> dict[str, Any]:
-        """Return `path origins headers maxAgeS`."""
-        return {
-            "path": self.path,
-            "origins": list(self.origins),
-            "headers": list(self.headers),
-            "maxAgeS": self.max_age_s,
-        }
+        return RouteDescription(
+            method=self.method,
+            path=None if self.is_prefix else self.path,
+            path_prefix=self.path if self.is_prefix else None,
+            file=location.file if location else None,
+            line=location.line if location else None,
+        )
 
 
 class HttpRouter:
@@ -72,7 +51,7 @@ class HttpRouter:
 
     def __init__(self) -> None:
         self.routes: list[Route] = []
-        self.cors_rules: list[CorsRule] = []
+        self.cors_rules: list[CorsDescription] = []
 
     @overload
     def route(self, path: str, /, *, method: _Method) -> Callable[[H], H]: ...
@@ -137,7 +116,7 @@ class HttpRouter:
         if any(rule.path == _place(path, None, location) for rule in self.cors_rules):
             _fail(f"two CORS rules for {path!r}", location)
         seconds = max_age.total_seconds() if isinstance(max_age, timedelta) else max_age
-        self.cors_rules.append(CorsRule(path, tuple(origins), tuple(headers), int(seconds), location))
+        self.cors_rules.append(CorsDescription(path, tuple(origins), tuple(headers), int(seconds)))
 
     def match(self, method: str, path: str) -> Route | None:
         """Return what answers a request: exact paths before prefixes, longer prefixes before shorter.
@@ -156,14 +135,13 @@ class HttpRouter:
                 best = route
         return best
 
-    def cors_for(self, path: str) -> CorsRule | None:
+    def cors_for(self, path: str) -> CorsDescription | None:
         """Return the rule for a path: an exact one, else that of the longest prefix."""
-        covering = [rule for rule in self.cors_rules if rule.covers(path)]
-        return max(covering, key=lambda rule: (rule.path == path, len(rule.path)), default=None)
+        return cors_rule_for(self.cors_rules, path)
 
-    def describe(self) -> list[dict[str, Any]]:
-        """Return the routes: `method`, `path` or `pathPrefix`, `file`, `line`."""
-        return [route.describe() for route in self.routes]
+    def describe(self) -> tuple[RouteDescription, ...]:
+        """Return the routes as data."""
+        return tuple(route.describe() for route in self.routes)
 
     def _add(self, route: Route) -> None:
         for other in self.routes:

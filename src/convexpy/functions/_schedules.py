@@ -10,14 +10,15 @@ import hashlib
 import math
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+
+from convexpy.protocol.app_description import ScheduleJson
 
 __all__ = ["cron_problem", "expression_of", "next_run_ms", "planned_ms", "runs_skipped", "spread_minute"]
 
 _WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 
 
-def spread_minute(schedule: dict[str, Any], name: str, deployment: str) -> dict[str, Any]:
+def spread_minute(schedule: ScheduleJson, name: str, deployment: str) -> ScheduleJson:
     """Return the schedule with a minute, where it has none: always the same for a job of a deployment.
 
     Jobs that do not care for the minute are thereby spread over the hour.
@@ -28,7 +29,7 @@ def spread_minute(schedule: dict[str, Any], name: str, deployment: str) -> dict[
     return {**schedule, "minuteUTC": int.from_bytes(digest[:8], "big") % 60}
 
 
-def expression_of(schedule: dict[str, Any]) -> str:
+def expression_of(schedule: ScheduleJson) -> str:
     """Return the cron expression of a schedule that is not an interval."""
     match schedule["type"]:
         case "hourly":
@@ -43,11 +44,11 @@ def expression_of(schedule: dict[str, Any]) -> str:
             return str(schedule["cronExpr"])
 
 
-def _time(schedule: dict[str, Any]) -> str:
+def _time(schedule: ScheduleJson) -> str:
     return f"{int(schedule['minuteUTC'])} {int(schedule['hourUTC'])}"
 
 
-def next_run_ms(schedule: dict[str, Any], after_ms: float, *, first: bool = False) -> float:
+def next_run_ms(schedule: ScheduleJson, after_ms: float, *, first: bool = False) -> float:
     """Return when a job runs next after a run that was planned for `after_ms`; `first`: after it was defined then.
 
     An interval begins at once, then keeps its rhythm.
@@ -60,7 +61,7 @@ def next_run_ms(schedule: dict[str, Any], after_ms: float, *, first: bool = Fals
     return found.replace(tzinfo=UTC).timestamp() * 1000
 
 
-def planned_ms(schedule: dict[str, Any], next_ms: float, now_ms: float) -> float:
+def planned_ms(schedule: ScheduleJson, next_ms: float, now_ms: float) -> float:
     """Return when a job runs next that is planned for `next_ms`.
 
     That is `next_ms`, unless a clock that ran ahead made the plan: then an interval goes on at once, and a job by the
@@ -71,7 +72,7 @@ def planned_ms(schedule: dict[str, Any], next_ms: float, now_ms: float) -> float
     return min(next_ms, next_run_ms(schedule, now_ms))
 
 
-def runs_skipped(schedule: dict[str, Any], planned_ms: float, now_ms: float) -> tuple[int, float]:
+def runs_skipped(schedule: ScheduleJson, planned_ms: float, now_ms: float) -> tuple[int, float]:
     """Return how many runs after the one planned for `planned_ms` are late by now, and when the next one is."""
     if schedule["type"] == "interval":
         step = schedule["seconds"] * 1000

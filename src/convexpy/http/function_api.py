@@ -198,7 +198,7 @@ class FunctionApi:
             system = system_function(path)
             return "query" if system is None else system.kind
         function = self._live.registry.get(canonical_path(path))
-        kind: Kind = "query" if function is None else function["kind"]
+        kind: Kind = "query" if function is None else function.kind
         return kind
 
     async def run_path(self, request: HttpRequest) -> Response:

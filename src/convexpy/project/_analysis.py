@@ -7,17 +7,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from typing import Any
+
+import msgspec
 
 from convexpy.errors import ProjectError, SourceLocation
 from convexpy.project._env_file import read_env_file
 from convexpy.project._locate import Project
+from convexpy.protocol.app_description import AppDescription
 
 TIMEOUT_S = 120.0
 
 
-def analyze(project: Project, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return functions and schema of the project as JSON, without a server.
+def analyze(project: Project, environment: Mapping[str, str] | None = None) -> AppDescription:
+    """Return the description of the project, without a server.
 
     `environment` are the deployment's variables, as far as they are known; those of the env files stand in for the
     rest, since modules may read variables while they are imported.
@@ -51,7 +53,7 @@ def analyze(project: Project, environment: Mapping[str, str] | None = None) -> d
     return _read(child)
 
 
-def _read(child: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+def _read(child: subprocess.CompletedProcess[str]) -> AppDescription:
     lines = child.stdout.strip().splitlines()
     try:
         document = json.loads(lines[-1])
@@ -63,7 +65,7 @@ def _read(child: subprocess.CompletedProcess[str]) -> dict[str, Any]:
             data={"stderr": child.stderr[-4000:]},
         ) from error
     if "error" not in document:
-        return dict(document)
+        return msgspec.convert(document, AppDescription)
     failed = document["error"]
     place = failed.get("location")
     raise ProjectError(

@@ -19,6 +19,7 @@ class ExecutorSettings(msgspec.Struct, frozen=True, kw_only=True):
     `site_url` are the public origins. `upload_key` signs upload addresses (of the deployment `name`), `cursor_key` encrypts
     cursors. Actions put the content of files to store into `spool`. `debugger` is where `breakpoint()` finds a terminal, `""`
     where there is none; `editor` where an editor has attached to debug every executor.
+    `staged_indexes` are `table.index`, staged whatever the schema says.
     """
 
     version: int
@@ -36,6 +37,7 @@ class ExecutorSettings(msgspec.Struct, frozen=True, kw_only=True):
     spool: str = ""
     debugger: str = ""
     editor: str = ""
+    staged_indexes: tuple[str, ...] = ()
     knobs: Knobs = Knobs()
 
 

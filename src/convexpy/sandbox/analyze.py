@@ -11,26 +11,29 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from convexpy.errors import Error, ProjectError, sendable
 from convexpy.protocol import stack_dumps
+from convexpy.protocol.app_description import AppDescription
 from convexpy.sandbox import capture, debugging, guards
 from convexpy.sandbox.loader import AppLoader, LoadedApp, third_party_modules
 from convexpy.sandbox.packages import use_packages
 
 
-def describe_app(app: LoadedApp) -> dict[str, Any]:
-    """Return functions, schema, HTTP routes, crons and auth providers of an app, as JSON."""
-    described = {
-        "functions": [app.functions[path].describe() for path in sorted(app.functions)],
-        "schema": None if app.schema is None else app.schema.describe(),
-        "http": [] if app.http is None else app.http.describe(),
-        "cors": [] if app.http is None else [rule.describe() for rule in app.http.cors_rules],
-        "crons": [] if app.crons is None else app.crons.describe(),
-        "auth": [] if app.auth is None else app.auth.describe(),
-        "modules": sorted(app.modules),
-        "packages": list(third_party_modules("_convexpy_app")),
-    }
-    _require_unicode(described, ())
+def describe_app(app: LoadedApp) -> AppDescription:
+    """Return functions, schema, HTTP routes, crons and auth providers of an app."""
+    described = AppDescription(
+        functions=tuple(app.functions[path].describe() for path in sorted(app.functions)),
+        schema=None if app.schema is None else app.schema.describe(),
+        http=() if app.http is None else app.http.describe(),
+        cors=() if app.http is None else tuple(app.http.cors_rules),
+        crons=() if app.crons is None else app.crons.describe(),
+        auth=() if app.auth is None else app.auth.describe(),
+        modules=tuple(sorted(app.modules)),
+        packages=tuple(third_party_modules("_convexpy_app")),
+    )
+    _require_unicode(msgspec.to_builtins(described), ())
     return described
 
 
@@ -51,14 +54,14 @@ def _require_unicode(value: Any, path: tuple[str, ...]) -> None:
         for key, each in value.items():
             _require_unicode(str(key), (*path, "key"))
             _require_unicode(each, (*path, str(key)))
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         for number, each in enumerate(value):
             _require_unicode(each, (*path, str(number)))
 
 
 def analyze(
     folder: Path, *, label: str, camel: bool = False, seconds: float = 0.0, memory_bytes: int = 0
-) -> dict[str, Any]:
+) -> AppDescription:
     """Import the app in `folder` into this process and describe it.
 
     Raises:
@@ -96,7 +99,7 @@ def main(arguments: list[str]) -> int:
     except Error as error:
         output.write(json.dumps({"error": error.to_json()}) + "\n")
         return 1
-    output.write(json.dumps(result) + "\n")
+    output.write(msgspec.json.encode(result).decode() + "\n")
     return 0
 
 

@@ -206,6 +206,8 @@ class ForkServer:
         os.close(self._wake_write)
 
     def _become_version(self, command: dict[str, Any], descriptors: list[int]) -> None:
+        import msgspec
+
         from convexpy.protocol import stack_dumps
         from convexpy.protocol.executor_settings import decode_settings
         from convexpy.sandbox import analyze, worker
@@ -215,7 +217,6 @@ class ForkServer:
         stack_dumps.install(descriptors[1])
         stack_dumps.note_own_end()
         settings = decode_settings(command["settings"])
-        before = threads()
         try:
             app = worker.load_app(settings, on_module=lambda name: server._send({"importing": name}))
             description = analyze.describe_app(app)
@@ -223,10 +224,9 @@ class ForkServer:
             server._send({"failed": describe_failure(error)})
             os.killpg(0, signal.SIGKILL)
             return
-        description["threads"] = threads() - before
         server._state = {"app": app, "settings": settings}
         gc.freeze()  # without a collection first: it would cost a push more than what it frees
-        server._send({"loaded": description})
+        server._send({"loaded": msgspec.to_builtins(description)})
         server.run()
         os.killpg(0, signal.SIGKILL)
 

@@ -15,7 +15,8 @@ import msgspec
 
 from convexpy.database import InvalidCursor, Transaction
 from convexpy.errors import ArgumentError, ConvexError, Error, FunctionError, FunctionNotFound, ReturnsError
-from convexpy.functions import FunctionDefinition, FunctionKind, MutationCtx, QueryCtx
+from convexpy.functions import FunctionDefinition, MutationCtx, QueryCtx
+from convexpy.protocol.app_description import FunctionKind
 from convexpy.protocol.frames import SEED_BYTES
 from convexpy.protocol.upload_tokens import upload_url
 from convexpy.runtime import secure_random

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from convexpy.errors import LimitExceeded
-from convexpy.functions import ActionCtx, CorsRule, HttpRouter
+from convexpy.functions import ActionCtx, HttpRouter
 from convexpy.limits import HTTP_ACTION_BODY_BYTES_MAX
 from convexpy.protocol import http_frames
+from convexpy.protocol.app_description import CorsDescription
 from convexpy.protocol.http_frames import HttpCall, HttpReply, cors_headers
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _header(call: HttpCall, name: bytes) -> bytes | None:
     return next((value for key, value in call.headers if key == name), None)
 
 
-def _preflight(router: HttpRouter, rule: CorsRule, call: HttpCall) -> HttpReply:
+def _preflight(router: HttpRouter, rule: CorsDescription, call: HttpCall) -> HttpReply:
     allowed = cors_headers(rule.origins, _header(call, b"origin"))
     if not allowed:
         return HttpReply(403, [TEXT], b"This origin is not allowed")

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NoReturn, TypeAlias, overload
-
-import msgspec
+from typing import Any, Final, NoReturn, overload
 
 from convexpy.errors import ProjectError, SourceLocation, caller_location
 from convexpy.limits import IDENTIFIER_LENGTH_MAX, INDEX_FIELDS_MAX, INDEXES_PER_TABLE_MAX
+from convexpy.protocol.app_description import (
+    AnyIndex,
+    IndexDescription,
+    SearchIndexDescription,
+    TableDescription,
+    VectorIndexDescription,
+)
 from convexpy.values import (
     ANY,
     ObjectValidator,
@@ -23,74 +28,13 @@ from convexpy.values import (
     v,
 )
 
-__all__ = [
-    "Index",
-    "IndexDefinition",
-    "SearchIndexDefinition",
-    "TableDefinition",
-    "VectorIndexDefinition",
-    "define_table",
-    "is_identifier",
-]
+__all__ = ["TableDefinition", "define_table", "is_identifier"]
 
 BUILT_IN_INDEXES: Final = ("by_id", "by_creation_time")
 FILTER_FIELDS_MAX: Final = 16
 VECTOR_DIMENSIONS: Final = range(2, 4097)
 
 _identifier = re.compile(r"[A-Za-z_][A-Za-z0-9_]*").fullmatch
-
-
-class IndexDefinition(msgspec.Struct, frozen=True):
-    """A declared order over fields, without the `_creationTime` and `_id` that every index ends with."""
-
-    name: str
-    fields: tuple[str, ...]
-    staged: bool = False
-
-    def describe(self) -> dict[str, Any]:
-        """Return `name fields staged`."""
-        return {"name": self.name, "fields": list(self.fields), "staged": self.staged}
-
-
-class SearchIndexDefinition(msgspec.Struct, frozen=True):
-    """A full text index over one field, with fields that may be compared for equality."""
-
-    name: str
-    search_field: str
-    filter_fields: tuple[str, ...] = ()
-    staged: bool = False
-
-    def describe(self) -> dict[str, Any]:
-        """Return `name searchField filterFields staged`."""
-        return {
-            "name": self.name,
-            "searchField": self.search_field,
-            "filterFields": list(self.filter_fields),
-            "staged": self.staged,
-        }
-
-
-class VectorIndexDefinition(msgspec.Struct, frozen=True):
-    """A nearest neighbour index over one field of vectors."""
-
-    name: str
-    vector_field: str
-    dimensions: int
-    filter_fields: tuple[str, ...] = ()
-    staged: bool = False
-
-    def describe(self) -> dict[str, Any]:
-        """Return `name vectorField dimensions filterFields staged`."""
-        return {
-            "name": self.name,
-            "vectorField": self.vector_field,
-            "dimensions": self.dimensions,
-            "filterFields": list(self.filter_fields),
-            "staged": self.staged,
-        }
-
-
-Index: TypeAlias = IndexDefinition | SearchIndexDefinition | VectorIndexDefinition
 
 
 def is_identifier(name: object) -> bool:
@@ -109,29 +53,29 @@ class TableDefinition:
     __slots__ = ("_indexes", "location", "validator")
 
     def __init__(
-        self, validator: Validator, indexes: tuple[Index, ...] = (), location: SourceLocation | None = None
+        self, validator: Validator, indexes: tuple[AnyIndex, ...] = (), location: SourceLocation | None = None
     ) -> None:
         self.validator = validator
         self.location = location
         self._indexes = indexes
 
     @property
-    def indexes(self) -> tuple[IndexDefinition, ...]:
+    def indexes(self) -> tuple[IndexDescription, ...]:
         """The declared indexes over fields."""
-        return tuple(each for each in self._indexes if isinstance(each, IndexDefinition))
+        return tuple(each for each in self._indexes if isinstance(each, IndexDescription))
 
     @property
-    def search_indexes(self) -> tuple[SearchIndexDefinition, ...]:
+    def search_indexes(self) -> tuple[SearchIndexDescription, ...]:
         """The declared full text indexes."""
-        return tuple(each for each in self._indexes if isinstance(each, SearchIndexDefinition))
+        return tuple(each for each in self._indexes if isinstance(each, SearchIndexDescription))
 
     @property
-    def vector_indexes(self) -> tuple[VectorIndexDefinition, ...]:
+    def vector_indexes(self) -> tuple[VectorIndexDescription, ...]:
         """The declared vector indexes."""
-        return tuple(each for each in self._indexes if isinstance(each, VectorIndexDefinition))
+        return tuple(each for each in self._indexes if isinstance(each, VectorIndexDescription))
 
     @property
-    def all_indexes(self) -> tuple[Index, ...]:
+    def all_indexes(self) -> tuple[AnyIndex, ...]:
         """The declared indexes of every kind, in the order of the schema."""
         return self._indexes
 
@@ -146,13 +90,13 @@ class TableDefinition:
                 _fail(
                     f"index {name!r} names {field!r}: every index ends with _creationTime and _id by itself"
                 )
-        return self._with(IndexDefinition(name, tuple(fields), staged), fields)
+        return self._with(IndexDescription(name, tuple(fields), staged), fields)
 
     def search_index(
         self, name: str, /, *, search_field: str, filter_fields: Sequence[str] = (), staged: bool = False
     ) -> TableDefinition:
         """Add a full text index."""
-        made = SearchIndexDefinition(name, search_field, tuple(filter_fields), staged)
+        made = SearchIndexDescription(name, search_field, tuple(filter_fields), staged)
         return self._with(made, (search_field,), filter_fields)
 
     def vector_index(
@@ -168,19 +112,16 @@ class TableDefinition:
         """Add a vector index; the vectors have 2 to 4096 dimensions."""
         if dimensions not in VECTOR_DIMENSIONS:
             _fail(f"vector index {name!r} has {dimensions} dimensions, possible are 2 to 4096")
-        made = VectorIndexDefinition(name, vector_field, dimensions, tuple(filter_fields), staged)
+        made = VectorIndexDescription(name, vector_field, dimensions, tuple(filter_fields), staged)
         return self._with(made, (vector_field,), filter_fields)
 
-    def describe(self) -> dict[str, Any]:
-        """Return `validator indexes searchIndexes vectorIndexes`, JSON-able."""
-        return {
-            "validator": self.validator.describe(),
-            "indexes": [each.describe() for each in self.indexes],
-            "searchIndexes": [each.describe() for each in self.search_indexes],
-            "vectorIndexes": [each.describe() for each in self.vector_indexes],
-        }
+    def describe(self) -> TableDescription:
+        """Return the table as data."""
+        return TableDescription(
+            self.validator.describe(), self.indexes, self.search_indexes, self.vector_indexes
+        )
 
-    def _with(self, made: Index, fields: Sequence[str], filters: Sequence[str] = ()) -> TableDefinition:
+    def _with(self, made: AnyIndex, fields: Sequence[str], filters: Sequence[str] = ()) -> TableDefinition:
         if not is_identifier(made.name):
             _fail(f"{made.name!r} cannot be the name of an index")
         if made.name in BUILT_IN_INDEXES or made.name.startswith("_"):

@@ -1,23 +1,17 @@
-"""The schema of an app: its tables, the check of documents, its forms as data, what changes between two."""
+"""The schema of an app: its tables, the check of documents, its forms as data."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, overload
 
 import msgspec
 
 from convexpy.errors import ProjectError, SchemaViolation, caller_location
-from convexpy.schema._definitions import (
-    Index,
-    IndexDefinition,
-    SearchIndexDefinition,
-    TableDefinition,
-    VectorIndexDefinition,
-    is_identifier,
-)
+from convexpy.protocol.app_description import AnyIndex, SchemaDescription
+from convexpy.schema._definitions import TableDefinition, is_identifier
 from convexpy.values import (
     ANY,
     ArrayValidator,
@@ -33,7 +27,7 @@ from convexpy.values import (
     v,
 )
 
-__all__ = ["Schema", "SchemaChanges", "TableChanges", "define_schema", "load_schema", "schema_changes"]
+__all__ = ["Schema", "define_schema", "load_schema"]
 
 _SYSTEM_TABLES = frozenset({"_storage", "_scheduled_functions"})
 _SYSTEM_FIELDS = ("_id", "_creationTime")
@@ -99,13 +93,10 @@ class Schema:
         tables = [_export_table(name, table) for name, table in self._tables.items()]
         return json.dumps({"tables": tables, "schemaValidation": self.schema_validation})
 
-    def describe(self) -> dict[str, Any]:
-        """Return `tables schemaValidation strictTableNames`, JSON-able; `load_schema` reads it."""
-        return {
-            "tables": {name: table.describe() for name, table in self._tables.items()},
-            "schemaValidation": self.schema_validation,
-            "strictTableNames": self.strict_table_names,
-        }
+    def describe(self) -> SchemaDescription:
+        """Return the schema as data; `load_schema` reads it."""
+        tables = {name: table.describe() for name, table in self._tables.items()}
+        return SchemaDescription(tables, self.schema_validation, self.strict_table_names)
 
     def _table(self, name: str) -> TableDefinition:
         if name not in self._tables:
@@ -222,13 +213,13 @@ def _extended(validator: Validator, fields: Mapping[str, Validator]) -> Validato
 
 
 def _export_table(name: str, table: TableDefinition) -> dict[str, Any]:
-    def chosen(indexes: tuple[Any, ...], staged: bool) -> list[dict[str, Any]]:
-        described = [each.describe() for each in indexes if each.staged == staged]
+    def chosen(indexes: Sequence[AnyIndex], staged: bool) -> list[dict[str, Any]]:
+        described = [msgspec.to_builtins(each) for each in indexes if each.staged == staged]
         for each in described:
             each["indexDescriptor"] = each.pop("name")
             del each["staged"]
             if "fields" in each:
-                each["fields"].append("_creationTime")
+                each["fields"] = [*each["fields"], "_creationTime"]
         return described
 
     return {
@@ -243,83 +234,15 @@ def _export_table(name: str, table: TableDefinition) -> dict[str, Any]:
     }
 
 
-def load_schema(described: Mapping[str, Any]) -> Schema:
+def load_schema(described: SchemaDescription) -> Schema:
     """Return the schema that `Schema.describe` described; it was checked when it was defined."""
     return Schema(
-        {name: _load_table(each) for name, each in described["tables"].items()},
-        schema_validation=described["schemaValidation"],
-        strict_table_names=described["strictTableNames"],
-    )
-
-
-def _load_table(described: Mapping[str, Any]) -> TableDefinition:
-    indexes: list[Index] = [
-        IndexDefinition(each["name"], tuple(each["fields"]), each["staged"]) for each in described["indexes"]
-    ]
-    for each in described["searchIndexes"]:
-        filters = tuple(each["filterFields"])
-        indexes.append(SearchIndexDefinition(each["name"], each["searchField"], filters, each["staged"]))
-    for each in described["vectorIndexes"]:
-        filters = tuple(each["filterFields"])
-        made = VectorIndexDefinition(
-            each["name"], each["vectorField"], each["dimensions"], filters, each["staged"]
-        )
-        indexes.append(made)
-    return TableDefinition(load_validator(described["validator"]), tuple(indexes))
-
-
-class TableChanges(msgspec.Struct, frozen=True):
-    """How a table differs between two schemas; a changed index has the new definition."""
-
-    added: tuple[Index, ...] = ()
-    removed: tuple[Index, ...] = ()
-    changed: tuple[Index, ...] = ()
-    validator_unchanged: bool = True
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing differs."""
-        return not (self.added or self.removed or self.changed) and self.validator_unchanged
-
-
-class SchemaChanges(msgspec.Struct, frozen=True):
-    """How two schemas differ. `tables` has every table of either, unchanged ones too."""
-
-    added: tuple[str, ...]
-    removed: tuple[str, ...]
-    tables: dict[str, TableChanges]
-
-
-def schema_changes(old: Schema | None, new: Schema | None) -> SchemaChanges:
-    """Return what changes from one schema to another; None is no schema.
-
-    The validator of a table counts as changed too where checking begins: its documents have to be checked.
-    """
-    before = old.tables if old else {}
-    after = new.tables if new else {}
-    return SchemaChanges(
-        added=tuple(name for name in after if name not in before),
-        removed=tuple(name for name in before if name not in after),
-        tables={
-            name: _table_changes(before.get(name), after.get(name), _begins_to_check(old, new))
-            for name in {**before, **after}
+        {
+            name: TableDefinition(
+                load_validator(each.validator), (*each.indexes, *each.search_indexes, *each.vector_indexes)
+            )
+            for name, each in described.tables.items()
         },
-    )
-
-
-def _begins_to_check(old: Schema | None, new: Schema | None) -> bool:
-    return new is not None and new.schema_validation and (old is None or not old.schema_validation)
-
-
-def _table_changes(
-    old: TableDefinition | None, new: TableDefinition | None, begins_to_check: bool
-) -> TableChanges:
-    before = {each.name: each for each in old.all_indexes} if old else {}
-    after = {each.name: each for each in new.all_indexes} if new else {}
-    same = (old.validator if old else ANY) == (new.validator if new else ANY)
-    return TableChanges(
-        added=tuple(each for name, each in after.items() if name not in before),
-        removed=tuple(each for name, each in before.items() if name not in after),
-        changed=tuple(each for name, each in after.items() if name in before and before[name] != each),
-        validator_unchanged=same and not (begins_to_check and new is not None and new.validator != ANY),
+        schema_validation=described.schema_validation,
+        strict_table_names=described.strict_table_names,
     )

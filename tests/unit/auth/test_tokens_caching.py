@@ -9,6 +9,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from support.issuer import DISCOVERY, Issuer, jwk_of, private_key
 from support.processes import wait_for
@@ -21,6 +22,7 @@ from convexpy.limits import (
     ISSUER_RETRY_S,
     VERIFIED_TOKENS_MAX,
 )
+from convexpy.protocol.app_description import ProviderDescription
 from convexpy.runtime import ManualClock
 
 
@@ -230,10 +232,12 @@ def test_a_failing_search_for_a_key_harms_no_known_key(issuer: Issuer, verifier:
 def test_a_push_keeps_the_keys_of_issuers_that_stay(issuer: Issuer, verifier: TokenVerifier) -> None:
     token = issuer.token()
     verify(verifier, token)
-    verifier.configure([{"domain": "https://a.example.com", "applicationID": "x"}, issuer.provider()])
+    verifier.configure(
+        [ProviderDescription(domain="https://a.example.com", application_id="x"), issuer.provider()]
+    )
     assert verifier.verify_cached(token) is not None
     assert issuer.fetches == 1
-    verifier.configure([{**issuer.provider(), "applicationID": "other"}])
+    verifier.configure([msgspec.structs.replace(issuer.provider(), application_id="other")])
     with pytest.raises(TokenRefused, match="No auth provider"):
         verifier.verify_cached(token)
     verifier.configure([])
@@ -248,7 +252,7 @@ def test_customjwt_and_oidc_of_one_issuer_have_keys_of_their_own(
     verifier.configure([issuer.custom_provider()])
     assert verifier.verify_cached(issuer.token()) is None
     verify(verifier, issuer.token())
-    verifier.configure([issuer.custom_provider(applicationID=None)])
+    verifier.configure([issuer.custom_provider(application_id=None)])
     assert verifier.verify_cached(issuer.token(aud=None)) is not None
     assert issuer.fetches == 2
 

@@ -20,7 +20,7 @@ def issuer() -> Iterator[Issuer]:
 
 def refused(issuer: Issuer, token: str, **provider: Any) -> TokenRefused:
     verifier = TokenVerifier(development=True)
-    verifier.configure([{**issuer.custom_provider(), **provider}])
+    verifier.configure([issuer.custom_provider(**provider)])
     with pytest.raises(TokenRefused) as caught:
         asyncio.run(verifier.verify(token))
     return caught.value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import urllib.request
-from typing import Any
 
 import pytest
 from support.issuer import KEYS, Issuer
@@ -13,14 +12,19 @@ from convexpy import auth_config, custom_jwt, oidc
 from convexpy.auth import TokenRefused, TokenVerifier
 from convexpy.auth._providers import Provider, check_form, choose_provider, read_providers
 from convexpy.auth._tokens import parse_token
+from convexpy.protocol.app_description import ProviderDescription
 
 
-def read(*described: dict[str, Any], development: bool = False) -> tuple[Provider, ...]:
+def read(*described: ProviderDescription, development: bool = False) -> tuple[Provider, ...]:
     return read_providers(described, development=development)
 
 
-def clerk(domain: str, application_id: str = "convex") -> dict[str, Any]:
-    return {"domain": domain, "applicationID": application_id}
+def clerk(domain: str, application_id: str = "convex") -> ProviderDescription:
+    return ProviderDescription(domain=domain, application_id=application_id)
+
+
+def custom(issuer: str, jwks: str, algorithm: str) -> ProviderDescription:
+    return ProviderDescription(type="customJwt", issuer=issuer, jwks=jwks, algorithm=algorithm)
 
 
 @pytest.mark.parametrize(
@@ -54,13 +58,7 @@ def test_the_first_provider_that_fits_is_taken() -> None:
     providers = read(
         clerk(issuer, "one"),
         clerk(issuer, "two"),
-        {
-            "type": "customJwt",
-            "issuer": issuer,
-            "jwks": "https://a/k",
-            "algorithm": "EdDSA",
-            "applicationID": None,
-        },
+        custom(issuer, "https://a.example.com/keys", "RS256"),
     )
     mint = Issuer(algorithm="EdDSA").token
     for audience, position in (("one", 0), ("two", 1), ("three", 2), (None, 2), (["x", "two"], 1)):
@@ -82,12 +80,12 @@ def test_the_first_provider_that_fits_is_taken() -> None:
         (clerk("https://a.example.com:x"), "not an address"),
         (clerk("https://[::1"), "not an address"),
         (clerk("http://a.example.com"), "over https only"),
-        ({"type": "customJwt", "issuer": "https://a.example.com", "jwks": "http://b.example.com", "algorithm": "RS256"}, "over https only"),
-        ({"type": "customJwt", "issuer": "https://a.example.com", "jwks": "https://b.example.com", "algorithm": "HS256"}, "'HS256'"),
-        ({"type": "customJwt", "issuer": "https://a.example.com", "jwks": "keys", "algorithm": "RS256"}, "not an http(s) address"),
+        (custom("https://a.example.com", "http://b.example.com", "RS256"), "over https only"),
+        (custom("https://a.example.com", "https://b.example.com", "HS256"), "'HS256'"),
+        (custom("https://a.example.com", "keys", "RS256"), "not an http(s) address"),
     ],
 )  # fmt: skip
-def test_a_broken_provider_says_what_is_wrong(described: dict[str, Any], words: str) -> None:
+def test_a_broken_provider_says_what_is_wrong(described: ProviderDescription, words: str) -> None:
     (provider,) = read(described)
     assert words in (provider.fault or "")
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from convexpy import (
@@ -39,7 +40,7 @@ def test_schedules_are_data() -> None:
     crons.weekly("w", "maintenance:tidy", day_of_week="sunday", hour_utc=3, minute_utc=0)
     crons.monthly("m", tidy, day=31, hour_utc=4, minute_utc=0)
     crons.cron("c", "*/5 8-17 * jan,MAR mon-fri", tidy)
-    assert [(job["name"], job["schedule"]) for job in crons.describe()] == [
+    assert [(job.name, job.schedule) for job in crons.describe()] == [
         ("poll", {"type": "interval", "seconds": 300}),
         ("h", {"type": "hourly", "minuteUTC": 0}),
         ("d", {"type": "daily", "hourUTC": 1, "minuteUTC": 2}),
@@ -47,10 +48,10 @@ def test_schedules_are_data() -> None:
         ("m", {"type": "monthly", "day": 31, "hourUTC": 4, "minuteUTC": 0}),
         ("c", {"type": "cron", "cronExpr": "*/5 8-17 * jan,MAR mon-fri"}),
     ]
-    assert [job["function"] for job in crons.describe()] == ["poll:run"] + ["maintenance:tidy"] * 5
-    assert crons.describe()[0]["args"] == {"id": {"$integer": "BQAAAAAAAAA="}}
-    assert crons.describe()[2]["args"] == {"days": 2}
-    assert crons.describe()[0]["file"].endswith("test_crons_and_issuers.py")
+    assert [job.function for job in crons.describe()] == ["poll:run"] + ["maintenance:tidy"] * 5
+    assert crons.describe()[0].args == {"id": {"$integer": "BQAAAAAAAAA="}}
+    assert crons.describe()[2].args == {"days": 2}
+    assert str(crons.describe()[0].file).endswith("test_crons_and_issuers.py")
 
 
 @pytest.mark.parametrize(
@@ -105,16 +106,15 @@ def test_issuers() -> None:
             custom_jwt(issuer="https://b.example", jwks="https://b.example/keys", algorithm="ES256"),
         ]
     )
-    assert config.describe() == [
+    assert msgspec.to_builtins(config.describe()) == (
         {"domain": "https://a.example", "applicationID": "convex"},
         {
             "type": "customJwt",
-            "applicationID": None,
             "issuer": "https://b.example",
             "jwks": "https://b.example/keys",
             "algorithm": "ES256",
         },
-    ]
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import types
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from convexpy import ArgumentError, Int64, ReturnsError, v
@@ -114,7 +115,7 @@ def test_camel_case_is_for_the_outside_only(app: App) -> None:
     found = app.collect(camel=True)
     assert list(found) == ["m:listMine", "m:setName"]
     definition = found["m:listMine"]
-    assert [each["name"] for each in definition.describe()["params"]] == ["sessionId", "doc", "_x", "keep_it"]
+    assert [each.name for each in definition.describe().params] == ["sessionId", "doc", "_x", "keep_it"]
     args = {"sessionId": "s", "doc": {"a_b": 1}, "keep_it": 2}
     assert definition.invoke(None, args) == ["s", {"a_b": 1}, 2]
     assert definition.to_wire_names({"session_id": "s", "keep": 1}) == {"sessionId": "s", "keep_it": 1}
@@ -224,7 +225,7 @@ def test_ids_are_checked_against_table_numbers(app: App) -> None:
 def test_arguments_may_have_any_names_and_be_taken_as_a_dict(app: App) -> None:
     open_ended = app.one("@query\ndef f(ctx, /, **args): return args")
     assert open_ended.invoke(None, {"ctx": 1, "no identifier": 2}) == {"ctx": 1, "no identifier": 2}
-    assert open_ended.describe()["args"] == {"type": "any"}
+    assert open_ended.describe().args == {"type": "any"}
 
 
 def test_some_arguments_checked_and_the_rest_taken(app: App) -> None:
@@ -270,7 +271,7 @@ def test_returns_wins_over_the_annotation(app: App) -> None:
 
 def test_description_is_what_code_generators_need(app: App) -> None:
     definition = app.one("@internal_action(timeout=1500)\nasync def f(ctx, n: int, s: str = '') -> None: ...")
-    described = definition.describe()
+    described = msgspec.json.decode(msgspec.json.encode(definition.describe()))
     assert described == {
         "path": "m:f",
         "kind": "action",

@@ -4,16 +4,16 @@ import json
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+import msgspec
 import pytest
 
 from convexpy.errors import ProjectError, SchemaViolation
+from convexpy.protocol.app_description import IndexDescription, SchemaDescription
 from convexpy.schema import (
-    IndexDefinition,
     Schema,
     define_schema,
     define_table,
     load_schema,
-    schema_changes,
 )
 from convexpy.values import encode_id, v
 
@@ -56,12 +56,11 @@ def full() -> Schema:
 
 def test_description_and_back_is_the_same_schema() -> None:
     schema = full()
-    described = json.loads(json.dumps(schema.describe()))
+    described = msgspec.json.decode(msgspec.json.encode(schema.describe()), type=SchemaDescription)
     again = load_schema(described)
     assert again.describe() == schema.describe()
     assert again.export() == schema.export()
     assert not again.strict_table_names
-    assert all(change.is_empty for change in schema_changes(schema, again).tables.values())
 
 
 def test_export_is_the_official_form() -> None:
@@ -88,12 +87,12 @@ def test_export_is_the_official_form() -> None:
 
 def test_definitions_are_immutable() -> None:
     table = define_table(a=v.string())
-    assert table.index("by_a", ["a"]).indexes == (IndexDefinition("by_a", ("a",)),)
+    assert table.index("by_a", ["a"]).indexes == (IndexDescription("by_a", ("a",)),)
     assert table.indexes == ()
 
 
 def test_tables_from_classes() -> None:
-    assert list(define_table(Note).describe()["validator"]["value"]) == ["text", "stars"]
+    assert list(define_table(Note).describe().validator["value"]) == ["text", "stars"]
     assert define_table(Tag).validator == v.object(name=v.string())
 
 
@@ -205,43 +204,3 @@ def test_the_place_of_a_wrong_reference_is_that_of_its_table() -> None:
     with pytest.raises(ProjectError) as caught:
         define_schema(t=table)
     assert caught.value.location == table.location
-
-
-def test_changes() -> None:
-    old = define_schema(
-        a=define_table(x=v.string(), y=v.string())
-        .index("same", ["x"])
-        .index("gone", ["x"])
-        .index("other", ["x"]),
-        b=define_table(x=v.string()),
-    )
-    new = define_schema(
-        a=define_table(x=v.string(), y=v.string())
-        .index("same", ["x"])
-        .index("other", ["y"])
-        .index("new", ["x"]),
-        c=define_table(x=v.string()),
-    )
-    found = schema_changes(old, new)
-    assert (found.added, found.removed) == (("c",), ("b",))
-    change = found.tables["a"]
-    names = [[each.name for each in group] for group in (change.added, change.removed, change.changed)]
-    assert names == [["new"], ["gone"], ["other"]]
-    assert change.validator_unchanged
-    assert not found.tables["b"].validator_unchanged
-    assert not found.tables["c"].validator_unchanged
-
-
-def test_switching_validation_on_means_that_documents_are_to_be_checked() -> None:
-    loose = define_schema(
-        {"a": define_table(x=v.string()), "b": define_table(v.any())}, schema_validation=False
-    )
-    strict = define_schema({"a": define_table(x=v.string()), "b": define_table(v.any())})
-    assert {
-        name: each.validator_unchanged for name, each in schema_changes(loose, strict).tables.items()
-    } == {
-        "a": False,
-        "b": True,
-    }
-    assert schema_changes(strict, loose).tables["a"].validator_unchanged
-    assert schema_changes(None, None).tables == {}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from convexpy.protocol.app_description import FunctionDescription, ValidatorJson
 from convexpy.schema.data_model import (
     Annotations,
     DataModel,
@@ -36,7 +37,7 @@ def render_api() -> str:
     return f"{head}\n\nfrom convexpy import api as api, internal as internal\n"
 
 
-def render_api_stub(functions: Sequence[Mapping[str, Any]], model: DataModel) -> str:
+def render_api_stub(functions: Sequence[FunctionDescription], model: DataModel) -> str:
     """Return the text of `api.pyi`."""
     return _ApiStub(functions, model).render()
 
@@ -45,7 +46,7 @@ def render_api_stub(functions: Sequence[Mapping[str, Any]], model: DataModel) ->
 class _Function:
     module: str
     name: str
-    described: Mapping[str, Any]
+    described: FunctionDescription
     reference: str = ""
 
 
@@ -101,7 +102,7 @@ class _AppObjects:
 
 
 class _ApiStub:
-    def __init__(self, functions: Sequence[Mapping[str, Any]], model: DataModel) -> None:
+    def __init__(self, functions: Sequence[FunctionDescription], model: DataModel) -> None:
         self._model = model
         self._objects = _AppObjects(model)
         self._annotations = Annotations([table.name for table in model.tables], self._objects)
@@ -146,21 +147,21 @@ class _ApiStub:
         function.reference = self._names.take(f"_{function.module.replace('/', '_')}_{function.name}")
         if not is_name(function.reference):
             function.reference = self._names.take(f"_function{len(function.reference)}")
-        reference = _REFERENCES[described["kind"]]
+        reference = _REFERENCES[described.kind]
         self._references.add(reference)
         place = pascal(function.module) + pascal(function.name)
         self._objects.in_result = False
-        parameters = self._parameters(described.get("args"), place)
+        parameters = self._parameters(described.args, place)
         self._objects.in_result = True
         result = "Any"
-        if described.get("returns") is None:
+        if described.returns is None:
             self._annotations.used.typing.add("Any")
         else:
-            result = self._annotations.of(described["returns"], place + "Result")
+            result = self._annotations.of(described.returns, place + "Result")
         return [f"@{reference}", *signature(f"def {function.reference}", [parameters], result, width=WIDTH)]
 
-    def _parameters(self, args: Mapping[str, Any] | None, place: str) -> list[str]:
-        if args is None or args["type"] != "object":
+    def _parameters(self, args: ValidatorJson, place: str) -> list[str]:
+        if args["type"] != "object":
             self._annotations.used.typing.add("Any")
             return ["**args: Any"]
         named, others = list[str](), False
@@ -179,7 +180,7 @@ class _ApiStub:
     def _tree(self, variable: str, visibility: str) -> list[str]:
         root = _Node()
         for function in self._functions:
-            if function.described["visibility"] == visibility:
+            if function.described.visibility == visibility:
                 _put(root, function)
         lines = [f"# {variable}", ""]
         self._class(root, f"_{variable.capitalize()}", lines)
@@ -195,16 +196,16 @@ class _ApiStub:
         lines.append("")
 
 
-def _function(described: Mapping[str, Any]) -> _Function:
-    module, _, name = described["path"].partition(":")
+def _function(described: FunctionDescription) -> _Function:
+    module, _, name = described.path.partition(":")
     return _Function(module, name or "default", described)
 
 
 def _order(function: _Function) -> tuple[str, str, int, str]:
     return (
         function.module,
-        function.described.get("file") or "",
-        function.described.get("line") or 0,
+        function.described.file or "",
+        function.described.line or 0,
         function.name,
     )
 

@@ -5,39 +5,35 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from convexpy.project._locate import Project
 from convexpy.project.codegen._api import render_api, render_api_stub
 from convexpy.project.codegen._server import render_server, render_server_stub
 from convexpy.project.codegen.typescript import render_typescript
+from convexpy.protocol.app_description import AppDescription
 from convexpy.schema.data_model import DataModel
 
 GENERATED_FOLDER = "_generated"
 
 
-def render_files(
-    analysis: Mapping[str, Any], *, python: bool = True, typescript: bool = False
-) -> dict[str, str]:
+def render_files(app: AppDescription, *, python: bool = True, typescript: bool = False) -> dict[str, str]:
     """Return the text of every generated file by its name.
-
-    `analysis` is what `python -m convexpy.sandbox.analyze` prints: `functions` and `schema` are read.
 
     Raises:
         ProjectError: two tables would have one name.
     """
-    model = DataModel(analysis.get("schema"))
-    files = _python_files(analysis, model) if python else {}
-    return {**files, **render_typescript(analysis, model)} if typescript else files
+    model = DataModel(app.schema)
+    files = _python_files(app, model) if python else {}
+    return {**files, **render_typescript(app, model)} if typescript else files
 
 
-def _python_files(analysis: Mapping[str, Any], model: DataModel) -> dict[str, str]:
+def _python_files(app: AppDescription, model: DataModel) -> dict[str, str]:
     # The stub of the server may not add objects after the fact: it names only what the data model has
     # declared.
     server_stub = render_server_stub(model)
     return {
         "api.py": render_api(),
-        "api.pyi": render_api_stub(analysis.get("functions", ()), model),
+        "api.pyi": render_api_stub(app.functions, model),
         "data_model.py": model.render(),
         "server.py": render_server(),
         "server.pyi": server_stub,
@@ -46,7 +42,7 @@ def _python_files(analysis: Mapping[str, Any], model: DataModel) -> dict[str, st
 
 def render_for(
     project: Project,
-    analysis: Mapping[str, Any],
+    app: AppDescription,
     *,
     python: bool | None = None,
     typescript: bool | None = None,
@@ -57,7 +53,7 @@ def render_for(
         ProjectError: two tables would have one name.
     """
     return render_files(
-        analysis,
+        app,
         python=project.config.codegen_python if python is None else python,
         typescript=wants_typescript(project) if typescript is None else typescript,
     )

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
+from convexpy.protocol.app_description import AnyIndex, SearchIndexDescription, VectorIndexDescription
 from convexpy.schema.data_model import (
     Annotations,
     DataModel,
@@ -20,6 +21,7 @@ from convexpy.schema.data_model import (
 )
 
 WIDTH = 134
+Q = TypeVar("Q", bound=AnyIndex)
 
 EXPORTS = (
     "ActionCtx",
@@ -124,9 +126,9 @@ class _ServerStub:
 
     def _imports(self) -> list[str]:
         tables, used = self._model.tables, self._annotations.used
-        search = any(_queryable(table, "searchIndexes") for table in tables)
-        vector = any(_queryable(table, "vectorIndexes") for table in tables)
-        every_search = all(_queryable(table, "searchIndexes") for table in tables)
+        search = any(_queryable(table.described.search_indexes) for table in tables)
+        vector = any(_queryable(table.described.vector_indexes) for table in tables)
+        every_search = all(_queryable(table.described.search_indexes) for table in tables)
         names = {
             "ActionDecorator",
             "IndexRange",
@@ -157,8 +159,8 @@ class _ServerStub:
     def _query_class(self, table: Table) -> list[str]:
         query = f"Query[{table.title}Doc]"
         indexes = [("by_id", ["_id"]), ("by_creation_time", ["_creationTime", "_id"])]
-        own = _queryable(table, "indexes")
-        indexes += [(index["name"], [*index["fields"], "_creationTime", "_id"]) for index in own]
+        own = _queryable(table.described.indexes)
+        indexes += [(index.name, [*index.fields, "_creationTime", "_id"]) for index in own]
         forms: list[Form] = []
         for name, fields in indexes:
             forms += [(self._equality(table, name, fields), query), (_range(name, fields), query)]
@@ -166,7 +168,9 @@ class _ServerStub:
             f"class _{table.title}Query(TableQuery[{table.title}Doc]):",
             *_overloads("with_index", forms),
         ]
-        searches: list[Form] = [(_search(index), query) for index in _queryable(table, "searchIndexes")]
+        searches: list[Form] = [
+            (_search(index), query) for index in _queryable(table.described.search_indexes)
+        ]
         if not searches:
             return [*lines, "    def with_search_index(self) -> Never: ..."]
         return [*lines, *_overloads("with_search_index", searches)]
@@ -274,7 +278,7 @@ class _ServerStub:
         forms: list[Form] = [
             (_vector(table, index), f"list[VectorHit[{table.title}Id]]")
             for table in self._model.tables
-            for index in _queryable(table, "vectorIndexes")
+            for index in _queryable(table.described.vector_indexes)
         ]
         for name, head in (("ActionCtx", "async def"), ("SyncActionCtx", "def")):
             methods = _overloads("vector_search", forms, define=head)
@@ -306,8 +310,8 @@ def _table(table: Table) -> str:
     return f"table: {literal([table.name])}"
 
 
-def _queryable(table: Table, kind: str) -> list[Mapping[str, Any]]:
-    return [index for index in table.described.get(kind, ()) if not index.get("staged")]
+def _queryable(indexes: Iterable[Q]) -> list[Q]:
+    return [index for index in indexes if not index.staged]
 
 
 def _range(index: str, fields: Sequence[str]) -> list[list[str]]:
@@ -315,26 +319,26 @@ def _range(index: str, fields: Sequence[str]) -> list[list[str]]:
     return [["self", f"_index: {literal([index])}"], [wanted, "/"]]
 
 
-def _search(index: Mapping[str, Any]) -> list[list[str]]:
-    filters = _names(index.get("filterFields", ()))
-    builder = f"SearchBuilder[{literal([index['searchField']])}, {filters}]"
+def _search(index: SearchIndexDescription) -> list[list[str]]:
+    filters = _names(index.filter_fields)
+    builder = f"SearchBuilder[{literal([index.search_field])}, {filters}]"
     return [
-        ["self", f"_index: {literal([index['name']])}"],
+        ["self", f"_index: {literal([index.name])}"],
         [f"search: Callable[[{builder}], SearchFilter]", "/"],
     ]
 
 
-def _vector(table: Table, index: Mapping[str, Any]) -> list[list[str]]:
+def _vector(table: Table, index: VectorIndexDescription) -> list[list[str]]:
     head = [
         "self",
         _table(table),
-        f"index: {literal([index['name']])}",
+        f"index: {literal([index.name])}",
         "/",
         "*",
         "vector: Any",
         "limit: int = ...",
     ]
-    filters = _names(index.get("filterFields", ()))
+    filters = _names(index.filter_fields)
     return [head, [f"filter: Callable[[VectorFilter[{filters}]], VectorExpression] | None = ..."]]
 
 

@@ -23,11 +23,10 @@ def api_spec(context: CallContext, args: dict[str, Any]) -> list[dict[str, Any]]
                 "returns": {"type": "any"} if returns is None else returns.export(),
             }
         )
-    routes = [] if context.app.http is None else context.app.http.describe()
-    for route in routes:
-        path = route["path"] if route.get("path") else f"{route['pathPrefix']}*"
-        found.append({"functionType": "HttpAction", "method": route["method"], "path": path})
-    return found
+    routes = () if context.app.http is None else context.app.http.describe()
+    return found + [
+        {"functionType": "HttpAction", "method": route.method, "path": route.pattern} for route in routes
+    ]
 
 
 def cloud_url(context: CallContext, args: dict[str, Any]) -> str:

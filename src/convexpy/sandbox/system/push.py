@@ -7,10 +7,14 @@ indexes become live. `abort` removes what is pending.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
+
+import msgspec
 
 from convexpy.database import new_index_document, new_table_documents
 from convexpy.functions import QueryPlan
+from convexpy.protocol.app_description import IndexDescription, SchemaDescription
 from convexpy.sandbox.host import CallContext
 from convexpy.sandbox.system import environment
 from convexpy.sandbox.system.scheduling import replace_crons
@@ -20,57 +24,55 @@ HISTORY_MAX = 200
 
 
 def begin(context: CallContext, args: dict[str, Any]) -> dict[str, Any]:
-    """Make tables and building indexes for a described schema; return the indexes that have to be built.
+    """Make tables and building indexes for a schema, given as JSON; return the indexes that have to be built.
 
     The answer lists `{table, tablet, name, number, fields, staged}`.
     """
-    schema = args["schema"]
+    schema = msgspec.json.decode(args["schema"], type=SchemaDescription)
     building: list[dict[str, Any]] = []
     transaction = context.transaction
-    for name, table in schema["tables"].items():
+    for name, table in schema.tables.items():
         if transaction.table(name) is None:
             document, by_creation_time = new_table_documents(transaction.catalog, name)
             transaction.system_insert("_tables", document)
             transaction.system_insert("_index", by_creation_time)
-        building += _begin_indexes(context, name, table["indexes"])
+        building += _begin_indexes(context, name, table.indexes)
     if args.get("pending"):
         context.set_pending_schema(load_schema(schema))
     return {"building": building}
 
 
-def _begin_indexes(context: CallContext, table: str, wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _begin_indexes(
+    context: CallContext, table: str, wanted: Iterable[IndexDescription]
+) -> list[dict[str, Any]]:
     transaction = context.transaction
     building: list[dict[str, Any]] = []
     for index in wanted:
         info = transaction.catalog.by_name[table]
-        staged = bool(index.get("staged", False))
-        known = [
-            have
-            for have in info.indexes
-            if have.name == index["name"] and have.fields == tuple(index["fields"])
-        ]
+        known = [have for have in info.indexes if have.name == index.name and have.fields == index.fields]
         if known:
             have = known[0]
             if have.state == "building":
-                building.append(_described(table, have.tablet, index, have.number, staged))
+                building.append(_described(table, have.tablet, index, have.number))
             continue
         document = new_index_document(
-            transaction.catalog, info.tablet, index["name"], index["fields"], state="building", staged=staged
+            transaction.catalog,
+            info.tablet,
+            index.name,
+            list(index.fields),
+            state="building",
+            staged=index.staged,
         )
         transaction.system_insert("_index", document)
-        building.append(_described(table, info.tablet, index, document["number"], staged))
+        building.append(_described(table, info.tablet, index, document["number"]))
     return building
 
 
-def _described(table: str, tablet: int, index: dict[str, Any], number: int, staged: bool) -> dict[str, Any]:
+def _described(table: str, tablet: int, index: IndexDescription, number: int) -> dict[str, Any]:
     return {
-        "table": table,
-        "tablet": tablet,
-        "name": index["name"],
-        "number": number,
-        "fields": list(index["fields"]),
-        "staged": staged,
-    }
+        "table": table, "tablet": tablet, "name": index.name, "number": number,
+        "fields": list(index.fields), "staged": index.staged,
+    }  # fmt: skip
 
 
 def indexes_built(context: CallContext, args: dict[str, Any]) -> None:
@@ -84,15 +86,14 @@ def indexes_built(context: CallContext, args: dict[str, Any]) -> None:
 def activate(context: CallContext, args: dict[str, Any]) -> dict[str, str]:
     """Make a version live; return the variables as stored, if some are set with it.
 
-    `modules` lists [path, hash] of every module, `crons` the cron jobs,
+    `schema` is JSON, empty without one, `modules` lists [path, hash] of every module, `crons` the cron jobs,
     `variables` those to set, encrypted, `note` who pushed it and why.
     Indexes that the schema does not name any more become `deleting`; tables stay, for they hold data.
     """
     indexes_built(context, {"numbers": args["ready"]})
-    schema = args["schema"]
-    if schema is not None:
-        for name, table in schema["tables"].items():
-            _settle_indexes(context, name, table["indexes"])
+    if args["schema"]:
+        for name, table in msgspec.json.decode(args["schema"], type=SchemaDescription).tables.items():
+            _settle_indexes(context, name, table.indexes)
     _write_modules(context, dict(args["modules"]))
     replace_crons(context, args["crons"])
     stored = environment.update(context, {"changes": args["variables"]}) if args["variables"] else {}
@@ -101,7 +102,7 @@ def activate(context: CallContext, args: dict[str, Any]) -> dict[str, str]:
         "state": "active",
         "number": args["version"],
         "config": args["config"],
-        "schema": args["schemaJson"],
+        "schema": args["schema"],
         "pushed": args["note"],
     }
     context.transaction.system_insert("_versions", version)
@@ -135,9 +136,9 @@ def history(context: CallContext, args: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _settle_indexes(context: CallContext, table: str, wanted: list[dict[str, Any]]) -> None:
+def _settle_indexes(context: CallContext, table: str, wanted: Iterable[IndexDescription]) -> None:
     """Drop what the schema no longer names, and follow `staged` where only that has changed."""
-    by_shape = {(index["name"], tuple(index["fields"])): bool(index.get("staged", False)) for index in wanted}
+    by_shape = {(index.name, index.fields): index.staged for index in wanted}
     for have in context.transaction.catalog.by_name[table].indexes:
         if have.name == "by_creation_time":
             continue

@@ -22,9 +22,10 @@ import msgspec
 from convexpy.database import IndexInfo, TableInfo, check_table_name
 from convexpy.errors import ArgumentError, Error, SchemaViolation
 from convexpy.limits import DOCUMENT_NESTING_MAX, DOCUMENT_SIZE_BYTES_MAX
+from convexpy.protocol.app_description import SchemaDescription
 from convexpy.runtime import SecureRandom
 from convexpy.sandbox.transfers.child import ServerLine, run_child
-from convexpy.schema import Schema, load_schema
+from convexpy.schema import load_schema
 from convexpy.snapshots import (
     Archive,
     ArchivedTable,
@@ -81,7 +82,8 @@ class _Import:
         self._job = job
         self._path = Path(job["path"])
         self._out = Path(job["out"])
-        self._schema: Schema | None = None if job["schema"] is None else load_schema(job["schema"])
+        self._described = msgspec.convert(job["schema"], SchemaDescription | None)
+        self._schema = None if self._described is None else load_schema(self._described)
         self._faults: list[Fault] = []
         self._fault_count = 0
         self._random = SecureRandom()
@@ -149,9 +151,9 @@ class _Import:
         return _Source(job["table"], file, rows, None)
 
     def _csv(self, file: str) -> Callable[[BinaryIO], Rows]:
-        table = None if self._job["schema"] is None else self._job["schema"]["tables"].get(self._job["table"])
+        table = None if self._described is None else self._described.tables.get(self._job["table"])
         delimiter: str | None = self._job["delimiter"]
-        types = csv_types(None if table is None else table["validator"], self._job["types"])
+        types = csv_types(None if table is None else table.validator, self._job["types"])
         with self._path.open("rb") as stream:
             types |= guess_types(stream, file, types, delimiter)
         return lambda stream: read_csv(stream, file, types, delimiter)

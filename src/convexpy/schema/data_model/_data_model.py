@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from convexpy.errors import ProjectError
+from convexpy.protocol.app_description import SchemaDescription, TableDescription
 from convexpy.schema.data_model._layout import assignment, import_lines
 from convexpy.schema.data_model._names import pascal
 from convexpy.schema.data_model._types import Annotations, Described, FieldType, Used, same_shape, typed_dict
@@ -19,7 +19,7 @@ class Table:
     """A table of the schema, with what generated code calls its documents."""
 
     name: str
-    described: Mapping[str, Any]
+    described: TableDescription
     variants: list[Described] = field(default_factory=list[Described])
 
     @property
@@ -64,10 +64,10 @@ class TableObjects:
 class DataModel:
     """The tables of a schema and the text of `data_model.py`; other files ask it for names and types."""
 
-    def __init__(self, schema: Mapping[str, Any] | None) -> None:
-        described: Mapping[str, Any] = schema["tables"] if schema else {}
-        self.tables = [Table(name, table, _variants(table["validator"])) for name, table in described.items()]
-        self.strict = bool(schema.get("strictTableNames", True)) if schema else False
+    def __init__(self, schema: SchemaDescription | None) -> None:
+        described = {} if schema is None else schema.tables
+        self.tables = [Table(name, table, _variants(table.validator)) for name, table in described.items()]
+        self.strict = schema is not None and schema.strict_table_names
         self.objects = TableObjects()
         self.annotations = Annotations(list(described), self.objects)
         self.objects.annotations = self.annotations

@@ -61,7 +61,6 @@ class StatusRoutes:
         """GET /api/convexpy/status: what is live, what is being built, who is connected, and how it is doing."""
         await admin_for(self._identities, request, "functions:view")
         active, description = self._app.active, self._live.registry.description
-        schema = description["schema"]
         crons = await self._system.query("_system/crons:list", b"{}")
         statistics, walking = self._log.statistics, self._checkpoints.walking
         return json_response(
@@ -79,8 +78,8 @@ class StatusRoutes:
                     "actor": "",
                     **active.pushed,
                 },
-                "functions": len(description["functions"]),
-                "tables": len({} if schema is None else schema["tables"]),
+                "functions": len(description.functions),
+                "tables": len(description.tables),
                 "building": self._building(),
                 "walking": None if walking is None else {"table": walking[0], "documents": walking[1]},
                 "clients": self._clients(),

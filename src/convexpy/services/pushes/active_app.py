@@ -14,10 +14,11 @@ from convexpy.engine.background import BackgroundTasks
 from convexpy.engine.versions import LiveVersion
 from convexpy.errors import Error, Unavailable
 from convexpy.executors.starter import Starter, VersionHandle
+from convexpy.protocol.app_description import ProviderDescription
 from convexpy.protocol.executor_settings import ExecutorSettings
 from convexpy.runtime import Signal
 from convexpy.services.pushes.dependencies import Dependencies
-from convexpy.services.pushes.requests import ActiveVersion, PushConfig, stage_indexes
+from convexpy.services.pushes.requests import ActiveVersion, PushConfig
 from convexpy.services.pushes.sources import SourceStore
 from convexpy.services.variables.service import BUILT_IN, Variables
 
@@ -38,7 +39,7 @@ class ActiveApp:
         dependencies: Dependencies,
         starter: Starter,
         live: LiveVersion,
-        trust: Callable[[list[dict[str, Any]]], None],
+        trust: Callable[[tuple[ProviderDescription, ...]], None],
         background: BackgroundTasks,
     ) -> None:
         """`template` has the settings that all versions share, `built_in` the variables that functions always see.
@@ -91,12 +92,11 @@ class ActiveApp:
             folder=str(folder),
             label=config.label or self._template.label,
             camel=config.function_case == "camel",
+            staged_indexes=config.staged_indexes,
         )
         packages = await self._dependencies.prepare(modules, folder)
         environment = {**self.functions_environment(), **packages, **(variables or {})}
-        handle = await self._starter.start_version(settings, environment)
-        stage_indexes(handle.description, config)
-        return handle
+        return await self._starter.start_version(settings, environment)
 
     async def start(self) -> bool:
         """Make the version live that the data names; return whether it loads. If not, an empty app is served."""
@@ -113,8 +113,8 @@ class ActiveApp:
             active.config = PushConfig(label="")
             handle = await self.load(0, {}, active.config)
         await self._live.switch(handle, _activate_nothing)
-        self._trust(handle.description["auth"])
-        self.warm(handle.description["packages"])
+        self._trust(handle.description.auth)
+        self.warm(handle.description.packages)
         return loads
 
     async def restart(self) -> None:
@@ -124,7 +124,7 @@ class ActiveApp:
             folder = self._sources.folder_of(active.version)
             handle = await self.load(active.version, active.modules, active.config, folder=folder)
             await self._live.switch(handle, _activate_nothing)
-            self._trust(handle.description["auth"])
+            self._trust(handle.description.auth)
             self.changed()
 
     def activated(
@@ -133,18 +133,18 @@ class ActiveApp:
         """Note that a pushed version is live."""
         old = self.active.version
         self.active = ActiveVersion(version, modules, config, pushed)
-        self._trust(self._live.registry.description["auth"])
+        self._trust(self._live.registry.description.auth)
         self._dependencies.activated(modules, self._sources.folder_of(version))
         self.changed()
         self.pushed()
         if old != version:
             self._background.start(asyncio.to_thread(self._sources.sweep, version))
 
-    def warm(self, packages: list[str]) -> None:
+    def warm(self, packages: tuple[str, ...]) -> None:
         """Have the app's third-party packages imported ahead of the next push."""
         self._background.start(self._warm(packages))
 
-    async def _warm(self, packages: list[str]) -> None:
+    async def _warm(self, packages: tuple[str, ...]) -> None:
         try:
             await self._starter.warm(packages)
         except (Unavailable, TimeoutError) as error:

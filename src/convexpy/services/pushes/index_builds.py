@@ -8,6 +8,7 @@ from typing import Any
 from convexpy.engine.background import BackgroundTasks
 from convexpy.engine.checkpoints import CheckpointService
 from convexpy.engine.system_functions import SystemFunctions
+from convexpy.protocol.app_description import AppDescription
 from convexpy.values import encode_wire
 
 
@@ -30,13 +31,13 @@ class IndexBuilds:
         self._sweep = sweep
         self._background = background
 
-    async def resume(self, schema: dict[str, Any] | None) -> None:
+    async def resume(self, app: AppDescription) -> None:
         """Go on with the staged indexes of the active version; what a push began that did not end is taken back."""
         staged = {
-            (table, index["name"], tuple(index["fields"]))
-            for table, definition in ({} if schema is None else schema["tables"]).items()
-            for index in definition["indexes"]
-            if index["staged"]
+            (table, index.name, index.fields)
+            for table, definition in app.tables.items()
+            for index in definition.indexes
+            if index.staged
         }
         wanted: list[dict[str, Any]] = []
         abandoned: list[dict[str, Any]] = []

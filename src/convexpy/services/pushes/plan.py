@@ -14,12 +14,13 @@ from typing import Any
 
 from convexpy.database import Catalog, IndexInfo
 from convexpy.engine.checkpoints import CheckpointService
-from convexpy.engine.versions import LiveVersion
 from convexpy.errors import PushRejected
 from convexpy.persistence import CheckpointReader
+from convexpy.protocol.app_description import AppDescription, CronDescription, FunctionDescription
+from convexpy.schema.changes import AppChanges, SchemaChanges, compare
+from convexpy.schema.changes import Change as AppChange
 from convexpy.schema.shapes import in_words, shape_changes, shape_lines
 from convexpy.services.pushes.active_app import ActiveApp
-from convexpy.services.pushes.changes import tables_to_check
 from convexpy.services.pushes.requests import PushRequest
 from convexpy.services.variables.service import Variables
 
@@ -61,7 +62,6 @@ class Planner:
         self,
         *,
         app: ActiveApp,
-        live: LiveVersion,
         checkpoints: CheckpointService,
         open_reader: Callable[[], CheckpointReader],
         variables: Variables,
@@ -69,32 +69,31 @@ class Planner:
     ) -> None:
         """`calls` returns how often a function was called in the last 24 hours."""
         self._app = app
-        self._live = live
         self._checkpoints = checkpoints
         self._open_reader = open_reader
         self._variables = variables
         self._calls = calls
 
     async def plan(
-        self, request: PushRequest, description: dict[str, Any], modules: Mapping[str, str]
+        self, request: PushRequest, app: AppDescription, changes: AppChanges, modules: Mapping[str, str]
     ) -> Plan:
         """Compare a version that was imported with the one that is live, and with the data."""
         plan = Plan()
-        before = self._live.registry.description
-        plan.changes += _functions(before, description, self._calls, production=request.production)
+        plan.changes += _functions(changes.functions, self._calls, production=request.production)
         await self._checkpoints.catch_up()
         catalog = self._checkpoints.catalog
         documents = await asyncio.to_thread(self._documents, catalog)
-        plan.changes += _tables(before["schema"], description["schema"], documents)
-        plan.changes += _indexes(catalog, description["schema"], documents, request)
-        plan.changes += _named("crons", before["crons"], description["crons"], _cron, "name")
-        plan.changes += _routes(before["http"], description["http"])
-        if before["auth"] != description["auth"]:
+        plan.changes += _tables(changes.schema, documents)
+        plan.changes += _indexes(catalog, app, documents, request)
+        plan.changes += _crons(changes.crons)
+        plan.changes += (_change("http", each.kind, each.name, "") for each in changes.routes)
+        if changes.auth:
             plan.changes.append(_change("auth", "changed", "providers", "sign-in providers"))
-        plan.changes += _modules(self._app.active.modules, modules)
+        changed_modules = compare(self._app.active.modules, modules)
+        plan.changes += (_change("modules", each.kind, each.name, "") for each in changed_modules)
         present = self._app.functions_environment()
         plan.changes += _environment(self._variables.values, present, request, plan)
-        await self.check_data(description["schema"], plan)
+        await self.check_data(changes.schema, plan)
         _check_consents(plan, request)
         return plan
 
@@ -108,13 +107,13 @@ class Planner:
             reader.end()
             reader.close()
 
-    async def check_data(self, schema: dict[str, Any] | None, plan: Plan) -> None:
+    async def check_data(self, changes: SchemaChanges, plan: Plan) -> None:
         """Look at the stored documents of every table whose shape changes."""
-        tables = tables_to_check(self._live.registry.description["schema"], schema)
-        if schema is None or not tables:
+        tables = changes.tables_to_check
+        if changes.after is None or not tables:
             return
         await self._checkpoints.catch_up()
-        misfits = await self._checkpoints.misfits(schema, tables)
+        misfits = await self._checkpoints.misfits(changes.after, tables)
         plan.data = "failed" if misfits else "ok"
         if misfits:
             first = misfits[0]
@@ -150,52 +149,46 @@ def _change(area: str, kind: str, name: str, detail: str, consent: str | None = 
 
 
 def _functions(
-    before: dict[str, Any], after: dict[str, Any], calls_of: Callable[[str], int], *, production: bool
+    changes: Iterable[AppChange[FunctionDescription]], calls_of: Callable[[str], int], *, production: bool
 ) -> Iterable[Change]:
-    old = {function["path"]: function for function in before["functions"]}
-    new = {function["path"]: function for function in after["functions"]}
-    for path in sorted(old.keys() | new.keys()):
-        if path not in old:
-            function = new[path]
-            yield _change("functions", "added", path, f"{function['visibility']} {function['kind']}")
+    for each in changes:
+        old, new = each.before, each.after
+        if old is None:
+            assert new is not None
+            yield _change("functions", "added", each.name, f"{new.visibility} {new.kind}")
             continue
-        calls = calls_of(path)
-        was_public = old[path]["visibility"] == "public"
-        harm = production and was_public and calls > 0
-        consent = f"function-removal:{path}" if harm else None
-        if path not in new:
-            detail = f"{old[path]['visibility']} · {counted(calls, 'call')} in 24 h"
-            yield _change("functions", "removed", path, detail, consent, calls=calls)
-            continue
-        differences = _function_differences(old[path], new[path])
-        if differences:
-            hidden = was_public and new[path]["visibility"] != "public"
-            more: dict[str, Any] = {
-                "calls": calls,
-                "before": _signature(old[path]),
-                "after": _signature(new[path]),
-            }
-            yield _change(
-                "functions", "changed", path, "; ".join(differences), consent if hidden else None, **more
-            )
+        calls = calls_of(each.name)
+        harm = production and old.visibility == "public" and calls > 0
+        consent = f"function-removal:{each.name}" if harm else None
+        if new is None:
+            detail = f"{old.visibility} · {counted(calls, 'call')} in 24 h"
+            yield _change("functions", "removed", each.name, detail, consent, calls=calls)
+        elif differences := _function_differences(old, new):
+            more: dict[str, Any] = {"calls": calls, "before": _signature(old), "after": _signature(new)}
+            consent = consent if new.visibility != "public" else None
+            yield _change("functions", "changed", each.name, "; ".join(differences), consent, **more)
 
 
-def _signature(function: dict[str, Any]) -> str:
+def _signature(function: FunctionDescription) -> str:
     """Return a function as lines to compare."""
-    lines = [f"{function['visibility']} {function['kind']}"]
-    for name in ("args", "returns"):
-        lines += [f"{name}:", *(f"  {line}" for line in shape_lines(function[name]))]
+    lines = [f"{function.visibility} {function.kind}"]
+    for name, validator in (("args", function.args), ("returns", function.returns)):
+        lines += [f"{name}:", *(f"  {line}" for line in shape_lines(validator))]
     return "\n".join(lines)
 
 
-def _function_differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+def _function_differences(old: FunctionDescription, new: FunctionDescription) -> list[str]:
     found = [
-        f"{name}: {old[name]} → {new[name]}" for name in ("kind", "visibility") if old[name] != new[name]
-    ]
-    for name in ("args", "returns"):
+        f"{name}: {before} → {after}"
+        for name, before, after in (
+            ("kind", old.kind, new.kind), ("visibility", old.visibility, new.visibility),
+        )
+        if before != after
+    ]  # fmt: skip
+    for name, before, after in (("args", old.args, new.args), ("returns", old.returns, new.returns)):
         found += [
             f"{name}: {text if text[0] in '+-' or not where else f'{where}: {text}'}"
-            for where, text in shape_changes(old[name], new[name])
+            for where, text in shape_changes(before, after)
         ]
     return found
 
@@ -203,34 +196,24 @@ def _function_differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]
 # Tables and indexes
 
 
-def _tables(
-    before: dict[str, Any] | None, after: dict[str, Any] | None, documents: Mapping[str, int]
-) -> Iterable[Change]:
-    old = {} if before is None else before["tables"]
-    new = {} if after is None else after["tables"]
-    for name in sorted(old.keys() | new.keys()):
-        stored = documents.get(name, 0)
-        if name not in old:
+def _tables(changes: SchemaChanges, documents: Mapping[str, int]) -> Iterable[Change]:
+    for each in changes.tables:
+        stored = documents.get(each.name, 0)
+        if each.before is None:
             holds = f" · {counted(stored, 'document')}" if stored else ""
-            yield _change("schema", "added", name, f"table{holds}", documents=stored)
-        elif name not in new:
-            yield _change(
-                "schema", "removed", name, f"table · {counted(stored, 'document')} kept", documents=stored
-            )
+            yield _change("schema", "added", each.name, f"table{holds}", documents=stored)
+        elif each.after is None:
+            detail = f"table · {counted(stored, 'document')} kept"
+            yield _change("schema", "removed", each.name, detail, documents=stored)
         else:
-            for where, text in shape_changes(old[name]["validator"], new[name]["validator"]):
+            before, after = each.before.validator, each.after.validator
+            for where, text in shape_changes(before, after):
                 kind = {"+": "added", "-": "removed"}.get(text[0], "changed")
-                lines = {
-                    side: "\n".join(shape_lines(schema[name]["validator"]))
-                    for side, schema in (("before", old), ("after", new))
-                }
-                yield _change(
-                    "schema", kind, f"{name}.{where}" if where else name, text.lstrip("+- "), **lines
-                )
-    if before is not None and after is not None:
-        for flag in ("schemaValidation", "strictTableNames"):
-            if before[flag] != after[flag]:
-                yield _change("schema", "changed", flag, "on" if after[flag] else "off")
+                name = f"{each.name}.{where}" if where else each.name
+                lines = {"before": "\n".join(shape_lines(before)), "after": "\n".join(shape_lines(after))}
+                yield _change("schema", kind, name, text.lstrip("+- "), **lines)
+    for flag in changes.flags:
+        yield _change("schema", "changed", flag.name, "on" if flag.after else "off")
 
 
 def stored_indexes(catalog: Catalog, table: str) -> dict[tuple[str, tuple[str, ...]], IndexInfo]:
@@ -244,26 +227,26 @@ def stored_indexes(catalog: Catalog, table: str) -> dict[tuple[str, tuple[str, .
 
 
 def _indexes(
-    catalog: Catalog, schema: dict[str, Any] | None, documents: Mapping[str, int], request: PushRequest
+    catalog: Catalog, app: AppDescription, documents: Mapping[str, int], request: PushRequest
 ) -> Iterable[Change]:
-    for table, definition in ({} if schema is None else schema["tables"]).items():
+    for table, definition in app.tables.items():
         have = stored_indexes(catalog, table)
-        wanted = {(index["name"], tuple(index["fields"])): index for index in definition["indexes"]}
+        wanted = {(index.name, index.fields): index for index in definition.indexes}
         stored = documents.get(table, 0)
         again = {name for name, _ in wanted.keys() - have.keys()}
         for key in sorted(wanted.keys() - have.keys()):
-            staged = " · in the background, staged" if wanted[key]["staged"] else ""
+            staged = " · in the background, staged" if wanted[key].staged else ""
             build = f"build over ~{counted(stored, 'document')}" if stored else "nothing to build"
             fields: dict[str, Any] = {
-                "fields": list(key[1]), "documents": stored, "staged": bool(wanted[key]["staged"]),
+                "fields": list(key[1]), "documents": stored, "staged": wanted[key].staged,
             }  # fmt: skip
             yield _change("indexes", "added", f"{table}.{key[0]}", build + staged, **fields)
         for key in sorted(have.keys() - wanted.keys()):
             yield _dropped(table, have[key], stored, request, rebuilt=key[0] in again)
         for key in sorted(wanted.keys() & have.keys()):
-            if bool(wanted[key]["staged"]) != have[key].staged:
+            if wanted[key].staged != have[key].staged:
                 building = " when it is built" if have[key].state == "building" else ""
-                text = "staged: not to be queried" if wanted[key]["staged"] else f"no longer staged{building}"
+                text = "staged: not to be queried" if wanted[key].staged else f"no longer staged{building}"
                 more: dict[str, Any] = {"documents": stored, "building": have[key].state == "building"}
                 yield _change("indexes", "changed", f"{table}.{key[0]}", text, **more)
 
@@ -285,40 +268,13 @@ def _dropped(table: str, index: IndexInfo, stored: int, request: PushRequest, *,
 # The rest
 
 
-def _cron(cron: dict[str, Any]) -> str:
-    return f"{in_words(cron['schedule'])} {cron['function']}"
-
-
-def _named(area: str, before: Any, after: Any, text: Any, key: str) -> Iterable[Change]:
-    old, new = {each[key]: each for each in before}, {each[key]: each for each in after}
-    for name in sorted(old.keys() | new.keys()):
-        if name not in old:
-            yield _change(area, "added", name, text(new[name]))
-        elif name not in new:
-            yield _change(area, "removed", name, text(old[name]))
-        elif any(old[name][part] != new[name][part] for part in ("schedule", "function", "args")):
-            was, now = text(old[name]), text(new[name])
-            yield _change(area, "changed", name, f"{was} → {now}" if was != now else "other arguments")
-
-
-def _routes(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> Iterable[Change]:
-    def names(routes: list[dict[str, Any]]) -> set[str]:
-        return {
-            f"{route['method']} {route.get('path') or route['pathPrefix'] + '*'}"
-            for route in routes
-            if "method" in route
-        }
-
-    old, new = names(before), names(after)
-    yield from (_change("http", "added", name, "") for name in sorted(new - old))
-    yield from (_change("http", "removed", name, "") for name in sorted(old - new))
-
-
-def _modules(before: Mapping[str, str], after: Mapping[str, str]) -> Iterable[Change]:
-    for path in sorted(before.keys() | after.keys()):
-        if before.get(path) != after.get(path):
-            kind = "added" if path not in before else "removed" if path not in after else "changed"
-            yield _change("modules", kind, path, "")
+def _crons(changes: Iterable[AppChange[CronDescription]]) -> Iterable[Change]:
+    for each in changes:
+        was, now = (
+            f"{in_words(job.schedule)} {job.function}" if job else "" for job in (each.before, each.after)
+        )
+        detail = f"{was} → {now}" if was != now else "other arguments"
+        yield _change("crons", each.kind, each.name, detail if each.kind == "changed" else was or now)
 
 
 def _environment(

@@ -27,9 +27,11 @@ from convexpy.engine.system_functions import SystemFunctions
 from convexpy.engine.versions import LiveVersion
 from convexpy.errors import Error, PushRejected, RequestError
 from convexpy.executors.starter import VersionHandle
+from convexpy.protocol.app_description import AppDescription, SchemaDescription
 from convexpy.runtime import Clock, pauses
+from convexpy.schema.changes import AppChanges, SchemaChanges, app_changes
 from convexpy.services.pushes.active_app import ActiveApp
-from convexpy.services.pushes.changes import builds_something, describe_changes, schema_needs_check
+from convexpy.services.pushes.changes import describe_changes
 from convexpy.services.pushes.index_builds import IndexBuilds
 from convexpy.services.pushes.plan import Plan, Planner
 from convexpy.services.pushes.requests import PushNote, PushRequest
@@ -131,7 +133,7 @@ class Pusher:
             answer = {
                 "version": active.version,
                 "unchanged": True,
-                **self._describe(None, modules),
+                **self._described(self._changes(live := self._live.registry.description), live, modules),
             }
         else:
             self._require_expected(request)
@@ -157,9 +159,13 @@ class Pusher:
             data={"version": active.version, **active.pushed},
         )
 
-    def _describe(self, description: dict[str, Any] | None, modules: Mapping[str, str]) -> dict[str, Any]:
-        before = self._live.registry.description
-        return describe_changes(before, description or before, self._app.active.modules, modules)
+    def _changes(self, app: AppDescription) -> AppChanges:
+        return app_changes(self._live.registry.description, app)
+
+    def _described(
+        self, changes: AppChanges, app: AppDescription, modules: Mapping[str, str]
+    ) -> dict[str, Any]:
+        return describe_changes(changes, app, self._app.active.modules, modules)
 
     async def _push_changed(self, request: PushRequest, modules: dict[str, str]) -> dict[str, Any]:
         version = self._app.active.version + 1
@@ -169,42 +175,42 @@ class Pusher:
             raise PushRejected(error.message, code=error.code, data={"retryOn": "never"}) from error
         set_now = {change.name: change.value for change in request.environment}
         handle = await self._app.load(version, modules, request.config, variables=set_now)
+        app = handle.description
         pauses.reach("push.loaded")
         try:
-            changes = self._describe(handle.description, modules)
-            answer = {"version": version, **changes}
+            changes = self._changes(app)
+            answer = {"version": version, **self._described(changes, app, modules)}
             if request.dry_run:
-                plan = await self._planner.plan(request, handle.description, modules)
+                plan = await self._planner.plan(request, app, changes, modules)
                 await handle.retire()
-                return {**answer, **self._planned(plan, handle.description)}
-            await self._check(request, modules, handle.description)
+                return {**answer, **self._planned(plan, app)}
+            await self._check(request, modules, app, changes)
             pauses.reach("push.checked")
-            await self._make_live(request, modules, version, handle, sealed)
+            await self._make_live(request, modules, version, handle, changes.schema, sealed)
         except BaseException:
             await handle.retire()
             raise
-        self._app.warm(handle.description["packages"])
+        self._app.warm(app.packages)
         return answer
 
-    def _planned(self, plan: Plan, description: dict[str, Any]) -> dict[str, Any]:
+    def _planned(self, plan: Plan, app: AppDescription) -> dict[str, Any]:
         active = self._app.active
         return {
             "plan": plan.to_json(),
             "from": {"version": active.version, **active.pushed},
-            "description": description,
+            "description": app,
         }
 
     async def _check(
-        self, request: PushRequest, modules: dict[str, str], description: dict[str, Any]
+        self, request: PushRequest, modules: dict[str, str], app: AppDescription, changes: AppChanges
     ) -> None:
         """Refuse before anything is written what can be known to be refused."""
         if request.allow is not None or request.required:
-            plan = await self._planner.plan(request, description, modules)
+            plan = await self._planner.plan(request, app, changes, modules)
         else:
             plan = Plan()
-            before = self._live.registry.description["schema"]
-            if builds_something(before, description["schema"]):
-                await self._planner.check_data(description["schema"], plan)
+            if changes.schema.new_indexes:
+                await self._planner.check_data(changes.schema, plan)
         plan.require()
 
     async def _make_live(
@@ -213,12 +219,12 @@ class Pusher:
         modules: dict[str, str],
         version: int,
         handle: VersionHandle,
+        changes: SchemaChanges,
         sealed: list[dict[str, str | None]],
     ) -> None:
-        schema = handle.description["schema"]
-        before = self._live.registry.description["schema"]
+        schema = changes.after
         built: list[dict[str, Any]] = []
-        if schema is not None and schema_needs_check(before, schema):
+        if schema is not None and changes.needs_build:
             built = await self._build(schema, pending=self._app.active.version > 0)
         new = set(modules.values()) - set(self._app.active.modules.values())
         unused = set(self._app.active.modules.values()) - set(modules.values())
@@ -228,11 +234,10 @@ class Pusher:
             args = {
                 "version": version,
                 "config": msgspec.to_builtins(request.config),
-                "schema": schema,
-                "schemaJson": "" if schema is None else msgspec.json.encode(schema).decode(),
+                "schema": "" if schema is None else msgspec.json.encode(schema).decode(),
                 "ready": now_ready,
                 "modules": [[path, sha256] for path, sha256 in sorted(modules.items())],
-                "crons": planned_crons(handle.description["crons"], self._name, self._clock.now_ns() / 1e6),
+                "crons": planned_crons(handle.description.crons, self._name, self._clock.now_ns() / 1e6),
                 "note": (pushed := self._pushed(request.note)),
                 "variables": sealed,
             }
@@ -296,12 +301,11 @@ class Pusher:
             data={"retryOn": "data"},
         )
 
-    async def _build(self, schema: dict[str, Any], *, pending: bool) -> list[dict[str, Any]]:
+    async def _build(self, schema: SchemaDescription, *, pending: bool) -> list[dict[str, Any]]:
         """Steps 2 and 3; returns the indexes that were built or, if staged, begun."""
         self._schema_violations.clear()
-        outcome = await self._system.run(
-            "_system/push:begin", encode_wire({"schema": schema, "pending": pending})
-        )
+        args = {"schema": msgspec.json.encode(schema).decode(), "pending": pending}
+        outcome = await self._system.run("_system/push:begin", encode_wire(args))
         building: list[dict[str, Any]] = msgspec.json.decode(outcome.value)["building"]
         pauses.reach("push.begun")
         try:

@@ -19,16 +19,6 @@ class PushConfig(msgspec.Struct, rename="camel", frozen=True):
     """`table.index` of indexes to build in the background, although the schema does not say so."""
 
 
-def stage_indexes(description: dict[str, Any], config: PushConfig) -> None:
-    """Mark the indexes of a description that are to be staged."""
-    for name in config.staged_indexes:
-        table, _, wanted = name.partition(".")
-        tables = {} if description["schema"] is None else description["schema"]["tables"]
-        for index in tables.get(table, {"indexes": []})["indexes"]:
-            if index["name"] == wanted:
-                index["staged"] = True
-
-
 class PushNote(msgspec.Struct, rename="camel", frozen=True):
     """Who pushed what and why, for the history. `dirty`: files differed from the commit."""
 

@@ -13,6 +13,7 @@ from convexpy.errors import ProjectError, PushRejected, RequestError
 from convexpy.http.identify import admin_for
 from convexpy.http.messages import HttpRequest, Response, decode_body, error_response, json_response
 from convexpy.http.routing import Routes
+from convexpy.protocol.app_description import LiveApp
 from convexpy.services.pushes.active_app import ActiveApp
 from convexpy.services.pushes.push import Pusher
 from convexpy.services.pushes.requests import PushRequest
@@ -83,7 +84,11 @@ class PushRoutes:
     async def functions(self, request: HttpRequest) -> Response:
         """GET /api/convexpy/functions: the description of the live version."""
         await admin_for(self._identities, request, "functions:view")
-        return json_response({"version": self._app.active.version, **self._live.registry.description})
+        return json_response(
+            LiveApp(
+                version=self._app.active.version, **msgspec.structs.asdict(self._live.registry.description)
+            )
+        )
 
     async def history(self, request: HttpRequest) -> Response:
         """GET /api/convexpy/history: the pushes, the newest first; `?limit=`."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import msgspec
@@ -29,6 +29,7 @@ from convexpy.engine.versions import LiveVersion
 from convexpy.errors import Error
 from convexpy.functions import next_run_ms, spread_minute
 from convexpy.limits import Knobs
+from convexpy.protocol.app_description import CronDescription
 from convexpy.protocol.frames import Call, CallFailure, Kind, LogLine, Request
 from convexpy.protocol.scheduled_jobs import CRONS, JOBS, NOT_RUN, error_text, skipped_text
 from convexpy.runtime import Clock
@@ -66,17 +67,19 @@ _upcoming = msgspec.json.Decoder(_Upcoming)
 _begun = msgspec.json.Decoder(_Begun | None)
 
 
-def planned_crons(described: list[dict[str, Any]], deployment: str, now_ms: float) -> list[dict[str, Any]]:
+def planned_crons(
+    described: Iterable[CronDescription], deployment: str, now_ms: float
+) -> list[dict[str, Any]]:
     """Return the cron jobs of a push as their documents need them, each with the next run that it has if it is new."""
     planned: list[dict[str, Any]] = []
     for cron in described:
-        schedule = spread_minute(cron["schedule"], cron["name"], deployment)
+        schedule = spread_minute(cron.schedule, cron.name, deployment)
         planned.append(
             {
-                "name": cron["name"],
+                "name": cron.name,
                 "schedule": schedule,
-                "function": cron["function"],
-                "args": from_json(cron["args"]),
+                "function": cron.function,
+                "args": from_json(cron.args),
                 "nextRun": math.floor(next_run_ms(schedule, now_ms, first=True)),
             }
         )
@@ -250,7 +253,7 @@ class SchedulingService:
 
     def _lane(self, path: str) -> Lane:
         function = self._live.registry.get(path)
-        return "action" if function is not None and function["kind"] == "action" else "mutation"
+        return "action" if function is not None and function.kind == "action" else "mutation"
 
     def _call(
         self, kind: Kind, path: str, args: bytes, request_id: str, *, job: str = "", parent_job: str = ""
@@ -329,7 +332,7 @@ class SchedulingService:
         parent = "" if job.cron else job.id
         call = self._call("action", begun.path, bytes(begun.args), request_id, parent_job=parent)
         function = self._live.registry.get(begun.path)
-        timeout_s = None if function is None else function.get("timeoutS")
+        timeout_s = None if function is None else function.timeout_s
         outcome = await outcome_of(lambda done: self._live.actions.submit(call, done, timeout_s))
         self._note_end("action", job, request_id, outcome)
         skipped = await self._write_end(job, request_id, began_ms, outcome)

@@ -27,6 +27,7 @@ from convexpy.engine.system_functions import SystemFunctions
 from convexpy.errors import Error, RequestError
 from convexpy.executors.transfer_process import TransferWorker
 from convexpy.persistence import CheckpointReader
+from convexpy.protocol.app_description import SchemaDescription
 from convexpy.runtime import Clock, pauses
 from convexpy.services.files.service import FileService
 from convexpy.services.transfers.import_batches import BatchFill
@@ -52,7 +53,7 @@ class Imports:
         files: FileService,
         checkpoints: CheckpointService,
         open_reader: Callable[[], CheckpointReader],
-        schema: Callable[[], dict[str, Any] | None],
+        schema: Callable[[], SchemaDescription | None],
         version_lock: asyncio.Lock,
         sweep: Callable[[], Awaitable[None]],
         background: BackgroundTasks,
@@ -254,7 +255,7 @@ class Imports:
             "table": request.table_name,
             "types": request.types,
             "delimiter": request.delimiter,
-            "schema": schema,
+            "schema": msgspec.to_builtins(schema),
             "nowMs": self._clock.now_ns() / 1e6,
             "storageNumber": STORAGE_NUMBER,
         }

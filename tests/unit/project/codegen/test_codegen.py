@@ -7,10 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from convexpy.errors import ProjectError
-from convexpy.project.codegen import render_files, stale_files, write_files
+from convexpy.project import codegen
+from convexpy.project.codegen import stale_files, write_files
+from convexpy.protocol.app_description import AppDescription
 
 EXPECTED = Path(__file__).parent / "chat_sessions"
 STRING = {"type": "string"}
@@ -117,6 +120,10 @@ PAGE = obj(
     module="convexpy",
 )
 WHOLE = {"type": "number", "int": True}
+
+
+def render_files(analysis: dict[str, Any], **wanted: bool) -> dict[str, str]:
+    return codegen.render_files(msgspec.convert(analysis, AppDescription), **wanted)
 
 
 def example_analysis() -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import field as default
 from pathlib import Path
 from typing import Any, Literal, NotRequired
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +24,7 @@ from convexpy.project.codegen.typescript._layout import (
     quoted,
 )
 from convexpy.project.codegen.typescript._types import Types
+from convexpy.protocol.app_description import AppDescription, FunctionDescription, SchemaDescription
 from convexpy.schema.data_model import DataModel
 from convexpy.values import Validator
 
@@ -65,7 +67,7 @@ class Profile:
 
 def type_of(validator: Validator | Any, *, in_result: bool = False, strict: bool = True) -> str:
     described = (validator if isinstance(validator, Validator) else v.of(validator)).describe()
-    model = DataModel({**SCHEMA.describe(), "strictTableNames": strict})
+    model = DataModel(msgspec.structs.replace(SCHEMA.describe(), strict_table_names=strict))
     return Types(model, named=True).of(described, in_result=in_result).text
 
 
@@ -143,18 +145,18 @@ def test_any_table_has_ids_if_the_schema_is_not_strict() -> None:
 # Files
 
 
-def function(path: str, kind: str = "query", visibility: str = "public", **more: Any) -> dict[str, Any]:
-    args = v.object().describe()
-    return {"path": path, "kind": kind, "visibility": visibility, "args": args, "returns": None, **more}
+def function(path: str, kind: Any = "query", visibility: Any = "public", **more: Any) -> FunctionDescription:
+    args = {"args": v.object().describe(), **more}
+    return FunctionDescription(path=path, kind=kind, visibility=visibility, **args)
 
 
-def api_of(*functions: dict[str, Any]) -> str:
-    analysis = {"schema": SCHEMA.describe(), "functions": functions}
-    return render_files(analysis, python=False, typescript=True)["api.d.ts"]
+def api_of(*functions: FunctionDescription) -> str:
+    app = AppDescription(schema=SCHEMA.describe(), functions=functions)
+    return render_files(app, python=False, typescript=True)["api.d.ts"]
 
 
-def data_model_of(schema: dict[str, Any] | None) -> str:
-    return render_files({"schema": schema}, python=False, typescript=True)["dataModel.d.ts"]
+def data_model_of(schema: SchemaDescription | None) -> str:
+    return render_files(AppDescription(schema=schema), python=False, typescript=True)["dataModel.d.ts"]
 
 
 def test_folders_modules_and_odd_names_are_nested_objects() -> None:
@@ -241,7 +243,7 @@ def test_search_and_vector_indexes_say_what_may_be_compared() -> None:
 
 
 def test_a_schema_that_is_not_strict_takes_other_tables_too() -> None:
-    text = data_model_of({**SCHEMA.describe(), "strictTableNames": False})
+    text = data_model_of(msgspec.structs.replace(SCHEMA.describe(), strict_table_names=False))
     assert "  [tableName: string]: AnyDataModel[string];\n};" in text
 
 

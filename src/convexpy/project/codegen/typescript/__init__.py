@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from convexpy.project.codegen.typescript._api import render_api, render_api_script
 from convexpy.project.codegen.typescript._data_model import render_data_model
 from convexpy.project.codegen.typescript._server import render_server
+from convexpy.protocol.app_description import AppDescription
 from convexpy.schema.data_model import DataModel
 
 __all__ = ["render_typescript"]
 
 
-def render_typescript(analysis: Mapping[str, Any], model: DataModel) -> dict[str, str]:
-    """Return the text of every file for TypeScript by its name; `model` is that of the analysis."""
+def render_typescript(app: AppDescription, model: DataModel) -> dict[str, str]:
+    """Return the text of every file for TypeScript by its name; `model` is that of the app."""
     return {
-        "api.d.ts": render_api(analysis.get("functions", ()), model),
+        "api.d.ts": render_api(app.functions, model),
         "api.js": render_api_script(),
-        "dataModel.d.ts": render_data_model(model, has_schema=analysis.get("schema") is not None),
+        "dataModel.d.ts": render_data_model(model, has_schema=app.schema is not None),
         "server.d.ts": render_server(),
     }

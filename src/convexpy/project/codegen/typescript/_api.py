@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from convexpy.project.codegen.typescript._layout import (
     Layout,
@@ -17,6 +16,7 @@ from convexpy.project.codegen.typescript._layout import (
     quoted,
 )
 from convexpy.project.codegen.typescript._types import Types
+from convexpy.protocol.app_description import FunctionDescription
 from convexpy.schema.data_model import DataModel
 
 _HEADER = """/* eslint-disable */
@@ -57,12 +57,12 @@ def render_api_script() -> str:
     return f"{_HEADER}{_SCRIPT}"
 
 
-def render_api(functions: Sequence[Mapping[str, Any]], model: DataModel) -> str:
+def render_api(functions: Sequence[FunctionDescription], model: DataModel) -> str:
     """Return the text of `api.d.ts`."""
     types = Types(model, named=True)
     roots = {visibility: _Node() for _, visibility, _ in _TREES}
     for function in functions:
-        _put(roots[function["visibility"]], function["path"], _reference(function, types))
+        _put(roots[function.visibility], function.path, _reference(function, types))
     trees = [
         f"/** {said} */\nexport declare const {variable}: {print_lines(roots[visibility].layout())};\n"
         for variable, visibility, said in _TREES
@@ -74,10 +74,10 @@ def render_api(functions: Sequence[Mapping[str, Any]], model: DataModel) -> str:
     return "\n".join([_HEADER + head, *trees] if head else [_HEADER + trees[0], *trees[1:]])
 
 
-def _reference(function: Mapping[str, Any], types: Types) -> Layout:
-    args = types.of(function.get("args") or {"type": "any"})
-    returns = types.of(function.get("returns") or {"type": "any"}, in_result=True)
-    kinds = [quoted(function["kind"]), quoted(function["visibility"])]
+def _reference(function: FunctionDescription, types: Types) -> Layout:
+    args = types.of(function.args)
+    returns = types.of(function.returns or {"type": "any"}, in_result=True)
+    kinds = [quoted(function.kind), quoted(function.visibility)]
     return generic("FunctionReference", [*kinds, args.layout, returns.layout])
 
 

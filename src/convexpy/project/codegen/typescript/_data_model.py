@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from convexpy.project.codegen.typescript._layout import (
     Layout,
@@ -15,7 +15,10 @@ from convexpy.project.codegen.typescript._layout import (
     tuple_of,
 )
 from convexpy.project.codegen.typescript._types import Type, Types, document, union_of, variants
+from convexpy.protocol.app_description import AnyIndex, SearchIndexDescription, VectorIndexDescription
 from convexpy.schema.data_model import DataModel, Described, Table
+
+U = TypeVar("U", bound=AnyIndex)
 
 _HEADER = """/* eslint-disable */
 /**
@@ -76,45 +79,51 @@ def render_data_model(model: DataModel, *, has_schema: bool) -> str:
 
 
 def _table(table: Table, types: Types) -> Layout:
-    validator = table.described["validator"]
+    validator = table.described.validator
     kinds = [document(each, table.name) for each in variants(validator)]
     members: list[Layout] = [
         ("document: ", types.of({"type": "union", "value": kinds} if kinds else {"type": "any"}).in_field),
         ("fieldPaths: ", _paths(kinds)),
         ("indexes: ", _indexes(table)),
-        ("searchIndexes: ", braces([_search(each) for each in _usable(table, "searchIndexes")], broken=True)),
-        ("vectorIndexes: ", braces([_vector(each) for each in _usable(table, "vectorIndexes")], broken=True)),
+        (
+            "searchIndexes: ",
+            braces([_search(each) for each in _usable(table.described.search_indexes)], broken=True),
+        ),
+        (
+            "vectorIndexes: ",
+            braces([_vector(each) for each in _usable(table.described.vector_indexes)], broken=True),
+        ),
     ]
     return braces(members, broken=True)
 
 
-def _usable(table: Table, kind: str) -> Iterable[Mapping[str, Any]]:
+def _usable(indexes: Iterable[U]) -> list[U]:
     """Return the indexes that functions may use: staged ones are still being built."""
-    return [each for each in table.described.get(kind, ()) if not each.get("staged")]
+    return [each for each in indexes if not each.staged]
 
 
 def _indexes(table: Table) -> Layout:
     indexes = {"by_id": ["_id"], "by_creation_time": ["_creationTime"]}
-    indexes |= {each["name"]: [*each["fields"], "_creationTime"] for each in _usable(table, "indexes")}
+    indexes |= {each.name: [*each.fields, "_creationTime"] for each in _usable(table.described.indexes)}
     members = [
         (key(name), ": ", tuple_of([quoted(each) for each in fields])) for name, fields in indexes.items()
     ]
     return braces(members, broken=True)
 
 
-def _search(index: Mapping[str, Any]) -> Layout:
-    field = ("searchField: ", quoted(index["searchField"]))
-    return (key(index["name"]), ": ", braces([field, _filters(index)], broken=True))
+def _search(index: SearchIndexDescription) -> Layout:
+    field = ("searchField: ", quoted(index.search_field))
+    return (key(index.name), ": ", braces([field, _filters(index)], broken=True))
 
 
-def _vector(index: Mapping[str, Any]) -> Layout:
-    field = ("vectorField: ", quoted(index["vectorField"]))
+def _vector(index: VectorIndexDescription) -> Layout:
+    field = ("vectorField: ", quoted(index.vector_field))
     members = [field, "dimensions: number", _filters(index)]
-    return (key(index["name"]), ": ", braces(members, broken=True))
+    return (key(index.name), ": ", braces(members, broken=True))
 
 
-def _filters(index: Mapping[str, Any]) -> Layout:
-    return ("filterFields: ", _words(index.get("filterFields", ())).in_field)
+def _filters(index: SearchIndexDescription | VectorIndexDescription) -> Layout:
+    return ("filterFields: ", _words(index.filter_fields).in_field)
 
 
 def _words(words: Iterable[str]) -> Type:

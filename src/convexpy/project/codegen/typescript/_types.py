@@ -209,7 +209,7 @@ def _documents(model: DataModel) -> dict[str, set[str]]:
     """Return the shapes of the documents of every table that has fields."""
     found: dict[str, set[str]] = {}
     for table in sorted(model.tables, key=lambda each: each.name):
-        shapes = {_shape(document(each, table.name)) for each in variants(table.described["validator"])}
+        shapes = {_shape(document(each, table.name)) for each in variants(table.described.validator)}
         if shapes:
             found[table.name] = shapes
     return found
