@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import http.client
 import json
 from base64 import b64encode
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from convexpy.client._errors import DeploymentError, Unreachable
+from convexpy.client._errors import DeploymentError
 from convexpy.client._transport import Transport
 
 if TYPE_CHECKING:
+    import httpx
+
     from convexpy.client._admin import AdminClient
 
 __all__ = ["FileClient", "FileInfo"]
 
 PAGE = 1000
-PIECE_BYTES = 256 * 1024
 TRANSFER_TIMEOUT_S = 120.0
 
 
@@ -135,18 +136,13 @@ class FileClient:
             raise DeploymentError(f"there is no file {id}", code="StorageIdNotFound", status=404)
         headers = {"Range": f"bytes={start}-"} if start else {}
         with self._exchange("GET", _target(url), headers, None) as response:
-            yield iter(lambda: response.read(PIECE_BYTES), b"")
+            yield response.iter_raw()
 
-    @contextlib.contextmanager
     def _exchange(
         self, method: str, path: str, headers: dict[str, str], body: Iterable[bytes] | None
-    ) -> Generator[http.client.HTTPResponse, None, None]:
+    ) -> AbstractContextManager[httpx.Response]:
         transport = Transport(self._client.url, source=self._client.source)
-        try:
-            with transport.streaming(method, path, headers, body, timeout_s=TRANSFER_TIMEOUT_S) as response:
-                yield response
-        except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
-            raise Unreachable(f"the transfer broke off: {error}", retry_on="backoff") from error
+        return transport.streaming(method, path, headers, body, timeout_s=TRANSFER_TIMEOUT_S)
 
 
 def _info(document: dict[str, Any]) -> FileInfo:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from convexpy._version import __version__
-from convexpy.client._errors import Unreachable
 from convexpy.client._transport import Transport
 
 if TYPE_CHECKING:
+    import httpx
+
     from convexpy.client._admin import AdminClient
 
 __all__ = ["Download", "TransferClient"]
 
-PIECE_BYTES = 256 * 1024
 TIMEOUT_S = 300.0
 
 
@@ -82,9 +81,9 @@ class TransferClient:
         headers = {"Range": f"bytes={start}-"} if start else {}
         with self._exchange("GET", f"/api/export/zip/{which}", headers, None) as response:
             length = int(response.headers["Content-Length"])
-            if response.status != 206:
+            if response.status_code != 206:
                 start = 0
-            yield Download(iter(lambda: response.read(PIECE_BYTES), b""), start, start + length)
+            yield Download(response.iter_raw(), start, start + length)
 
     # Imports
 
@@ -102,7 +101,7 @@ class TransferClient:
     def upload_part(self, token: str, number: int, data: bytes) -> str:
         """Send a part; return its token."""
         path = f"/api/import/upload_part?uploadToken={token}&partNumber={number}"
-        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(len(data))}
+        headers = {"Content-Type": "application/octet-stream"}
         with self._exchange("POST", path, headers, data) as response:
             return str(json.loads(response.read()))
 
@@ -126,17 +125,10 @@ class TransferClient:
         """Cancel an import; nothing of it remains."""
         self._client.admin_request("/api/cancel_import", {"importId": id})
 
-    @contextlib.contextmanager
     def _exchange(
         self, method: str, path: str, headers: dict[str, str], body: bytes | None
-    ) -> Generator[http.client.HTTPResponse]:
-        sent = {**headers, "Convex-Client": f"convexpy-{__version__}"}
+    ) -> AbstractContextManager[httpx.Response]:
         if self._client.admin_key is not None:
-            sent["Authorization"] = f"Convex {self._client.admin_key}"
+            headers = {**headers, "Authorization": f"Convex {self._client.admin_key}"}
         transport = Transport(self._client.url, source=self._client.source)
-        pieces = None if body is None else [body]
-        try:
-            with transport.streaming(method, path, sent, pieces, timeout_s=TIMEOUT_S) as response:
-                yield response
-        except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
-            raise Unreachable(f"the transfer broke off: {error}", retry_on="backoff") from error
+        return transport.streaming(method, path, headers, body, timeout_s=TIMEOUT_S)

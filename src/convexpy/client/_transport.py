@@ -1,4 +1,4 @@
-"""JSON over one HTTP connection that is kept open, with the standard library alone.
+"""JSON over one HTTP connection that is kept open.
 
 A request on a connection that the server has closed meanwhile is sent again on a new one, if that is safe.
 """
@@ -6,17 +6,18 @@ A request on a connection that the server has closed meanwhile is sent again on 
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import socket
 import ssl
 from collections.abc import Generator, Iterable
-from typing import Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 from convexpy._version import __version__
 from convexpy.client._errors import DeploymentError, Unreachable
-from convexpy.client._proxies import Proxy, ProxyFailed, proxy_for
+from convexpy.client._proxies import Proxy, proxy_for
+
+if TYPE_CHECKING:
+    import httpx
 
 CONNECT_TIMEOUT_S = 10.0
 
@@ -38,33 +39,29 @@ class Transport:
     """
 
     def __init__(self, url: str, admin_key: str | None = None, *, source: str = "") -> None:
-        parts = urlsplit(url)
         self.url = url.rstrip("/")
         self._source = source
-        self._secure = parts.scheme == "https"
-        self._host = parts.hostname or "localhost"
-        self._port = parts.port or (443 if self._secure else 80)
-        self._prefix = parts.path.rstrip("/")
         self._key = admin_key
-        self._connection: http.client.HTTPConnection | None = None
+        self._http: httpx.Client | None = None
+        self._used = False
+        self._socket: socket.socket | None = None
 
     @property
     def proxy(self) -> Proxy | None:
         """The proxy that requests go through, or None."""
-        return proxy_for(self._secure, self._host)
+        return proxy_for(self.url)
 
     def close(self) -> None:
         """Close the connection; the next request opens another."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if self._http is not None:
+            self._http.close()
+        self._http, self._socket, self._used = None, None, False
 
     def abort(self) -> None:
         """Make a request that waits in another thread fail at once."""
-        connection = self._connection
-        if connection is not None and connection.sock is not None:
+        if self._socket is not None:
             with contextlib.suppress(OSError):
-                connection.sock.shutdown(socket.SHUT_RDWR)
+                self._socket.shutdown(socket.SHUT_RDWR)
 
     def request(
         self,
@@ -84,28 +81,36 @@ class Transport:
             Unreachable: no answer, or not that of a deployment.
             DeploymentError: the deployment refused.
         """
+        import httpx
+
         payload = (
             None if body is None else json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
         )
-        headers = {"Convex-Client": f"convexpy-{__version__}", "Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json"}
         if self._key is not None:
             headers["Authorization"] = f"Convex {self._key}{':' + acting_as if acting_as else ''}"
         if not repeatable:
             self.close()
-        reused = self._connection is not None
+        reused = self._used
         try:
-            status, answer, answered = self._exchange(method, path, payload, headers, timeout_s)
-        except (http.client.HTTPException, ConnectionError) as error:
+            client = self._client()
+            request = client.build_request(
+                method, self.url + path, content=payload, headers=headers,
+                timeout=_timeout(timeout_s), extensions={"trace": self._trace},
+            )  # fmt: skip
+            response = client.send(request)
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
             self.close()
             if not reused:
                 raise self._unreachable(error) from error
             return self.request(
                 method, path, body, timeout_s=timeout_s, acting_as=acting_as, repeatable=repeatable
             )
-        except OSError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             self.close()
             raise self._unreachable(error) from error
-        return self._read(path, status, answer, answered)
+        self._used = True
+        return self._read(path, response)
 
     @contextlib.contextmanager
     def streaming(
@@ -113,68 +118,62 @@ class Transport:
         method: str,
         path: str,
         headers: dict[str, str],
-        body: Iterable[bytes] | None,
+        body: bytes | Iterable[bytes] | None,
         *,
         timeout_s: float,
-    ) -> Generator[http.client.HTTPResponse, None, None]:
+    ) -> Generator[httpx.Response, None, None]:
         """Send a body as it comes, on a connection of its own; give the response, to be read as it comes.
 
         Raises:
-            Unreachable: no answer, or not that of a deployment.
+            Unreachable: no answer, or not that of a deployment; or the transfer broke off.
             DeploymentError: the deployment refused.
         """
+        import httpx
+
+        began = False
         try:
-            connection = self._connect()
-        except OSError as error:
+            with (
+                self._open() as client,
+                client.stream(
+                    method, self.url + path, content=body, timeout=_timeout(timeout_s),
+                    headers={**headers, "Accept-Encoding": "identity"},
+                ) as response,
+            ):  # fmt: skip
+                began = True
+                if response.status_code >= 400:
+                    response.read()
+                    self._read(path, response)
+                yield response
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.InvalidURL) as error:
             raise self._unreachable(error) from error
-        self._connection = None
-        with contextlib.closing(connection):
-            connection.sock.settimeout(timeout_s)
-            # A refusal comes before the end of the body, which then can't be sent any more.
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                connection.request(method, self._prefix + path, body, headers)
-            response = connection.getresponse()
-            if response.status >= 400:
-                self._read(path, response.status, response.read(), response.headers)
-            yield response
+        except httpx.HTTPError as error:
+            what = "the transfer broke off" if began or body is not None else f"{self.url} does not answer"
+            raise Unreachable(f"{what}: {self._cause(error)}", retry_on="backoff") from error
 
-    def _exchange(
-        self, method: str, path: str, payload: bytes | None, headers: dict[str, str], timeout_s: float
-    ) -> tuple[int, bytes, http.client.HTTPMessage]:
-        connection = self._connection or self._connect()
-        if connection.sock is not None:
-            connection.sock.settimeout(timeout_s)
-        connection.request(method, self._prefix + path, payload, headers)
-        response = connection.getresponse()
-        answer = response.read()
-        if response.will_close:
-            self.close()
-        return response.status, answer, response.headers
+    def _client(self) -> httpx.Client:
+        if self._http is None:
+            self._http = self._open()
+        return self._http
 
-    def _connect(self) -> http.client.HTTPConnection:
+    def _open(self) -> httpx.Client:
+        import httpx
+
         proxy = self.proxy
-        host, port = (self._host, self._port) if proxy is None else (proxy.host, proxy.port)
-        if self._secure:
-            secure = http.client.HTTPSConnection(
-                host, port, timeout=CONNECT_TIMEOUT_S, context=ssl.create_default_context()
-            )
-            connection: http.client.HTTPConnection = secure
-        else:
-            connection = http.client.HTTPConnection(host, port, timeout=CONNECT_TIMEOUT_S)
-        if proxy is not None:
-            connection.set_tunnel(self._host, self._port, proxy.headers)
-        try:
-            connection.connect()
-        except OSError as error:
-            if proxy is not None and not isinstance(error, ssl.SSLError):
-                raise ProxyFailed(f"the proxy {proxy}: {_cause(error)}") from error
-            raise
-        # Small requests must not wait for the acknowledgement of the one before.
-        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._connection = connection
-        return connection
+        secure = self.url.startswith("https:")
+        return httpx.Client(
+            # Making a context that trusts the system's certificates takes longer than a local request.
+            verify=ssl.create_default_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            proxy=None if proxy is None else proxy.url,
+            trust_env=False,
+            headers={"User-Agent": f"convexpy/{__version__}", "Convex-Client": f"convexpy-{__version__}"},
+        )
 
-    def _read(self, path: str, status: int, answer: bytes, headers: http.client.HTTPMessage) -> Any:
+    def _trace(self, event: str, details: dict[str, Any]) -> None:
+        if event in ("connection.connect_tcp.complete", "proxy.connect_tcp.complete"):
+            self._socket = details["return_value"].get_extra_info("socket")
+
+    def _read(self, path: str, response: httpx.Response) -> Any:
+        answer, status = response.content, response.status_code
         try:
             document = read_json(answer) if answer else None
         except ValueError:
@@ -183,13 +182,15 @@ class Transport:
             return document
         if not isinstance(document, dict) or "code" not in document:
             first = answer.decode("utf-8", errors="replace").strip().splitlines()
-            server = headers.get("Server", "unknown")
             raise Unreachable(
                 f"{self.url} answered {path} with {status}: not a deployment that this command can use",
                 code="NotACompatibleServer",
                 status=status,
                 hint="check the URL, and proxies in between",
-                data={"server": server, "firstLine": first[0][:200] if first else ""},
+                data={
+                    "server": response.headers.get("Server", "unknown"),
+                    "firstLine": first[0][:200] if first else "",
+                },
             )
         raise self._refused(status, document)
 
@@ -209,14 +210,31 @@ class Transport:
             request_id=document.get("requestId"),
         )
 
-    def _unreachable(self, error: Exception) -> Unreachable:
+    def _unreachable(self, error: BaseException) -> Unreachable:
         source = f" (from {self._source})" if self._source else ""
-        return Unreachable(f"{self.url}{source} does not answer: {_cause(error)}", retry_on="backoff")
+        return Unreachable(f"{self.url}{source} does not answer: {self._cause(error)}", retry_on="backoff")
+
+    def _cause(self, error: BaseException) -> str:
+        import httpx
+
+        # Once connected, a request that fails has nothing to do with the proxy.
+        connecting = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError)
+        proxy = self.proxy if connecting else None
+        # The error of the system is what httpx and httpcore raised theirs for.
+        while (inner := error.__cause__ or error.__context__) is not None:
+            error = inner
+        if proxy is not None and not isinstance(error, ssl.SSLError):
+            return f"the proxy {proxy}: {_words(error)}"
+        return _words(error)
 
 
-def _cause(error: Exception) -> str:
-    if isinstance(error, ProxyFailed):
-        return str(error)
+def _timeout(seconds: float) -> httpx.Timeout:
+    import httpx
+
+    return httpx.Timeout(seconds, connect=CONNECT_TIMEOUT_S)
+
+
+def _words(error: BaseException) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "connection refused; is the server running?"
     if isinstance(error, socket.gaierror):
