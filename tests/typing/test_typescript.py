@@ -116,11 +116,6 @@ def test_references_name_functions_in_a_bundle(front_end: Path) -> None:
     assert (json.loads(done.stdout or "null"), done.stderr) == (NAMES, "")
 
 
-def test_prettier_leaves_the_files_alone(front_end: Path) -> None:
-    done = node(front_end, "prettier", "--check", "convex/_generated")
-    assert done.returncode == 0, done.stderr
-
-
 # Descriptions that nobody wrote
 
 FIELDS = [
@@ -217,11 +212,9 @@ class Made:
         return msgspec.convert(described, AppDescription)
 
 
-def test_whatever_is_described_compiles_and_is_formatted(tmp_path: Path) -> None:
+def test_whatever_is_described_compiles(tmp_path: Path) -> None:
     with_packages(tmp_path)
     for seed in range(60):
         files = render_files(Made(seed).app(), python=False, typescript=True)
         write_files(tmp_path, files, folder=f"made/{seed}")
     assert compiler_says(tmp_path, "bundler", "made") == "exit 0"
-    done = node(tmp_path, "prettier", "--check", "made")
-    assert done.returncode == 0, done.stderr

@@ -4,51 +4,22 @@
  *
  * Written by `convexpy codegen`. Do not edit.
  */
-import type {
-  FunctionReference,
-  PaginationOptions,
-  PaginationResult,
-} from "convex/server";
+import type { FunctionReference, PaginationOptions, PaginationResult } from "convex/server";
 import type { Doc, Id } from "./dataModel.js";
 
 /** Functions that clients may call. */
 export declare const api: {
   channels: {
-    create: FunctionReference<
-      "mutation",
-      "public",
-      { name: string; author?: string | null },
-      Id<"channels">
-    >;
+    create: FunctionReference<"mutation", "public", { name: string; author?: string | null }, Id<"channels">>;
     list: FunctionReference<"query", "public", {}, Array<Doc<"channels">>>;
   };
   messages: {
-    page: FunctionReference<
-      "query",
-      "public",
-      { channelId: Id<"channels">; paginationOpts: PaginationOptions },
-      PaginationResult<Doc<"messages">>
-    >;
-    send: FunctionReference<
-      "mutation",
-      "public",
-      { channelId: Id<"channels">; body: string; author?: string | null },
-      Id<"messages">
-    >;
+    page: FunctionReference<"query", "public", { channelId: Id<"channels">; paginationOpts: PaginationOptions }, PaginationResult<Doc<"messages">>>;
+    send: FunctionReference<"mutation", "public", { channelId: Id<"channels">; body: string; author?: string | null }, Id<"messages">>;
   };
   users: {
-    enter: FunctionReference<
-      "mutation",
-      "public",
-      { author?: string | null },
-      Id<"users">
-    >;
-    me: FunctionReference<
-      "query",
-      "public",
-      { author?: string | null },
-      string | null
-    >;
+    enter: FunctionReference<"mutation", "public", { author?: string | null }, Id<"users">>;
+    me: FunctionReference<"query", "public", { author?: string | null }, string | null>;
     recent: FunctionReference<"query", "public", {}, Array<string>>;
   };
 };
@@ -56,11 +27,6 @@ export declare const api: {
 /** Functions that only the app itself may call. */
 export declare const internal: {
   messages: {
-    post: FunctionReference<
-      "mutation",
-      "internal",
-      { channel: string; author: string; body: string },
-      Id<"messages">
-    >;
+    post: FunctionReference<"mutation", "internal", { channel: string; author: string; body: string }, Id<"messages">>;
   };
 };

@@ -4,11 +4,7 @@
  *
  * Written by `convexpy codegen` from schema.py. Do not edit.
  */
-import type {
-  DocumentByName,
-  SystemTableNames,
-  TableNamesInDataModel,
-} from "convex/server";
+import type { DocumentByName, SystemTableNames, TableNamesInDataModel } from "convex/server";
 import type { GenericId } from "convex/values";
 
 /** Per table: its documents, the paths of their fields, and its indexes. */
@@ -25,16 +21,8 @@ export type DataModel = {
     vectorIndexes: {};
   };
   messages: {
-    document: {
-      _id: Id<"messages">;
-      _creationTime: number;
-      channelId: Id<"channels">;
-      userId: Id<"users">;
-      author: string;
-      body: string;
-    };
-    fieldPaths:
-      "_creationTime" | "_id" | "author" | "body" | "channelId" | "userId";
+    document: { _id: Id<"messages">; _creationTime: number; channelId: Id<"channels">; userId: Id<"users">; author: string; body: string };
+    fieldPaths: "_creationTime" | "_id" | "author" | "body" | "channelId" | "userId";
     indexes: {
       by_id: ["_id"];
       by_creation_time: ["_creationTime"];
@@ -44,13 +32,7 @@ export type DataModel = {
     vectorIndexes: {};
   };
   users: {
-    document: {
-      _id: Id<"users">;
-      _creationTime: number;
-      identifier: string;
-      name: string;
-      lastSeen: number;
-    };
+    document: { _id: Id<"users">; _creationTime: number; identifier: string; name: string; lastSeen: number };
     fieldPaths: "_creationTime" | "_id" | "identifier" | "lastSeen" | "name";
     indexes: {
       by_id: ["_id"];
@@ -67,11 +49,7 @@ export type DataModel = {
 export type TableNames = TableNamesInDataModel<DataModel>;
 
 /** A document of a table: `Doc<"messages">`. */
-export type Doc<TableName extends TableNames> = DocumentByName<
-  DataModel,
-  TableName
->;
+export type Doc<TableName extends TableNames> = DocumentByName<DataModel, TableName>;
 
 /** The id of a document of a table: `Id<"messages">`. A string that fits no other table. */
-export type Id<TableName extends TableNames | SystemTableNames> =
-  GenericId<TableName>;
+export type Id<TableName extends TableNames | SystemTableNames> = GenericId<TableName>;

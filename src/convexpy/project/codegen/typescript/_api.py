@@ -5,16 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from convexpy.project.codegen.typescript._layout import (
-    Layout,
-    braces,
-    generic,
-    imports,
-    intersection,
-    key,
-    print_lines,
-    quoted,
-)
+from convexpy.project.codegen.typescript._layout import block, imports, key
 from convexpy.project.codegen.typescript._types import Types
 from convexpy.protocol.app_description import FunctionDescription
 from convexpy.schema.data_model import DataModel
@@ -41,15 +32,14 @@ _TREES = (
 class _Node:
     """A folder, a module or a function; with `sessions/__init__.py` one name can be several of these."""
 
-    reference: Layout | None = None
+    reference: str | None = None
     children: dict[str, _Node] = field(default_factory=dict[str, "_Node"])
 
-    def layout(self) -> Layout:
-        members = [(key(name), ": ", child.layout()) for name, child in sorted(self.children.items())]
-        tree = braces(members, broken=True)
+    def text(self) -> str:
+        members = [f"{key(name)}: {child.text()}" for name, child in sorted(self.children.items())]
         if self.reference is None:
-            return tree
-        return intersection(self.reference, tree) if members else self.reference
+            return block(members)
+        return f"{self.reference} & {block(members)}" if members else self.reference
 
 
 def render_api_script() -> str:
@@ -64,7 +54,7 @@ def render_api(functions: Sequence[FunctionDescription], model: DataModel) -> st
     for function in functions:
         _put(roots[function.visibility], function.path, _reference(function, types))
     trees = [
-        f"/** {said} */\nexport declare const {variable}: {print_lines(roots[visibility].layout())};\n"
+        f"/** {said} */\nexport declare const {variable}: {roots[visibility].text()};\n"
         for variable, visibility, said in _TREES
     ]
     names = {*types.server, *(["FunctionReference"] if functions else [])}
@@ -74,14 +64,13 @@ def render_api(functions: Sequence[FunctionDescription], model: DataModel) -> st
     return "\n".join([_HEADER + head, *trees] if head else [_HEADER + trees[0], *trees[1:]])
 
 
-def _reference(function: FunctionDescription, types: Types) -> Layout:
+def _reference(function: FunctionDescription, types: Types) -> str:
     args = types.of(function.args)
     returns = types.of(function.returns or {"type": "any"}, in_result=True)
-    kinds = [quoted(function.kind), quoted(function.visibility)]
-    return generic("FunctionReference", [*kinds, args.layout, returns.layout])
+    return f'FunctionReference<"{function.kind}", "{function.visibility}", {args}, {returns}>'
 
 
-def _put(root: _Node, path: str, reference: Layout) -> None:
+def _put(root: _Node, path: str, reference: str) -> None:
     module, _, name = path.partition(":")
     node = root
     for part in [*module.split("/"), name or "default"]:

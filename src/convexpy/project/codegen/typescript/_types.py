@@ -3,25 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from convexpy.project.codegen.typescript._layout import (
-    LINE,
-    SOFT,
-    Group,
-    IfBroken,
-    Indent,
-    Layout,
-    braces,
-    generic,
-    joined,
-    key,
-    print_lines,
-    quoted,
-)
+from convexpy.project.codegen.typescript._layout import braces, key, quoted
 from convexpy.schema.data_model import DataModel, Described
 from convexpy.values import Int64, from_json, pagination_opts
 
@@ -34,34 +19,6 @@ _SCALARS = {
     "bytes": "ArrayBuffer",
 }
 SYSTEM_TABLES = ("_scheduled_functions", "_storage")
-
-
-@dataclass(frozen=True)
-class Type:
-    """A type. `field` is how it is laid out after the colon of a field, where that differs.
-
-    `hugs`: as the only argument of a generic it keeps the brackets close, however long it is; `keeps_null`: so does
-    a `| null` after it.
-    """
-
-    layout: Layout
-    hugs: bool = False
-    field: Layout | None = None
-    keeps_null: bool = False
-
-    @property
-    def in_field(self) -> Layout:
-        """What stands after the colon of a field."""
-        return self.layout if self.field is None else self.field
-
-    @property
-    def text(self) -> str:
-        """The type on one line."""
-        return print_lines(Group(self.layout), width=1 << 30)
-
-
-def _word(text: str) -> Type:
-    return Type(text, hugs=True)
 
 
 class Types:
@@ -80,110 +37,88 @@ class Types:
         self.server: set[str] = set()
         self.values: set[str] = set()
 
-    def of(self, described: Described, *, in_result: bool = False) -> Type:
+    def of(self, described: Described, *, in_result: bool = False) -> str:
         """Return the type of a validator; in a result, fields with a default are always there."""
-        return union_of(self._members(described, in_result))
-
-    def _members(self, described: Described, in_result: bool) -> list[Type]:
         flat = _flattened(described)
         if any(each["type"] == "any" for each in flat):
-            return [_word("any")]
-        found: dict[str, Type] = {}
-        for each in self._with_documents(flat):
-            made = each if isinstance(each, Type) else self._single(each, in_result)
-            found.setdefault(made.text, made)
+            return "any"
+        found = dict.fromkeys(
+            each if isinstance(each, str) else self._single(each, in_result)
+            for each in self._with_documents(flat)
+        )
         # A `null` last, as people write it.
-        return sorted(found.values(), key=lambda each: each.layout == "null")
+        return union_of(sorted(found, key=lambda each: each == "null"))
 
-    def _single(self, described: Described, in_result: bool) -> Type:
+    def _single(self, described: Described, in_result: bool) -> str:
         kind = described["type"]
         if kind in _SCALARS:
-            return _word(_SCALARS[kind])
+            return _SCALARS[kind]
         if kind == "literal":
             return _literal(from_json(described["value"]))
         if kind == "id":
             return self._id(described["tableName"])
         if kind == "array":
-            return _one_argument("Array", self.of(described["value"], in_result=in_result))
+            return f"Array<{self.of(described['value'], in_result=in_result)}>"
         if kind == "record":
             keys = self.of(described["keys"], in_result=in_result)
-            values = self.of(described["values"]["fieldType"], in_result=in_result)
-            return Type(generic("Record", [keys.layout, values.layout]), keeps_null=True)
-        if kind == "object":
-            return self._object(described, in_result)
-        return _word("any")
+            return f"Record<{keys}, {self.of(described['values']['fieldType'], in_result=in_result)}>"
+        return self._object(described, in_result) if kind == "object" else "any"
 
-    def _object(self, described: Described, in_result: bool) -> Type:
-        fields: Mapping[str, Any] = described["value"]
+    def _object(self, described: Described, in_result: bool) -> str:
         page = self._page(described, in_result) if self._named else None
-        if page is not None:
-            return page
-        members = [self.field(name, each, in_result=in_result) for name, each in fields.items()]
-        return Type(braces(members), hugs=True, keeps_null=True)
+        fields: Mapping[str, Any] = described["value"]
+        return page or braces([self._field(name, each, in_result) for name, each in fields.items()])
 
-    def _page(self, described: Described, in_result: bool) -> Type | None:
+    def _page(self, described: Described, in_result: bool) -> str | None:
         """Return the type of a page, or of the options for one; None for any other object."""
         own = described.get("name") if described.get("module") == "convexpy" else None
         if own == "PaginationOptions" or _shape(described) == _OPTIONS:
             self.server.add("PaginationOptions")
-            return _word("PaginationOptions")
+            return "PaginationOptions"
         if own != "PaginationResult":
             return None
         self.server.add("PaginationResult")
         items: Described = described["value"]["page"]["fieldType"]["value"]
-        return _one_argument("PaginationResult", self.of(items, in_result=in_result))
+        return f"PaginationResult<{self.of(items, in_result=in_result)}>"
 
-    def field(self, name: str, each: Mapping[str, Any], *, in_result: bool = False) -> Layout:
-        """Return a field of an object: `name?: type`."""
+    def _field(self, name: str, each: Mapping[str, Any], in_result: bool) -> str:
         there = not each.get("optional") or (in_result and bool(each.get("default")))
-        return (key(name), ": " if there else "?: ", self.of(each["fieldType"], in_result=in_result).in_field)
+        return f"{key(name)}{'' if there else '?'}: {self.of(each['fieldType'], in_result=in_result)}"
 
-    def _id(self, table: str) -> Type:
+    def _id(self, table: str) -> str:
         known = self._any_table or table in self._tables or table in SYSTEM_TABLES
         name = "Id" if known else "GenericId"
         (self.data_model if known else self.values).add(name)
-        return Type(generic(name, [quoted(table)], hug=True), keeps_null=True)
+        return f"{name}<{quoted(table)}>"
 
-    def _with_documents(self, flat: Sequence[Described]) -> list[Described | Type]:
+    def _with_documents(self, flat: Sequence[Described]) -> list[Described | str]:
         """Put documents in place of the objects that together are all documents of a table."""
         shapes = [_shape(each) if each["type"] == "object" else "" for each in flat]
-        found: list[Described | Type | None] = list(flat)
+        found: list[Described | str | None] = list(flat)
         for table, parts in self._documents.items():
             if not all(part in shapes for part in parts):
                 continue
             self.data_model.add("Doc")
             first = min(shapes.index(part) for part in parts)
             found = [None if shape in parts else each for each, shape in zip(found, shapes, strict=True)]
-            found[first] = Type(generic("Doc", [quoted(table)], hug=True), keeps_null=True)
+            found[first] = f"Doc<{quoted(table)}>"
         return [each for each in found if each is not None]
 
 
-def union_of(members: Sequence[Type]) -> Type:
+def union_of(members: Sequence[str]) -> str:
     """Return the union of types; `never` without any."""
-    if len(members) < 2:
-        return members[0] if members else _word("never")
-    if len(members) == 2 and members[0].keeps_null and members[1].layout == "null":
-        return Type((members[0].layout, " | null"), hugs=True)
-    parts = [Indent(member.layout) for member in members]
-    inside = Group((IfBroken("| "), joined(parts, LINE, "| ")))
-    return Type(inside, field=Group(Indent((SOFT, inside))))
+    return " | ".join(members) or "never"
 
 
-def _one_argument(name: str, argument: Type) -> Type:
-    return Type(generic(name, [argument.layout], hug=argument.hugs), keeps_null=True)
-
-
-def _literal(value: object) -> Type:
+def _literal(value: object) -> str:
     if isinstance(value, str):
-        return _word(quoted(value))
+        return quoted(value)
     if isinstance(value, bool):
-        return _word("true" if value else "false")
+        return "true" if value else "false"
     if isinstance(value, Int64):
-        return _word(f"{int(value)}n")
-    if repr(value) in ("nan", "inf", "-inf", "-0.0"):
-        # TypeScript has no types for these.
-        return _word("number")
-    return _word(re.sub(r"e\+?(-?)0*", r"e\1", repr(value)))
+        return f"{int(value)}n"
+    # TypeScript has no types for not a number, infinities and negative zero.
+    return "number" if repr(value) in ("nan", "inf", "-inf", "-0.0") else repr(value)
 
 
 def _flattened(described: Described) -> list[Described]:
