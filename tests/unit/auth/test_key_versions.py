@@ -6,8 +6,7 @@ import hashlib
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from convexpy.auth import AdminKeys, InvalidKey, KeyRecord, create_hashed_key, create_instance_secret
 

@@ -18,12 +18,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from support.issuer import DISCOVERY, KEYS, Issuer
 
-from convexpy.auth import TokenRefused, TokenVerifier
-from convexpy.auth import _fetching as fetching
+from convexpy.auth import TokenRefused, TokenVerifier, _fetching as fetching
 from convexpy.auth._fetching import KeyFetcher, is_public
 from convexpy.limits import ISSUER_ANSWER_BYTES_MAX
 

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 from support.issuer import KEYS, Issuer, b64, private_key, signed
 
 from convexpy.auth import TokenRefused, TokenVerifier

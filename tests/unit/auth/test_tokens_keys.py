@@ -10,8 +10,7 @@ from urllib.parse import quote
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from support.issuer import Issuer, jwk_of, private_key
 
 from convexpy.auth import TokenRefused, TokenVerifier

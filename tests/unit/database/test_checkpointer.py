@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from convexpy.database import Checkpointer, Replay, Store, Transaction, encode_entry, new_index_document
 from convexpy.errors import InvariantViolation, SchemaViolation

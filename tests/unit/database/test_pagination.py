@@ -7,8 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from convexpy.database import InvalidCursor, Store, Transaction, encode_entry, new_index_document
 from convexpy.errors import ArgumentError

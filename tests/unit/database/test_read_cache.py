@@ -1,7 +1,6 @@
 """What is remembered between reads: bounded, and forgotten when a key comes or goes."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from convexpy.database._own_writes import SORT_FROM, OwnKeys
 from convexpy.database._read_cache import MISSING, PointCache, _Generations

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 import tomli
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from convexpy.errors import ProjectError
 from convexpy.project import Profiles, forget_key, store_key, stored_entries, stored_key

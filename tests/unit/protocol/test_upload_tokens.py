@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from convexpy.errors import RequestError
 from convexpy.protocol.upload_tokens import UPLOAD_TOKEN_MS, check_upload_token, upload_token, upload_url

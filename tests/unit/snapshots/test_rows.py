@@ -9,12 +9,12 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from convexpy.snapshots import (
     Fault,
     SnapshotError,
+    _json as json_module,
     csv_types,
     guess_types,
     read_csv,
@@ -22,7 +22,6 @@ from convexpy.snapshots import (
     read_json_lines,
     write_csv,
 )
-from convexpy.snapshots import _json as json_module
 from convexpy.values import Int64, canonical_number, encode_wire
 
 

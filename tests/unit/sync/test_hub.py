@@ -12,8 +12,7 @@ import pytest
 
 from convexpy.auth import FULL_ACCESS, Caller
 from convexpy.limits import Knobs
-from convexpy.sync import Hub, QueryOutcome, Session
-from convexpy.sync import hub as hub_module
+from convexpy.sync import Hub, QueryOutcome, Session, hub as hub_module
 from convexpy.sync.entries import QueryEntry, Run
 
 INDEX = 7

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 from convex.values import json_to_convex
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from convexpy.values import Int64, decode_wire, encode_result, encode_wire, normalize
 

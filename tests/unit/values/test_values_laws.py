@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 from convex.values import ConvexInt64, convex_to_json
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from convexpy.errors import ArgumentError
 from convexpy.values import (

@@ -17,8 +17,7 @@ from convexpy.engine.checkpoints import CheckpointService
 from convexpy.errors import PushRejected
 from convexpy.persistence import CheckpointReader
 from convexpy.protocol.app_description import AppDescription, CronDescription, FunctionDescription
-from convexpy.schema.changes import AppChanges, SchemaChanges, compare
-from convexpy.schema.changes import Change as AppChange
+from convexpy.schema.changes import AppChanges, Change as AppChange, SchemaChanges, compare
 from convexpy.schema.shapes import in_words, shape_changes, shape_lines
 from convexpy.services.pushes.active_app import ActiveApp
 from convexpy.services.pushes.requests import PushRequest

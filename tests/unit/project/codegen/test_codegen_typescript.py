@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from dataclasses import field as default
+from dataclasses import dataclass, field as default
 from pathlib import Path
 from typing import Any, Literal, NotRequired
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from typing_extensions import TypedDict
 
 from convexpy import UNSET, Int64, PaginationOptions, PaginationResult, define_schema, define_table, v

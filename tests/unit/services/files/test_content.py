@@ -7,8 +7,7 @@ import hashlib
 from collections.abc import AsyncIterator
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from convexpy.errors import RequestError
 from convexpy.services.files.blobs import Content, batched, sha256_base64

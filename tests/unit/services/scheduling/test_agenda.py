@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from convexpy.services.scheduling.agenda import Agenda, Job, Lane
 
