@@ -120,9 +120,9 @@ def test_packages_are_there_after_a_restart_and_when_their_folder_is_lost(
 def test_a_package_of_the_app_goes_before_one_of_the_server(
     production: ProductionServer, wheels: Path
 ) -> None:
-    build_wheel(wheels, "tomli", "99.0", "VERSION = 'the app has its own'\n")
-    source = APP.replace("tinypackage", "tomli")
-    production.push_ok({"fn.py": source, "requirements.txt": requirements(wheels, "tomli==99.0")})
+    build_wheel(wheels, "cronsim", "99.0", "VERSION = 'the app has its own'\n")
+    source = APP.replace("tinypackage", "cronsim")
+    production.push_ok({"fn.py": source, "requirements.txt": requirements(wheels, "cronsim==99.0")})
     assert production.call("query", "fn:version") == "the app has its own"
 
 

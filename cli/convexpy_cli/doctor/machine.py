@@ -9,10 +9,9 @@ import re
 import shutil
 import stat
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-
-import tomli
 
 from convexpy.errors.texts import read_text
 from convexpy.project import user_folder
@@ -71,7 +70,7 @@ def _requirements() -> list[tuple[str, str]]:
         texts = importlib.metadata.requires("convexpy") or []
     except importlib.metadata.PackageNotFoundError:
         project = Path(__file__).resolve().parents[3] / "pyproject.toml"
-        texts = tomli.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
+        texts = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
     found: list[tuple[str, str]] = []
     for text in texts:
         requirement, _, marker = text.partition(";")
@@ -102,7 +101,7 @@ def credentials(_scene: Scene) -> Iterator[Finding]:
     if not file.is_file():
         yield skip("credentials", "no keys are remembered")
         return
-    tomli.loads(read_text(file, only_utf8=True))
+    tomllib.loads(read_text(file, only_utf8=True))
     if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
         yield fail(
             "credentials",

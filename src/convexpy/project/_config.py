@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import difflib
 import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import tomli
 
 from convexpy.errors import ProjectError, SourceLocation
 from convexpy.errors.texts import read_text
@@ -144,8 +143,8 @@ def _tool_section(pyproject: Path) -> dict[str, Any] | None:
 
 def _parse(name: str, text: str) -> dict[str, Any]:
     try:
-        return tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         found = re.search(r"line (\d+), column (\d+)", str(error))
         line, column = (int(found[1]), int(found[2])) if found else (text.count("\n") + 1, 1)
         message = re.sub(r" \(at .*\)$", "", str(error))

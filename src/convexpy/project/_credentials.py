@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-
-import tomli
 
 from convexpy.errors import ProjectError, SourceLocation
 from convexpy.errors.texts import read_text
@@ -99,10 +98,10 @@ def user_remotes(folder: Path | None = None) -> dict[str, dict[str, Any]]:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomli.loads(read_text(file, only_utf8=True))
+        return tomllib.loads(read_text(file, only_utf8=True))
     except FileNotFoundError:
         return {}
-    except tomli.TOMLDecodeError as error:
+    except tomllib.TOMLDecodeError as error:
         raise ProjectError(
             f"{file} is not valid TOML: {error}", code="ConfigInvalid", location=SourceLocation(str(file))
         ) from error

@@ -1,70 +1,30 @@
-r"""`.env` files: reading, and edits that change one line and keep every other byte.
-
-The syntax is what common tools agree on: `NAME=value`, optional `export`, `#` comments, single or double
-quotes (double ones with `\n`, `\"` and `\\`), and quoted values over several lines. No substitution.
-"""
+"""`.env` files: read by python-dotenv without substitution, and edited so that all other lines stay as they are."""
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from convexpy.errors.texts import decode_text, encoding_of, read_text
 
-_ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*")
-_DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
-_SINGLE = re.compile(r"'([^']*)'")
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+:,./|-]*\Z")
 
 
-class _Entry:
-    __slots__ = ("end", "name", "start", "value")
+def _lines(text: str) -> list[tuple[str | None, str | None, str]]:
+    """Return name, value and text of every entry, with the empty lines before it; together they are the whole text."""
+    from dotenv.parser import parse_stream
 
-    def __init__(self, name: str, value: str, start: int, end: int) -> None:
-        self.name = name
-        self.value = value
-        self.start = start
-        self.end = end
-
-
-def _entries(text: str) -> list[_Entry]:
-    """Return every assignment with the offsets of its value (quotes included)."""
-    found: list[_Entry] = []
-    position = 0
-    while position < len(text):
-        match = _ASSIGNMENT.match(text, position)
-        if match is None:
-            position = _next_line(text, position)
-            continue
-        start = match.end()
-        quoted = _DOUBLE.match(text, start) or _SINGLE.match(text, start)
-        if quoted is None:
-            end = text.find("\n", start)
-            raw = text[start : len(text) if end < 0 else end]
-            raw = re.split(r"(?:^|\s)#", raw, maxsplit=1)[0].rstrip()
-            found.append(_Entry(match["name"], raw, start, start + len(raw)))
-        else:
-            double = text[start] == '"'
-            value = re.sub(r"\\(.)", _unescape, quoted[1], flags=re.DOTALL) if double else quoted[1]
-            found.append(_Entry(match["name"], value, start, quoted.end()))
-        position = _next_line(text, found[-1].end)
-    return found
-
-
-def _unescape(match: re.Match[str]) -> str:
-    return _ESCAPES.get(match[1], match[0])
-
-
-def _next_line(text: str, position: int) -> int:
-    end = text.find("\n", position)
-    return len(text) if end < 0 else end + 1
+    # Line ends stay: a PEM key with CRLF stays what it is.
+    return [
+        (each.key, each.value, each.original.string) for each in parse_stream(io.StringIO(text, newline=""))
+    ]
 
 
 def parse_env(text: str) -> dict[str, str]:
     """Return the variables of an env file's text; of two with one name the last wins."""
-    return {entry.name: entry.value for entry in _entries(text)}
+    return {name: value for name, value, _ in _lines(text) if name is not None and value is not None}
 
 
 def read_env_file(file: Path) -> dict[str, str]:
@@ -74,39 +34,42 @@ def read_env_file(file: Path) -> dict[str, str]:
         TextUnreadable: it is no text in its encoding; says line and encoding.
     """
     try:
-        # Line ends stay: a PEM key with CRLF stays what it is.
         return parse_env(read_text(file))
     except FileNotFoundError:
         return {}
 
 
 def quote_value(value: str) -> str:
-    """Return `value` as it is written in an env file; `parse_env` gives it back exactly."""
+    """Return `value` as it is written in an env file; `parse_env` gives it back exactly, as do other tools."""
     if _PLAIN.match(value):
         return value
-    if "'" not in value and "\n" not in value and "\r" not in value:
+    if not re.search(r"['\\\n\r]", value):
         return f"'{value}'"
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
     return f'"{escaped}"'
 
 
 def edit_env(text: str, changes: Mapping[str, str | None]) -> str:
-    """Return `text` with these variables set (None removes the line); every other byte stays.
+    """Return `text` with these variables set (None removes the line); all other lines stay.
 
-    A variable that is there keeps its line, its comment and its place; a new one is added at the end.
+    A variable that is there keeps its place; a new one is added at the end.
     """
     newline = "\r\n" if "\r\n" in text else "\n"
     for name, value in changes.items():
-        last = next((entry for entry in reversed(_entries(text)) if entry.name == name), None)
-        if last is None:
+        lines = _lines(text)
+        at = next((at for at in reversed(range(len(lines))) if lines[at][0] == name), None)
+        if at is None:
             if value is not None:
                 gap = "" if not text or text.endswith("\n") else newline
                 text += f"{gap}{name}={quote_value(value)}{newline}"
-        elif value is None:
-            start = text.rfind("\n", 0, last.start) + 1
-            text = text[:start] + text[_next_line(text, last.end) :]
-        elif value != last.value:
-            text = text[: last.start] + quote_value(value) + text[last.end :]
+        elif value != lines[at][1]:
+            found = re.match(r"(\s*\n)?([ \t]*export[ \t]+)?", lines[at][2])
+            before, export = (found[1] or "", found[2] or "") if found else ("", "")
+            end = re.search(r"(\r?\n)?\Z", lines[at][2])
+            new = "" if value is None else f"{export}{name}={quote_value(value)}{end[0] if end else ''}"
+            text = "".join(
+                [each for _, _, each in lines[:at]] + [before, new] + [each for _, _, each in lines[at + 1 :]]
+            )
     return text
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import copy
 import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import tomli
 
 from convexpy.errors import ProjectError
 from convexpy.errors.texts import read_text
@@ -127,8 +126,8 @@ class Profiles:
 
     def _parsed(self, text: str) -> dict[str, Any]:
         try:
-            return tomli.loads(text)
-        except tomli.TOMLDecodeError as error:
+            return tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
             raise ProjectError(f"{self.file} is not valid TOML: {error}", code="ConfigInvalid") from error
 
     def _section(self, document: dict[str, Any]) -> dict[str, Any]:

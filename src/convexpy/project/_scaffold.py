@@ -5,12 +5,11 @@ A scaffold is a folder with a `scaffold.toml` (title, description, next steps); 
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
-
-import tomli
 
 from convexpy.errors import ProjectError
 from convexpy.project._scaffold_files import DESCRIPTION_FILE, SignIn, project_files
@@ -46,7 +45,7 @@ def list_scaffolds(folder: Path) -> dict[str, Scaffold]:
     """Return the scaffolds in `folder` by name."""
     found: dict[str, Scaffold] = {}
     for file in sorted(folder.glob(f"*/{DESCRIPTION_FILE}")):
-        described = tomli.loads(file.read_text(encoding="utf-8"))
+        described = tomllib.loads(file.read_text(encoding="utf-8"))
         name = file.parent.name
         found[name] = Scaffold(
             name, described["title"], described["description"], file.parent, tuple(described.get("next", ()))

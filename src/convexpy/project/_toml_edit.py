@@ -1,7 +1,8 @@
 """Edits of TOML files that change single lines and keep every other byte: sections added, renamed, removed.
 
 Files are read as lines, not rewritten. What came of it is parsed and compared with what was meant: an edit that does not
-give exactly that is not made.
+give exactly that is not made. tomlkit takes a comment in front of a section for the end of the section before: it removes
+it with that one, and puts a new section between the two.
 """
 
 from __future__ import annotations
@@ -9,11 +10,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import tomli
 
 from convexpy.errors import ProjectError, SourceLocation
 
@@ -80,8 +80,8 @@ def checked_edit(file: Path, old: str, new: str, meant: Mapping[str, Any]) -> st
         ProjectError: `ConfigInvalid`: the file is written in a way that cannot be edited line by line.
     """
     try:
-        found = tomli.loads(new)
-    except tomli.TOMLDecodeError:
+        found = tomllib.loads(new)
+    except tomllib.TOMLDecodeError:
         found = None
     if found != meant:
         raise ProjectError(
@@ -124,8 +124,8 @@ def _table_of(line: str) -> Table | None:
     if not line.lstrip().startswith("["):
         return None
     try:
-        inner: Any = tomli.loads(line.strip())
-    except tomli.TOMLDecodeError:
+        inner: Any = tomllib.loads(line.strip())
+    except tomllib.TOMLDecodeError:
         return None
     parts: list[str] = []
     while isinstance(inner, dict) and inner:

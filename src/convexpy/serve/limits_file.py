@@ -7,11 +7,11 @@ mutation may use.
 from __future__ import annotations
 
 import difflib
+import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-import tomli
 
 from convexpy.errors import Error
 from convexpy.errors.texts import read_text
@@ -47,10 +47,10 @@ def read_limits(file: Path | None, defaults: Knobs) -> Knobs:
     if file is None:
         return defaults
     try:
-        document = tomli.loads(read_text(file, only_utf8=True))
+        document = tomllib.loads(read_text(file, only_utf8=True))
     except OSError as error:
         raise LimitsInvalid(f"cannot read {file}: {error.strerror}") from error
-    except tomli.TOMLDecodeError as error:
+    except tomllib.TOMLDecodeError as error:
         raise LimitsInvalid(f"{file} is no TOML: {error}") from error
     for section in document:
         if section != "limits":

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import stat
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
-import tomli
 from hypothesis import given, strategies as st
 
 from convexpy.errors import ProjectError
@@ -41,11 +41,11 @@ def test_a_section_that_is_added_can_be_removed_again(
     path = ("new", *table)
     added = add_table(text, path, content)
     assert added.startswith(text)
-    found: Any = tomli.loads(added)
+    found: Any = tomllib.loads(added)
     for part in path:
         found = found[part]
     assert found == content
-    assert tomli.loads(remove_table(added, path)) == tomli.loads(text)
+    assert tomllib.loads(remove_table(added, path)) == tomllib.loads(text)
 
 
 def test_sections_are_found_however_they_are_written() -> None:
