@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from convexpy.errors import Error
 from convexpy_cli import errors
 from convexpy_cli.context import Invocation
@@ -71,7 +73,11 @@ class Deployments:
         else:
             with self._opened(given.pop("deploymentSelector"), tool) as (run, client):
                 value = tool.run(run, client, **given)
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
+        text = (
+            value
+            if isinstance(value, str)
+            else json.dumps(value, ensure_ascii=False, indent=1, default=msgspec.to_builtins)
+        )
         if len(text) > TEXT_LENGTH_MAX:
             left = len(text) - TEXT_LENGTH_MAX
             return (

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 from typing import Any
 
+import msgspec
+
 from convexpy.printable import json_printable
 from convexpy_cli.output import masking
 from convexpy_cli.output.base import Mark
@@ -18,13 +20,9 @@ from convexpy_cli.output.settings import Settings
 
 def dumps(value: Any) -> str:
     """Return compact JSON on one line, keys in the order given; control characters are escaped."""
-    return json_printable(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_builtins))
-
-
-def _builtins(value: Any) -> Any:
-    import msgspec
-
-    return msgspec.to_builtins(value)
+    return json_printable(
+        json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=msgspec.to_builtins)
+    )
 
 
 class JsonOutput(PlainOutput):
