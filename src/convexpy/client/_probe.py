@@ -67,11 +67,14 @@ class Probe(Transport):
     def round_trips_ms(self, count: int = 5) -> list[float]:
         """Return the durations of so many small requests over one connection, the first without connecting."""
         found: list[float] = []
-        for number in range(count + 1):
-            started = time.perf_counter()
-            self.request("GET", "/version", timeout_s=STEP_TIMEOUT_S)
-            found += [(time.perf_counter() - started) * 1000] if number else []
-        return found
+        try:
+            for _ in range(count + 1):
+                started = time.perf_counter()
+                self.request("GET", "/version", timeout_s=STEP_TIMEOUT_S)
+                found.append((time.perf_counter() - started) * 1000)
+        finally:
+            self.close()
+        return found[1:]
 
     def upgrade(self) -> None:
         """Ask for the socket that clients use, and leave it again.

@@ -9,6 +9,12 @@ from pathlib import Path
 
 from convexpy.errors.texts import decode_text, encoding_of, read_text
 
+_ENTRY = re.compile(
+    r"""(?P<blank>\s*\n)?(?P<name>[^=]*=[ \t]*)
+    (?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\r\n]*?)
+    (?P<rest>(?:[ \t]+\#[^\r\n]*|[ \t]*)(?:\r?\n)?)""",
+    re.VERBOSE | re.DOTALL,
+)
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+:,./|-]*\Z")
 
 
@@ -52,7 +58,7 @@ def quote_value(value: str) -> str:
 def edit_env(text: str, changes: Mapping[str, str | None]) -> str:
     """Return `text` with these variables set (None removes the line); all other lines stay.
 
-    A variable that is there keeps its place; a new one is added at the end.
+    A variable that is there keeps its place and its comment; a new one is added at the end.
     """
     newline = "\r\n" if "\r\n" in text else "\n"
     for name, value in changes.items():
@@ -62,14 +68,13 @@ def edit_env(text: str, changes: Mapping[str, str | None]) -> str:
             if value is not None:
                 gap = "" if not text or text.endswith("\n") else newline
                 text += f"{gap}{name}={quote_value(value)}{newline}"
-        elif value != lines[at][1]:
-            found = re.match(r"(\s*\n)?([ \t]*export[ \t]+)?", lines[at][2])
-            before, export = (found[1] or "", found[2] or "") if found else ("", "")
-            end = re.search(r"(\r?\n)?\Z", lines[at][2])
-            new = "" if value is None else f"{export}{name}={quote_value(value)}{end[0] if end else ''}"
-            text = "".join(
-                [each for _, _, each in lines[:at]] + [before, new] + [each for _, _, each in lines[at + 1 :]]
-            )
+        elif value != lines[at][1] and (found := _ENTRY.fullmatch(lines[at][2])):
+            if value is None:
+                new = found["blank"] or ""
+            else:
+                new = f"{found['blank'] or ''}{found['name']}{quote_value(value)}{found['rest']}"
+            parts = [each for _, _, each in lines]
+            text = "".join([*parts[:at], new, *parts[at + 1 :]])
     return text
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -154,7 +154,7 @@ class InlineStarter:
         app = self._app if settings.version else self._empty
         return InlineVersion(app, self._storage, settings, self._clock)
 
-    async def warm(self, packages: list[str]) -> None:
+    async def warm(self, packages: Iterable[str]) -> None:
         """Import nothing: the app is loaded."""
 
     async def close(self) -> None:
