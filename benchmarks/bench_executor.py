@@ -26,7 +26,7 @@ from convexpy.database import Store, encode_entry
 from convexpy.deployment.data_folder import Storage, open_folder
 from convexpy.limits import Knobs, TransactionBudget
 from convexpy.protocol.executor_settings import ExecutorSettings
-from convexpy.protocol.frames import Call, CheckpointMoved, Kind, Result, RowIsYours
+from convexpy.protocol.frames import Call, CheckpointMoved, Kind, OwnCommit, Result
 from convexpy.runtime import SystemClock
 from convexpy.sandbox.executor import Executor
 from convexpy.sandbox.loader import AppLoader
@@ -153,7 +153,7 @@ class Bench:
             self._writes.clear()
             self._storage.log.append(self._seq, self._seq, entry)
             self._checkpointer.row(self._seq, self._seq, entry)
-            self._executor.handle(RowIsYours(self._seq, self._seq, self._calls))
+            self._executor.handle(OwnCommit(self._seq, self._seq, self._calls))
 
     def checkpoint(self) -> float:
         """Fold all rows into the checkpoint; return the seconds of CPU."""

@@ -69,7 +69,7 @@ class Process:
     def committed(self, group: Group) -> None:
         assert group.row is not None
         self.seq = group.row.seq
-        self.store.row_is_mine(group.row.seq, group.row.ts, group.calls[-1])
+        self.store.own_commit(group.row.seq, group.row.ts, group.calls[-1])
         self.checkpointer.row(*group.row)
         count = self.begin().first(QueryPlan("counts"))
         if count is not None:

@@ -421,7 +421,7 @@ def test_what_is_in_use_or_newer_or_unsafe_ends_the_start(start: Start, tmp_path
         ("[limits]\nfunction-cpu-s = -1", "greater than 0"),
         ("[limits]\nfunction-cpu-s = true", "a number"),
         ("[limits.transaction]\nbytes = 1", "limits.transaction.bytes"),
-        ("[limits", "no TOML"),
+        ("[limits", "not valid TOML"),
     ],
 )
 def test_mistakes_in_limits_are_told(tmp_path: Path, text: str, said: str) -> None:

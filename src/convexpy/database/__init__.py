@@ -23,7 +23,7 @@ from convexpy.database.read_set import ReadSet
 from convexpy.database.read_set_index import ReadSetIndex
 from convexpy.database.recovery import Recovered, recover
 from convexpy.database.store import Store
-from convexpy.database.transaction import DocumentSchema, Misfit, Transaction
+from convexpy.database.transaction import DocumentSchema, SchemaMismatch, Transaction
 
 __all__ = [
     "WHOLE_INDEX",
@@ -39,12 +39,12 @@ __all__ = [
     "IndexInfo",
     "IndexWalk",
     "InvalidCursor",
-    "Misfit",
     "ReadSet",
     "ReadSetIndex",
     "Recovered",
     "Replay",
     "Rewind",
+    "SchemaMismatch",
     "Store",
     "TableInfo",
     "Transaction",

@@ -32,7 +32,7 @@ __all__ = ["Checkpointer", "IndexWalk"]
 WALK_CHUNK = 256
 DROP_SLICE = 2_000
 REPLAY_SLICE = 1_000
-MISFITS_KEPT = 10
+VIOLATIONS_KEPT = 10
 
 
 @dataclass(slots=True)
@@ -225,9 +225,9 @@ class IndexWalk:
         self._check = check
         self._after = 0
         self.walked = 0
-        self.misfits: list[tuple[str, str]] = []
+        self.violations: list[tuple[str, str]] = []
         """`(id, what does not fit)` of the first documents that failed the check."""
-        self.misfit_count = 0
+        self.violation_count = 0
 
     def step(self, limit: int = WALK_CHUNK) -> bool:
         """Walk the next chunk; True when the end was reached."""
@@ -253,6 +253,6 @@ class IndexWalk:
         try:
             self._check(document)
         except Error as error:
-            self.misfit_count += 1
-            if len(self.misfits) < MISFITS_KEPT:
-                self.misfits.append((id, error.message))
+            self.violation_count += 1
+            if len(self.violations) < VIOLATIONS_KEPT:
+                self.violations.append((id, error.message))

@@ -74,7 +74,7 @@ class Store:
         self._apply(row, (write_set.record,))
         self._raise_creation_time(write_set.max_creation_time)
 
-    def row_is_mine(self, seq: int, ts: int, last_call_id: int) -> None:
+    def own_commit(self, seq: int, ts: int, last_call_id: int) -> None:
         """The accepted calls up to `last_call_id` are now row `seq`."""
         self.seq, self.ts = seq, ts
         last = self._memory.promote(seq, ts, last_call_id)

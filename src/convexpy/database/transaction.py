@@ -33,7 +33,7 @@ from convexpy.values import (
     new_internal_id,
 )
 
-__all__ = ["DocumentSchema", "Misfit", "Transaction"]
+__all__ = ["DocumentSchema", "SchemaMismatch", "Transaction"]
 
 SYSTEM_FIELDS = ("_id", "_creationTime")
 # A value takes at most nine bytes where its JSON takes two, so most documents need not be walked to know their size.
@@ -41,7 +41,7 @@ SURELY_SMALL_BYTES = DOCUMENT_SIZE_BYTES_MAX // 5
 SURELY_FLAT = DOCUMENT_NESTING_MAX
 
 
-class Misfit(NamedTuple):
+class SchemaMismatch(NamedTuple):
     """A document written that does not fit the pending schema: it fails the push, not the write."""
 
     table: str
@@ -56,7 +56,7 @@ class _Frame(NamedTuple):
     catalog: Catalog
     limits: dict[str, int]
     written: tuple[int, int, int, int]
-    misfits: int
+    violations: int
 
 
 class Transaction(Reading):
@@ -72,7 +72,7 @@ class Transaction(Reading):
         self, store: Snapshot, writable: bool, now_ms: int, budget: TransactionBudget, random: RandomBytes
     ) -> None:
         super().__init__(store, budget)
-        self.misfits: list[Misfit] = []
+        self.violations: list[SchemaMismatch] = []
         self._writable = writable
         self._now_ms = now_ms
         self._random = random
@@ -191,7 +191,7 @@ class Transaction(Reading):
             charges.scheduled_function_args_bytes,
         )
         before = charges.tighten(limits)
-        self._frames.append(_Frame(self._own.mark(), self.catalog, before, written, len(self.misfits)))
+        self._frames.append(_Frame(self._own.mark(), self.catalog, before, written, len(self.violations)))
 
     def merge(self) -> None:
         """Keep what the innermost sub-transaction wrote."""
@@ -202,13 +202,13 @@ class Transaction(Reading):
 
         Its reads stay: the caller may act on what it learnt.
         """
-        mark, self.catalog, limits, written, misfits = self._frames.pop()
+        mark, self.catalog, limits, written, violations = self._frames.pop()
         self._own.undo(mark)
         charges = self.charges
         charges.restore(limits)
         charges.documents_written, charges.bytes_written, *scheduled = written
         charges.functions_scheduled, charges.scheduled_function_args_bytes = scheduled
-        del self.misfits[misfits:]
+        del self.violations[violations:]
 
     def changes(self) -> list[dict[str, Any]]:
         """Return what was written so far, for people: `{table, id, kind, document}`; kinds are insert, change and delete."""
@@ -379,7 +379,7 @@ class Transaction(Reading):
             try:
                 self.pending_schema.check_document(table, document, self.table_number)
             except SchemaViolation as error:
-                self.misfits.append(Misfit(table, id, str(error)))
+                self.violations.append(SchemaMismatch(table, id, str(error)))
 
     def _check_writable(self) -> None:
         if not self._writable:

@@ -27,7 +27,7 @@ RETRY_S = 1.0
 OLDER_QUERY_S = 0.02
 FOLD_AFTER_S = 0.1
 FOLD_TRIES = 20
-MISFITS_SHOWN = 5
+VIOLATIONS_SHOWN = 5
 
 
 class CheckpointerSource(Protocol):
@@ -190,7 +190,7 @@ class CheckpointService:
 
     # Walks
 
-    async def misfits(self, schema: SchemaDescription, tables: list[str]) -> list[dict[str, Any]]:
+    async def violations(self, schema: SchemaDescription, tables: list[str]) -> list[dict[str, Any]]:
         """Check every stored document of these tables; return `table count documents` where some do not fit.
 
         Nothing is built. `documents` are the first five: `table/id: what is wrong`.
@@ -202,9 +202,9 @@ class CheckpointService:
             if table is None:
                 continue
             walk = await self._walked(table.tablet, [], loaded, stops=False)
-            if walk.misfits:
+            if walk.violations:
                 found.append(
-                    {"table": name, "count": walk.misfit_count, "documents": _named(name, walk.misfits)}
+                    {"table": name, "count": walk.violation_count, "documents": _named(name, walk.violations)}
                 )
         return found
 
@@ -227,8 +227,8 @@ class CheckpointService:
                     by_tablet.setdefault(table.tablet, [])
         for tablet, numbers in by_tablet.items():
             walk = await self._walked(tablet, numbers, loaded, stops=True)
-            if walk.misfits:
-                raise _misfits(catalog.by_tablet[tablet].name, walk.misfits)
+            if walk.violations:
+                raise _violations(catalog.by_tablet[tablet].name, walk.violations)
 
     async def _walked(
         self, tablet: int, numbers: list[int], schema: Schema | None, *, stops: bool
@@ -246,7 +246,7 @@ class CheckpointService:
         )
         done = False
         try:
-            while not done and not (stops and walk.misfits):
+            while not done and not (stops and walk.violations):
                 async with self._lock:
                     done = await self._run(walk.step)
                 self.walking = (table.name, walk.walked)
@@ -275,16 +275,16 @@ class CheckpointService:
         self._thread.shutdown()
 
 
-def _named(table: str, misfits: list[tuple[str, str]]) -> list[str]:
+def _named(table: str, violations: list[tuple[str, str]]) -> list[str]:
     # The schema speaks of a write; here nothing was written.
-    texts = [(id, text.partition("does not match the schema: ")[2] or text) for id, text in misfits]
-    return [f"{table}/{id}: {text}" for id, text in texts[:MISFITS_SHOWN]]
+    texts = [(id, text.partition("does not match the schema: ")[2] or text) for id, text in violations]
+    return [f"{table}/{id}: {text}" for id, text in texts[:VIOLATIONS_SHOWN]]
 
 
-def _misfits(table: str, misfits: list[tuple[str, str]]) -> PushRejected:
-    named = _named(table, misfits)
+def _violations(table: str, violations: list[tuple[str, str]]) -> PushRejected:
+    named = _named(table, violations)
     return PushRejected(
-        f'{len(misfits)} or more documents in "{table}" do not fit the new schema: {named[0]}',
+        f'{len(violations)} or more documents in "{table}" do not fit the new schema: {named[0]}',
         code="SchemaMismatch",
         hint="make the field optional, or change the documents first",
         data={"table": table, "documents": named, "retryOn": "data"},

@@ -26,7 +26,7 @@ from convexpy.database import CommitOutcomes, Group, GroupCommitter
 from convexpy.engine.attempts import Attempts
 from convexpy.engine.outcome import Outcome, failed
 from convexpy.engine.paused import PausedMutations, passing_breakpoints
-from convexpy.engine.slots import Offenders, TransactionSlot, limit_name
+from convexpy.engine.slots import CrashLimiter, TransactionSlot, limit_name
 from convexpy.engine.timeline import LogTimeline, TailRow
 from convexpy.executors.connection import ExecutorConnection
 from convexpy.limits import Knobs
@@ -36,8 +36,8 @@ from convexpy.protocol.frames import (
     Call,
     CheckpointMoved,
     DropSpeculation,
+    OwnCommit,
     Result,
-    RowIsYours,
 )
 
 logger = logging.getLogger("convexpy.deployment")
@@ -87,7 +87,7 @@ class MutationPipeline:
         self._on_idle: list[Callable[[], None]] = []
         self._paused = PausedMutations()
         self._attempts = Attempts()
-        self.offenders = Offenders()
+        self.crash_limiter = CrashLimiter()
         self.executors_lost = 0
 
     # Calls
@@ -102,7 +102,7 @@ class MutationPipeline:
         if self._refused is not None:
             done(failed("NotCommitted", f"not committed: {self._refused}", function=call.path))
             return
-        refusal = self.offenders.refusal(call.path)
+        refusal = self.crash_limiter.refusal(call.path)
         if refusal is not None:
             done(failed("FunctionRefused", refusal, function=call.path))
             return
@@ -190,7 +190,7 @@ class MutationPipeline:
         self.executors_lost += 1
         verdict = self._attempts.lost(reason, blamed, innocent)
         if verdict.blamed is not None:
-            self.offenders.killed(verdict.blamed.path, reason)
+            self.crash_limiter.killed(verdict.blamed.path, reason)
         for call, text in verdict.failed:
             outcome = failed("ExecutorLost", text, function=call.path, limit=limit_name(reason), lost=True)
             self._hold(_Held(call, _failed_result(call, self._epoch, outcome), wrote=False))
@@ -235,8 +235,8 @@ class MutationPipeline:
     def _result(self, slot: TransactionSlot, call: Call, result: Result) -> None:
         if result.epoch != self._epoch:
             return
-        if result.misfits:
-            self._on_schema_violations(result.misfits)
+        if result.violations:
+            self._on_schema_violations(result.violations)
         if result.writes:
             self._accepted[call.id] = result
             self._accepted_bytes += len(result.writes)
@@ -273,7 +273,7 @@ class MutationPipeline:
         self._accepted_bytes -= sum(len(result.writes) for result in results)
         row = self._timeline.append(group.row, [result.writes for result in results])
         if self._slot is not None:
-            self._slot.send(RowIsYours(row.seq, row.ts, group.calls[-1]))
+            self._slot.send(OwnCommit(row.seq, row.ts, group.calls[-1]))
         # Streams and dirty marks first, replies next, ticks in a later turn of the loop: so a reply precedes every
         # Transition that covers it, and what a client asks after its reply sees its write.
         self._committed(row)

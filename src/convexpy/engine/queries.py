@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from convexpy.engine.attempts import Attempts
 from convexpy.engine.outcome import Outcome, failed
 from convexpy.engine.paused import PAUSED_MAX, passing_breakpoints
-from convexpy.engine.slots import Offenders, TransactionSlot, limit_name
+from convexpy.engine.slots import CrashLimiter, TransactionSlot, limit_name
 from convexpy.engine.timeline import LogTimeline, TailRow
 from convexpy.executors.connection import ExecutorConnection
 from convexpy.limits import Knobs
@@ -42,9 +42,9 @@ class QueryDispatcher:
         self._slots: list[TransactionSlot] = []
         self._queries: dict[int, _Query] = {}
         self._waiting: deque[_Query] = deque()
-        self._standing: set[int] = set()
+        self._paused_calls: set[int] = set()
         self._attempts = Attempts()
-        self.offenders = Offenders()
+        self.crash_limiter = CrashLimiter()
         self.executors_lost = 0
 
     @property
@@ -62,7 +62,7 @@ class QueryDispatcher:
 
         Returns the row it runs at, or 0 while it waits for an executor.
         """
-        refusal = self.offenders.refusal(call.path)
+        refusal = self.crash_limiter.refusal(call.path)
         query = _Query(call, done)
         if refusal is not None:
             query.row, query.ts = self._timeline.row, self._timeline.ts
@@ -95,7 +95,7 @@ class QueryDispatcher:
                     return
             self._waiting.popleft()
             query.row, query.ts, query.paused = self._timeline.row, self._timeline.ts, False
-            slot.call(query.call if len(self._standing) < PAUSED_MAX else passing_breakpoints(query.call))
+            slot.call(query.call if len(self._paused_calls) < PAUSED_MAX else passing_breakpoints(query.call))
 
     # Executors
 
@@ -166,7 +166,7 @@ class QueryDispatcher:
         if query is None:
             return
         if query.paused:
-            self._standing.discard(call.id)
+            self._paused_calls.discard(call.id)
             stale = not self._timeline.unchanged_since(query.ts, result.reads)
         else:
             stale = self._timeline.touched_since(query.row, result.reads)
@@ -184,13 +184,13 @@ class QueryDispatcher:
     def _lost(self, slot: TransactionSlot, reason: str, blamed: Call | None, innocent: list[Call]) -> None:
         self.executors_lost += 1
         if blamed is not None:
-            self._standing.discard(blamed.id)
+            self._paused_calls.discard(blamed.id)
         if slot in self._slots:
             self._slots.remove(slot)
             self._need_executor()
         verdict = self._attempts.lost(reason, blamed, innocent)
         if verdict.blamed is not None:
-            self.offenders.killed(verdict.blamed.path, reason)
+            self.crash_limiter.killed(verdict.blamed.path, reason)
         for call, text in verdict.failed:
             query = self._queries.pop(call.id, None)
             if query is None:
@@ -210,7 +210,7 @@ class QueryDispatcher:
         query = self._queries.get(call.id)
         if query is not None:
             query.paused = True
-            self._standing.add(call.id)
+            self._paused_calls.add(call.id)
         for innocent in self._without(slot, call):
             waiting = self._queries.get(innocent.id)
             if waiting is not None:

@@ -224,7 +224,7 @@ def exceeded_limit(spent: Spent, knobs: Knobs, *, others_wait: bool) -> str:
     return ""
 
 
-class Offenders:
+class CrashLimiter:
     """Functions that keep killing executors are refused for a while, so that they can't starve the others."""
 
     DEATHS_MAX = 3

@@ -176,7 +176,7 @@ class FunctionDefinition:
             ) from None
         returns = self._returns
         if returns is not None and not returns.fits(plain, tables):
-            raise ReturnsError(returns.misfit(plain, "", tables) or "")
+            raise ReturnsError(returns.violation(plain, "", tables) or "")
         return plain
 
     def invoke(self, ctx: Any, args: dict[str, Any], tables: TableNumbers | None = None) -> Any:
@@ -214,7 +214,7 @@ class FunctionDefinition:
         if signature.takes_any:
             names = self._args.fields
             declared = {name: item for name, item in args.items() if name in names}
-        text = self._args.misfit(declared, "", tables)
+        text = self._args.violation(declared, "", tables)
         if text is not None:
             raise _invalid_arguments(text)
         return args

@@ -39,18 +39,18 @@ class ForwardedHeaders:
         return self._app(scope, receive, send)
 
     def _told(self, scope: Scope, headers: dict[bytes, str]) -> Scope:
-        told: Scope = {}
+        forwarded: Scope = {}
         address = self._client(headers.get(b"x-forwarded-for", ""))
         if address is not None:
-            told["client"] = (address, 0)
+            forwarded["client"] = (address, 0)
         if scope["type"] == "http":
             scheme = headers.get(b"x-forwarded-proto", "").split(",")[0].strip().lower()
             found = _FORWARDED_PROTO.search(headers.get(b"forwarded", ""))
             if scheme in _SCHEMES:
-                told["scheme"] = scheme
+                forwarded["scheme"] = scheme
             elif found is not None:
-                told["scheme"] = found[1].lower()
-        return told
+                forwarded["scheme"] = found[1].lower()
+        return forwarded
 
     def _client(self, header: str) -> str | None:
         """Return the last address that is no proxy; None if there is no address."""

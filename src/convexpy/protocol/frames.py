@@ -63,7 +63,7 @@ class Row(msgspec.Struct, array_like=True, tag=1, frozen=True):
     entry: bytes
 
 
-class RowIsYours(msgspec.Struct, array_like=True, tag=2, frozen=True):
+class OwnCommit(msgspec.Struct, array_like=True, tag=2, frozen=True):
     """The calls up to `last_call`, which this executor ran, are durable as row `seq`."""
 
     seq: int
@@ -168,7 +168,7 @@ class Result(msgspec.Struct, array_like=True, tag=21, frozen=True):
 
     `value` is wire JSON of the result. `reads` is the read set, [index, lower, upper or nil] each; `writes` the encoded
     transaction, empty if nothing was written. `replayed_seq` is set when a mutation had run before: the row that holds
-    it, or -1 while that row is not durable. `misfits` names documents written that do not fit the schema of a pending push.
+    it, or -1 while that row is not durable. `violations` names documents written that do not fit the schema of a pending push.
     """
 
     call: int
@@ -189,7 +189,7 @@ class Result(msgspec.Struct, array_like=True, tag=21, frozen=True):
     bytes_written: int
     replayed_seq: int | None = None
     replayed_ts: int = 0
-    misfits: list[str] = []
+    violations: list[str] = []
 
 
 def ended_action(call: int, value: bytes, failure: CallFailure | None, seconds: float = 0.0) -> Result:
@@ -250,7 +250,7 @@ class Damaged(msgspec.Struct, array_like=True, tag=25, frozen=True):
 
 ToExecutor = (
     Row
-    | RowIsYours
+    | OwnCommit
     | DropSpeculation
     | Accepted
     | CheckpointMoved

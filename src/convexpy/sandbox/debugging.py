@@ -1,4 +1,4 @@
-"""`breakpoint()` in functions: a pause that the server is told of, and a debugger in the terminal of `convexpy dev`.
+"""`breakpoint()` in functions: a pause that the server is request of, and a debugger in the terminal of `convexpy dev`.
 
 Executors have no terminal. `dev` listens on a socket and passes its address to the server that it starts; without one
 (production, or no terminal) `breakpoint()` leaves a line in the log of the call and does nothing else.
@@ -33,15 +33,15 @@ QUIT = "DebuggerQuit"
 
 
 class DebuggedCall:
-    """A running call whose breakpoints count. `tell` sends a frame to the server, at once."""
+    """A running call whose breakpoints count. `notify` sends a frame to the server, at once."""
 
-    def __init__(self, call: Call, address: str, tell: Callable[[Paused], None]) -> None:
+    def __init__(self, call: Call, address: str, notify: Callable[[Paused], None]) -> None:
         self.id = call.id
         self.path = call.path
         self.breakpoints: Breakpoints = call.breakpoints
         self.was_paused = False
         self._address = address
-        self._tell = tell
+        self._notify = notify
         self._debugger: Debugger | None = None
         self._thread = 0
 
@@ -63,7 +63,7 @@ class DebuggedCall:
         debugger.set_trace(frame)
 
     def connect(self, frame: FrameType, line: int) -> socket.socket:
-        """Ask for the terminal, and tell the server of the pause; it may be another call's turn for a while.
+        """Ask for the terminal, and notify the server of the pause; it may be another call's turn for a while.
 
         Raises:
             TerminalGone: `dev` does not listen any more.
@@ -71,22 +71,22 @@ class DebuggedCall:
         with guards.unguarded():
             try:
                 connection = _connect(self._address)
-                told = {
+                request = {
                     "token": _token(self._address),
                     "function": self.path,
                     "file": frame.f_code.co_filename,
                     "line": line,
                 }
-                connection.sendall(json.dumps(told).encode() + b"\n")
+                connection.sendall(json.dumps(request).encode() + b"\n")
             except OSError as error:
                 raise TerminalGone(str(error)) from error
             self.was_paused = True
-            self._tell(Paused(self.id, True, _runs_a_loop()))
+            self._notify(Paused(self.id, True, _runs_a_loop()))
         return connection
 
     def goes_on(self) -> None:
         """Tell the server that the function runs again."""
-        self._tell(Paused(self.id, False, _runs_a_loop()))
+        self._notify(Paused(self.id, False, _runs_a_loop()))
 
     def end(self) -> None:
         """The call has ended: nothing is traced any more, the terminal is free."""
@@ -107,11 +107,11 @@ class TransactionsDebugged:
         self,
         handle: Callable[[ToExecutor], None],
         address: str,
-        tell: Callable[[Paused], None],
+        notify: Callable[[Paused], None],
     ) -> None:
         self._handle = handle
         self._address = address
-        self._tell = tell
+        self._notify = notify
 
     def handle(self, frame: ToExecutor) -> None:
         """Hand a frame on.
@@ -122,7 +122,7 @@ class TransactionsDebugged:
         if not isinstance(frame, Call):
             self._handle(frame)
             return
-        call = DebuggedCall(frame, self._address, self._tell)
+        call = DebuggedCall(frame, self._address, self._notify)
         token = current.set(call)
         try:
             self._handle(frame)

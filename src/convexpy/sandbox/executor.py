@@ -34,9 +34,9 @@ from convexpy.protocol.frames import (
     CheckpointMoved,
     DropSpeculation,
     FromExecutor,
+    OwnCommit,
     Result,
     Row,
-    RowIsYours,
     ToExecutor,
 )
 from convexpy.protocol.scheduled_jobs import HAS_RUN, NOT_RUN, error_text, skipped_text
@@ -93,8 +93,8 @@ class Executor:
         match frame:
             case Row():
                 self.store.row(frame.seq, frame.ts, frame.entry)
-            case RowIsYours():
-                self.store.row_is_mine(frame.seq, frame.ts, frame.last_call)
+            case OwnCommit():
+                self.store.own_commit(frame.seq, frame.ts, frame.last_call)
             case CheckpointMoved():
                 self.store.checkpoint(frame.seq)
             case Accepted():
@@ -378,5 +378,5 @@ def _result(
         used.bytes_written,
         replayed_seq,
         replayed_ts,
-        [f"{misfit.table}/{misfit.id}: {misfit.message}" for misfit in transaction.misfits],
+        [f"{violation.table}/{violation.id}: {violation.message}" for violation in transaction.violations],
     )

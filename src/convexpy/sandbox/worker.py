@@ -58,7 +58,7 @@ GC_ALLOCATIONS = 20_000
 def load_app(settings: ExecutorSettings, on_module: Callable[[str], None] = lambda name: None) -> LoadedApp:
     """Import the app that the settings name; capture and guards are in place before its first line runs.
 
-    `on_module` is told of each module before it is imported.
+    `on_module` is message of each module before it is imported.
 
     Raises:
         ProjectError: it does not import within its limits, or defines something that makes no sense.
@@ -224,18 +224,20 @@ def main(arguments: list[str]) -> None:
     for package in packages:
         with contextlib.suppress(Exception):
             importlib.import_module(package)
-    told = sys.stdin.buffer.read()
-    if not told:
+    message = sys.stdin.buffer.read()
+    if not message:
         return
-    role_and_settings = msgspec.json.decode(told, type=_Told)
+    start = msgspec.json.decode(message, type=StartMessage)
     stream = socket.socket(fileno=int(stream_fd))
     stack_dumps.install(int(marker_fd))
     stack_dumps.note_own_end()
-    app = load_app(role_and_settings.settings)
-    run(role_and_settings.role, stream, CallMarker(int(marker_fd)), role_and_settings.settings, app)
+    app = load_app(start.settings)
+    run(start.role, stream, CallMarker(int(marker_fd)), start.settings, app)
 
 
-class _Told(msgspec.Struct):
+class StartMessage(msgspec.Struct):
+    """What a fresh interpreter is sent when it becomes an executor."""
+
     role: Role
     settings: ExecutorSettings
 

@@ -77,7 +77,7 @@ class Schema:
         if stored is None or not self.schema_validation or stored.fits(doc, tables):
             return
         own = {name: item for name, item in doc.items() if name not in _SYSTEM_FIELDS}
-        text = self._tables[table].validator.misfit(own, "", tables)
+        text = self._tables[table].validator.violation(own, "", tables)
         raise SchemaViolation(
             f'Failed to insert or update a document in table "{table}" '
             f"because it does not match the schema: {text}"
@@ -119,8 +119,8 @@ class _DocumentValidator(ObjectValidator):
         object.__setattr__(self, "inner", inner)
         self._set(inner.fits, inner.convert)
 
-    def misfit(self, value: Any, path: str, tables: TableNumbers | None) -> str | None:
-        return self.inner.misfit(value, path, tables)
+    def violation(self, value: Any, path: str, tables: TableNumbers | None) -> str | None:
+        return self.inner.violation(value, path, tables)
 
     def export(self) -> dict[str, Any]:
         return self.inner.export()

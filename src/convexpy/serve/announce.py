@@ -98,5 +98,5 @@ def warn_of_exposure(options: ServeOptions) -> None:
         )
     if options.origin is None:
         logger.warning("no --origin: links to files and CONVEX_CLOUD_URL will say %s", "127.0.0.1")
-    if not options.redact:
+    if not options.redact_errors:
         logger.warning("--no-redact-errors: clients see messages and stack traces of functions")

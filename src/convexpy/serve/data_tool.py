@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
     work, folder = arguments[0], Path(arguments[1])
     os.umask(0o777 & ~PRIVATE_FOLDER)
     try:
-        _say(**(_check(folder) if work == "check" else _salvage(folder)))
+        _send(**(_check(folder) if work == "check" else _salvage(folder)))
     except Error as error:
         return _failed(error)
     except Exception as error:
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _check(folder: Path) -> dict[str, Any]:
-    found = DataCheck(folder, lambda what, count: _say(progress=[what, count]))
+    found = DataCheck(folder, lambda what, count: _send(progress=[what, count]))
     return {"faults": found.faults, "counted": found.counted}
 
 
@@ -55,11 +55,11 @@ def _salvage(folder: Path) -> dict[str, Any]:
 
 def _failed(error: Error) -> int:
     status = exit_code(error)
-    _say(error={**error.to_json(), "exitCode": status})
+    _send(error={**error.to_json(), "exitCode": status})
     return status
 
 
-def _say(**message: Any) -> None:
+def _send(**message: Any) -> None:
     sys.stdout.write(json.dumps(message) + "\n")
     sys.stdout.flush()
 

@@ -26,14 +26,13 @@ _ZERO_ALLOWED = frozenset(
         "log_bytes_kept",
         "log_rows_kept",
         "scheduled_kept_s",
-        "query_cache_bytes",
         "stop_grace_s",
     }
 )
 
 
 class LimitsInvalid(Error):
-    """The file can't be read, or holds something that is no limit."""
+    """The file can't be read, or holds something that is not a limit."""
 
     default_code = "ConfigInvalid"
 
@@ -51,7 +50,7 @@ def read_limits(file: Path | None, defaults: Knobs) -> Knobs:
     except OSError as error:
         raise LimitsInvalid(f"cannot read {file}: {error.strerror}") from error
     except tomllib.TOMLDecodeError as error:
-        raise LimitsInvalid(f"{file} is no TOML: {error}") from error
+        raise LimitsInvalid(f"{file} is not valid TOML: {error}") from error
     for section in document:
         if section != "limits":
             raise _unknown(file, section, ["limits"], "section")

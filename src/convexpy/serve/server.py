@@ -35,7 +35,7 @@ from convexpy.http.request_guard import RequestGuard
 from convexpy.limits import Knobs
 from convexpy.persistence import storage_refusal
 from convexpy.runtime import SystemClock, hide_process
-from convexpy.serve import announce, first_start, function_log, given, log_output
+from convexpy.serve import announce, first_start, function_log, log_output, startup
 from convexpy.serve.bounded_protocol import ConnectionCounter
 from convexpy.serve.listening import AsgiApp, Server, bind, origin_of, server_of
 from convexpy.serve.log_output import LogOutput, now_text
@@ -78,9 +78,9 @@ class _Process:
         """Serve until told to stop; return the exit status."""
         options = self._options
         check_tls(options.tls_cert, options.tls_key)
-        knobs = given.knobs(options)
-        literal_keys = given.literal_keys(options)
-        push = given.read_push(options.push_fd)
+        knobs = startup.knobs(options)
+        literal_keys = startup.literal_keys(options)
+        push = startup.read_push(options.push_fd)
         ports = self._bind()
         self._keys, settings = self._open(knobs, ports, literal_keys)
         self._apps = build_apps(self._deployment)
@@ -124,7 +124,7 @@ class _Process:
         self, knobs: Knobs, ports: list[socket.socket], literal_keys: tuple[str, ...]
     ) -> tuple[Keys, DeploymentSettings]:
         options = self._options
-        given.make_folder(options)
+        startup.make_folder(options)
         clock = SystemClock()
         storage = open_folder(
             options.data,
@@ -148,7 +148,7 @@ class _Process:
             cloud_url=cloud_url,
             site_url=site_url,
             knobs=knobs,
-            redact=options.redact,
+            redact=options.redact_errors,
             development=not options.production,
             label=options.label,
             admin_key=keys.admin_key,
@@ -157,11 +157,11 @@ class _Process:
             ),
             literal_keys=literal_keys,
             install_packages=options.production,
-            debugger=given.debugger(options),
-            editor=given.editor(options),
+            debugger=startup.debugger(options),
+            editor=startup.editor(options),
         )
         self._deployment = build_deployment(
-            storage, settings, on_fatal=self._fatal, starter=given.starter(options), clock=clock
+            storage, settings, on_fatal=self._fatal, starter=startup.starter(options), clock=clock
         )
         return keys, settings
 
@@ -212,7 +212,7 @@ class _Process:
         options = self._options
         cert, key = options.tls_cert, options.tls_key
         waiting = list(ports)
-        allowed = given.allowed_names(options, self._deployment.settings)
+        allowed = startup.allowed_names(options, self._deployment.settings)
         report = announce.reporter(options)
         counter = ConnectionCounter(knobs.connections_per_address)
 

@@ -53,11 +53,11 @@ class ArrayValidator(Validator):
         item_convert = items.convert
         self._set(fits, item_convert and (lambda value: [item_convert(item) for item in value]))
 
-    def misfit(self, value: Any, path: str, tables: TableNumbers | None) -> str | None:
+    def violation(self, value: Any, path: str, tables: TableNumbers | None) -> str | None:
         """Name the first item that does not fit."""
         if type(value) is not list:
             return self._mismatch(value, path)
-        texts = (self.items.misfit(item, f"{path}[{at}]", tables) for at, item in enumerate(value))
+        texts = (self.items.violation(item, f"{path}[{at}]", tables) for at, item in enumerate(value))
         return next(filter(None, texts), None)
 
     def export(self) -> dict[str, Any]:
@@ -98,12 +98,14 @@ class RecordValidator(Validator):
         convert = values.convert
         self._set(fits, convert and (lambda value: {name: convert(item) for name, item in value.items()}))
 
-    def misfit(self, value: Any, path: str, tables: TableNumbers | None) -> str | None:
+    def violation(self, value: Any, path: str, tables: TableNumbers | None) -> str | None:
         """Name the first key or value that does not fit."""
         if type(value) is not dict:
             return self._mismatch(value, path)
         for name, item in value.items():
-            text = self.keys.misfit(name, path, tables) or self.values.misfit(item, f"{path}.{name}", tables)
+            text = self.keys.violation(name, path, tables) or self.values.violation(
+                item, f"{path}.{name}", tables
+            )
             if text is not None:
                 return text
         return None
@@ -197,9 +199,9 @@ class OptionalValidator(Validator):
         """Those of the wrapped validator."""
         return self.inner.sure_types
 
-    def misfit(self, value: Any, path: str, tables: TableNumbers | None) -> str | None:
+    def violation(self, value: Any, path: str, tables: TableNumbers | None) -> str | None:
         """Say what the wrapped validator says."""
-        return self.inner.misfit(value, path, tables)
+        return self.inner.violation(value, path, tables)
 
     def export(self) -> dict[str, Any]:
         """Return the wrapped validator's: that a field is optional is said by its object."""
@@ -270,13 +272,13 @@ class ObjectValidator(Validator):
         """Return an object with the same fields, every one optional."""
         return ObjectValidator({name: OptionalValidator(each) for name, each in self._fields.items()})
 
-    def misfit(self, value: Any, path: str, tables: TableNumbers | None) -> str | None:
+    def violation(self, value: Any, path: str, tables: TableNumbers | None) -> str | None:
         """Name the first field that is missing, wrong or too many."""
         if type(value) is not dict:
             return self._mismatch(value, path)
         for name, each in self._fields.items():
             if name in value:
-                text = each.misfit(value[name], f"{path}.{name}", tables)
+                text = each.violation(value[name], f"{path}.{name}", tables)
                 if text is not None:
                     return text
             elif not each.is_optional:

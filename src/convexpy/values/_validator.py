@@ -2,7 +2,7 @@
 
 Each holds two things made once, when it is defined: `fits`, a closure that answers yes or no fast, and
 `convert`, which turns a plain value that fits into what an annotation asked for (None where nothing has to be
-done). Only when the answer is no, `misfit` walks again to say where and why, in Convex's words.
+done). Only when the answer is no, `violation` walks again to say where and why, in Convex's words.
 
 This module has the base and the validators without parts; `_compound` has the rest.
 """
@@ -73,7 +73,7 @@ class Validator:
         `path` is put before the place that the message names. Without `tables`, any well-formed id fits.
         """
         if not self.fits(value, tables):
-            raise ArgumentError(self.misfit(value, path, tables) or self._mismatch(value, path))
+            raise ArgumentError(self.violation(value, path, tables) or self._mismatch(value, path))
 
     def converting(self, convert: Convert | None) -> Validator:
         """Return the same validator with another conversion of what fits."""
@@ -83,7 +83,7 @@ class Validator:
         object.__setattr__(made, "convert", convert)
         return made
 
-    def misfit(self, value: Any, path: str, tables: TableNumbers | None) -> str | None:
+    def violation(self, value: Any, path: str, tables: TableNumbers | None) -> str | None:
         """Return where and why the value does not fit, or None if it does."""
         return None if self.fits(value, tables) else self._mismatch(value, path)
 
@@ -216,7 +216,7 @@ class IdValidator(Validator):
 
         self._set(fits)
 
-    def misfit(self, value: Any, path: str, tables: TableNumbers | None) -> str | None:
+    def violation(self, value: Any, path: str, tables: TableNumbers | None) -> str | None:
         """Tell an id of another table from what is no id."""
         if self.fits(value, tables):
             return None

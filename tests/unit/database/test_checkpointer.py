@@ -165,7 +165,7 @@ def test_a_walk_names_the_documents_that_do_not_fit() -> None:
     assert not walk.step(2)
     assert walk.step(2)
     assert walk.walked == 3
-    assert sorted(message for _, message in walk.misfits) == ["1 is too much", "2 is too much"]
+    assert sorted(message for _, message in walk.violations) == ["1 is too much", "2 is too much"]
 
 
 def test_what_the_catalog_no_longer_names_is_removed_in_slices() -> None:

@@ -59,7 +59,7 @@ class Items:
 
     def durable(self, write_set: WriteSet) -> None:
         self.seq += 1
-        self.store.row_is_mine(self.seq, self.seq, self.call)
+        self.store.own_commit(self.seq, self.seq, self.call)
         entry = encode_entry([write_set.encoded], max_creation_time=write_set.max_creation_time)
         self.checkpointer.row(self.seq, self.seq, entry)
 

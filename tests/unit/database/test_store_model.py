@@ -320,7 +320,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.highest = max(self.highest, *(write_set.max_creation_time for _, write_set, _ in group))
         entry = encode_entry([write_set.encoded for _, write_set, _ in group], max_creation_time=self.highest)
         self.log.append(self.seq, self.ts, entry)
-        self.mutations.row_is_mine(self.seq, self.ts, group[-1][0])
+        self.mutations.own_commit(self.seq, self.ts, group[-1][0])
         self.queries.row(self.seq, self.ts, entry)
         self.checkpointer.row(self.seq, self.ts, entry)
         self.durable = group[-1][2]

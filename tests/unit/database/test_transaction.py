@@ -397,9 +397,9 @@ def test_the_schema_refuses_and_the_pending_one_notes(world: World) -> None:
     transaction.push()
     transaction.insert("messages", {"a": "text"})
     transaction.drop()
-    assert transaction.misfits == []
+    assert transaction.violations == []
     id = transaction.insert("messages", {"a": "text"})
-    assert transaction.misfits == [("messages", id, "messages: a is no number")]
+    assert transaction.violations == [("messages", id, "messages: a is no number")]
 
 
 def test_a_write_set_lists_every_index_and_leaves_out_what_came_and_went(world: World) -> None:
@@ -425,7 +425,7 @@ def test_a_replay_record_alone_is_a_write_set(world: World) -> None:
     found = world.store.replay("s", 1)
     assert found is not None
     assert (found.result, found.seq) == (b"r", None)
-    world.store.row_is_mine(9, 90, 1)
+    world.store.own_commit(9, 90, 1)
     found = world.store.replay("s", 1)
     assert found is not None
     assert (found.seq, found.ts) == (9, 90)

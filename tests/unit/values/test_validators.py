@@ -62,7 +62,7 @@ def test_fits_exactly(validator: Validator, fitting: list[Any]) -> None:
     for sample in SAMPLES:
         expected = (type(sample), repr(sample)) in keys
         assert validator.fits(sample, None) == expected, sample
-        assert (validator.misfit(sample, "", None) is None) == expected
+        assert (validator.violation(sample, "", None) is None) == expected
         if not expected:
             with pytest.raises(ArgumentError):
                 validator.check(sample)
@@ -277,4 +277,4 @@ def exact(value: Any) -> Validator:
 def test_the_fast_answer_and_the_explanation_agree(value: Any, other: Any) -> None:
     validator = exact(normalize(value))
     assert validator.fits(value, None)
-    assert validator.fits(other, None) == (validator.misfit(other, "", None) is None)
+    assert validator.fits(other, None) == (validator.violation(other, "", None) is None)

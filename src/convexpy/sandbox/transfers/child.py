@@ -33,11 +33,11 @@ class ServerLine:
             self._heard.put(line)
         os._exit(0)
 
-    def hear(self) -> Any:
+    def receive(self) -> Any:
         """Wait for the server's next message."""
         return msgspec.json.decode(self._heard.get())
 
-    def say(self, **message: Any) -> None:
+    def send(self, **message: Any) -> None:
         """Send a message."""
         sys.stdout.buffer.write(msgspec.json.encode(message) + b"\n")
         sys.stdout.buffer.flush()
@@ -47,7 +47,7 @@ class ServerLine:
         now = time.monotonic()
         if now - self._said >= PROGRESS_EVERY_S:
             self._said = now
-            self.say(progress=fields)
+            self.send(progress=fields)
 
 
 def run_child(work: Callable[[ServerLine, Any], None]) -> None:
@@ -62,12 +62,14 @@ def run_child(work: Callable[[ServerLine, Any], None]) -> None:
             resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
     line = ServerLine()
     try:
-        work(line, line.hear())
+        work(line, line.receive())
     except Error as error:
         message = f"{error.message}; {error.hint}" if error.hint else error.message
-        line.say(failed={"code": error.code, "message": message})
+        line.send(failed={"code": error.code, "message": message})
     except MemoryError:
-        line.say(failed={"code": "LimitExceeded", "message": "it needs more memory than the server gives it"})
+        line.send(
+            failed={"code": "LimitExceeded", "message": "it needs more memory than the server gives it"}
+        )
     except OSError as error:
-        line.say(failed={"code": "StorageFull", "message": f"the server's disk refused: {error}"})
+        line.send(failed={"code": "StorageFull", "message": f"the server's disk refused: {error}"})
     sys.stdout.flush()

@@ -51,7 +51,7 @@ class _Export:
     def run(self) -> None:
         reader, job = self._reader, self._job
         line = self._line
-        line.say(begun=reader.begin())
+        line.send(begun=reader.begin())
         catalog = Catalog.load(every(reader, TABLES, -TABLES), every(reader, INDEX, -INDEX))
         tables = [
             table for table in catalog.user_tables() if job["tables"] is None or table.name in job["tables"]
@@ -67,7 +67,7 @@ class _Export:
                 manifest = {**job["manifest"], "tables": counts, "files": files}
                 writer.extra("_convexpy/manifest.json", msgspec.json.format(msgspec.json.encode(manifest)))
             writer.close()
-        line.say(done={"tables": counts, "files": files})
+        line.send(done={"tables": counts, "files": files})
 
     def _documents(self, table: TableInfo) -> Iterator[bytes]:
         by_creation_time = table.by_name["by_creation_time"].number

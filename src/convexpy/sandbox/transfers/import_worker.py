@@ -106,8 +106,8 @@ class _Import:
         has_files = archive is not None and archive.has_files
         for source in sources:
             check_table_name(source.name)
-        line.say(tables=[{"name": each.name, "number": each.number} for each in sources], files=has_files)
-        answer = line.hear()
+        line.send(tables=[{"name": each.name, "number": each.number} for each in sources], files=has_files)
+        answer = line.receive()
         self._numbers = {**answer["numbers"], "_storage": self._job["storageNumber"]}
         files = self._files(archive) if archive is not None and has_files else {"count": 0, "bytes": 0}
         tables: dict[str, Any] = {}
@@ -118,9 +118,9 @@ class _Import:
                 table.run()
             tables[source.name] = {"file": path.name, "documents": table.documents}
         if self._fault_count:
-            line.say(faults=[fault.to_json() for fault in self._faults], count=self._fault_count)
+            line.send(faults=[fault.to_json() for fault in self._faults], count=self._fault_count)
         else:
-            line.say(done={"tables": tables, "files": files})
+            line.send(done={"tables": tables, "files": files})
 
     # Where rows come from
 

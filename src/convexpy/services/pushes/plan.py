@@ -112,10 +112,10 @@ class Planner:
         if changes.after is None or not tables:
             return
         await self._checkpoints.catch_up()
-        misfits = await self._checkpoints.misfits(changes.after, tables)
-        plan.data = "failed" if misfits else "ok"
-        if misfits:
-            first = misfits[0]
+        violations = await self._checkpoints.violations(changes.after, tables)
+        plan.data = "failed" if violations else "ok"
+        if violations:
+            first = violations[0]
             text = first["documents"][0].partition("\n")[0]
             verb = "does" if first["count"] == 1 else "do"
             message = f'{counted(first["count"], "document")} in "{first["table"]}" {verb} not fit the new schema: {text}'
@@ -128,7 +128,7 @@ class Planner:
                     "data": {
                         "table": first["table"],
                         "documents": first["documents"],
-                        "tables": misfits,
+                        "tables": violations,
                         "retryOn": "data",
                     },
                 },

@@ -85,7 +85,7 @@ class Agenda:
 
     # What is in the data
 
-    def heard(self, id: str, due_ms: float) -> None:
+    def noticed(self, id: str, due_ms: float) -> None:
         """A commit has written a pending job, or one that was pending until then."""
         if id in self._known or id in self._ended_meanwhile:
             return

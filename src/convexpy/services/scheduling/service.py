@@ -152,16 +152,16 @@ class SchedulingService:
 
     def row(self, row: TailRow) -> None:
         """Hear what a commit has written."""
-        heard = False
+        noticed = False
         for index, key in row.keys:
             if index == BY_STATE_AND_TIME:
                 kind, due_ms, _, id = decode_key(key)
-                heard = True
+                noticed = True
                 if kind == "pending":
-                    self.agenda.heard(id, due_ms)
+                    self.agenda.noticed(id, due_ms)
             elif index == CRONS_BY_NAME:
-                self.agenda.stale = heard = True
-        if heard:
+                self.agenda.stale = noticed = True
+        if noticed:
             now_ms = self._now_ms()
             self._changed.set()
             self._arm(now_ms)

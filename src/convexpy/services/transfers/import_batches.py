@@ -15,7 +15,7 @@ from convexpy.services.transfers.import_plan import ImportPlan, PlannedTable
 BATCHES_AT_ONCE = 3
 PROGRESS_EVERY_S = 0.5
 DOCUMENTS_IN_BATCH = 1000
-Told = Callable[[str, list[str], int], Awaitable[None]]
+OnProgress = Callable[[str, list[str], int], Awaitable[None]]
 
 
 class BatchFill:
@@ -34,11 +34,11 @@ class BatchFill:
         self._checkpoints = checkpoints
         self._tail_bytes_max = tail_bytes_max
 
-    async def run(self, plan: ImportPlan, told: Told) -> None:
-        """Write every table; `told` hears now and then what is done: a text, finished tables, documents so far."""
+    async def run(self, plan: ImportPlan, on_progress: OnProgress) -> None:
+        """Write every table; `on_progress` hears now and then what is done: a text, finished tables, documents so far."""
         written, total = 0, plan.documents
         loop = asyncio.get_running_loop()
-        said = loop.time()
+        reported_at = loop.time()
         finished: list[str] = []
         for table in plan.tables:
             under_way: deque[asyncio.Task[Any]] = deque()
@@ -49,9 +49,11 @@ class BatchFill:
                     if len(under_way) >= BATCHES_AT_ONCE:
                         await under_way.popleft()
                     written = min(written + DOCUMENTS_IN_BATCH, total)
-                    if loop.time() - said > PROGRESS_EVERY_S:
-                        said = loop.time()
-                        await told(f"{table.name}: {written:,} of {total:,} documents", finished, written)
+                    if loop.time() - reported_at > PROGRESS_EVERY_S:
+                        reported_at = loop.time()
+                        await on_progress(
+                            f"{table.name}: {written:,} of {total:,} documents", finished, written
+                        )
                     pauses.reach("imports.filling")
                 while under_way:
                     await under_way.popleft()

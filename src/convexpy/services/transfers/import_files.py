@@ -22,7 +22,7 @@ from convexpy.snapshots import Archive, SnapshotError
 from convexpy.values import decode_wire, encode_wire
 
 PIECE_BYTES = 256 * 1024
-SAID_EVERY = 20
+REPORT_EVERY = 20
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -50,7 +50,7 @@ class FileImport:
                 for count, line in enumerate(wanted):
                     file: dict[str, Any] = msgspec.json.decode(line)
                     stored.write(msgspec.json.encode(await self._store(archive, file)) + b"\n")
-                    if not count % SAID_EVERY:
+                    if not count % REPORT_EVERY:
                         await progress(count)
         finally:
             archive.close()

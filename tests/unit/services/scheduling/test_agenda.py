@@ -37,13 +37,13 @@ class World:
         due = self.now + self.random.choice([-500, 0, 0, 10, 300])
         job = Job(f"job{self.made}", "m:f", due, float(self.made), lane)
         self.pending[job.id] = job
-        self.agenda.heard(job.id, due)
+        self.agenda.noticed(job.id, due)
 
     def cancel(self) -> None:
         waiting = sorted(self.pending.keys() - self.running.keys())
         if waiting:
             job = self.pending.pop(self.random.choice(waiting))
-            self.agenda.heard(job.id, job.due_ms)  # a commit lists old keys like new ones
+            self.agenda.noticed(job.id, job.due_ms)  # a commit lists old keys like new ones
 
     def begin_fetch(self) -> None:
         wanted = self.agenda.begin_fetch()
@@ -84,7 +84,7 @@ class World:
             return
         if self.pending.pop(job.id, None) is not None:  # else it was canceled meanwhile: the run does nothing
             self.ran.append(job.id)
-            self.agenda.heard(job.id, job.due_ms)
+            self.agenda.noticed(job.id, job.due_ms)
         self.agenda.finished(job)
 
     def step(self) -> None:
@@ -198,7 +198,7 @@ def test_without_jobs_there_is_nothing_to_wake_for() -> None:
     agenda.begin_fetch()
     agenda.fetched([], None)
     assert agenda.wake_ms() is None
-    agenda.heard("j1", 5000)
+    agenda.noticed("j1", 5000)
     assert agenda.wake_ms() == 5000
     assert not agenda.wants_more(4999)
     assert agenda.wants_more(5000)
