@@ -20,6 +20,7 @@ OF_APPS = (
     "scripts/dev",
     "api/",
     "app/",
+    "sessions/",
     "lib/",
     "tests/test_",
 )
