@@ -167,7 +167,7 @@ def test_bad_rows_are_named_up_to_twenty(command: Command, project: Path, deploy
         assert error["data"]["count"] == 30
         assert len(error["data"]["rows"]) == 20
         assert error["data"]["rows"][0]["line"] == 7
-        assert b"u.csv:7:3: n: 'many' is no number" in done.stderr
+        assert b"u.csv:7:3: n: 'many' is not a number" in done.stderr
     assert documents(deployed, "users") == []
     done = command(
         "import", "--table", "users", "u.csv", "--types", "n=string", "--dry-run", "--json", expect=8

@@ -1,7 +1,7 @@
-"""kill -9 at random moments under mixed load: what was acknowledged is there, once, and every result is of one moment.
+"""kill -9 at random moments under mixed load: what was acknowledged is there, once, and every result is from one point in time.
 
 Money moves between accounts; each transfer also writes its key into a ledger. Clients over sockets repeat what was not
-answered, with the same session and request; clients over HTTP do not, for they can't know. The sum over all accounts
+answered, with the same session and request; clients over HTTP do not, for they cannot know. The sum over all accounts
 never changes, so a query or a Transition of two moments would show another one.
 """
 

@@ -282,7 +282,7 @@ def test_data_comes_by_every_path_over_a_socket(server: ServerProcess, redacted:
         ("query", "fn:plain_q", {}, "Uncaught ValueError: a secret text\n    at plain_q (convex/fn.py:"),
         ("mutation", "fn:plain_m", {}, "a secret text"),
         ("action", "fn:plain_in_a", {}, "a secret text"),
-        ("query", "fn:no_data", {}, "the data of ConvexError can't be sent: unsupported value at $: set"),
+        ("query", "fn:no_data", {}, "the data of ConvexError cannot be sent: unsupported value at $: set"),
         ("query", "fn:wrong_result", {}, "ReturnsValidationError: "),
         ("query", "fn:typed", {"n": "text"}, "ArgumentValidationError: "),
         ("query", "fn:nope", {}, "Could not find public function for 'fn:nope'"),

@@ -91,7 +91,7 @@ def test_an_export_is_one_moment_while_amounts_move(server: ServerProcess) -> No
         assert len(tables["bulk"]) == 30_000
         moves = tables["moves"]
         assert before <= len(moves) <= after + 1
-        # Both sides, and the list of moves, are of one moment.
+        # Both sides, and the list of moves, are from one point in time.
         assert sum(side["amount"] for side in tables["left"] + tables["right"]) == 80 * 100
         for side, sign in (("left", -1), ("right", 1)):
             for account in tables[side]:

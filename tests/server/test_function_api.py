@@ -346,7 +346,7 @@ SCENARIOS = [
         call("fn:echo", {"a": json.loads("[" * 65 + "]" * 65)}),
         "ArgumentValidationError: ",
     ),
-    # Requests that can't be understood.
+    # Requests that cannot be understood.
     refused("malformed body", "/api/query", 400, "BadJsonBody", raw=b'{"path": "fn:echo", "args": {'),
     refused("empty body", "/api/query", 400, "BadJsonBody", raw=b""),
     refused("a list as body", "/api/query", 400, "BadJsonBody", body=[1]),

@@ -120,7 +120,7 @@ def test_indexes_with_the_documents_of_their_tables(shared: ServerProcess) -> No
     assert found["added", "notes.by_both"]["detail"] == "build over ~13 documents"
     assert found["removed", "notes.by_n"]["documents"] == 13
     assert found["removed", "notes.by_n"]["consent"] is None
-    assert "made anew" in found["removed", "notes.by_text"]["detail"]
+    assert "rebuilt" in found["removed", "notes.by_text"]["detail"]
     large = plan(shared, {**APP, "schema.py": schema}, largeTableDocuments=12)
     assert changes(large, "indexes")["removed", "notes.by_n"]["consent"] == "index-drop:notes.by_n"
     assert set(large["blocked"][0]["data"]["consents"]) == {

@@ -41,7 +41,7 @@ def environment(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A wheel and an sdist of the files that git knows, so that leftovers in the checkout can't help."""
+    """A wheel and an sdist of the files that git knows, so that leftovers in the checkout cannot help."""
     source = tmp_path_factory.mktemp("source")
     archive = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
     for name in filter(None, archive.decode().split("\0")):

@@ -81,7 +81,7 @@ def identity_of(claims: dict[str, Any], *, custom: bool) -> dict[str, Any]:
     tokens only subject and issuer are standard, and nested objects become `outer.inner` keys.
 
     Raises:
-        TokenRefused: no subject, or claims that are no Convex values (nested too deeply, or a list too long).
+        TokenRefused: no subject, or claims that are not Convex values (nested too deeply, or a list too long).
     """
     subject, issuer = claims.get("sub"), claims["iss"]
     if not isinstance(subject, str) or not subject:

@@ -58,7 +58,7 @@ class KeyFetcher:
         """Return the keys of an OpenID Connect issuer.
 
         Raises:
-            KeySetError: they can't be had; says why.
+            KeySetError: they cannot be had; says why.
         """
 
         async def steps(fetch: _Fetch) -> bytes:
@@ -71,7 +71,7 @@ class KeyFetcher:
         """Return the keys at an address, which must be declared as JSON.
 
         Raises:
-            KeySetError: they can't be had; says why.
+            KeySetError: they cannot be had; says why.
         """
         return read_key_set(await self._run(address, lambda fetch: fetch.get(address, KEY_SET_TYPES)))
 

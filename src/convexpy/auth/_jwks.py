@@ -37,7 +37,7 @@ class KeySetError(Exception):
 
 
 class SigningKey:
-    """One key of a set. `fault` says why it can't verify anything; a set may hold keys for other purposes."""
+    """One key of a set. `fault` says why it cannot verify anything; a set may hold keys for other purposes."""
 
     __slots__ = ("_key", "algorithm", "fault", "key_id", "signature_bytes")
 
@@ -131,10 +131,10 @@ class KeySet:
 
 
 def read_key_set(text: bytes) -> KeySet:
-    """Return the keys of a JSON Web Key Set; keys that can't be used are kept, to say so when a token names them.
+    """Return the keys of a JSON Web Key Set; keys that cannot be used are kept, to say so when a token names them.
 
     Raises:
-        KeySetError: it is no such set, or has too many keys.
+        KeySetError: it is not a key set, or has too many keys.
     """
     try:
         found = msgspec.json.decode(text)

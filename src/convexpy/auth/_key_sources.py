@@ -2,7 +2,7 @@
 
 One fetch at a time, shared by all who wait for it. The answer holds for ten minutes, a failure for thirty seconds; while
 the issuer fails, keys that are already known stay trusted for an hour. A key id that is not in the set leads to another
-fetch at most once in thirty seconds, so forged tokens can't make the server flood an issuer.
+fetch at most once in thirty seconds, so forged tokens cannot make the server flood an issuer.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class KeySource:
         """Return the key, without any I/O; None when the keys must be fetched first.
 
         Raises:
-            TokenRefused: the issuer has no such key, or the keys can't be had at the moment.
+            TokenRefused: the issuer has no such key, or the keys cannot be had at the moment.
         """
         now = self._monotonic()
         failure = self._failure if now - self._failed_at < ISSUER_RETRY_S else None

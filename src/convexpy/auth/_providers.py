@@ -27,7 +27,7 @@ LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Provider(msgspec.Struct, frozen=True):
-    """One issuer. `fault` says why its keys can't be fetched at all; then its own tokens are refused, no others."""
+    """One issuer. `fault` says why its keys cannot be fetched at all; then its own tokens are refused, no others."""
 
     issuer: str
     """With scheme, without a slash at the end."""

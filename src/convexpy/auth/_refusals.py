@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 MALFORMED: Final = "InvalidAuthHeader"
-"""The token is no signed JWT, or lacks what every token must say."""
+"""The token is not a signed JWT, or lacks what every token must say."""
 NO_PROVIDER: Final = "NoAuthProvider"
 """No issuer of `auth_config.py` fits the token."""
 EXPIRED: Final = "TokenExpired"
@@ -25,7 +25,7 @@ EXPIRED: Final = "TokenExpired"
 NOT_VERIFIED: Final = "Unauthenticated"
 """Signature, key or claims are wrong."""
 DISCOVERY_FAILED: Final = "AuthProviderDiscoveryFailed"
-"""The keys of the issuer can't be had at the moment."""
+"""The keys of the issuer cannot be had at the moment."""
 
 SAFE_MESSAGES: Final = {
     MALFORMED: "Could not parse JWT payload: a valid JWT has three base64-encoded parts separated by dots",

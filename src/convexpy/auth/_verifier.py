@@ -127,7 +127,7 @@ class TokenVerifier:
         """Return what a token says; fetches the keys of its issuer if that is needed.
 
         Raises:
-            TokenRefused: the token is not valid, or the keys can't be had.
+            TokenRefused: the token is not valid, or the keys cannot be had.
         """
         asked: KeySource | None = None
         while True:

@@ -322,7 +322,7 @@ class AdminClient:
         return list(self._transport.request("GET", f"/api/convexpy/history?limit={limit}")["pushes"])
 
     def status(self) -> dict[str, Any]:
-        """Return what is live, what is being built, who is connected and how it fares."""
+        """Return what is live, what is being built, who is connected, and how it is doing."""
         answer: dict[str, Any] = self._transport.request("GET", "/api/convexpy/status", timeout_s=10.0)
         return answer
 

@@ -40,7 +40,7 @@ class DeploymentError(Error):
 
 
 class Unreachable(DeploymentError):
-    """Nothing answered, or what answered is no deployment."""
+    """Nothing answered, or what answered is not a deployment."""
 
     default_code = "Unreachable"
 

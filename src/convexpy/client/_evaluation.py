@@ -17,7 +17,7 @@ __all__ = ["Evaluated", "Evaluator"]
 class Evaluated:
     """What an input gave: its value as Convex's JSON and as text, what was printed, and what it writes.
 
-    `changes` are `{table, id, kind, document}`; `lost` names variables that can't be kept for later inputs.
+    `changes` are `{table, id, kind, document}`; `lost` names variables that cannot be kept for later inputs.
     """
 
     value: Any
@@ -42,7 +42,7 @@ class Evaluator:
         """Run Python in one transaction. Nothing is written without `commit`, the changes that were agreed to.
 
         Raises:
-            FunctionFailed: it is no Python, it raised, or (`ChangedMeanwhile`) it would write something else now.
+            FunctionFailed: it is not valid Python, it raised, or (`ChangedMeanwhile`) it would write something else now.
         """
         args: dict[str, Any] = {
             "source": source,

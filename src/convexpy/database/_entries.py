@@ -162,7 +162,7 @@ def decode_entry(entry: bytes) -> Entry:
     """Return a commit group.
 
     Raises:
-        InvariantViolation: the bytes are no entry, or of a newer format.
+        InvariantViolation: the bytes are not an entry, or of a newer format.
     """
     try:
         decoded = _decode_entry(entry)
@@ -185,7 +185,7 @@ def written_keys(transaction: bytes) -> list[tuple[int, bytes]]:
     What goes into a hidden tablet touches nobody.
 
     Raises:
-        msgspec.MsgspecError: the bytes are no transaction.
+        msgspec.MsgspecError: the bytes are not a transaction.
     """
     if _FILLING in transaction[:_HEAD_BYTES] and _decode_head(transaction).function == FILLING:
         return []

@@ -167,7 +167,7 @@ class _Page:
         }
 
     def _split(self, end: bytes | None) -> bytes | None:
-        """Return the key at which the page should be split: in its middle; None if it can't be.
+        """Return the key at which the page should be split: in its middle; None if it cannot be.
 
         A page that must be split is, even if the filter left next to nothing of what was read.
         """

@@ -2,7 +2,7 @@
 
 A scan holds a position, never an open cursor: between two steps the transaction may write, open and drop
 sub-transactions, or forget the scan. It reads what lies below the transaction in chunks and asks the own
-writes anew at each step, so what is written ahead is met and what was passed does not come again.
+writes at each step, so what is written ahead is met and what was passed does not come again.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def recover(log: LogStore, checkpoint: CheckpointWriter, *, clock: Clock) -> Rec
     if not oldest <= checkpoint_seq <= newest:
         raise StoreRefused(
             f"the log holds rows {oldest + 1} to {newest}, the checkpoint is at row {checkpoint_seq}: "
-            "the two files are not of one moment",
+            "the two files are from different points in time",
             hint="restore a backup, or let `convexpy doctor --salvage --data DIR` go on from data.db and say what is lost",
         )
     # Only a commit of our own makes durable what a failed sync may have left in the page cache.

@@ -159,7 +159,7 @@ class Transaction(Reading):
         info, id = self.catalog.by_name[table], document["_id"]
         decoded = decode_id(id)
         if decoded is None or decoded[0] != info.number:
-            raise ArgumentError(f"{id} is no id of the table {table!r}", code="InvalidId")
+            raise ArgumentError(f"{id} is not a valid id of the table {table!r}", code="InvalidId")
         if self._read(info.tablet, id) is not None:
             raise ArgumentError(f"there is a document {id} in {table!r} already", code="DocumentExists")
         self._put(info, id, document, before=None, current=None, keys=info.keys(document))

@@ -311,7 +311,7 @@ class MutationPipeline:
 
     def full(self, calls: list[int], error: StoreFull) -> None:
         """These calls are surely not in the log (commit thread's callback): go back to the last durable row."""
-        self._refused = f"the log can't be written: {error}"
+        self._refused = f"the log cannot be written: {error}"
         self._take_back(self._refused)
         self.committer.resume()
 

@@ -19,7 +19,7 @@ def canonical_path(text: str) -> str:
     """Return `dir/mod:fn` for any spelling: `.js` stripped, no colon means the function `default`.
 
     Raises:
-        RequestError: it can't be a path, or is longer than `FUNCTION_PATH_BYTES_MAX`.
+        RequestError: it cannot be a path, or is longer than `FUNCTION_PATH_BYTES_MAX`.
     """
     if len(text) > FUNCTION_PATH_BYTES_MAX:
         raise RequestError(
@@ -42,7 +42,7 @@ def _canonical(text: str) -> str:
     )
     if not good or not _FUNCTION.fullmatch(name):
         raise RequestError(
-            f"{text!r} is no function path: write module:function, for instance messages:list",
+            f"{text!r} is not a function path: write module:function, for instance messages:list",
             code="BadConvexFunctionIdentifier",
         )
     return f"{module}:{name}"

@@ -225,7 +225,7 @@ def exceeded_limit(spent: Spent, knobs: Knobs, *, others_wait: bool) -> str:
 
 
 class CrashLimiter:
-    """Functions that keep killing executors are refused for a while, so that they can't starve the others."""
+    """Functions that keep killing executors are refused for a while, so that they cannot starve the others."""
 
     DEATHS_MAX = 3
     WINDOW_S = 60.0

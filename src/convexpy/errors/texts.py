@@ -75,7 +75,7 @@ def decode_text(data: bytes, file: str, *, only_utf8: bool = False) -> str:
     zero = text.find("\0")
     if zero >= 0:
         line = text.count("\n", 0, zero) + 1
-        found = "a zero byte is no text; the file seems to be UTF-16 without a byte order mark"
+        found = "a zero byte is not text; the file seems to be UTF-16 without a byte order mark"
         raise _unreadable(f"{file}:{line}: {found}", file, line)
     return text
 
@@ -85,7 +85,7 @@ def read_text(file: Path, *, only_utf8: bool = False) -> str:
 
     Raises:
         OSError: it cannot be read.
-        TextUnreadable: it is no text in its encoding.
+        TextUnreadable: it is not text in its encoding.
     """
     return decode_text(file.read_bytes(), str(file), only_utf8=only_utf8)
 

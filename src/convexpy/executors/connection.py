@@ -154,7 +154,7 @@ class ProcessExecutor(asyncio.Protocol):
         try:
             frames = self._reader.feed(data)
         except ValueError as error:
-            self.kill(f"sent what is no frame ({error})")
+            self.kill(f"sent what is not a frame ({error})")
             return
         for frame in frames:
             self.on_frame(frame)

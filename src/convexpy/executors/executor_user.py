@@ -20,7 +20,7 @@ VARIABLE = "CONVEXPY_EXECUTOR_USER"
 
 
 class ExecutorUserInvalid(Error):
-    """Executors can't be run as the user that was named."""
+    """Executors cannot be run as the user that was named."""
 
     default_code = "ConfigInvalid"
 

@@ -28,7 +28,7 @@ from convexpy.protocol.app_description import AppDescription
 from convexpy.protocol.executor_settings import ExecutorSettings, encode_settings
 
 IMPORT_GRACE_S = 3.0
-"""After its limit an import is ended by itself, with the line it stood on; what can't be ended so is killed after this."""
+"""After its limit an import is ended by itself, with the line it stood on; what cannot be ended so is killed after this."""
 ASKED_S = 0.2
 
 

@@ -49,7 +49,7 @@ def auth_config(*, providers: Sequence[AuthProvider]) -> AuthConfig:
     """Say which issuers' tokens the deployment accepts.
 
     Raises:
-        ProjectError: something in the list is no provider; with the place of the call.
+        ProjectError: something in the list is not a provider; with the place of the call.
     """
     for provider in providers:
         found: Any = provider

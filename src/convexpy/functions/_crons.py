@@ -140,7 +140,7 @@ class Crons:
         """Run a function every week on this day at this time."""
         if day_of_week not in _WEEKDAYS:
             _fail(
-                f"cron job {name!r}: {day_of_week!r} is no day of the week: there are {', '.join(_WEEKDAYS)}"
+                f"cron job {name!r}: {day_of_week!r} is not a day of the week: there are {', '.join(_WEEKDAYS)}"
             )
         time = _time(name, hour_utc, minute_utc)
         self._add(name, function, args, {"type": "weekly", "dayOfWeek": day_of_week, **time})

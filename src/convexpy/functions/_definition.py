@@ -166,7 +166,7 @@ class FunctionDefinition:
         """Return the canonical form of what the handler returned; UNSET is null.
 
         Raises:
-            ReturnsError: it is no Convex value (code `UnsupportedValue`), or does not fit the validator.
+            ReturnsError: it is not a Convex value (code `UnsupportedValue`), or does not fit the validator.
         """
         try:
             plain = None if result is None or result is UNSET else normalize(result)

@@ -139,7 +139,7 @@ class ActionHost(CallHost, Protocol):
     - `storage_metadata {id}` → dict or None
     - `storage_upload_url {}` → str
     - `storage_delete {id}`
-    - `storage_get {id}` → {path, temporary, contentType, size, sha256} or None; who asks removes a
+    - `storage_get {id}` → {path, temporary, contentType, size, sha256} or None; the caller removes a
       `temporary` file
     - `storage_store {spooled, contentType, sha256}` → id; `spooled` is the name of a file in `spool`,
       which is moved away

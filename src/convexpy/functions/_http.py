@@ -175,7 +175,8 @@ def _methods(
     for each in chosen:
         if each not in _METHODS:
             _fail(
-                f"{each!r} is no method: there are {', '.join(_METHODS)} (HEAD is answered by GET)", location
+                f"{each!r} is not a method: there are {', '.join(_METHODS)} (HEAD is answered by GET)",
+                location,
             )
     if not chosen:
         _fail("a route needs at least one method", location)

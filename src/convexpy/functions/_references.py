@@ -102,7 +102,7 @@ class AnyReference:
 
     def _path(self) -> str:
         if not self._parts:
-            raise ArgumentError(f"{self!r} is no function: name one, e.g. {self._root}.messages.send")
+            raise ArgumentError(f"{self!r} is not a function: name one, e.g. {self._root}.messages.send")
         if len(self._parts) == 1:
             return f"{self._parts[0]}:default"
         return f"{'/'.join(self._parts[:-1])}:{self._parts[-1]}"
@@ -121,14 +121,14 @@ def canonical_path(text: str) -> str:
     """Return the one form of a function path: `module:function`.
 
     Raises:
-        ArgumentError: it is no path.
+        ArgumentError: it is not a path.
     """
     module, colon, function = text.rpartition(":")
     if not colon:
         module, function = text, "default"
     module = module.removesuffix(".js")
     if not all(map(_module, module.split("/"))) or not _function(function):
-        raise ArgumentError(f"{text!r} is no path of a function: it looks like 'messages:send'")
+        raise ArgumentError(f"{text!r} is not a valid function path: it looks like 'messages:send'")
     return f"{module}:{function}"
 
 
@@ -145,7 +145,7 @@ def path_of(reference: Any) -> str:
         return reference._path()
     definition = definition_of(reference)
     if definition is None:
-        raise ArgumentError(f"{reference!r} is no reference to a function")
+        raise ArgumentError(f"{reference!r} is not a reference to a function")
     if definition.path is None:
         raise ProjectError(
             f"{definition.name_for_messages} is not registered: no variable of a module holds it",
@@ -178,7 +178,7 @@ def call_of(reference: Any, args: Sequence[Any], kwargs: dict[str, Any], *, may_
 
     Raises:
         TypeError: arguments in any other form; the message names the parameters.
-        ArgumentError: a value is no Convex value, or the reference names no function.
+        ArgumentError: a value is not a Convex value, or the reference names no function.
     """
     path = path_of(reference)
     definition = definition_of(reference)

@@ -169,7 +169,7 @@ def _check_declared(
     known = {name for each in params for name in (each.name, each.wire_name)}
     rest = [name for name in declared if name not in known]
     if rest and not takes_any:
-        raise ProjectError(f"args= names {rest[0]!r}, which is no parameter of the function")
+        raise ProjectError(f"args= names {rest[0]!r}, which is not a parameter of the function")
     return [Parameter(name, camel_case(name) if camel else name, declared[name]) for name in rest]
 
 

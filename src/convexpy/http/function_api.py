@@ -1,6 +1,6 @@
 """The HTTP function API: `/api/query`, `/api/mutation`, `/api/action` and their relatives.
 
-A function that fails is a successful answer: status 200 with `"status": "error"`. Only a request that can't be
+A function that fails is a successful answer: status 200 with `"status": "error"`. Only a request that cannot be
 understood or is not allowed has another status.
 """
 

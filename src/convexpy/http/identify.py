@@ -40,7 +40,7 @@ async def caller_of(identities: Identities, request: HttpRequest) -> Caller:
 
 
 async def caller_of_http_action(identities: Identities, request: HttpRequest) -> Caller:
-    """Return the caller of an HTTP action: a header that is no valid token is the app's business, and refuses nothing."""
+    """Return the caller of an HTTP action: a header that is not a valid token is the app's business, and refuses nothing."""
     if request.headers.get(b"authorization") is None:
         return ANONYMOUS
     try:

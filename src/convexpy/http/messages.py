@@ -149,7 +149,7 @@ def decode_body(data: bytes, type: Any) -> Any:
     """Return a JSON body as `type`.
 
     Raises:
-        RequestError: it is no JSON, or not of that shape.
+        RequestError: it is not valid JSON, or not of that shape.
     """
     try:
         return msgspec.json.decode(data, type=type)

@@ -1,4 +1,4 @@
-"""The requests under way: a stop waits for them, and answers those that it can't wait for."""
+"""The requests under way: a stop waits for them, and answers those that it cannot wait for."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def read_env_file(file: Path) -> dict[str, str]:
     """Return the variables of an env file; none if there is no such file.
 
     Raises:
-        TextUnreadable: it is no text in its encoding; says line and encoding.
+        TextUnreadable: it is not text in its encoding; says line and encoding.
     """
     try:
         return parse_env(read_text(file))
@@ -82,7 +82,7 @@ def update_env_file(file: Path, changes: Mapping[str, str | None]) -> bool:
     """Edit an env file in place, in its encoding; returns whether anything changed. A missing file is made if needed.
 
     Raises:
-        TextUnreadable: it is no text in its encoding; nothing is written.
+        TextUnreadable: it is not text in its encoding; nothing is written.
     """
     try:
         data = file.read_bytes()

@@ -72,7 +72,7 @@ class FunctionsFolder:
 
         Raises:
             ProjectError: `ModuleAndFolder`, when `sessions.py` stands beside `sessions/`; `ConfigInvalid`, when the file
-                of requirements can't be read.
+                of requirements cannot be read.
         """
         suspects = {os.path.abspath(path) for path in changed}  # noqa: PTH100 - no Path objects on the hot path
         found: dict[str, tuple[tuple[int, int, int], SourceFile]] = {}

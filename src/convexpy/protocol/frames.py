@@ -239,7 +239,7 @@ class Paused(msgspec.Struct, array_like=True, tag=24, frozen=True):
 
 
 class Damaged(msgspec.Struct, array_like=True, tag=25, frozen=True):
-    """The executor can't be relied on any more, and says why: it is to be replaced.
+    """The executor cannot be relied on any more, and says why: it is to be replaced.
 
     One for transactions ends by itself, and the unanswered calls have not run; one for actions goes on with those that
     have begun.

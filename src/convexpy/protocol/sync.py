@@ -100,7 +100,7 @@ def decode_client_message(data: bytes | str) -> ClientMessage:
     """Return the message.
 
     Raises:
-        RequestError: it is no JSON, of an unknown type, or has a field of the wrong type or out of range.
+        RequestError: it is not valid JSON, of an unknown type, or has a field of the wrong type or out of range.
     """
     try:
         message: ClientMessage = _decoder.decode(data)

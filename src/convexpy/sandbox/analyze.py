@@ -38,7 +38,7 @@ def describe_app(app: LoadedApp) -> AppDescription:
 
 
 def _require_unicode(value: Any, path: tuple[str, ...]) -> None:
-    """Refuse a name or text that can't be sent.
+    """Refuse a name or text that cannot be sent.
 
     Raises:
         ProjectError: one holds half of a surrogate pair; says which.

@@ -48,7 +48,7 @@ _monotonic, _process_time, _thread_time = time.monotonic, time.process_time, tim
 
 
 class ExecutorDamaged(BaseException):
-    """The engine can't be relied on in this process any more; a call without an answer has not run."""
+    """The engine cannot be relied on in this process any more; a call without an answer has not run."""
 
 
 def ends_in_engine(error: BaseException) -> bool:

@@ -123,7 +123,7 @@ class Executor:
         except ExecutorDamaged:
             raise
         except MemoryError as error:
-            # What is half-built inside this process can't be trusted: answer, then let the server replace it.
+            # What is half-built inside this process cannot be trusted: answer, then let the server replace it.
             self._fail(call, transaction, memory_error(call, self._settings, error), sink, started)
             raise SystemExit(70) from error
         except BaseException as error:  # noqa: BLE001 - the edge of a function call: this is its outcome
@@ -182,7 +182,7 @@ class Executor:
     def _run_job(self, call: Call, transaction: Transaction, sink: capture.LogSink, started: float) -> None:
         """Run a job that is still due, and write how it ended, in this one transaction.
 
-        The answer's value says whether it ran. A failed function is no failed transaction: its writes are dropped, that
+        The answer's value says whether it ran. A failed function is not a failed transaction: its writes are dropped, that
         it failed is kept.
         """
         run = jobs.find_run(transaction, call.job)
@@ -325,7 +325,7 @@ def arguments(data: bytes) -> dict[str, Any]:
     """Return a call's arguments: clients send `[{…}]` or `{…}`.
 
     Raises:
-        ArgumentError: it is neither, or holds what is no Convex value.
+        ArgumentError: it is neither, or holds what is not a Convex value.
     """
     try:
         args = decode_wire(data)

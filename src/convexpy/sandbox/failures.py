@@ -28,7 +28,7 @@ def failure_of(error: BaseException, path: str, marker: str) -> CallFailure:
     try:
         return _failure_of(error, path, marker)
     except Exception as problem:  # noqa: BLE001 - the exception is the app's: describing it runs the app's code
-        text = f"{type(error).__name__}, which can't be described: {type(problem).__name__}"
+        text = f"{type(error).__name__}, which cannot be described: {type(problem).__name__}"
         return CallFailure(sendable(type(error).__name__), sendable(f"Uncaught {text}"), None, "", path, "")
 
 
@@ -38,7 +38,7 @@ def _failure_of(error: BaseException, path: str, marker: str) -> CallFailure:
         try:
             data = encode_result(normalize(error.data))
         except ArgumentError as unsupported:
-            text = f"the data of {type(error).__name__} can't be sent: {unsupported.message}"
+            text = f"the data of {type(error).__name__} cannot be sent: {unsupported.message}"
             error = ArgumentError(text, code="UnsupportedErrorData").with_traceback(error.__traceback__)
     code = error.code if isinstance(error, Error) else type(error).__name__
     limit = error.limit if isinstance(error, LimitExceeded) else ""

@@ -26,7 +26,7 @@ class StorageIdNotFound(DocumentNotFound):
 
 
 def check_storage_id(transaction: Transaction, id: str, method: str) -> None:
-    """Refuse what can't be the id of a file.
+    """Refuse what cannot be the id of a file.
 
     Raises:
         ArgumentError: no id at all, or of another table.
@@ -54,7 +54,7 @@ def find_file(transaction: Transaction, id: str, method: str) -> dict[str, Any] 
     """Return the `_storage` document, or None.
 
     Raises:
-        ArgumentError: `id` is no id of a file.
+        ArgumentError: `id` is not a valid id of a file.
     """
     check_storage_id(transaction, id, method)
     return transaction.get(id, FILES, system=True)
@@ -101,7 +101,7 @@ def delete_file(transaction: Transaction, id: str, now_ms: int) -> None:
 
     Raises:
         StorageIdNotFound: there is none.
-        ArgumentError: `id` is no id of a file.
+        ArgumentError: `id` is not a valid id of a file.
     """
     if find_file(transaction, id, "storage.delete") is None:
         raise StorageIdNotFound(f"storage id {id} not found")

@@ -252,7 +252,7 @@ def main() -> None:
     importlib.import_module("convexpy.sandbox.analyze")
     importlib.import_module("convexpy.sandbox.packages")
     prefer_for_oom()
-    hide_process()  # the variables of one version are no business of another one
+    hide_process()  # the variables of one version are not for another one
     gc.collect()
     gc.freeze()
     ForkServer(socket.socket(fileno=int(sys.argv[1]))).run()

@@ -187,7 +187,7 @@ async def _send_response(
         sending.cancel()
         await asyncio.wait({sending})
         if not sending.cancelled():
-            sending.exception()  # nobody gets what is still made, and a failure to send it is no failure of the app
+            sending.exception()  # nobody gets what is still made, and a failure to send it is not a failure of the app
         await _close(response)
 
 

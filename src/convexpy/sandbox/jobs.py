@@ -76,12 +76,12 @@ def cancel(transaction: Transaction, job: Any, now_ms: float) -> None:
     """Cancel a job that has not ended; one that has ended, or was forgotten since, is left alone.
 
     Raises:
-        ArgumentError: it is no id of a scheduled function.
+        ArgumentError: it is not a valid id of a scheduled function.
     """
     decoded = decode_id(job) if isinstance(job, str) else None
     if decoded is None or decoded[0] != transaction.catalog.by_name[JOBS].number:
         raise ArgumentError(
-            f"Invalid argument `id` for `scheduler.cancel`: {job!r} is no id of a scheduled function",
+            f"Invalid argument `id` for `scheduler.cancel`: {job!r} is not a valid id of a scheduled function",
             code="InvalidId",
         )
     with transaction.engine():

@@ -26,7 +26,7 @@ def use_packages() -> None:
 
 
 def missing_package_hint(name: str, label: str) -> str:
-    """Return what to do when a module can't be found."""
+    """Return what to do when a module cannot be found."""
     if _installed_by_server:
         return f"name the package that provides {name!r} in {label}/requirements.txt"
     return f"install the package that provides {name!r} in the environment that runs convexpy"

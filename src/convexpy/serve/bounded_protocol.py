@@ -155,7 +155,7 @@ class BoundedProtocol(OneWriteProtocol):
         super().handle_websocket_upgrade()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what can't be parsed, or was refused while it was parsed."""
+        """Answer what cannot be parsed, or was refused while it was parsed."""
         if self._refusal is None:
             super().send_400_response(msg)
         else:

@@ -73,7 +73,7 @@ class DirectSocketProtocol(WebSocketsSansIOProtocol):
             scope["extensions"][WRITE_FRAME] = self.write_frame
 
     def write_frame(self, frame: bytes) -> bool:
-        """Write one frame of the server; False if it can't leave now, because the client is slow or gone."""
+        """Write one frame of the server; False if it cannot leave now, because the client is slow or gone."""
         usable = self.handshake_complete and not self.close_sent and not self.disconnected
         if not usable or not self.writable.is_set() or self.transport.is_closing():
             return False

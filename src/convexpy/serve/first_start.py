@@ -24,7 +24,7 @@ logger = logging.getLogger("convexpy.serve")
 
 
 class SecretFileError(Error):
-    """The file of `--secret-file` can't be used."""
+    """The file of `--secret-file` cannot be used."""
 
     default_code = "ConfigInvalid"
 
@@ -93,7 +93,7 @@ def keep_first_key(folder: Path, key: str) -> Path:
 
 
 def warn_of_plain_keys(options: ServeOptions, keys: Keys) -> None:
-    """Say where admin keys stand in plain text, and when a key that was asked for can't be printed."""
+    """Say where admin keys stand in plain text, and when a key that was asked for cannot be printed."""
     if keys.admin_key:
         logger.warning(
             "keys.json in %s holds an admin key in plain text: the folder was made by a development server",

@@ -32,7 +32,7 @@ _ZERO_ALLOWED = frozenset(
 
 
 class LimitsInvalid(Error):
-    """The file can't be read, or holds something that is not a limit."""
+    """The file cannot be read, or holds something that is not a limit."""
 
     default_code = "ConfigInvalid"
 

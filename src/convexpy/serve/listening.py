@@ -26,7 +26,7 @@ ANSWERS_WITHIN_S = 2
 
 
 class PortInUse(Error):
-    """A port can't be bound."""
+    """A port cannot be bound."""
 
     default_code = "PortInUse"
 
@@ -58,7 +58,7 @@ def bind(host: str, port: int) -> socket.socket:
     """Return a listening socket.
 
     Raises:
-        PortInUse: another process listens there, or the address can't be used.
+        PortInUse: another process listens there, or the address cannot be used.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)

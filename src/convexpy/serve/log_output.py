@@ -30,7 +30,7 @@ _encoder = msgspec.json.Encoder()
 
 
 class LogSinkError(Error):
-    """The file of `--log-sink` can't be opened."""
+    """The file of `--log-sink` cannot be opened."""
 
     default_code = "ConfigInvalid"
 
@@ -39,7 +39,7 @@ class LogOutput:
     """Takes records and writes them, from construction until `close`. `form` is that of stderr.
 
     Raises:
-        LogSinkError: the file can't be opened.
+        LogSinkError: the file cannot be opened.
     """
 
     def __init__(self, form: Report, sink: Path | None) -> None:

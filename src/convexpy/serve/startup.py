@@ -37,7 +37,7 @@ UNLIMITED_S = 7 * 24 * 3600.0
 
 
 class DataFolderUnusable(Error):
-    """The data folder can't be made or written to."""
+    """The data folder cannot be made or written to."""
 
     default_code = "DataFolderUnusable"
 

@@ -14,7 +14,7 @@ logger = logging.getLogger("convexpy.serve")
 
 
 class TlsInvalid(Error):
-    """The certificate or its key can't be used."""
+    """The certificate or its key cannot be used."""
 
     default_code = "TlsInvalid"
 
@@ -45,7 +45,7 @@ def check_tls(cert: Path | None, key: Path | None) -> None:
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise TlsInvalid(f"the key in {key} is not that of the certificate in {cert}") from error
-        raise TlsInvalid(f"{cert} and {key} are no certificate and key in PEM form") from error
+        raise TlsInvalid(f"{cert} and {key} are not a certificate and key in PEM form") from error
     _warn_of_expiry(cert)
 
 

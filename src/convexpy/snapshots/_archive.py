@@ -117,7 +117,7 @@ class Archive:
             if rest != DOCUMENTS or not slash or name in (TABLES, STORAGE, *IGNORED_TABLES):
                 continue
             if name.startswith("_") or not _NAME.fullmatch(name):
-                raise SnapshotError(f"{path}: {name!r} is no name of a table")
+                raise SnapshotError(f"{path}: {name!r} is not a valid table name")
             found.append(ArchivedTable(name, path, self._is_uniform(name), info.file_size, self._old(name)))
         return sorted(found, key=lambda table: table.name)
 

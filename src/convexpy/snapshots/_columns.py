@@ -51,7 +51,7 @@ def csv_types(validator: Mapping[str, Any] | None, given: Mapping[str, str] | No
     """Return the types of the columns that are known, from a table's described validator and the user's names.
 
     Raises:
-        SnapshotError: a name is no type.
+        SnapshotError: a name is not a type.
     """
     types: CsvTypes = {"_id": _optional(_string), "_creationTime": _optional(_number)}
     fields: Mapping[str, Any] = {}
@@ -74,7 +74,7 @@ def type_by_name(name: str) -> Cell:
         SnapshotError: there is none of that name.
     """
     if name not in _NAMED:
-        raise SnapshotError(f"{name!r} is no type of a column", code="UsageError", hint=", ".join(_NAMED))
+        raise SnapshotError(f"{name!r} is not a column type", code="UsageError", hint=", ".join(_NAMED))
     return _cell({"type": _NAMED[name]})
 
 
@@ -210,7 +210,7 @@ def _number(text: str) -> Any:
     if text.startswith('{"$float"'):
         return _of_wire(text, int | float)
     if _NUMBER.fullmatch(text.strip()) is None:
-        raise ValueError(f"{text[:40]!r} is no number")
+        raise ValueError(f"{text[:40]!r} is not a number")
     number = float(text)
     whole = text.strip().lstrip("+")
     if number in (inf, -inf) or (whole.lstrip("-").isdecimal() and int(whole) != int(number)):
@@ -231,7 +231,7 @@ def _bigint(text: str) -> Int64:
         found: Int64 = _of_wire(text, Int64)
         return found
     if not re.fullmatch(r"[+-]?[0-9]{1,19}", text.strip()) or not -(2**63) <= int(text) < 2**63:
-        raise ValueError(f"{text[:40]!r} is no 64-bit integer")
+        raise ValueError(f"{text[:40]!r} is not a 64-bit integer")
     return Int64(int(text))
 
 
@@ -254,7 +254,7 @@ def _bytes(text: str) -> bytes:
     try:
         return b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise ValueError(f"{text[:40]!r} is no base64") from None
+        raise ValueError(f"{text[:40]!r} is not valid base64") from None
 
 
 def _json(text: str) -> Any:

@@ -40,7 +40,7 @@ class _Rows:
         self._encoding = encoding_of(start)
         if not self._encoding.mark and b"\0" in start:
             raise SnapshotError(
-                f"{file}:1: a zero byte is no text: the file seems to be UTF-16 without a byte order mark"
+                f"{file}:1: a zero byte is not text: the file seems to be UTF-16 without a byte order mark"
             )
         stream.seek(len(self._encoding.mark))
         self._text = io.TextIOWrapper(stream, encoding=self._encoding.codec, newline="")
@@ -73,7 +73,7 @@ class _Rows:
                 from_json({name: None})
             except ArgumentError as error:
                 raise SnapshotError(
-                    f"{self._file}:{line}:{column}: the name of the column is no name of a field: {error.message}"
+                    f"{self._file}:{line}:{column}: the column's name is not a valid field name: {error.message}"
                 ) from None
             if name[0] == "_" and name not in SYSTEM_FIELDS:
                 raise SnapshotError(

@@ -21,7 +21,7 @@ class Place(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """One row that can't be used. Readers yield it in the place of the document and go on."""
+    """One row that cannot be used. Readers yield it in the place of the document and go on."""
 
     place: Place
     message: str
@@ -36,7 +36,7 @@ class Fault(NamedTuple):
 
 
 class SnapshotError(Error):
-    """A file that can't be used at all: damaged, of another kind, or made to harm. Nothing was taken from it.
+    """A file that cannot be used at all: damaged, of another kind, or made to harm. Nothing was taken from it.
 
     Codes: `SnapshotInvalid`, `SnapshotRefused` (an archive that no honest tool makes).
     """

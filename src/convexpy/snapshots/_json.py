@@ -135,7 +135,7 @@ class _Text:
         self.buffer = self.buffer[count:]
 
     def next(self) -> str:
-        """Go on to the next character that is no space and return it; empty at the end."""
+        """Go on to the next character that is not a space and return it; empty at the end."""
         while True:
             count = len(self.buffer) - len(self.buffer.lstrip(_SPACE))
             self.take(count)
@@ -150,7 +150,7 @@ def read_json_array(stream: BinaryIO, file: str) -> Iterator[Row]:
     """Yield the objects of one JSON array, which is never in memory as a whole.
 
     Raises:
-        SnapshotError: it is no array, or breaks off; what follows such a place can't be told apart.
+        SnapshotError: it is not a array, or breaks off; what follows such a place cannot be told apart.
     """
     text = _Text(stream, file)
     if text.next() != "[":
@@ -174,7 +174,7 @@ def read_json_array(stream: BinaryIO, file: str) -> Iterator[Row]:
 
 
 def _refuse(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not valid JSON")
 
 
 _scan = json.JSONDecoder(parse_constant=_refuse, parse_int=_exact).raw_decode

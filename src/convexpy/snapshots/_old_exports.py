@@ -65,7 +65,7 @@ class OldTable:
         """Return a document with its values as they were.
 
         Raises:
-            ArgumentError: it is no JSON, or does not fit its shape.
+            ArgumentError: it is not valid JSON, or does not fit its shape.
         """
         try:
             document = json.loads(text)
@@ -166,7 +166,7 @@ def _decoded(value: Any, shape: list[_Shape], context: Any) -> Any:
 
 
 def _name(name: str) -> str:
-    from_json({name: None})  # refuses what is no name of a field
+    from_json({name: None})  # refuses what is not a valid field name
     return name
 
 

@@ -1,4 +1,4 @@
-"""The sync protocol: sessions, subscriptions with shared results, and Transitions that are of one moment."""
+"""The sync protocol: sessions, subscriptions with shared results, and Transitions that are from one point in time."""
 
 from convexpy.sync.hub import Hub, QueryOutcome, QueryRunner
 from convexpy.sync.interface import Backend, Done

@@ -47,7 +47,7 @@ class Key(msgspec.Struct, frozen=True):
     """What makes two subscriptions the same query.
 
     `args` is canonical wire JSON. `caller` is JSON of claims, empty for nobody, None for everybody: a query that does
-    not ask who calls has one result for all.
+    not read the identity of the caller has one result for all.
     """
 
     path: str

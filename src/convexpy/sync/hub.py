@@ -8,8 +8,8 @@ One consistent Transition (ARCHITECTURE.md, section 4):
    started again in spite of that.
 4. A finished mutation owes its session a Transition at or above its timestamp.
 
-One result for all callers: a function is taken not to ask who calls until a run of it has. Then its queries become
-personal: the result counts for the one it ran for, the others subscribe anew, each for himself.
+One result for all callers: a function counts as independent of its caller until a run reads the identity. Then its queries are
+personal: the result counts for the one it ran for, the others are resubscribed with their own identity.
 
 Pages: the first run to end fixes the borders of a paginated query. A run that began without them and ends later is void:
 two results with different borders would leave a gap to the next page, or overlap with it.

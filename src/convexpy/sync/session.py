@@ -326,7 +326,7 @@ class Session:
         assert pin is not None
         if pin.void or any(run.void or run.row > pin.row for run in pin.results.values()):
             # An executor was lost and a query ran again at a later row, the borders of a page have moved, or the
-            # result is for another caller: this moment can't be told any more.
+            # result is for another caller: this moment cannot be told any more.
             self.changed.update(pin.results)
             self._removed = pin.removed + self._removed
             self._hub.schedule(self)

@@ -100,7 +100,7 @@ class InlineExecutor:
         """Interrupt nothing."""
 
     def kill(self, reason: str, call: int = 0) -> None:
-        """Close and report; what runs can't be stopped."""
+        """Close and report; what runs cannot be stopped."""
         self._closed = True
         self._loop.call_soon(self.on_lost, reason, call)
 

@@ -106,7 +106,7 @@ def to_json(value: Any, /) -> Any:
     """Return what `json.dumps` takes: int64 as `$integer`, bytes as `$bytes`, special floats as `$float`.
 
     Raises:
-        ArgumentError: it is no Convex value.
+        ArgumentError: it is not a Convex value.
     """
     return _tagged(normalize(value), WIRE)
 
@@ -173,7 +173,7 @@ def from_json(value: Any, /) -> Any:
     """Return the value of parsed JSON in the wire form.
 
     Raises:
-        ArgumentError: it is no Convex value; the message names the place.
+        ArgumentError: it is not a Convex value; the message names the place.
     """
     try:
         return _read(value, 0)

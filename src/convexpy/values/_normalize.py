@@ -52,7 +52,7 @@ def normalize(value: Any, *, path: str = "$") -> Any:
     """Return the canonical form of a value: fresh containers, nothing shared with the argument.
 
     Raises:
-        ArgumentError: it is no Convex value; the message names the place, starting from `path`.
+        ArgumentError: it is not a Convex value; the message names the place, starting from `path`.
     """
     try:
         return _walk(value, 0)

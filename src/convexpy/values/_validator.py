@@ -127,7 +127,7 @@ def member(validator: object, place: str, *, optional: bool = False) -> Validato
     """Return what was given as part of another validator, if it may stand there.
 
     Raises:
-        ProjectError: it is no validator, or optional where something must be present.
+        ProjectError: it is not a validator, or optional where something must be present.
     """
     if not isinstance(validator, Validator):
         raise ProjectError(f"{place} must be a validator such as v.string(), not {validator!r}")
@@ -217,7 +217,7 @@ class IdValidator(Validator):
         self._set(fits)
 
     def violation(self, value: Any, path: str, tables: TableNumbers | None) -> str | None:
-        """Tell an id of another table from what is no id."""
+        """Tell an id of another table from what is not a valid id."""
         if self.fits(value, tables):
             return None
         if type(value) is not str or decode_id(value) is None:

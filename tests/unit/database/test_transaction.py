@@ -385,7 +385,7 @@ class OnlyNumbers:
     ) -> None:
         assert tables("messages") == 10_001
         if not isinstance(document.get("a"), int):
-            raise SchemaViolation(f"{table}: a is no number")
+            raise SchemaViolation(f"{table}: a is not a number")
 
 
 def test_the_schema_refuses_and_the_pending_one_notes(world: World) -> None:
@@ -399,7 +399,7 @@ def test_the_schema_refuses_and_the_pending_one_notes(world: World) -> None:
     transaction.drop()
     assert transaction.violations == []
     id = transaction.insert("messages", {"a": "text"})
-    assert transaction.violations == [("messages", id, "messages: a is no number")]
+    assert transaction.violations == [("messages", id, "messages: a is not a number")]
 
 
 def test_a_write_set_lists_every_index_and_leaves_out_what_came_and_went(world: World) -> None:

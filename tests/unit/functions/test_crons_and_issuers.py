@@ -65,7 +65,7 @@ def test_schedules_are_data() -> None:
         (lambda crons: crons.daily("x", tidy, hour_utc=True, minute_utc=0), "hour_utc is"),
         (
             lambda crons: crons.weekly("x", tidy, day_of_week="Sunday", hour_utc=0, minute_utc=0),
-            "no day of the week",
+            "is not a day of the week",
         ),
         (lambda crons: crons.monthly("x", tidy, day=0, hour_utc=0, minute_utc=0), "day is"),
         (lambda crons: crons.cron("x", "* * * *", tidy), "it has 4 fields"),

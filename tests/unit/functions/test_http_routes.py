@@ -104,7 +104,7 @@ def not_async(ctx: Any, request: Any) -> Any: ...
         ({"method": "GET", "handler": answer}, "a path or a path_prefix"),
         ({"args": ["/x"], "handler": answer}, "a method or several"),
         ({"args": ["/x"], "method": "GET", "methods": ["GET"], "handler": answer}, "a method or several"),
-        ({"args": ["/x"], "method": "HEAD", "handler": answer}, "'HEAD' is no method"),
+        ({"args": ["/x"], "method": "HEAD", "handler": answer}, "'HEAD' is not a method"),
         ({"args": ["/x"], "methods": [], "handler": answer}, "at least one method"),
         ({"args": ["/x"], "method": "GET", "handler": not_async}, "is an async def function"),
         ({"args": ["/taken"], "method": "GET", "handler": answer}, "two handlers for GET path '/taken'"),

@@ -1,4 +1,4 @@
-"""Conditions on documents: what holds for which document, and what is no condition."""
+"""Conditions on documents: what holds for which document, and what is not a condition."""
 
 from __future__ import annotations
 

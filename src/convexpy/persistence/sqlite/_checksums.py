@@ -1,7 +1,7 @@
 """Checksums of what is stored: CRC-32, in the standard library, about 1 ns a byte.
 
 Each covers the place as well as the content, so that a record which is read from another one's place is found, too. CRC-32
-finds every burst of up to 32 bits and misses one in four billion of longer ones. It is no defence against people.
+finds every burst of up to 32 bits and misses one in four billion of longer ones. It is not a defence against people.
 """
 
 from __future__ import annotations

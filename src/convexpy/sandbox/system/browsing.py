@@ -80,7 +80,7 @@ def get(context: CallContext, args: dict[str, Any]) -> dict[str, Any] | None:
     """Return `{table, document}` of an id, or None."""
     decoded = decode_id(args["id"])
     if decoded is None:
-        raise ArgumentError(f"{args['id']!r} is no id", code="InvalidId")
+        raise ArgumentError(f"{args['id']!r} is not a valid id", code="InvalidId")
     info = context.transaction.catalog.by_number.get(decoded[0])
     if info is None:
         return None

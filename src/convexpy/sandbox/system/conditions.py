@@ -35,7 +35,7 @@ def parse_condition(text: str) -> Predicate:
     A missing field equals nothing and is in no order with anything; neither are values of different types.
 
     Raises:
-        ArgumentError: it is no condition; says at which column.
+        ArgumentError: it is not a condition; says at which column.
     """
     if len(text) > LENGTH_MAX:
         raise ArgumentError(f"a condition has at most {LENGTH_MAX} characters", code="BadCondition")

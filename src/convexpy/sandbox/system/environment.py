@@ -32,7 +32,7 @@ def get(context: CallContext, args: dict[str, Any]) -> dict[str, Any] | None:
 def update(context: CallContext, args: dict[str, Any]) -> dict[str, str]:
     """Apply all changes (a value None removes), which the server has checked and encrypted; return all as stored.
 
-    With `again` the values are what they were, encrypted anew.
+    With `again` the values are what they were, encrypted again.
     """
     set_at = {} if args.get("again") else {"updatedAt": canonical_number(float(context.now_ms))}
     for change in args["changes"]:

@@ -41,7 +41,7 @@ def evaluate(context: CallContext, args: dict[str, Any]) -> dict[str, Any]:
 
     Takes `source prelude scope`, `write` for a `ctx` that can write, and `commit` with the `changes` that were agreed to:
     without it everything is taken back. Answers `value text changes scope prelude lost`; `lost` names variables that are
-    no Convex values and so can't be kept.
+    no Convex values and so cannot be kept.
     """
     writes = bool(args.get("write"))
     tree = _parsed(args["source"])
@@ -117,7 +117,7 @@ def _plain(value: Any) -> Any:
 def _assigned(
     before: dict[str, Any], after: dict[str, Any], scope: dict[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return the variables to keep, and the names of those that can't be."""
+    """Return the variables to keep, and the names of those that cannot be."""
     kept = {name: value for name, value in scope.items() if name in after}
     lost: list[str] = []
     for name, value in after.items():

@@ -138,7 +138,7 @@ class _Room:
                 continue
             if number <= 10_000 or number in given:
                 raise Error(
-                    f"table number {number} can't be that of {each['name']!r}", code="TableNumberConflict"
+                    f"table number {number} cannot be that of {each['name']!r}", code="TableNumberConflict"
                 )
             given.add(number)
             holder = by_number.get(number)
@@ -309,7 +309,7 @@ def _settle_files(context: CallContext, name: str, mode: str) -> None:
     wanted = [msgspec.json.decode(line) for line in _prepared(context, name).read_bytes().splitlines()]
     known = list(transaction.stream(QueryPlan(files.FILES, system=True), limit=FILES_AT_ONCE + 1))
     if len(known) + len(wanted) > FILES_AT_ONCE:
-        raise Error(f"more than {FILES_AT_ONCE} files can't be exchanged at once", code="LimitExceeded")
+        raise Error(f"more than {FILES_AT_ONCE} files cannot be exchanged at once", code="LimitExceeded")
     ids = {file["id"] for file in wanted}
     there = {document["_id"] for document in known}
     if mode == "requireEmpty" and there - ids:

@@ -168,7 +168,7 @@ class _Import:
                 decoded = decode_id(file.document["_id"])
                 time = file.document.get("_creationTime")
                 if decoded is None or not _is_number(time):
-                    raise SnapshotError(f"{file.path}: `_id` is no id, or `_creationTime` no number")
+                    raise SnapshotError(f"{file.path}: `_id` is not a valid id, or `_creationTime` no number")
                 foreign.add(decoded[0])
                 entry = {
                     "id": encode_id(ours, decoded[1]),
@@ -188,7 +188,7 @@ class _Import:
     # Rows
 
     def fault(self, fault: Fault) -> None:
-        """Note a row that can't be used."""
+        """Note a row that cannot be used."""
         self._fault_count += 1
         if len(self._faults) < FAULTS_SHOWN:
             self._faults.append(fault)
@@ -276,7 +276,7 @@ class _TableWriter:
     def _check_id(self, id: Any) -> None:
         decoded = decode_id(id) if isinstance(id, str) else None
         if decoded is None:
-            raise ArgumentError(f"`_id` {id!r} is no id")
+            raise ArgumentError(f"`_id` {id!r} is not a valid id")
         if decoded[0] != self._number:
             raise ArgumentError(
                 f"the `_id` {id} is of table number {decoded[0]}, those of {self._source.name!r} have {self._number}"

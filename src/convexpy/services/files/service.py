@@ -105,7 +105,7 @@ class FileService:
         """Store a file as it comes; return its id. Whatever goes wrong, there is no file.
 
         Raises:
-            RequestError: too large, of another digest, or of a content type that can't be sent back.
+            RequestError: too large, of another digest, or of a content type that cannot be sent back.
             StorageFailed: the store refused.
         """
         check_content_type(content_type)
@@ -160,7 +160,7 @@ class FileService:
         """Delete files in one transaction.
 
         Raises:
-            RequestError: one of them is no file; then none is deleted.
+            RequestError: one of them is not a file; then none is deleted.
         """
         args = encode_wire({"ids": ids})
         outcome = await self._system.attempt("_system/storage:delete", args)
@@ -285,7 +285,7 @@ class FileService:
 
 
 def check_content_type(content_type: str | None) -> None:
-    """Refuse what can't be sent back as a header (RequestError `BadHeader`)."""
+    """Refuse what cannot be sent back as a header (RequestError `BadHeader`)."""
     if content_type is None:
         return
     if len(content_type) > CONTENT_TYPE_LENGTH_MAX or not _CONTENT_TYPE.fullmatch(content_type):

@@ -117,7 +117,7 @@ class FunctionStatistics:
         return data
 
     def load(self, data: bytes) -> None:
-        """Take what `dump` gave; what can't be read counts as nothing, for these are only counts."""
+        """Take what `dump` gave; what cannot be read counts as nothing, for these are only counts."""
         if len(data) > STATISTICS_BYTES_MAX:
             return
         try:

@@ -257,7 +257,7 @@ def _dropped(table: str, index: IndexInfo, stored: int, request: PushRequest, *,
         consent = f"staged-drop:{name}"
     elif stored > request.large_table_documents:
         consent = f"index-drop:{name}"
-    what = "with the fields it had: made anew" if rebuilt else "not needed to keep data"
+    what = "with the fields it had: rebuilt" if rebuilt else "not needed to keep data"
     fields: dict[str, Any] = {
         "fields": list(index.fields), "documents": stored, "staged": index.staged,
     }  # fmt: skip

@@ -50,7 +50,7 @@ def check_path(path: str) -> None:
     parts = path.split("/")
     good = all(_PATH_PART.fullmatch(part) and part not in (".", "..") for part in parts)
     if not good or len(path) > 1024 or not path.isprintable():
-        raise RequestError(f"{path!r} is no path of a module", code="BadModulePath")
+        raise RequestError(f"{path!r} is not a valid module path", code="BadModulePath")
 
 
 class SourceStore:
@@ -72,7 +72,7 @@ class SourceStore:
 
     def _content(self, sha256: str) -> Path:
         if not re.fullmatch(r"[0-9a-f]{64}", sha256):
-            raise RequestError(f"{sha256!r} is no SHA-256 in hex", code="BadModuleHash")
+            raise RequestError(f"{sha256!r} is not a SHA-256 digest in hex", code="BadModuleHash")
         return self._contents / sha256
 
     def read(self, sha256: str) -> bytes:
@@ -106,7 +106,9 @@ class SourceStore:
             try:
                 source = base64.b64decode(module.source, validate=True)
             except binascii.Error as error:
-                raise RequestError(f"the content of {path} is no base64", code="BadModuleSource") from error
+                raise RequestError(
+                    f"the content of {path} is not valid base64", code="BadModuleSource"
+                ) from error
             if len(source) > PUSH_FILE_BYTES_MAX:
                 text = f"{path} has {len(source)} bytes, and may have {PUSH_FILE_BYTES_MAX}"
                 raise RequestError(text, code="ModuleTooLarge")

@@ -134,7 +134,7 @@ class Agenda:
         self._ended_meanwhile.clear()
 
     def fetch_failed(self) -> None:
-        """The fetch has brought nothing: the next one begins anew."""
+        """The fetch has brought nothing: the next one starts from the beginning."""
         self._fetching, self.stale = False, True
 
     # What runs

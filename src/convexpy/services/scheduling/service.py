@@ -128,7 +128,7 @@ class SchedulingService:
             self.resume()
 
     def resume(self) -> None:
-        """A version of the app is live: look at everything anew."""
+        """A version of the app is live: look at everything again."""
         self._is_on = True
         self.agenda.stale = True
         self._arm(self._now_ms())
@@ -211,7 +211,7 @@ class SchedulingService:
         """Run what is due by the clock, and what that makes due, to its end: for clocks that stand still.
 
         Raises:
-            Error: what is due can't be read, also not when tried again.
+            Error: what is due cannot be read, also not when tried again.
         """
         attempts = 0
         while True:
@@ -222,7 +222,7 @@ class SchedulingService:
                 # The time after which it would be tried again never comes by itself.
                 attempts += 1
                 if attempts > SETTLE_ATTEMPTS:
-                    raise Error("the jobs that are due can't be read")
+                    raise Error("the jobs that are due cannot be read")
                 self._hold_ms = 0.0
                 continue
             self._changed.clear()
@@ -237,7 +237,7 @@ class SchedulingService:
         args = {"now": now_ms, "limit": wanted.limit, "known": wanted.known, "from": wanted.from_ms}
         outcome = await self._system.attempt_query("_system/scheduling:upcoming", encode_wire(args))
         if outcome.failure is not None:
-            logger.warning("the jobs that are due can't be read: %s", outcome.failure.detail)
+            logger.warning("the jobs that are due cannot be read: %s", outcome.failure.detail)
             self._hold_ms = self._now_ms() + HOLD_MS
             self.agenda.fetch_failed()
             return
@@ -321,7 +321,7 @@ class SchedulingService:
         try:
             begun = _begun.decode(await self._run("begin", {"id": job.id}))
         except Error as error:
-            logger.warning("%s can't be started now: %s", job.path, error)
+            logger.warning("%s cannot be started now: %s", job.path, error)
             self.agenda.retry(job, self._now_ms())
             return
         if begun is None:
@@ -352,7 +352,7 @@ class SchedulingService:
             try:
                 return int(await self._run("finish", args))
             except Error as problem:
-                logger.warning("how %s ended can't be written now: %s", job.path, problem)
+                logger.warning("how %s ended cannot be written now: %s", job.path, problem)
                 tries += problem.code not in NOT_ITS_FAULT
                 if tries == TRIES_MAX:
                     return 0  # the next start of the server calls it interrupted

@@ -45,7 +45,7 @@ class ImportUploads:
         """Keep a part; return its token. The same part may come again.
 
         Raises:
-            RequestError: no such upload, or a number that can't be.
+            RequestError: no such upload, or a number that cannot be.
         """
         folder = self._of(token)
         if not 1 <= number <= UPLOAD_PARTS_MAX:

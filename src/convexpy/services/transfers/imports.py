@@ -6,7 +6,7 @@ Steps:
    the tables' numbers. The state becomes `waiting_for_confirmation`, with what will change.
 3. Confirmed: `in_progress` before anybody is answered. Batches go into the hidden tablets, bytes of files into the store.
 4. One transaction swaps the tablets, makes the documents of files and says `completed`. Readers of the old tablets run again.
-Anything that goes wrong before 4 gives the hidden tablets up: the old data was never touched. Only appending is not atomic.
+Anything that goes wrong before 4 removes the hidden tablets: the old data was never touched. Only appending is not atomic.
 A crash is found at the next start, and ends in the same way.
 """
 

@@ -34,7 +34,7 @@ BUILT_IN = ("CONVEX_CLOUD_URL", "CONVEX_SITE_URL", DEVELOPMENT)
 
 
 class SecretKeyError(Error):
-    """Stored values can't be decrypted with the key at hand, or the key is unusable."""
+    """Stored values cannot be decrypted with the key at hand, or the key is unusable."""
 
     default_code = "SecretKeyMissing"
 
@@ -130,7 +130,7 @@ class Variables:
         """Return the arguments of the system function that stores these changes.
 
         Raises:
-            Error: a name or value can't be a variable.
+            Error: a name or value cannot be a variable.
         """
         return encode_wire({"changes": self.sealed(changes)})
 
@@ -138,7 +138,7 @@ class Variables:
         """Return changes as they are stored.
 
         Raises:
-            Error: a name or value can't be a variable.
+            Error: a name or value cannot be a variable.
         """
         sealed: list[dict[str, str | None]] = []
         for change in changes:
@@ -148,7 +148,7 @@ class Variables:
         return sealed
 
     def sealed_again(self) -> bytes:
-        """Return the arguments that store every variable anew."""
+        """Return the arguments that store every variable again."""
         changes = self.sealed([{"name": name, "value": value} for name, value in self.values.items()])
         return encode_wire({"changes": changes, "again": True})
 
@@ -180,7 +180,7 @@ def check_variable(name: str, value: str | None) -> None:
             code="EnvironmentVariableNameInvalid",
         )
     if name in BUILT_IN:
-        raise Error(f"{name} is built in and can't be set", code="EnvironmentVariableBuiltIn")
+        raise Error(f"{name} is built in and cannot be set", code="EnvironmentVariableBuiltIn")
     if value is not None and len(value.encode()) > VALUE_BYTES_MAX:
         raise Error(
             f"the value of {name} is larger than {VALUE_BYTES_MAX} bytes",

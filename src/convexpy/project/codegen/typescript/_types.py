@@ -27,7 +27,7 @@ class Types:
     def __init__(self, model: DataModel, *, named: bool) -> None:
         """`named`: write `Doc<"table">` for a document of a table, and the names that pages and their options have.
 
-        Inside of documents everything is spelled out: interfaces such as `PaginationResult` are no values there.
+        Inside of documents everything is spelled out: interfaces such as `PaginationResult` are not available there.
         """
         self._tables = {table.name for table in model.tables}
         self._any_table = not model.strict

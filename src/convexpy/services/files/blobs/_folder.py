@@ -40,7 +40,7 @@ class FolderBlobStore:
 
     def _path(self, name: str) -> Path:
         if not NAME.fullmatch(name):
-            raise BlobMissing(f"{name!r} is no name of a blob")
+            raise BlobMissing(f"{name!r} is not a valid blob name")
         return self._folder / name
 
     async def _run(self, function: Callable[..., R], *args: object) -> R:
@@ -218,7 +218,7 @@ def _unlink(path: Path) -> None:
 
 
 def _some(entries: Iterator[os.DirEntry[str]]) -> list[BlobInfo | None]:
-    """Return the next entries: None for what is no blob, nothing at the end."""
+    """Return the next entries: None for what is not a blob, nothing at the end."""
     found: list[BlobInfo | None] = []
     for entry in entries:
         found.append(_info(entry))

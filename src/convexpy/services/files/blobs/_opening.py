@@ -22,7 +22,7 @@ def open_blob_store(setting: str | None, data: Path) -> BlobStore:
         return FolderBlobStore(Path(setting))
     if scheme != "s3":
         raise Error(
-            f"files can't be stored at {setting}: give a folder or s3://BUCKET/PREFIX", code="BadStorage"
+            f"files cannot be stored at {setting}: give a folder or s3://BUCKET/PREFIX", code="BadStorage"
         )
     from convexpy.services.files.blobs._s3 import (
         S3BlobStore,  # here, since it needs a package that others do without

@@ -72,10 +72,10 @@ class S3BlobStore:
         """Empty the spool; find out whether the bucket can be reached.
 
         Raises:
-            StorageFailed: it can't.
+            StorageFailed: it cannot.
         """
         await asyncio.to_thread(self._empty_spool)
-        with _refusals("can't be listed"):
+        with _refusals("cannot be listed"):
             async for _ in self._list(1):
                 break
 
@@ -166,7 +166,7 @@ class S3BlobStore:
 
     async def list(self) -> AsyncIterator[BlobInfo]:
         """Return every object below the prefix."""
-        with _refusals("can't be listed"):
+        with _refusals("cannot be listed"):
             async for found in self._list(1000):
                 name = found["path"].removeprefix(self._prefix)
                 yield BlobInfo(name, found["size"], found["last_modified"].timestamp() * 1000)
