@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -117,8 +119,28 @@ def test_no_folder_has_more_entries_than_one_can_look_through() -> None:
         entries = [
             entry
             for entry in folder.iterdir()
-            if entry.name not in ("__init__.py", "__pycache__", "py.typed") and not entry.name.startswith(".")
+            if entry.name not in ("__init__.py", "__init__.pyi", "__main__.py", "__pycache__", "py.typed")
+            and not entry.name.startswith(".")
         ]
         if len(entries) > ENTRIES_MAX:
             wide[str(folder.relative_to(ROOT))] = len(entries)
     assert wide == {}
+
+
+def test_the_server_loads_nothing_of_the_sandbox() -> None:
+    program = (
+        "import sys, convexpy.serve.server, convexpy.deployment, convexpy.services.monitoring.metrics\n"
+        "print(*(name for name in sys.modules if name.startswith('convexpy.sandbox')))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_what_runs_beside_app_code_loads_nothing_of_the_server() -> None:
+    program = (
+        "import sys, convexpy.sandbox.worker, convexpy.sandbox.forkserver, convexpy.sandbox.transfers.import_worker\n"
+        "rooms = ('executors', 'engine', 'services', 'http', 'serve', 'sync', 'deployment', 'auth')\n"
+        "print(*(name for name in sys.modules if name.startswith(tuple(f'convexpy.{room}' for room in rooms))))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
