@@ -9,7 +9,7 @@ from .lib.callers import Caller, caller_of, find_caller
 
 
 def ensure_user(ctx: MutationCtx, caller: Caller) -> UsersDoc:
-    """Return the user who calls, made if they are new; notes that they were seen now."""
+    """Return the caller's user, created at the first call; notes that they were seen now."""
     known = ctx.db.query("users").with_index("by_identifier", identifier=caller.identifier).unique()
     if known is None:
         user_id = ctx.db.insert(

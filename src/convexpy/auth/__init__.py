@@ -1,4 +1,4 @@
-"""Who calls: holders of admin keys, and end users by the tokens of their issuers."""
+"""Authentication: holders of admin keys, and end users by the tokens of their issuers."""
 
 from convexpy.auth._access import (
     ANONYMOUS,

@@ -151,7 +151,7 @@ class QueryCtx(_CallsQueries):
 
     @property
     def auth(self) -> Auth:
-        """Who calls."""
+        """The identity of the caller."""
         found: Auth = self._part("auth", Auth)
         return found
 
@@ -203,7 +203,7 @@ class ActionCtx(_Ctx):
 
     @property
     def auth(self) -> AsyncAuth:
-        """Who calls."""
+        """The identity of the caller."""
         found: AsyncAuth = self._part("auth", AsyncAuth, self._requests)
         return found
 
@@ -299,7 +299,7 @@ class SyncActionCtx(_CallsQueries, _CallsMutations):
 
     @property
     def auth(self) -> Auth:
-        """Who calls."""
+        """The identity of the caller."""
         found: Auth = self._part("auth", Auth, self._blocking)
         return found
 

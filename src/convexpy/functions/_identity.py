@@ -1,4 +1,4 @@
-"""Who calls."""
+"""The identity of the caller."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ HTTP_RESPONSE_STALL_S = 120.0
 HTTP_DISCARDED_BYTES_MAX = 32 * MIB
 HTTP_ACTION_BODY_BYTES_MAX = 20 * MIB
 ECHO_BYTES_MAX = 4 * MIB
-# A `Host` or an `Origin` that is longer is not a name; so many different ones that were refused are reported.
+# A `Host` or an `Origin` that is longer is refused; so many different ones that were refused are reported.
 HOST_NAME_LENGTH_MAX = 300
 REFUSALS_REPORTED_MAX = 50
 

@@ -1,4 +1,4 @@
-"""Who calls, and what they may see: users, roles in workspaces, and the rules of every table."""
+"""The caller, and what they may see: users, roles in workspaces, and the rules of every table."""
 
 import os
 from typing import Any, Literal

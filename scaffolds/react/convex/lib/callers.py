@@ -1,4 +1,4 @@
-"""Who calls."""
+"""The caller."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ def find_caller(ctx: QueryCtx, author: str | None) -> Caller | None:
 
 
 def caller_of(ctx: QueryCtx, author: str | None) -> Caller:
-    """The person who calls; raises `ConvexError` if nobody says who that is."""
+    """The user who is signed in; raises `ConvexError` without one."""
     caller = find_caller(ctx, author)
     if caller is None:
         raise ConvexError({"code": "NotSignedIn", "message": "sign in first"})

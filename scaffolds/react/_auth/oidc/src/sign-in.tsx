@@ -49,7 +49,7 @@ export function SignInProvider({ children }: { children: ReactNode }) {
   );
 }
 
-/** Who is here: the deployment has the last word on that. */
+/** Who is here: the deployment decides. */
 export function useSignIn(): SignIn {
   const { isLoading, isAuthenticated } = useConvexAuth();
   const { removeUser } = useAuth();
