@@ -6,12 +6,14 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
 
 from convexpy_cli import errors
 from convexpy_cli.output import files
@@ -33,17 +35,72 @@ _LOOK_EVERY_S = 0.02
 T = TypeVar("T")
 
 
-class Invocation:
-    """One command that runs. Everything beyond settings and output is made when it is asked for."""
+FLAG_PREFIX = "flag_"
 
-    def __init__(self, settings: Settings, output: Output) -> None:
-        self.settings = settings
-        self.output = output
-        self._clients: list[AdminClient] = []
+
+class Context(typer.Context):
+    """What a command gets: typer's context, with the global flags, and what is made from them when it is first used."""
+
+    def __init__(
+        self,
+        *args: Any,
+        formats: Sequence[str] = ("human", "json"),
+        examples: Sequence[str] = (),
+        secret_values: bool = False,
+        **settings: Any,
+    ) -> None:
+        super().__init__(*args, **settings)
+        self.formats = formats
+        self.examples = examples
+        self.secret_values = secret_values
+        self.flags: dict[str, Any] = {}
+        self.full_help = False
+
+    @property
+    def command_path(self) -> str:
+        """The command with its family: `convexpy env set`."""
+        return super().command_path.rstrip()
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The global flags, wherever they stand; those after the command win.
+
+        Raises:
+            Failure: one has a wrong value (exit 2).
+        """
+        return Settings.of(self.all_flags, self.formats)
+
+    @property
+    def all_flags(self) -> dict[str, Any]:
+        """The global flags of this command and of those above it."""
+        outer = self.parent.all_flags if isinstance(self.parent, Context) else {}
+        own = {name: value for name, value in self.flags.items() if value not in (None, (), [])}
+        allow = (*outer.get("allow", ()), *own.get("allow", ()))
+        return {**outer, **own, "allow": allow}
+
+    @cached_property
+    def output(self) -> Output:
+        """Where results, notes and errors go."""
+        from convexpy_cli.output import choose_output
+
+        return choose_output(self.settings)
+
+    def sibling(self, **changes: Any) -> Context:
+        """Return a context of the same command with other settings, to be closed by its user."""
+        other = Context(self.command, parent=self.parent, info_name=self.info_name, formats=self.formats)
+        other.__dict__["settings"] = replace(self.settings, **changes)
+        return other
+
+    def command_line(self) -> str:
+        """Return the command and the flags that it was given, without their values: they may be secrets."""
+        given = {**self.params, **{FLAG_PREFIX + name: value for name, value in self.flags.items()}}
+        names = [(str(each.name), each.opts[-1]) for each in self.command.params]
+        flags = [flag for name, flag in names if flag.startswith("-") and given.get(name)]
+        return " ".join([self.command_path, *flags])
 
     @cached_property
     def prompts(self) -> Prompts:
-        """The gate to the person at the terminal."""
+        """Questions to the person at the terminal."""
         from convexpy_cli.output.prompts import Prompts
 
         return Prompts(self.settings)
@@ -159,27 +216,38 @@ class Invocation:
         if target.admin_key:
             masking.register(target.admin_key)
         client = AdminClient(target.url, target.admin_key, source=target.url_source)
-        self._clients.append(client)
+        self.call_on_close(client.close)
         return client
-
-    def close(self) -> None:
-        """Close the connections of this command."""
-        for client in self._clients:
-            client.close()
 
     def _announce(self, target: Target) -> None:
         kind = "production" if target.production else target.kind
-        parts = dict.fromkeys(part for part in (target.name, kind, target.url) if part)
-        self.output.note(" · ".join(parts))
-        if target.protected and not self.prompts.confirm(
-            f"{target.name} is protected. Write to it?", default=False
-        ):
+        self.output.note(" · ".join(dict.fromkeys(part for part in (target.name, kind, target.url) if part)))
+        self.unprotect(target)
+
+    def unprotect(self, target: Target) -> None:
+        """Ask before something is changed on a protected deployment.
+
+        Raises:
+            Failure: nobody agreed (exit 9).
+        """
+        question = f"{target.name} is protected. Continue?"
+        if target.protected and not self.prompts.confirm(question, default=False):
             raise errors.Failure(
-                "DeploymentProtected",
-                f'"{target.name}" is protected',
-                errors.REFUSED,
-                hint="--yes writes to it",
+                "DeploymentProtected", f'"{target.name}" is protected', errors.REFUSED, hint="--yes"
             )
+
+    def require_consent(self, question: str, refused: str, *, allow: str = "", yes: bool = True) -> None:
+        """Ask before a change that loses something. `allow` is the kind of `--allow` that consents to it.
+
+        With `yes`, `--yes` consents too.
+
+        Raises:
+            Failure: nobody agreed (exit 9), with the message `refused`.
+        """
+        if allow in self.settings.allow:
+            return
+        if not self.prompts.confirm(question, default=False, routine=yes):
+            raise errors.consent(refused, f"--allow={allow}" if allow else "--yes")
 
 
 def attach(local: LocalDeployment, target: Target) -> Target:
@@ -188,9 +256,9 @@ def attach(local: LocalDeployment, target: Target) -> Target:
     if holder is None:
         raise errors.Failure(
             "Unreachable",
-            "the local deployment is locked by a process whose server does not listen",
+            "the local deployment is locked by another process, but its server does not respond",
             errors.UNREACHABLE,
-            hint="stop the other `convexpy dev`, then try again",
+            hint="stop the other `convexpy dev` and try again",
         )
     url = f"http://127.0.0.1:{holder[0]}"
     return replace(target, url=url, site_url=f"http://127.0.0.1:{holder[1]}", admin_key=local.admin_key())
@@ -202,11 +270,11 @@ def _listening(local: LocalDeployment) -> tuple[int, int] | None:
 
 
 def require_key(target: Target) -> None:
-    """Raise if no key is known for a remote target."""
+    """Raise if no admin key found for a remote target."""
     if not target.admin_key:
         raise errors.Failure(
             "TargetIncomplete",
-            f"no key is known for {target.url} ({target.url_source})",
+            f"no admin key found for {target.url} ({target.url_source})",
             errors.CONFIGURATION,
             hint=f"convexpy login {target.url}, or CONVEXPY_URL and CONVEXPY_DEPLOY_KEY",
         )

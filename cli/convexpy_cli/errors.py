@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import sys
+import difflib
 import tempfile
 import traceback
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ CONFIGURATION = 3
 INPUT_REQUIRED = 4
 UNREACHABLE = 6
 NOT_DEPLOYABLE = 7
-DATA_MISFIT = 8
+SCHEMA_VIOLATED = 8
 REFUSED = 9
 CONFLICT = 10
 BUG = 70
@@ -59,6 +60,16 @@ class Failure(Exception):
         }
 
 
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that was probably meant."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
+
+
+def consent(message: str, hint: str, *, data: Any = None) -> Failure:
+    """Return the error of a change that needs consent (exit 9)."""
+    return Failure("ConsentRequired", message, REFUSED, hint=hint, data=data)
+
+
 class TimeLimit(BaseException):
     """Raised in the main thread when `--timeout` has passed."""
 
@@ -90,14 +101,14 @@ def exit_code_of(error: BaseException) -> int:
 # Bugs of convexpy itself
 
 
-def report_bug(error: Exception) -> Failure:
+def report_bug(error: Exception, command: str) -> Failure:
     """Write the report and return the error that is shown in its place (exit 70)."""
     from convexpy_cli.docs.about import version_info
 
     text = "\n".join(
         [
             *(f"{name}: {value}" for name, value in version_info().items()),
-            f"command: {masking.mask(' '.join(_shape(sys.argv[1:])))}",
+            f"command: {masking.mask(command)}",
             "",
             masking.mask("".join(traceback.format_exception(error))),
         ]
@@ -109,18 +120,6 @@ def report_bug(error: Exception) -> Failure:
         BUG,
         hint=f"the report is in {file}" if file else "run again with --debug for the traceback",
     )
-
-
-def _shape(arguments: list[str]) -> list[str]:
-    """Return the command and its flags; what they are about, which may be secret, is left out."""
-    from convexpy_cli import table
-
-    starts = (table.find(arguments[place:]) for place in range(len(arguments)))
-    names = next((found[0].split() for found in starts if found is not None), [])
-    return [
-        word.partition("=")[0] if word.startswith("-") else word if word in names else "…"
-        for word in arguments
-    ]
 
 
 def _write(text: str) -> Path | None:

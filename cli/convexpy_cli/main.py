@@ -1,157 +1,221 @@
-"""The fast root of the command line.
-
-It imports `sys` only. `--version`, `--help` and mistyped commands are answered here, from a static table; a
-known command imports its own module and nothing of the others.
-"""
+"""The application: which commands there are, where they are, and how the process ends."""
 
 from __future__ import annotations
 
+import os
+import re
 import sys
+from importlib import import_module
+from typing import Annotated, Any
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from convexpy_cli.table import Command
+from typer import Option, Typer
+from typer.completion import completion_init  # type: ignore[attr-defined]
+from typer.main import get_command
 
-USAGE = "Usage: convexpy [global flags] COMMAND [arguments]"
+from convexpy_cli import errors
+from convexpy_cli.command import COMPLETE_VARIABLE, DEFAULT, Group
+from convexpy_cli.context import Context
+from convexpy_cli.output import choose_output, streams
+from convexpy_cli.output.settings import Settings
+
+COMMANDS = {
+    "Start": {
+        "init": ("init.commands:app", "Create a project or adopt a folder."),
+        "dev": ("dev.commands:app", "Run locally, push on every save, show logs."),
+        "deploy": ("deploy.commands:app", "Deploy to a shared deployment."),
+        "serve": ("serve.commands:app", "Run a production server."),
+    },
+    "Use": {
+        "run": ("functions.run:app", "Call a function."),
+        "shell": ("shell.commands:app", "Open a Python prompt on the deployment."),
+        "logs": ("logs.commands:app", "Show and follow logs."),
+        "data": ("data.commands:app", "Show and change documents."),
+        "env": ("env.commands:app", "Manage environment variables."),
+        "storage": ("storage.commands:app", "Manage stored files."),
+        "import": ("transfers.commands:import_app", "Import a snapshot, JSON or CSV."),
+        "export": ("transfers.commands:export_app", "Export all tables."),
+        "backup": ("transfers.commands:backup_app", "Create, fetch and restore backups."),
+    },
+    "Inspect": {
+        "status": ("deployments.commands:status_app", "Show the state of the deployment."),
+        "functions": ("functions.commands:app", "List and describe functions."),
+        "schema": ("schema.commands:app", "Show, compare and check schemas."),
+        "schedule": ("jobs.commands:schedule_app", "Inspect and cancel scheduled functions."),
+        "crons": ("jobs.commands:crons_app", "Inspect and run cron jobs."),
+    },
+    "Manage": {
+        "deployment": ("deployments.commands:app", "Manage deployments: add, select, history, reset."),
+        "keys": ("keys.commands:app", "Manage admin keys."),
+        "login": ("deployments.commands:login_app", "Store the key of a server."),
+        "logout": ("deployments.commands:logout_app", "Remove the stored key of a server."),
+    },
+    "Tools": {
+        "codegen": ("dev.codegen:app", "Write _generated/ from local code."),
+        "typecheck": ("dev.typecheck:app", "Run the project's type checker."),
+        "doctor": ("doctor.commands:app", "Find and fix problems."),
+        "docs": ("docs.commands:docs_app", "Read the documentation offline."),
+        "mcp": ("mcp.commands:app", "Serve coding agents (Model Context Protocol)."),
+        "completion": ("docs.commands:completion_app", "Set up shell completion."),
+        "update": ("docs.commands:update_app", "Show how to update this installation."),
+        "version": ("docs.commands:version_app", "Show the version."),
+        "help": ("docs.commands:help_app", "Explain a command or the global flags."),
+    },
+}
+"""The commands of each group, with their application and one line of help."""
+
+ALIASES = {
+    "backup rm": "backup delete",
+    "deployment rm": "deployment remove",
+    "deployment token create": "keys create",
+    "deployment token delete": "keys revoke",
+    "deployments": "deployment list",
+    "env rm": "env remove",
+    "env unset": "env remove",
+    "function-spec": "functions spec",
+    "mcp start": "mcp",
+    "storage rm": "storage delete",
+}
+"""Other names of commands, most of them those of the official command line."""
+
+ELSEWHERE = {
+    "dashboard": "there is no dashboard: use data, logs, functions list --stats and status",
+    "insights": "convexpy functions list --stats",
+    "network-test": "convexpy doctor --network",
+    "project": "there are no hosted projects: convexpy init creates one here",
+    "reinit": "convexpy init",
+    "ai-files": "convexpy init . --agents",
+    "integration": "sign-in is configured in convex/auth_config.py: convexpy docs auth",
+    "auth": "sign-in is configured in convex/auth_config.py: convexpy docs auth",
+    "start": "convexpy dev",
+    "push": "convexpy deploy",
+}
+"""Commands of other tools, and what to use instead."""
+
+
+class Root(Group):
+    """The top level: imports the module of a command when that command is used."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.commands = {name: self for group in COMMANDS.values() for name in group}
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command, importing its module."""
+        found = next((group[cmd_name] for group in COMMANDS.values() if cmd_name in group), None)
+        if found is None:
+            return None
+        module, _, name = found[0].partition(":")
+        return get_command(getattr(import_module(f"convexpy_cli.{module}"), name))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Return name, command and remaining arguments, with other names of commands replaced."""
+        for count in (3, 2, 1):
+            alias = " ".join(args[:count])
+            if alias in ALIASES and len(args) >= count:
+                args = [*ALIASES[alias].split(), *args[count:]]
+        if args[0] in ELSEWHERE:
+            raise errors.usage(f"no such command: {args[0]}", ELSEWHERE[args[0]])
+        return super().resolve_command(ctx, args)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands by group."""
+        from convexpy_cli.docs.about import situation
+
+        formatter.write("Usage: convexpy [FLAGS] COMMAND ...\n\n" + situation() + "\n")
+        for title, group in COMMANDS.items():
+            formatter.write(f"{title}:\n")
+            formatter.write("".join(f"  {name:<11} {text}\n" for name, (_, text) in group.items()))
+        formatter.write("Help: convexpy COMMAND --help. Global flags: convexpy help flags.\n")
+
+    def help_of(self, ctx: Any, words: list[str]) -> str:
+        """Return the help of a command with all its options and examples, or of the application."""
+        command: Any = self
+        for word in words:
+            name, command, _ = command.resolve_command(ctx, [word])
+            ctx = command.context_class(command, info_name=name, parent=ctx, **command.context_settings)
+            ctx.full_help = True
+        if DEFAULT in getattr(command, "commands", ()):
+            command = command.commands[DEFAULT]
+            ctx = command.context_class(command, parent=ctx, **command.context_settings)
+            ctx.full_help = True
+        return str(command.get_help(ctx))
+
+
+app = Typer(
+    cls=Root,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    ctx: Context,
+    version: Annotated[bool, Option("-V", "--version", help="Show the version.")] = False,
+) -> int | None:
+    """Build a reactive backend in Python."""
+    if not version:
+        if ctx.invoked_subcommand is None:
+            ctx.output.text(ctx.get_help())
+        return None
+    from convexpy_cli.docs.commands import version as show_version
+
+    return show_version(ctx)
 
 
 def main() -> None:
     """Entry point of the `convexpy` script."""
     try:
         if None in (sys.stdin, sys.stdout, sys.stderr):
-            from convexpy_cli import streams
-
             streams.open_missing()
         status = run(sys.argv[1:])
         sys.stdout.flush()
     except BrokenPipeError:
-        from convexpy_cli import streams
-
         if not streams.reader_has_gone():
             raise
-        status = 0
+        status = errors.OK
     except KeyboardInterrupt:
-        # Before the command itself has begun; later it has its own way.
-        status = 130
+        status = errors.INTERRUPTED
     sys.exit(status)
 
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit status."""
-    from convexpy_cli import table
-
-    leading: list[str] = []
-    rest = list(arguments)
-    while rest:
-        word = rest[0]
-        name, equals, _ = word.partition("=")
-        if word in ("-V", "--version"):
-            return _version("--json" in arguments)
-        if word in ("-h", "--help", "help"):
-            return _help(rest[1:])
-        if word in table.GLOBAL_SWITCHES:
-            leading.append(rest.pop(0))
-        elif name in table.GLOBAL_VALUES:
-            leading.append(rest.pop(0))
-            if not equals and rest:
-                leading.append(rest.pop(0))
-        else:
-            break
-    if not rest:
-        return _help([])
-    if rest[0].startswith("-"):
-        return _unknown_flag(rest[0], arguments)
-    found = table.find(rest)
-    if found is None:
-        return _no_such_command(rest, arguments)
-    full, command, count = found
-    return _leaf(full, command, leading + rest[count:])
+    if COMPLETE_VARIABLE in os.environ:
+        completion_init()
+    try:
+        status = get_command(app).main(arguments, prog_name="convexpy", standalone_mode=False)
+        return status if isinstance(status, int) else errors.OK
+    except errors.Failure as error:
+        failure = error
+    except SystemExit as error:
+        # Completion ends the process; so does help whose reader has gone.
+        return error.code if isinstance(error.code, int) and error.code != 1 else errors.OK
+    except Exception as error:
+        # typer may carry its own copy of click, so its errors are recognized by what they can do.
+        if not hasattr(error, "format_message"):
+            raise
+        failure = _usage(error)
+    as_json = "--json" in arguments or re.search(r"--format[ =]json", " ".join(arguments)) is not None
+    choose_output(Settings(format="json" if as_json else "human")).error(errors.shown(failure))
+    return failure.exit_code
 
 
-def _leaf(full: str, command: Command, arguments: list[str]) -> int:
-    from convexpy_cli import leaf
-
-    return leaf.execute(full, command, arguments)
-
-
-def _version(as_json: bool) -> int:
-    from convexpy_cli.docs import about
-
-    if not as_json:
-        sys.stdout.write(f"convexpy {about.version_text()}\n")
-        return 0
-    sys.stdout.write(about.version_json())
-    return 0
-
-
-def _help(words: list[str]) -> int:
-    from convexpy_cli import table
-    from convexpy_cli.docs import situation
-
-    words = [word for word in words if not word.startswith("-")]
-    if words:
-        found = table.find(words)
-        if found is not None:
-            return _leaf(found[0], found[1], ["--help"])
-        return _family_help(words[0]) if words[0] in table.FAMILIES else _no_such_command(words, words)
-    lines = [situation.describe(), "", USAGE, ""]
-    for group in table.GROUPS:
-        rows = [(name, command.help) for name, command in table.COMMANDS.items() if command.group == group]
-        if rows:
-            lines += [group, *(f"  {name:<16} {text}" for name, text in rows), ""]
-    lines += ["`convexpy COMMAND --help` tells more.  `convexpy --version` prints the version."]
-    sys.stdout.write("\n".join(lines) + "\n")
-    return 0
-
-
-def _family_help(family: str) -> int:
-    from convexpy_cli import table
-
-    lines = [f"convexpy {family}: {table.FAMILIES[family]}", ""]
-    for name, command in table.COMMANDS.items():
-        if name.startswith(family + " "):
-            lines.append(f"  {name:<16} {command.help}")
-    sys.stdout.write("\n".join(lines) + "\n")
-    return 0
-
-
-def _no_such_command(rest: list[str], arguments: list[str]) -> int:
-    from convexpy_cli import table
-
-    family = rest[0] if rest[0] in table.FAMILIES else None
-    if family and (len(rest) == 1 or rest[1] in ("-h", "--help")):
-        return _family_help(family)
-    if family:
-        candidates = [name.split()[1] for name in table.COMMANDS if name.startswith(family + " ")]
-        meant = table.nearest(rest[1], candidates)
-        return _usage_error(
-            f'no command "{family} {rest[1]}"',
-            f"convexpy {family} {meant}" if meant else f"convexpy {family}",
-            arguments,
-        )
-    meant = table.nearest(rest[0], table.names())
-    near = f"did you mean `convexpy {meant}`?" if meant else "convexpy --help lists the commands"
-    hint = table.ELSEWHERE.get(rest[0], near)
-    return _usage_error(f'no command "{rest[0]}"', hint, arguments)
-
-
-def _unknown_flag(flag: str, arguments: list[str]) -> int:
-    from convexpy_cli import table
-
-    known = [*table.GLOBAL_SWITCHES, *table.GLOBAL_VALUES, "--help", "--version"]
-    meant = table.nearest(flag.partition("=")[0], known)
-    hint = f"did you mean `{meant}`?" if meant else "convexpy --help lists the commands"
-    return _usage_error(f"no global flag {flag}", hint, arguments)
-
-
-def _usage_error(message: str, hint: str, arguments: list[str]) -> int:
-    if "--json" in arguments or "--format=json" in arguments:
-        from convexpy_cli.docs import about
-
-        sys.stderr.write(about.usage_error_json(message, hint))
-    else:
-        sys.stderr.write(f"error[UsageError]: {message}\n  try                        {hint}\n")
-    return 2
+def _usage(error: Any) -> errors.Failure:
+    """Return an error of the parser as one of ours; a suggestion becomes the hint."""
+    message, _, near = error.format_message().replace("\n", " ").strip().partition(" Did you mean ")
+    path = error.ctx.command_path if error.ctx is not None else "convexpy"
+    hint = f"{path} --help"
+    if near:
+        word = re.sub(r"['?]", "", near).partition(",")[0]
+        hint = f"did you mean {word}?" if word.startswith("-") else f"did you mean `{path} {word}`?"
+    message, _, options = message.partition(" (Possible options: ")
+    if options:
+        near = errors.nearest(message.rpartition(" ")[2], options.rstrip(")").split(", ")) or ""
+        hint = f"did you mean {near}?" if near else hint
+    message = message.rstrip(".")
+    return errors.usage(message[:1].lower() + message[1:], hint)
 
 
 if __name__ == "__main__":

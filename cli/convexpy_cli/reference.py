@@ -1,70 +1,54 @@
-"""The reference page of the command line, made from what the commands declare: `python -m convexpy_cli.reference`."""
+"""The reference page of the command line, a walk over the commands: `python -m convexpy_cli.reference`."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from typing import Any
 
-from convexpy_cli import declared, table
-from convexpy_cli.declared import Declared, Parameter
+from typer.main import get_command
+
+from convexpy_cli.command import DEFAULT, flags_help
+from convexpy_cli.context import Context
+from convexpy_cli.main import COMMANDS, app
 
 HEAD = """# Command reference
 
-Every command with its flags, as `convexpy COMMAND --help` tells them. [The command line](cli.md) says what they have in common.
+Every command with its options, as `convexpy help COMMAND` prints them.
+[The command line](cli.md) explains what they have in common.
 This page is generated: `python -m convexpy_cli.reference > docs/cli-reference.md`.
 """
 
 
+def commands() -> Iterator[tuple[str, Context]]:
+    """Yield the name of every command, `env set`, with a context of it."""
+    root = Context(
+        get_command(app), info_name="convexpy", help_option_names=["-h", "--help"], terminal_width=78
+    )
+    for name in (name for group in COMMANDS.values() for name in group):
+        yield from _below(name, root, root.command.get_command(root, name))  # type: ignore[attr-defined]
+
+
+def _below(path: str, parent: Context, command: Any) -> Iterator[tuple[str, Context]]:
+    name = path.rpartition(" ")[2]
+    context = Context(command, parent=parent, info_name=name, **command.context_settings)
+    if not hasattr(command, "commands"):
+        yield path, context
+        return
+    for each, member in command.commands.items():
+        if each == DEFAULT:
+            yield path, Context(member, parent=context, **member.context_settings)
+        else:
+            yield from _below(f"{path} {each}", context, member)
+
+
 def page() -> str:
     """Return the page as Markdown."""
-    commands = list(declared.commands())
-    lines = [
-        HEAD,
-        "## Global flags",
-        "",
-        *_flags([each for each in commands[0].parameters if each.is_global]),
-        "",
-    ]
-    for group in table.GROUPS:
-        lines += [f"## {group}", ""]
-        for command in commands:
-            if command.group == group:
-                lines += _command(command)
+    lines = [HEAD, "## Global flags", "", "```text", flags_help(), "```", ""]
+    for path, context in commands():
+        context.full_help = True
+        lines += [f"## {path}", "", "```text", context.get_help(), "```", ""]
     return "\n".join(lines).rstrip() + "\n"
-
-
-def _command(command: Declared) -> list[str]:
-    arguments = [each for each in command.own if not each.names]
-    flags = [each for each in command.own if each.names]
-    usage = " ".join(
-        ["convexpy", command.name, *(each.metavar for each in arguments), *(["[flags]"] if flags else [])]
-    )
-    aliases = table.COMMANDS[command.name].aliases
-    lines = [f"### {command.name}", "", f"`{usage}`", "", command.text, ""]
-    if aliases:
-        lines += ["Also: " + ", ".join(f"`convexpy {alias}`" for alias in aliases) + ".", ""]
-    lines += _flags([*arguments, *flags])
-    lines += ["", f"Formats: {', '.join(command.formats)}.", ""]
-    if command.examples:
-        lines += ["```", *command.examples, "```", ""]
-    return lines
-
-
-def _flags(parameters: list[Parameter]) -> list[str]:
-    if not parameters:
-        return []
-    rows = [f"| {_name(each)} | {_cell(each.help)} |" for each in parameters]
-    return ["| flag | meaning |", "| --- | --- |", *rows]
-
-
-def _name(parameter: Parameter) -> str:
-    if not parameter.names:
-        return f"`{_cell(parameter.metavar)}`"
-    value = f" {parameter.metavar}" if parameter.takes_value else ""
-    return f"`{_cell(', '.join(parameter.names) + value)}`"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
 
 
 if __name__ == "__main__":

@@ -1,20 +1,28 @@
-"""Arguments that are secrets: keys and tokens that may begin with a dash, and that no error message shows."""
+"""Arguments that are secrets: keys and tokens may begin with a dash, and no error message repeats them."""
 
 from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
+from typing import Any
 
-from convexpy_cli import declared, errors
+from convexpy_cli import errors
 
 
-def protected(full: str, arguments: list[str]) -> list[str]:
-    """Return the arguments with a value that begins with a dash moved behind `--`, where it is read as a value.
+def protected(parameters: Sequence[Any], arguments: list[str]) -> list[str]:
+    """Return the arguments with values that begin with a dash behind `--`, where the parser reads them as values.
 
     Raises:
-        Failure: it looks like one of the command's options, misspelt (exit 2).
+        Failure: one looks like a misspelt option (exit 2).
     """
-    options = _options(full)
+    takes_value = {"-h": False, "--help": False}
+    takes_value |= {
+        name: not each.is_flag
+        for each in parameters
+        if each.param_type_name == "option"
+        for name in each.opts
+    }
     kept: list[str] = []
     values: list[str] = []
     positions = 0
@@ -25,13 +33,13 @@ def protected(full: str, arguments: list[str]) -> list[str]:
             return arguments
         if not word.startswith("-") or len(word) == 1:
             positions += 1
-        elif name in options:
+        elif name in takes_value:
             kept.append(word)
-            if options[name] and not equals:
+            if takes_value[name] and not equals:
                 kept += [following for following in [next(waiting, None)] if following is not None]
             continue
-        elif positions and not _is_flags(word, options):
-            _check_not_misspelt(name, options)
+        elif positions and not _is_flags(word, takes_value):
+            _check_not_misspelt(name, takes_value)
             values.append(word)
             continue
         kept.append(word)
@@ -39,7 +47,7 @@ def protected(full: str, arguments: list[str]) -> list[str]:
 
 
 def without_values(message: str) -> str:
-    """Return what a message of the parser says, without the arguments that it shows."""
+    """Return what a message of the parser says, without the arguments that it repeats."""
     lowered = message.lower()
     if "unexpected extra argument" in lowered:
         return "too many arguments"
@@ -48,23 +56,14 @@ def without_values(message: str) -> str:
     return message.partition(":")[0].partition("(")[0].strip()
 
 
-def _options(full: str) -> dict[str, bool]:
-    """Return the options of a command, and whether a value follows each."""
-    known = {name: each.takes_value for each in declared.declared(full).parameters for name in each.names}
-    return {**known, "-h": False, "--help": False}
+def _is_flags(word: str, takes_value: dict[str, bool]) -> bool:
+    return word[:2] != "--" and all(takes_value.get(f"-{letter}") is False for letter in word[1:])
 
 
-def _is_flags(word: str, options: dict[str, bool]) -> bool:
-    return word[:2] != "--" and all(options.get(f"-{letter}") is False for letter in word[1:])
-
-
-def _check_not_misspelt(name: str, options: dict[str, bool]) -> None:
-    if re.fullmatch(r"--[a-z][a-z-]+", name) is None:
-        return
-    near = difflib.get_close_matches(
-        name, [each for each in options if each.startswith("--")], n=1, cutoff=0.8
-    )
-    if near:
+def _check_not_misspelt(name: str, takes_value: dict[str, bool]) -> None:
+    known = [each for each in takes_value if each.startswith("--")]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+    if near and re.fullmatch(r"--[a-z][a-z-]+", name):
         raise errors.usage(
             f"no such option: {name}; did you mean {near[0]}?",
             "write `--` before a value that begins with a dash",

@@ -276,14 +276,6 @@ def test_guards(remote: ServerProcess, run: Any, project: Path, monkeypatch: pyt
     assert "with changes" in run("status").stdout
 
 
-def test_what_is_not_there_says_so(run: Any, project: Path) -> None:
-    assert (
-        run("deploy", "--preview-name", "pr-7", "--json", expect=12).error()["code"] == "PreviewsUnsupported"
-    )
-    assert run("deploy", "--rollback", "--json", expect=12).error()["code"] == "RollbackUnsupported"
-    run("deploy", "--typecheck", "sometimes", expect=2)
-
-
 def test_the_summary_of_a_job(
     remote: ServerProcess, run: Any, project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

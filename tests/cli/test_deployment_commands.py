@@ -180,7 +180,7 @@ def test_at_a_terminal_the_key_is_asked_for_and_not_shown(
     terminal = Terminal(tmp_path, "login", server.url, "--name", "lab")
     terminal.wait_for(f"Key for {server.url}")
     terminal.type(server.admin_key + "\r")
-    terminal.wait_for("is remembered")
+    terminal.wait_for("is stored")
     assert terminal.close() == (0, "lab\n")
     assert server.admin_key.partition("|")[2] not in terminal.seen
     assert run("run", "a:one", "-d", "lab").stdout == "1\n"

@@ -16,13 +16,12 @@ from typing import Any
 
 import pytest
 from support.processes import ServerProcess
+from typer.core import TyperCommand
 
 from convexpy.project import Config
-from convexpy_cli.context import Invocation
+from convexpy_cli.context import Context
 from convexpy_cli.doctor import examination, files, project_checks
 from convexpy_cli.doctor.findings import Check, Finding, Scene, ok
-from convexpy_cli.output import choose_output
-from convexpy_cli.output.settings import Settings
 
 KEY = "happy-otter-123|02" + "ab" * 32
 
@@ -70,7 +69,7 @@ def test_a_clean_project_has_nothing_wrong(run: Any, clean: Path, monkeypatch: p
     assert found["watching"]["status"] == "ok"
     assert found["settings"]["details"][0] == "project.name = 'app'  (convexpy.toml:2)"
     assert not list((clean / "convex").glob(".doctor*"))
-    assert "nothing is wrong" in run("doctor").stdout
+    assert "no problems found" in run("doctor").stdout
 
 
 def test_traps_are_found_and_repaired(run: Any, clean: Path) -> None:
@@ -161,18 +160,17 @@ def test_every_setting_is_told_of() -> None:
 
 
 def scene() -> Scene:
-    settings = Settings()
-    return Scene(Invocation(settings, choose_output(settings)))
+    return Scene(Context(TyperCommand("doctor")))
 
 
 def test_a_check_that_crashes_or_hangs_is_a_failure_of_that_check() -> None:
     def crash(_scene: Scene) -> Iterator[Finding]:
-        yield ok("broken", "so far")
+        yield ok("so far")
         raise RuntimeError("oh")
 
     def hang(_scene: Scene) -> Iterator[Finding]:
         released.wait(60)
-        yield ok("hanging", "late")
+        yield ok("late")
 
     import threading
 
@@ -204,7 +202,7 @@ def test_nobody_answers(run: Any, clean: Path) -> None:
     result = run("doctor", "--json", *target, expect=1)
     found = by_check(result.json())
     assert "connection refused" in found["reachable"]["message"]
-    assert found["key"] == {**found["key"], "status": "skip", "message": "the deployment does not answer"}
+    assert found["key"] == {**found["key"], "status": "skip", "message": "the deployment does not respond"}
     assert KEY not in result.stdout + result.stderr
 
 

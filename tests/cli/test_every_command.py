@@ -12,19 +12,19 @@ import shlex
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.command_lines import Ended, run_all
 from support.processes import ServerProcess
+from typer.main import get_command
 
-from convexpy_cli import table
-from convexpy_cli.options import Call, Leaf
+from convexpy_cli import main, reference
 
 REFUSED, WRONG_KEY, SILENT = 6, 5, 124
 NUMBERS = itertools.count()
+COMMANDS = dict(reference.commands())
 
 SCHEMA = """
 from convexpy import define_schema, define_table, v
@@ -81,7 +81,7 @@ class Case:
 CASES: dict[str, Case] = {
     "init": Case("init made --template minimal --no-install --no-git --no-agents", asks=False),
     "dev": Case("dev --once --typecheck disable"),
-    "serve": Case("serve --db postgres", live=12, asks=False),
+    "serve": Case("serve --log-sink http://127.0.0.1:9", live=12, asks=False),
     "deploy": Case("deploy --dry-run --typecheck disable"),
     "run": Case("run notes:list limit=2"),
     "shell": Case("shell -c 'db.query(\"notes\").count()'"),
@@ -144,6 +144,7 @@ CASES: dict[str, Case] = {
     "codegen": Case("codegen", asks=False),
     "typecheck": Case("typecheck", asks=False),
     "docs": Case("docs deploying", asks=False),
+    "help": Case("help env set", asks=False),
     "completion show": Case("completion show bash", asks=False),
     "completion install": Case("completion install bash --yes", asks=False),
     "completion uninstall": Case("completion uninstall bash --yes", asks=False),
@@ -176,7 +177,6 @@ UNANSWERED: dict[str, int] = {
     "backup restore snapshot.zip": 9,
     "deployment reset local": 9,
     "keys revoke {current}": 9,
-    "completion install bash": 4,
     "status --url {url} --admin-key -": 4,
     "login {url} --key -": 4,
     "deployment add third --url {url} --key -": 4,
@@ -187,14 +187,7 @@ UNANSWERED: dict[str, int] = {
 
 def documented() -> list[tuple[str, str]]:
     """Every example of every command."""
-    return [(name, example) for name in table.COMMANDS for example in leaf(name).examples]
-
-
-def leaf(name: str) -> Leaf:
-    command = table.COMMANDS[name]
-    found = getattr(import_module(command.module), command.attribute)
-    assert isinstance(found, Leaf)
-    return found
+    return [(name, example) for name, context in COMMANDS.items() for example in context.examples]
 
 
 def convexpy_part(example: str, name: str) -> list[str]:
@@ -209,18 +202,24 @@ def convexpy_part(example: str, name: str) -> list[str]:
 
 @pytest.mark.parametrize(("name", "example"), documented())
 def test_documented_examples_are_understood(name: str, example: str) -> None:
-    words = convexpy_part(example, name)
-    found = table.find(words)
-    assert found is not None
-    full, _, count = found
-    call = leaf(name).application()(args=words[count:], prog_name=f"convexpy {full}", standalone_mode=False)
-    assert isinstance(call, Call)
+    parsed(convexpy_part(example, name))
+
+
+def parsed(words: list[str]) -> Any:
+    """Parse a command line, as far as its last command, and return that one's context."""
+    context = get_command(main.app).make_context("convexpy", words, help_option_names=["-h", "--help"])
+    while hasattr(context.command, "commands"):
+        name, command, rest = context.command.resolve_command(
+            context, [*context._protected_args, *context.args]
+        )
+        context = command.make_context(name, rest, parent=context)
+    return context
 
 
 def test_every_command_has_a_line_here() -> None:
-    assert set(table.COMMANDS) - set(CASES) == set()
+    assert set(COMMANDS) - set(CASES) == set()
     for name, case in commands():
-        assert [name] == [found[0] for found in [table.find(shlex.split(case.words))] if found is not None]
+        assert parsed(shlex.split(case.words)).command_path == f"convexpy {name}"
 
 
 @dataclass
@@ -308,7 +307,7 @@ def place(deployment: ServerProcess, tmp_path: Path) -> Place:
 
 
 def commands() -> list[tuple[str, Case]]:
-    return [(name, case) for name, case in CASES.items() if name in table.COMMANDS]
+    return [(name, case) for name, case in CASES.items() if name in COMMANDS]
 
 
 def wrong(ended: Ended, statuses: Sequence[int], *, machine: bool) -> list[str]:
@@ -351,10 +350,8 @@ def leaks(place: Place, ended: Sequence[Ended]) -> list[str]:
 
 def is_for_programs(ended: Ended) -> bool:
     """Whether stdout is empty, one JSON document, or a JSON object on each line."""
-    name = table.find(ended.arguments)
-    assert name is not None
     lines = ended.stdout.splitlines()
-    streams = "jsonl" in leaf(name[0]).formats and len(lines) > 1
+    streams = "jsonl" in parsed(ended.arguments).formats and len(lines) > 1
     if not streams and len(lines) > 1:
         return False
     try:

@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 from support.processes import ServerProcess
 
-from convexpy_cli import table
-
 pytestmark = pytest.mark.slow
 
 
@@ -62,4 +60,3 @@ def test_bad_words(run: Any, server: ServerProcess) -> None:
     assert run("keys", "rotate", "x", "--json", *using(server), expect=2).error()["code"] == "KeyNotFound"
     first = run("keys", "list", "--json", *using(server)).json()[0]["prefix"]
     assert run("keys", "rotate", first, "--json", *using(server), expect=2).error()["code"] == "FirstKey"
-    assert table.find(["deployment", "token"]) is None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from convexpy.client import DataClient, DocumentQuery
 from convexpy.printable import printable
 from convexpy.protocol.app_description import TableDescription
-from convexpy_cli import errors, table
+from convexpy_cli import errors
 from convexpy_cli.functions import arguments
 from convexpy_cli.output import files
 from convexpy_cli.output.json import dumps
@@ -21,7 +21,7 @@ from convexpy_cli.output.units import size_text
 
 if TYPE_CHECKING:
     from convexpy.client import AdminClient
-    from convexpy_cli.context import Invocation
+    from convexpy_cli.context import Context
 
 SYSTEM_FIELDS = ("_id", "_creationTime")
 ANY = {"type": "any"}
@@ -51,9 +51,9 @@ def check_table(client: AdminClient, name: str) -> TableDescription | None:
     # Two answers of one request: the schema says which tables there are meant to be, empty ones too.
     known = [each["name"] for each in DataClient(client).tables()]
     if name not in known:
-        near = table.nearest(name, known)
+        near = errors.nearest(name, known)
         hint = f"did you mean {near}?" if near else f"tables: {', '.join(known) or 'none yet'}"
-        raise errors.Failure("TableNotFound", f'there is no table "{name}"', errors.FAILED, hint=hint)
+        raise errors.Failure("TableNotFound", f'no table "{name}"', errors.FAILED, hint=hint)
     return client.app().tables.get(name)
 
 
@@ -135,24 +135,24 @@ def read(
 
 
 def show(
-    run: Invocation, documents: Sequence[dict[str, Any]], fields: Sequence[str] | None, more: str | None
+    ctx: Context, documents: Sequence[dict[str, Any]], fields: Sequence[str] | None, more: str | None
 ) -> None:
     """Print documents in the format that was asked for."""
     if fields:
         documents = [{name: each[name] for name in fields if name in each} for each in documents]
-    if run.settings.format == "jsonl":
+    if ctx.settings.format == "jsonl":
         write_lines(documents)
-    elif run.settings.format == "csv":
+    elif ctx.settings.format == "csv":
         text = as_csv(documents, fields)
         sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
     else:
         columns = list(fields or columns_of(documents))
         rows = [[cell(each.get(name, _MISSING)) for name in columns] for each in documents]
-        run.output.table(columns, rows, list(documents))
+        ctx.output.table(columns, rows, list(documents))
     if more is not None:
-        run.output.note(f"there are more: --cursor {more}, or --all")
+        ctx.output.note(f"more documents: --cursor {more}, or --all")
     elif not documents:
-        run.output.note("no documents")
+        ctx.output.note("no documents")
 
 
 def write_lines(documents: Iterator[dict[str, Any]] | Sequence[dict[str, Any]]) -> None:
@@ -215,16 +215,14 @@ def documents_of(text: str) -> list[dict[str, Any]]:
         raise errors.usage(f"{where}: not valid JSON: {error}", '{"body": "hi"}') from error
     documents = value if isinstance(value, list) else [value]
     if not documents or not all(isinstance(each, dict) for each in documents):
-        raise errors.usage(f"{where}: a document is a JSON object; several are a list of objects")
+        raise errors.usage(f"{where}: expected a JSON object or a list of objects")
     return documents
 
 
-def require_consent(run: Invocation, count: str) -> None:
+def require_consent(ctx: Context, count: str) -> None:
     """Refuse to delete several documents that nobody has consented to."""
-    if "data-delete" not in run.settings.allow:
-        raise errors.Failure(
-            "ConsentRequired", f"this deletes {count}", errors.REFUSED, hint="--allow=data-delete"
-        )
+    if "data-delete" not in ctx.settings.allow:
+        raise errors.consent(f"this deletes {count}", "--allow=data-delete")
 
 
 def count_matching(data: DataClient, query: DocumentQuery, limit: int = 100_000) -> str:

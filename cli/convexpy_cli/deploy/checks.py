@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from convexpy.client import AdminClient
     from convexpy.project import Project
     from convexpy.protocol.app_description import AppDescription
-    from convexpy_cli.context import Invocation
+    from convexpy_cli.context import Context
 
 
 def codegen(
-    run: Invocation, project: Project, app: AppDescription, mode: str, blocked: list[dict[str, Any]]
+    ctx: Context, project: Project, app: AppDescription, mode: str, blocked: list[dict[str, Any]]
 ) -> str:
     """Write the generated files, or say which are stale; returns `ok`, `written`, `stale` or `skipped`.
 
@@ -36,7 +36,7 @@ def codegen(
         return "ok"
     if mode == "enable":
         write_files(project.functions, files)
-        run.output.note(f"wrote {', '.join(stale)}")
+        ctx.output.note(f"wrote {', '.join(stale)}")
         return "written"
     if mode == "check":
         blocked.append(
@@ -49,11 +49,11 @@ def codegen(
             }
         )
     else:
-        run.output.note(f"not up to date: {', '.join(stale)}")
+        ctx.output.note(f"not up to date: {', '.join(stale)}")
     return "stale"
 
 
-def typecheck(run: Invocation, project: Project, mode: str, blocked: list[dict[str, Any]]) -> str:
+def typecheck(ctx: Context, project: Project, mode: str, blocked: list[dict[str, Any]]) -> str:
     """Run the type checker; returns `ok`, `failed`, `missing` or `skipped`. Errors block, but in the mode `try`."""
     if mode == "disable":
         return "skipped"
@@ -61,18 +61,18 @@ def typecheck(run: Invocation, project: Project, mode: str, blocked: list[dict[s
 
     checker = find_checker(project)
     if checker is None:
-        run.output.warn("no type checker is installed: types are not checked (pip install pyright)")
+        ctx.output.warn("no type checker is installed: types are not checked (pip install pyright)")
         return "missing"
     result = run_checker(project, checker)
     errors = [each for each in result.diagnostics if each.severity == "error"]
     if not errors:
         return "ok"
     for each in errors[:5]:
-        run.output.note(str(each))
+        ctx.output.note(str(each))
     first = errors[0]
     count = f"{len(errors)} type error{'s' if len(errors) > 1 else ''}"
     if mode == "try":
-        run.output.warn(f"{checker} found {count}")
+        ctx.output.warn(f"{checker} found {count}")
         return "failed"
     blocked.append(
         {
@@ -86,7 +86,7 @@ def typecheck(run: Invocation, project: Project, mode: str, blocked: list[dict[s
     return "failed"
 
 
-def run_function(run: Invocation, client: AdminClient, command: str) -> dict[str, Any]:
+def run_function(ctx: Context, client: AdminClient, command: str) -> dict[str, Any]:
     """Call the function of `--run` with its arguments; returns `function value`.
 
     Raises:
@@ -97,7 +97,7 @@ def run_function(run: Invocation, client: AdminClient, command: str) -> dict[str
 
     function, *words = shlex.split(command)
     try:
-        described, args = call.prepared(run, client, function, words)
+        described, args = call.prepared(ctx, client, function, words)
         value = client.call(described.path, args).value
     except (errors.Failure, DeploymentError) as error:
         fields = errors.shown(error)
@@ -108,5 +108,5 @@ def run_function(run: Invocation, client: AdminClient, command: str) -> dict[str
             hint=fields["hint"],
             data=fields["data"],
         ) from error
-    run.output.step("ok", f"{described.path} → {dumps(value)}")
+    ctx.output.step("ok", f"{described.path} → {dumps(value)}")
     return {"function": described.path, "value": value}

@@ -30,7 +30,7 @@ from convexpy_cli.output.settings import flag_from_environment
 from convexpy_cli.output.units import commit_text
 
 if TYPE_CHECKING:
-    from convexpy_cli.context import Invocation
+    from convexpy_cli.context import Context
 
 # What every system has: code that reads these needs nothing from the deployment.
 _OF_THE_SYSTEM = {
@@ -46,49 +46,49 @@ _OF_THE_SYSTEM = {
 }
 
 
-def deploy(run: Invocation, options: DeployOptions) -> int:
+def deploy(ctx: Context, options: DeployOptions) -> int:
     """Deploy; return the exit status. The last line always says what serves now."""
     progress = Progress()
     try:
-        return _Deploy(run, options, progress).perform()
+        return _Deploy(ctx, options, progress).perform()
     except (KeyboardInterrupt, errors.TimeLimit):
-        run.output.note(progress.last_line())
+        ctx.output.note(progress.last_line())
         raise
     except (errors.Failure, Error) as error:
         fields = errors.shown(error)
         github.annotate(fields)
-        if run.settings.machine or run.settings.debug:
-            run.output.note(progress.last_line())
+        if ctx.settings.machine or ctx.settings.debug:
+            ctx.output.note(progress.last_line())
             raise
-        run.output.error(fields)
-        run.output.note(progress.last_line())
+        ctx.output.error(fields)
+        ctx.output.note(progress.last_line())
         return int(fields["exitCode"])
 
 
 class _Deploy:
-    def __init__(self, run: Invocation, options: DeployOptions, progress: Progress) -> None:
-        self._run = run
+    def __init__(self, ctx: Context, options: DeployOptions, progress: Progress) -> None:
+        self._ctx = ctx
         self._options = options
         self._progress = progress
         self._commit = Commit()
         self._environment: dict[str, str] = {}
-        self._allow = [*run.settings.allow, *options.allow]
+        self._allow = [*ctx.settings.allow, *options.allow]
 
     def perform(self) -> int:
-        run = self._run
-        target = run.target(deploying=True)
+        ctx = self._ctx
+        target = ctx.target(deploying=True)
         self._progress.target = target.name
-        if not run.project.functions.is_dir():
+        if not ctx.project.functions.is_dir():
             raise errors.Failure(
                 "ProjectNotFound",
-                f"there is no functions folder {run.project.config.functions}/",
+                f"no functions folder {ctx.project.config.functions}/",
                 errors.CONFIGURATION,
                 hint="[project] functions in convexpy.toml",
             )
-        self._commit = current_commit(run.project.root)
+        self._commit = current_commit(ctx.project.root)
         self._environment = self._variables()
         self._guard(target)
-        with run.connected("deploy", target=target) as (target, client):
+        with ctx.connected("deploy", target=target) as (target, client):
             return self._with(target, client)
 
     # Before anything is asked
@@ -111,38 +111,38 @@ class _Deploy:
         return found
 
     def _guard(self, target: Target) -> None:
-        root = self._run.project.root
+        root = self._ctx.project.root
         if (
-            self._run.project.config.require_clean_git
+            self._ctx.project.config.require_clean_git
             and not self._options.dry_run
             and not self._commit.clean
         ):
             raise errors.Failure(
                 "GitNotClean",
-                "there are changes that are not committed"
+                "there are uncommitted changes"
                 if self._commit.clean is False
-                else f"{root} is no git checkout",
+                else f"{root} is not a git repository",
                 errors.REFUSED,
-                hint="commit them, or [deploy] require-clean-git = false",
+                hint="commit them, or set [deploy] require-clean-git = false",
             )
         variable = preview_build(os.environ)
         if variable and self._options.check_build_environment and _is_production(target):
             raise errors.Failure(
                 "BuildEnvironmentMismatch",
-                f'{variable} says that this is no build for production, but "{target.name}" is',
+                f'{variable}: this is not a production build, but "{target.name}" is production',
                 errors.REFUSED,
-                hint="a target of its own for such builds, or --check-build-environment disable",
+                hint="use another deployment for such builds, or --check-build-environment disable",
             )
 
     # With the deployment
 
     def _with(self, target: Target, client: AdminClient) -> int:
-        run = self._run
+        ctx = self._ctx
         kind = "production" if _is_production(target) else target.kind
         parts = [target.name, kind, target.url, client.version(), self._commit.short, self._commit.branch]
-        run.output.note(" · ".join(part for part in dict.fromkeys(parts) if part))
-        project = run.project
-        files = push_files(functions_folder(project, run.output.warn))
+        ctx.output.note(" · ".join(part for part in dict.fromkeys(parts) if part))
+        project = ctx.project
+        files = push_files(functions_folder(project, ctx.output.warn))
         request = self._request(target, files)
         planned = self._plan(client, files, request)
         start = planned["from"]
@@ -169,7 +169,7 @@ class _Deploy:
         return self._apply(target, client, files, request, document)
 
     def _request(self, target: Target, files: Mapping[str, PushFile]) -> dict[str, Any]:
-        project = self._run.project
+        project = self._ctx.project
         places = variables_read(files, project.config.functions)
         options = self._options
         note = {
@@ -197,7 +197,7 @@ class _Deploy:
     ) -> dict[str, Any]:
         result = client.push(
             files,
-            push_config(self._run.project),
+            push_config(self._ctx.project),
             dry_run=True,
             everything=self._options.push_all,
             options=request["fields"],
@@ -205,29 +205,29 @@ class _Deploy:
         if "plan" not in result.answer:
             raise errors.Failure(
                 "ServerTooOld",
-                "the server cannot plan a push",
+                "the server is too old to plan a deploy",
                 exit_code_of("ServerTooOld"),
                 hint="update it",
             )
         for text in result.warnings:
-            self._run.output.warn(text)
+            self._ctx.output.warn(text)
         return result.answer
 
     def _checks(self, planned: dict[str, Any]) -> tuple[dict[str, str], list[dict[str, Any]]]:
-        options, project = self._options, self._run.project
+        options, project = self._options, self._ctx.project
         in_ci = flag_from_environment("CI")
         mode = options.codegen or ("check" if in_ci else "enable")
         if mode == "enable" and options.dry_run:
             mode = "look"
         blocked: list[dict[str, Any]] = []
         codegen = checks.codegen(
-            self._run, project, convert(planned["description"], AppDescription), mode, blocked
+            self._ctx, project, convert(planned["description"], AppDescription), mode, blocked
         )
         mode = options.typecheck or project.config.deploy_typecheck
-        return {"codegen": codegen, "typecheck": checks.typecheck(self._run, project, mode, blocked)}, blocked
+        return {"codegen": codegen, "typecheck": checks.typecheck(self._ctx, project, mode, blocked)}, blocked
 
     def _show(self, target: Target, changes: Sequence[Mapping[str, Any]], start: Mapping[str, Any]) -> None:
-        if self._run.settings.machine or self._run.settings.quiet:
+        if self._ctx.settings.machine or self._ctx.settings.quiet:
             return
         before = commit_text(start) or f"version {start['version']}"
         after = (
@@ -238,7 +238,7 @@ class _Deploy:
         )
         lines = [plan_text.Line(plan_text.headline(target.name, target.url, before, after))]
         lines += plan_text.plan_lines(changes, covered=given, diff=self._options.diff)
-        plan_text.show(self._run.settings, lines)
+        plan_text.show(self._ctx.settings, lines)
 
     def _covers(self, consent: str) -> bool:
         return consent in self._allow or consent.partition(":")[0] in self._allow
@@ -249,7 +249,7 @@ class _Deploy:
         self, target: Target, changes: Sequence[Mapping[str, Any]], blocked: list[dict[str, Any]]
     ) -> list[dict[str, Any]]:
         """Ask for what needs consent, on a terminal; return what still stands in the way."""
-        prompts = self._run.prompts
+        prompts = self._ctx.prompts
         if self._options.dry_run or not prompts.allowed():
             return blocked
         others = [block for block in blocked if block["code"] != "ConsentRequired"]
@@ -259,9 +259,7 @@ class _Deploy:
         for change in harmful:
             if self._covers(change["consent"]):
                 continue
-            question = (
-                f"{plan_text.singular(change['area'])} {change['name']} goes: {change['detail']}. Agree?"
-            )
+            question = f"{plan_text.singular(change['area'])} {change['name']} will be removed: {change['detail']}. Continue?"
             if not self._confirm_harm(question):
                 return blocked
             self._allow.append(change["consent"])
@@ -276,19 +274,19 @@ class _Deploy:
 
         from convexpy_cli.output.prompts import Prompts
 
-        return Prompts(replace(self._run.settings, yes=False)).confirm(question, default=False)
+        return Prompts(replace(self._ctx.settings, yes=False)).confirm(question, default=False)
 
     def _end_dry_run(self, target: Target, document: dict[str, Any], blocked: list[dict[str, Any]]) -> int:
         outcome = blocked[0]["message"] if blocked else "It would be accepted as it is."
         github.summarize(self._title(target), document["changes"], outcome)
-        self._run.output.result(document)
+        self._ctx.output.result(document)
         if blocked:
             error = _failure_of(blocked[0], target)
             github.annotate(errors.shown(error))
-            self._run.output.error(errors.shown(error))
+            self._ctx.output.error(errors.shown(error))
             return error.exit_code
-        if not self._run.settings.machine:
-            self._run.output.note(f"a dry run: {self._progress.last_line()}")
+        if not self._ctx.settings.machine:
+            self._ctx.output.note(f"a dry run: {self._progress.last_line()}")
         return errors.OK
 
     def _title(self, target: Target) -> str:
@@ -304,7 +302,7 @@ class _Deploy:
         request: dict[str, Any],
         document: dict[str, Any],
     ) -> int:
-        run, project, options = self._run, self._run.project, self._options
+        ctx, project, options = self._ctx, self._ctx.project, self._options
         command = options.cmd if options.cmd is not None else project.config.deploy_cmd
         site_url = target.site_url or client.urls()[1]
         name = options.cmd_url_env_var or project.config.deploy_cmd_url_env_var
@@ -313,7 +311,7 @@ class _Deploy:
             client.close()
             run_build(project, command, variables, pushed=False)
         fields = {**request["fields"], "expected": document["from"]["version"], "allow": self._allow}
-        result = Switch(run, options, self._progress).push(client, files, fields, document["changes"])
+        result = Switch(ctx, options, self._progress).push(client, files, fields, document["changes"])
         document |= {"applied": True, "unchanged": result.unchanged, "blocked": []}
         document["to"]["version"] = result.version
         live = {"version": result.version, **request["fields"]["note"]}
@@ -324,10 +322,10 @@ class _Deploy:
         if options.cmd_after:
             run_build(project, options.cmd_after, variables, pushed=True)
         if options.run:
-            document["run"] = checks.run_function(run, client, options.run)
-        run.output.result({**document, "url": target.url}, target.url)
+            document["run"] = checks.run_function(ctx, client, options.run)
+        ctx.output.result({**document, "url": target.url}, target.url)
         what = "nothing to change" if result.unchanged else "deployed"
-        run.output.step("ok", f"{what}: {self._progress.last_line()}", result.ms)
+        ctx.output.step("ok", f"{what}: {self._progress.last_line()}", result.ms)
         return errors.OK
 
 

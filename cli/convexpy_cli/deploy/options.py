@@ -47,7 +47,7 @@ class Progress:
         if self.live:
             return f'"{self.target}" now serves {self.live}'
         if self.sent:
-            return f'the state of "{self.target}" is unknown: `convexpy status` tells'
+            return f'the state of "{self.target}" is unknown; run `convexpy status`'
         if self.before:
             return f'nothing was changed: "{self.target}" still serves {self.before}'
         return f'nothing was changed on "{self.target}"' if self.target else "nothing was changed"

@@ -10,7 +10,7 @@ from convexpy.project import FunctionsFolder, Project, Target
 from convexpy_cli import errors
 
 if TYPE_CHECKING:
-    from convexpy_cli.context import Invocation
+    from convexpy_cli.context import Context
 
 
 def push_config(project: Project) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def push_files(folder: FunctionsFolder, changed: tuple[str, ...] = ()) -> dict[s
     return {path: PushFile(file.sha256, file.content) for path, file in folder.scan(changed).items()}
 
 
-def push_once(run: Invocation, target: Target, client: AdminClient) -> PushResult:
+def push_once(ctx: Context, target: Target, client: AdminClient) -> PushResult:
     """Push what is on disk.
 
     Raises:
@@ -43,8 +43,8 @@ def push_once(run: Invocation, target: Target, client: AdminClient) -> PushResul
     """
     if target.production:
         raise errors.Failure(
-            "ConsentRequired", f'"{target.name}" is production: --push does not go there', errors.REFUSED
+            "ConsentRequired", f'"{target.name}" is production: --push is not allowed', errors.REFUSED
         )
-    project = run.project
-    files = push_files(functions_folder(project, run.output.warn))
+    project = ctx.project
+    files = push_files(functions_folder(project, ctx.output.warn))
     return client.push(files, push_config(project))

@@ -13,7 +13,7 @@ from convexpy_cli.deploy.progress import build_progress
 from convexpy_cli.deploy.pushing import push_config
 
 if TYPE_CHECKING:
-    from convexpy_cli.context import Invocation
+    from convexpy_cli.context import Context
 
 RETRY_S = 60.0
 LONG_BUILD_TIMEOUT_S = 24 * 3600.0
@@ -22,8 +22,8 @@ LONG_BUILD_TIMEOUT_S = 24 * 3600.0
 class Switch:
     """Makes the planned version live."""
 
-    def __init__(self, run: Invocation, options: DeployOptions, progress: Progress) -> None:
-        self._run = run
+    def __init__(self, ctx: Context, options: DeployOptions, progress: Progress) -> None:
+        self._ctx = ctx
         self._options = options
         self._progress = progress
 
@@ -40,10 +40,10 @@ class Switch:
             Failure: the indexes take longer than `--index-timeout`.
             DeploymentError: it was refused, or nobody knows.
         """
-        config = push_config(self._run.project)
+        config = push_config(self._ctx.project)
         tables = self._tell_builds(changes, config)
         self._progress.sent = True
-        with build_progress(self._run, client, tables):
+        with build_progress(self._ctx, client, tables):
             return self._until_answered(client, files, config, fields)
 
     def _until_answered(
@@ -62,7 +62,7 @@ class Switch:
                 if isinstance(error.__cause__, TimeoutError):
                     raise errors.Failure(
                         "IndexTimeout",
-                        f"no answer after {timeout_s:g} s: the server goes on building, and then switches",
+                        f"no answer after {timeout_s:g} s; the server continues to build the indexes and then switches",
                         errors.UNREACHABLE,
                         hint="convexpy status",
                     ) from error
@@ -70,7 +70,7 @@ class Switch:
                 if not again or time.monotonic() + pause_s > until:
                     self._refused(error)
                     raise
-                self._run.output.detail(f"again in {pause_s:g} s: {error.message}")
+                self._ctx.output.detail(f"retrying in {pause_s:g} s: {error.message}")
             time.sleep(pause_s)
             pause_s = min(pause_s * 2, 5.0)
 
@@ -93,10 +93,10 @@ class Switch:
         names = [change["name"] for change in long]
         if self._options.wait_indexes:
             tables = {change["name"].partition(".")[0]: int(change["documents"]) for change in long}
-            self._run.output.note(f"building {', '.join(names)} over ~{sum(tables.values()):,} documents …")
+            self._ctx.output.note(f"building {', '.join(names)} over ~{sum(tables.values()):,} documents …")
             return tables
         config["stagedIndexes"] = names
-        self._run.output.note(
+        self._ctx.output.note(
             f"{', '.join(names)} will be built in the background and cannot be queried until the next deploy "
             "without --no-wait-indexes"
         )

@@ -1,4 +1,4 @@
-"""`convexpy deployment`."""
+"""The commands of `convexpy deployment`, and `convexpy login`, `logout` and `status`."""
 
 from __future__ import annotations
 
@@ -6,29 +6,47 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
-from convexpy_cli import errors
-from convexpy_cli.context import Invocation
-from convexpy_cli.options import leaf_command
+from convexpy_cli import completion, errors
+from convexpy_cli.command import DEFAULT, command, family, single
+from convexpy_cli.context import Context
+
+app = family("Manage the deployments of this project.")
+login_app = family("Store keys of servers.")
+logout_app = single()
+status_app = single()
+
+Ref = Annotated[
+    str, Argument(help="local, a configured name, or a URL.", autocompletion=completion.deployments)
+]
+Name = Annotated[str, Argument(help="Name of the deployment.", autocompletion=completion.deployments)]
+Key = Annotated[
+    str | None, Option("--key", metavar="KEY", help="Its admin key; - reads it from stdin [default: ask].")
+]
 
 
-@leaf_command(
-    examples=("convexpy deployment show --explain", "convexpy deployment show --as-env >> .env.local")
+@command(
+    app,
+    "show",
+    examples=("convexpy deployment show --explain", "convexpy deployment show --as-env >> .env.local"),
 )
 def show(
-    run: Invocation,
-    ref: Annotated[str | None, Argument(help="a name or URL [the one that commands use]")] = None,
-    explain: Annotated[bool, Option("--explain", help="where URL and key were found")] = False,
-    as_env: Annotated[bool, Option("--as-env", help="variables for the official command line")] = False,
+    ctx: Context,
+    ref: Annotated[
+        str | None,
+        Argument(help="A name or URL [default: the selected one].", autocompletion=completion.deployments),
+    ] = None,
+    explain: Annotated[bool, Option("--explain", help="Show where the URL and key come from.")] = False,
+    as_env: Annotated[
+        bool, Option("--as-env", help="Print variables for the official command line.")
+    ] = False,
 ) -> None:
-    """Show which deployment the other commands use. Contacts it only if it runs.
-
-    Exit codes: 0 done, 3 no project, or half a target.
-    """
+    """Show which deployment the other commands use."""
     from convexpy_cli.deployments import current
+    from convexpy_cli.docs.about import PROTOCOL_VERSION
 
-    target, running = current.current(run, ref)
+    target, running = current.current(ctx, ref)
     if as_env:
-        current.write_env(run, target)
+        current.write_env(ctx, target)
         return
     shown: dict[str, Any] = {
         "name": target.name,
@@ -39,143 +57,199 @@ def show(
         "production": target.production,
         "source": {"url": target.url_source, "key": target.key_source},
         "serverVersion": running,
-        "protocol": current.protocol(),
+        "protocol": PROTOCOL_VERSION,
     }
-    lines = [
-        f"name        {target.name}",
-        f"type        {'production' if target.production else target.kind}",
-        f"url         {target.url or 'not running'}",
-    ]
-    if target.site_url:
-        lines.append(f"site url    {target.site_url}")
-    lines.append(f"server      {running or 'does not answer'}")
-    if explain:
-        lines += [f"url from    {target.url_source}", f"key from    {target.key_source}"]
-    run.output.result(shown, "\n".join(lines))
+    fields = {
+        "name": target.name,
+        "type": "production" if target.production else target.kind,
+        "url": target.url or "not running",
+        "site url": target.site_url,
+        "server": running or "not reachable",
+        "url from": target.url_source if explain else None,
+        "key from": target.key_source if explain else None,
+    }
+    ctx.output.fields(shown, fields)
 
 
-@leaf_command(formats=("human", "plain", "json"), examples=("convexpy deployment list",))
-def list_(run: Invocation) -> None:
-    """List the deployments that have a name: in this project, and in the user's own files.
+@command(app, "list", formats=("human", "plain", "json"), examples=("convexpy deployment list",))
+def list_(ctx: Context) -> None:
+    """List the named deployments of this project and of the user."""
+    from convexpy_cli.deployments import names
 
-    Exit codes: 0 done, 3 the configuration is wrong.
+    rows = names.listed(ctx)
+    ctx.output.table(["name", "type", "url", "key", ""], [names.cells(row) for row in rows], rows)
+
+
+@command(app, "select", examples=("convexpy deployment select staging",))
+def select(ctx: Context, ref: Ref) -> None:
+    """Select a deployment for development.
+
+    Its name and URLs are written to .env.local.
     """
     from convexpy_cli.deployments import names
 
-    rows = names.listed(run)
-    run.output.table(["name", "type", "url", "key", ""], [names.cells(row) for row in rows], rows)
+    selected = names.select(ctx, ref)
+    ctx.output.result(selected, selected["name"])
 
 
-@leaf_command(examples=("convexpy deployment select staging",))
-def select(run: Invocation, ref: Annotated[str, Argument(help="local, a configured name, or a URL")]) -> None:
-    """Choose the deployment for development: writes its name and URLs into .env.local.
-
-    Exit codes: 0 done, 3 no such deployment, 9 it is production.
-    """
-    from convexpy_cli.deployments import names
-
-    selected = names.select(run, ref)
-    run.output.result(selected, selected["name"])
-
-
-@leaf_command(
+@command(
+    app,
+    "add",
     examples=(
-        "convexpy deployment add prod --url https://api.example.com --production --key - < key.txt",
+        "convexpy deployment add prod --url https://api.example.com --production",
         "convexpy deployment add lab --url http://10.0.0.7:3210 --global",
-    )
+    ),
 )
 def add(
-    run: Invocation,
-    name: Annotated[str, Argument(help="what to call it")],
+    ctx: Context,
+    name: Annotated[str, Argument(help="Name for the deployment.")],
     site_url: Annotated[
-        str | None, Option("--site-url", help="where its HTTP actions are, if not told by it")
+        str | None, Option("--site-url", metavar="URL", help="URL of HTTP actions [default: ask the server].")
     ] = None,
-    production: Annotated[bool, Option("--production", help="what `deploy` and --prod mean")] = False,
-    protected: Annotated[bool, Option("--protected", help="every write asks, or needs --yes")] = False,
-    for_user: Annotated[bool, Option("--global", help="for all projects of this user")] = False,
-    key: Annotated[str | None, Option("--key", help="its key; `-` reads it from stdin [asked for]")] = None,
+    production: Annotated[
+        bool, Option("--production", help="Mark it as production: `deploy` and --prod use it.")
+    ] = False,
+    protected: Annotated[bool, Option("--protected", help="Ask before every write.")] = False,
+    for_user: Annotated[bool, Option("--global", help="Add it for all projects of this user.")] = False,
+    key: Key = None,
 ) -> None:
-    """Name a deployment, with --url, in convexpy.toml; its key is checked and remembered outside of the project.
+    """Add a deployment, given with --url, to convexpy.toml.
 
-    Exit codes: 0 done, 2 the name is taken, 4 nobody to ask for the key, 5 key not accepted, 6 nothing answers.
+    Its key is checked and stored outside the project.
     """
     from convexpy_cli.deployments import names
 
-    if not run.settings.url:
-        raise errors.usage("where is it?", f"convexpy deployment add {name} --url https://…")
+    if not ctx.settings.url:
+        raise errors.usage("--url is missing", f"convexpy deployment add {name} --url https://…")
     added = names.add(
-        run,
+        ctx,
         name,
-        run.settings.url,
-        key if key is not None else run.settings.admin_key,
+        ctx.settings.url,
+        key if key is not None else ctx.settings.admin_key,
         site_url=site_url,
         production=production,
         protected=protected,
         for_user=for_user,
     )
-    run.output.result(added, added["name"])
+    ctx.output.result(added, added["name"])
 
 
-@leaf_command(examples=("convexpy deployment rename staging qa",))
-def rename(
-    run: Invocation,
-    name: Annotated[str, Argument(help="its name")],
-    new: Annotated[str, Argument(help="the new one")],
-) -> None:
-    """Give a deployment another name.
-
-    Exit codes: 0 done, 2 not a name, 3 no such deployment, or the name is taken.
-    """
+@command(app, "rename", examples=("convexpy deployment rename staging qa",))
+def rename(ctx: Context, name: Name, new: Annotated[str, Argument(help="The new name.")]) -> None:
+    """Rename a deployment."""
     from convexpy_cli.deployments import names
 
-    renamed = names.rename(run, name, new)
-    run.output.result(renamed, renamed["name"])
+    renamed = names.rename(ctx, name, new)
+    ctx.output.result(renamed, renamed["name"])
 
 
-@leaf_command(examples=("convexpy deployment remove staging",))
-def remove(run: Invocation, name: Annotated[str, Argument(help="its name")]) -> None:
-    """Forget the name of a deployment. The server itself is not touched.
-
-    Exit codes: 0 done, 3 no such deployment.
-    """
+@command(app, "remove", examples=("convexpy deployment remove staging",))
+def remove(ctx: Context, name: Name) -> None:
+    """Remove a deployment from the configuration. The server itself is not touched."""
     from convexpy_cli.deployments import names
 
-    removed = names.remove(run, name)
-    run.output.result(removed, removed["name"])
+    removed = names.remove(ctx, name)
+    ctx.output.result(removed, removed["name"])
 
 
-@leaf_command(formats=("human", "plain", "json"), examples=("convexpy deployment history -d prod",))
+@command(
+    app, "history", formats=("human", "plain", "json"), examples=("convexpy deployment history -d prod",)
+)
 def history(
-    run: Invocation, limit: Annotated[int, Option("--limit", help="how many, the newest first")] = 20
+    ctx: Context,
+    limit: Annotated[int, Option("--limit", metavar="N", min=1, help="Number of pushes, newest first.")] = 20,
 ) -> None:
-    """List what was pushed: version, when, by whom, from which commit, why.
-
-    Exit codes: 0 done, 5 key, 6 unreachable.
-    """
+    """List pushes: version, time, author, commit and message."""
     from convexpy_cli.deployments import names
 
-    if limit < 1:
-        raise errors.usage("--limit is at least 1")
-    with run.connected("deployment history") as (_, client):
+    with ctx.connected("deployment history") as (_, client):
         pushes = client.history(limit)
     columns = ["version", "pushed", "by", "commit", "message"]
-    run.output.table(columns, [names.history_cells(each) for each in pushes], pushes)
+    ctx.output.table(columns, [names.history_cells(each) for each in pushes], pushes)
 
 
-@leaf_command(examples=("convexpy deployment reset local --allow=data-delete",))
+@command(app, "reset", examples=("convexpy deployment reset local --allow=data-delete",))
 def reset(
-    run: Invocation,
-    ref: Annotated[str, Argument(help="local: no other can be reset")],
+    ctx: Context,
+    ref: Annotated[str, Argument(metavar="local", help="Only the local deployment can be reset.")],
     confirm: Annotated[
-        str | None, Option("--confirm", metavar="NAME", help="its name, where nobody can type it")
+        str | None, Option("--confirm", metavar="NAME", help="Its name, where it cannot be typed.")
     ] = None,
 ) -> None:
-    """Delete all data of the local deployment. Its key and its ports stay.
-
-    Exit codes: 0 done, 2 it is not local, 9 consent missing, 10 its server runs.
-    """
+    """Delete all data of the local deployment. Its key and ports are kept."""
     from convexpy_cli.deployments import names
 
     if ref != "local":
         raise errors.usage("only the local deployment can be reset", "convexpy deployment reset local")
-    run.output.result(names.reset_local(run, confirm), "local")
+    ctx.output.result(names.reset_local(ctx, confirm), "local")
+
+
+@command(
+    login_app,
+    DEFAULT,
+    examples=("convexpy login https://api.example.com --name prod", "convexpy login URL --key - < key.txt"),
+    secret_values=True,
+)
+def login(
+    ctx: Context,
+    server: Annotated[str | None, Argument(metavar="URL", help="URL of the server.")] = None,
+    name: Annotated[
+        str | None, Option("--name", metavar="NAME", help="Name for the server, in all projects.")
+    ] = None,
+    key: Key = None,
+) -> None:
+    """Check the admin key of a server and store it for this user. There are no accounts."""
+    from convexpy_cli.deployments import names
+
+    where = server or ctx.settings.url
+    if where is None:
+        raise errors.usage("the URL of a server is missing", "convexpy login https://…")
+    stored = names.login(ctx, where, name, key if key is not None else ctx.settings.admin_key)
+    ctx.output.result(stored, stored["name"] or stored["origin"])
+
+
+@command(login_app, "status", formats=("human", "plain", "json"), examples=("convexpy login status",))
+def login_status(ctx: Context) -> None:
+    """List the servers whose keys are stored. No server is contacted and no key is shown."""
+    from convexpy_cli.deployments import names
+    from convexpy_cli.output.units import local_minute
+
+    rows = names.remembered()
+    cells = [
+        [row["origin"], row["name"] or "-", row["prefix"] + "|…", local_minute(row["addedAt"])]
+        for row in rows
+    ]
+    ctx.output.table(["server", "name", "key", "added"], cells, rows)
+
+
+@command(logout_app, examples=("convexpy logout prod", "convexpy logout --all"))
+def logout(
+    ctx: Context,
+    which: Annotated[
+        str | None, Argument(metavar="NAME", help="A name or URL.", autocompletion=completion.deployments)
+    ] = None,
+    everything: Annotated[bool, Option("--all", help="Remove all stored keys.")] = False,
+) -> None:
+    """Remove the stored key of a server. The key stays valid; `convexpy keys revoke` revokes it."""
+    from convexpy_cli.deployments import names
+
+    forgotten = names.logout(ctx, which, everything=everything)
+    ctx.output.result(forgotten, "\n".join(forgotten["forgotten"]))
+
+
+@command(
+    status_app,
+    formats=("human", "json", "jsonl"),
+    examples=("convexpy status -d prod", "convexpy status --json"),
+)
+def status(
+    ctx: Context,
+    watch: Annotated[bool, Option("--watch", help="Repeat until Ctrl-C.")] = False,
+    interval: Annotated[
+        float, Option("--interval", metavar="SECONDS", help="Time between two updates.")
+    ] = 2.0,
+) -> int | None:
+    """Show the state of the deployment: live version, index builds, clients, errors, cron jobs and disk space."""
+    from convexpy_cli.deployments import status
+
+    return status.show(ctx, watch=watch, interval_s=interval)

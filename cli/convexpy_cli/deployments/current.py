@@ -15,7 +15,7 @@ from convexpy.project import (
     resolve_target,
 )
 from convexpy_cli import errors
-from convexpy_cli.context import Invocation
+from convexpy_cli.context import Context
 from convexpy_cli.docs.about import PROTOCOL_VERSION
 
 
@@ -24,28 +24,28 @@ def protocol() -> str:
     return PROTOCOL_VERSION
 
 
-def current(run: Invocation, ref: str | None = None) -> tuple[Target, str | None]:
+def current(ctx: Context, ref: str | None = None) -> tuple[Target, str | None]:
     """Return the target, or the one that `ref` names, and the version of its server; None if that does not answer."""
-    target = run.target() if ref is None else named(run, ref)
+    target = ctx.target() if ref is None else named(ctx, ref)
     if target.kind == "local":
-        local = LocalDeployment(run.project)
+        local = LocalDeployment(ctx.project)
         holder = local.holder()
         if holder is None or not holder.port:
             return target, None
         target = with_local_urls(target, local, holder)
     try:
-        return target, run.client(target).version()
+        return target, ctx.client(target).version()
     except DeploymentError:
         return target, None
 
 
-def named(run: Invocation, ref: str) -> Target:
+def named(ctx: Context, ref: str) -> Target:
     """Return the deployment of a name or URL.
 
     Raises:
         ProjectError: there is none.
     """
-    return resolve_target(run.project_or_none, TargetRequest(deployment=ref, environment=os.environ))
+    return resolve_target(ctx.project_or_none, TargetRequest(deployment=ref, environment=os.environ))
 
 
 def with_local_urls(target: Target, local: LocalDeployment, holder: LockHolder) -> Target:
@@ -54,13 +54,13 @@ def with_local_urls(target: Target, local: LocalDeployment, holder: LockHolder) 
     return replace(target, url=url, site_url=site_url, admin_key=local.admin_key())
 
 
-def write_env(run: Invocation, target: Target) -> None:
+def write_env(ctx: Context, target: Target) -> None:
     """Write the pair of variables that the official command line reads. Never a production key."""
     if target.production or not target.url or not target.admin_key:
         raise errors.Failure(
             "ConsentRequired" if target.production else "Unreachable",
-            "a production key is not printed" if target.production else "the deployment does not run",
+            "production keys are not printed" if target.production else "the deployment is not running",
             errors.REFUSED if target.production else errors.UNREACHABLE,
         )
-    run.output.text(f"CONVEX_SELF_HOSTED_URL={quote_value(target.url)}")
-    run.output.text(f"CONVEX_SELF_HOSTED_ADMIN_KEY={quote_value(target.admin_key)}")
+    ctx.output.text(f"CONVEX_SELF_HOSTED_URL={quote_value(target.url)}")
+    ctx.output.text(f"CONVEX_SELF_HOSTED_ADMIN_KEY={quote_value(target.admin_key)}")

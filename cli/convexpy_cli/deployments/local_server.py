@@ -87,7 +87,7 @@ class LocalServer:
             local.remember_ports(*pair)
             local.publish(*pair)
             return server
-        raise errors.Failure("PortInUse", "no free pair of ports was found", errors.CONFLICT)
+        raise errors.Failure("PortInUse", "no free ports found", errors.CONFLICT)
 
     def wait(self) -> int:
         """Wait until the process ends; returns its exit status."""
@@ -249,7 +249,7 @@ def _start_failed(local: LocalDeployment, start: int, port: int) -> errors.Failu
         error = error.get("error", error)
         code, message, hint = str(error["code"]), str(error["message"]), error.get("hint")
     except (IndexError, ValueError, KeyError, TypeError, AttributeError):
-        code, message, hint = "ServerStartFailed", lines[-1] if lines else "it ended without a word", None
+        code, message, hint = "ServerStartFailed", lines[-1] if lines else "it exited without a message", None
     if code == "PortInUse":
         return _port_in_use(port)
     from convexpy.errors.exit_codes import exit_code_of

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -30,10 +29,10 @@ from convexpy_cli import context, errors
 from convexpy_cli.deployments import current
 from convexpy_cli.output import masking
 from convexpy_cli.output.files import first_line_of_stdin
-from convexpy_cli.output.units import commit_text
+from convexpy_cli.output.units import commit_text, local_time
 
 if TYPE_CHECKING:
-    from convexpy_cli.context import Invocation
+    from convexpy_cli.context import Context
 
 # Kept when local data goes: who has the key of a project keeps it, and browsers keep their address.
 _KEPT_FILES = ("keys.json", "ports.json", "lock.json")
@@ -42,10 +41,10 @@ _KEPT_FILES = ("keys.json", "ports.json", "lock.json")
 # What there is
 
 
-def listed(run: Invocation) -> list[dict[str, Any]]:
+def listed(ctx: Context) -> list[dict[str, Any]]:
     """Return every deployment that can be named: `name type url production protected hasKey source selected`."""
-    project = run.project_or_none
-    selected = _selected(run)
+    project = ctx.project_or_none
+    selected = _selected(ctx)
     rows: list[dict[str, Any]] = []
     if project is not None:
         rows.append(_row(LOCAL, "local", None, {}, has_key=True, source="built-in"))
@@ -78,9 +77,9 @@ def _has_key(url: str) -> bool:
     return stored_key(url) is not None
 
 
-def _selected(run: Invocation) -> str | None:
+def _selected(ctx: Context) -> str | None:
     try:
-        return run.target().name
+        return ctx.target().name
     except (ProjectError, errors.Failure):
         return None
 
@@ -97,30 +96,28 @@ def cells(row: dict[str, Any]) -> list[str]:
 # Choosing one for development
 
 
-def select(run: Invocation, name: str) -> dict[str, Any]:
+def select(ctx: Context, name: str) -> dict[str, Any]:
     """Write the chosen name and its URLs into the client file; return `name old url siteUrl file`."""
-    project = run.project
+    project = ctx.project
     file = project.root / ".env.local"
     old = read_env_file(file).get("CONVEXPY_DEPLOYMENT") or project.config.default_deployment
-    target = current.named(run, name)
+    target = current.named(ctx, name)
     if target.production:
-        raise errors.Failure(
-            "ConsentRequired",
-            f'"{target.name}" is production: it is not for development',
-            errors.REFUSED,
-            hint=f"convexpy deploy goes there; other commands with -d {name}",
+        raise errors.consent(
+            f'"{target.name}" is production and cannot be selected for development',
+            f"use `convexpy deploy`, or -d {name} with other commands",
         )
     if target.kind == "local":
         local = LocalDeployment(project)
         ports = local.remembered_ports()
         url, site_url = (f"http://127.0.0.1:{port}" for port in ports) if ports else ("", "")
     else:
-        url, site_url = target.url, target.site_url or run.client(target).urls()[1]
+        url, site_url = target.url, target.site_url or ctx.client(target).urls()[1]
     update_env_file(file, {"CONVEXPY_DEPLOYMENT": target.name})
     if url:
         client_file = project.root / project.config.client_file
         update_env_file(client_file, dict(client_variables(project.root, client_file, url, site_url)))
-    run.output.step("ok", f"{old} → {target.name}")
+    ctx.output.step("ok", f"{old} → {target.name}")
     return {
         "name": target.name,
         "old": old,
@@ -134,7 +131,7 @@ def select(run: Invocation, name: str) -> dict[str, Any]:
 
 
 def add(
-    run: Invocation,
+    ctx: Context,
     name: str,
     url: str,
     key: str | None,
@@ -149,68 +146,71 @@ def add(
         check_name(name)
     except ProjectError as error:
         raise errors.usage(error.message, error.hint) from error
-    profiles = _profiles(run, for_user)
+    profiles = _profiles(ctx, for_user)
     if name in profiles.names():
         raise errors.usage(
-            f'there is a deployment called "{name}" already', f"convexpy deployment remove {name}"
+            f'a deployment named "{name}" already exists', f"convexpy deployment remove {name}"
         )
-    url, key = checked(run, url, key, reuse=True)
+    url, key = checked(ctx, url, key, reuse=True)
     profiles.add(name, url, site_url=site_url, production=production, protected=protected)
     store_key(url, key, name=name, added_ms=round(time.time() * 1000))
-    run.output.step("ok", f"{name} is {url}, in {profiles.file.name}")
+    ctx.output.step("ok", f"{name} is {url}, in {profiles.file.name}")
     return {"name": name, "url": url, "file": str(profiles.file)}
 
 
-def _profiles(run: Invocation, for_user: bool) -> Profiles:
-    return Profiles.of_user() if for_user else Profiles.of_project(run.project)
+def _profiles(ctx: Context, for_user: bool) -> Profiles:
+    return Profiles.of_user() if for_user else Profiles.of_project(ctx.project)
 
 
-def holding(run: Invocation, name: str) -> Profiles:
+def holding(ctx: Context, name: str) -> Profiles:
     """Return the file that names a deployment.
 
     Raises:
         Failure: none does.
     """
-    project = run.project_or_none
+    project = ctx.project_or_none
     for profiles in ([Profiles.of_project(project)] if project else []) + [Profiles.of_user()]:
         if name in profiles.names():
             return profiles
     raise errors.Failure(
         "TargetUnknown",
-        f'no deployment called "{name}"',
+        f'no deployment named "{name}"',
         errors.CONFIGURATION,
         hint="convexpy deployment list",
     )
 
 
-def rename(run: Invocation, name: str, new: str) -> dict[str, Any]:
+def rename(ctx: Context, name: str, new: str) -> dict[str, Any]:
     """Give a deployment another name, in its file and where it is selected; return `name old file`."""
     try:
         check_name(new)
     except ProjectError as error:
         raise errors.usage(error.message, error.hint) from error
-    profiles = holding(run, name)
+    profiles = holding(ctx, name)
     profiles.rename(name, new)
-    if run.project_or_none is not None:
-        file = run.project.root / ".env.local"
+    if ctx.project_or_none is not None:
+        file = ctx.project.root / ".env.local"
         if read_env_file(file).get("CONVEXPY_DEPLOYMENT") == name:
             update_env_file(file, {"CONVEXPY_DEPLOYMENT": new})
-    run.output.step("ok", f"{name} → {new}, in {profiles.file.name}")
+    ctx.output.step("ok", f"{name} → {new}, in {profiles.file.name}")
     return {"name": new, "old": name, "file": str(profiles.file)}
 
 
-def remove(run: Invocation, name: str) -> dict[str, Any]:
+def remove(ctx: Context, name: str) -> dict[str, Any]:
     """Forget the name of a deployment; the server and its key are left alone. Return `name file`."""
-    profiles = holding(run, name)
+    profiles = holding(ctx, name)
     profiles.remove(name)
-    run.output.step("ok", f"{name} is removed from {profiles.file.name}; its key is kept (convexpy logout)")
+    ctx.output.step(
+        "ok",
+        f"{name} is removed from {profiles.file.name}; its key is still stored (convexpy logout removes it)",
+    )
     return {"name": name, "file": str(profiles.file)}
 
 
 # Keys that are remembered
 
 
-def checked(run: Invocation, url: str, key: str | None, *, reuse: bool) -> tuple[str, str]:
+def checked(ctx: Context, url: str, key: str | None, *, reuse: bool) -> tuple[str, str]:
     """Return the URL and the key, from stdin or a hidden question where it is not given, after trying them.
 
     With `reuse` the key that is remembered for the server will do.
@@ -222,10 +222,12 @@ def checked(run: Invocation, url: str, key: str | None, *, reuse: bool) -> tuple
     if not url.startswith(("http://", "https://")):
         raise errors.usage(f"{url!r} is not an http(s) URL")
     if "@" in urlsplit(url).netloc:
-        raise errors.usage("the URL holds a user name or a password", "the URL alone, and --key -")
+        raise errors.usage(
+            "the URL contains a user name or password", "use the URL without them, and --key -"
+        )
     url = url.rstrip("/")
     if key not in (None, "-"):
-        context.key_on_command_line(run.output, "--key")
+        context.key_on_command_line(ctx.output, "--key")
     client = AdminClient(url, None, source="the command line")
     try:
         client.version()
@@ -234,26 +236,26 @@ def checked(run: Invocation, url: str, key: str | None, *, reuse: bool) -> tuple
     key = (
         (first_line_of_stdin("--key") if key == "-" else key)
         or (stored_key(url) if reuse else None)
-        or run.prompts.secret(f"Key for {url}", answered_by="--key -")
+        or ctx.prompts.secret(f"Key for {url}", answered_by="--key -")
     )
     target = Target(name=url, kind="remote", url=url, admin_key=key, url_source="the command line")
-    run.client(target).check_key()
+    ctx.client(target).check_key()
     return url, key
 
 
-def login(run: Invocation, url: str, name: str | None, key: str | None) -> dict[str, Any]:
+def login(ctx: Context, url: str, name: str | None, key: str | None) -> dict[str, Any]:
     """Remember a key for a server; with a name, the server too. Return `origin name`."""
     if name is not None:
         try:
             check_name(name)
         except ProjectError as error:
             raise errors.usage(error.message, error.hint) from error
-    url, key = checked(run, url, key, reuse=False)
+    url, key = checked(ctx, url, key, reuse=False)
     store_key(url, key, name=name, added_ms=round(time.time() * 1000))
     profiles = Profiles.of_user()
     if name is not None and name not in profiles.names():
         profiles.add(name, url)
-    run.output.step("ok", f"the key for {origin_of(url)} is remembered")
+    ctx.output.step("ok", f"the key for {origin_of(url)} is stored")
     return {"origin": origin_of(url), "name": name}
 
 
@@ -270,52 +272,50 @@ def remembered() -> list[dict[str, Any]]:
     ]
 
 
-def logout(run: Invocation, which: str | None, *, everything: bool) -> dict[str, Any]:
+def logout(ctx: Context, which: str | None, *, everything: bool) -> dict[str, Any]:
     """Forget keys: that of a name or URL, or all; return `forgotten`."""
     known = remembered()
     if everything:
         wanted = known
     elif which is None:
-        raise errors.usage("which server?", "convexpy logout NAME, or --all")
+        raise errors.usage("the name or URL of a server is missing", "convexpy logout NAME, or --all")
     else:
         urls = {which}
         if not which.startswith(("http://", "https://")):
-            urls = {row["url"] for row in listed(run) if row["name"] == which and row["url"]}
+            urls = {row["url"] for row in listed(ctx) if row["name"] == which and row["url"]}
         origins = {origin_of(url) for url in urls}
         wanted = [entry for entry in known if entry["origin"] in origins or entry["name"] == which]
     for entry in wanted:
         forget_key(entry["origin"])
     origins_forgotten = [entry["origin"] for entry in wanted]
     if not wanted and not everything:
-        raise errors.Failure("TargetUnknown", f"no key is remembered for {which}", errors.CONFIGURATION,
+        raise errors.Failure("TargetUnknown", f"no key is stored for {which}", errors.CONFIGURATION,
                               hint="convexpy login status")  # fmt: skip
-    run.output.step("ok", f"forgotten: {', '.join(origins_forgotten) or 'nothing'}")
+    ctx.output.step("ok", f"removed: {', '.join(origins_forgotten) or 'nothing'}")
     return {"forgotten": origins_forgotten}
 
 
 # Local data
 
 
-def reset_local(run: Invocation, confirm: str | None) -> dict[str, Any]:
+def reset_local(ctx: Context, confirm: str | None) -> dict[str, Any]:
     """Delete the data of the local deployment; its key and ports stay. Return `name deleted`."""
-    project = run.project
+    project = ctx.project
     local = LocalDeployment(project)
-    if "data-delete" not in run.settings.allow and not (
-        run.prompts.allowed() and run.prompts.text("Type `local` to delete its data", answered_by="") == LOCAL
+    if "data-delete" not in ctx.settings.allow and not (
+        ctx.prompts.allowed() and ctx.prompts.text("Type `local` to delete its data", answered_by="") == LOCAL
     ):
-        raise errors.Failure(
-            "ConsentRequired",
+        raise errors.consent(
             f"all documents, files and variables of the local deployment of {project.name} would be deleted",
-            errors.REFUSED,
-            hint="--allow=data-delete",
+            "--allow=data-delete",
         )
     if confirm not in (None, LOCAL):
-        raise errors.usage(f"--confirm {confirm!r} is not the name of what is reset", "--confirm local")
+        raise errors.usage(f"--confirm {confirm!r} is not the deployment to reset", "--confirm local")
     holder = local.acquire("deployment reset", time.time())
     if holder is not None:
         raise errors.Failure(
             "DevAlreadyRunning",
-            f"`convexpy {holder.command}` serves it: pid {holder.pid}",
+            f"`convexpy {holder.command}` is running: pid {holder.pid}",
             errors.CONFLICT,
             hint="stop it first",
         )
@@ -331,7 +331,7 @@ def reset_local(run: Invocation, confirm: str | None) -> dict[str, Any]:
             deleted.append(entry.name)
     finally:
         local.release()
-    run.output.step("ok", "the local deployment is empty")
+    ctx.output.step("ok", "the local deployment is empty")
     return {"name": LOCAL, "deleted": deleted}
 
 
@@ -339,10 +339,7 @@ def reset_local(run: Invocation, confirm: str | None) -> dict[str, Any]:
 
 
 def history_cells(entry: dict[str, Any]) -> list[str]:
-    """Return a push as a line of the list."""
-    at = entry["pushedAt"]
-    moment = (
-        "-" if at is None else datetime.fromtimestamp(at / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    )
+    """Return a push as a row of the list."""
     where = " ".join(part for part in (commit_text(entry), entry["branch"]) if part)
-    return [f"{entry['version']}", moment, entry["actor"] or "-", where or "-", entry["message"] or "-"]
+    pushed = local_time(entry["pushedAt"])
+    return [f"{entry['version']}", pushed, entry["actor"] or "-", where or "-", entry["message"] or "-"]

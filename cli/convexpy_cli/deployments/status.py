@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from convexpy.client import AdminClient, Unreachable
@@ -11,52 +10,50 @@ from convexpy.project import LocalDeployment, Target
 from convexpy_cli import context, errors
 from convexpy_cli.deployments import current
 from convexpy_cli.docs.about import PROTOCOL_VERSION, version_text
-from convexpy_cli.output.units import commit_text
+from convexpy_cli.output.units import commit_text, local_time, size_text
 
 if TYPE_CHECKING:
-    from convexpy_cli.context import Invocation
-
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+    from convexpy_cli.context import Context
 
 
-def show(run: Invocation, *, watch: bool, interval_s: float) -> int:
+def show(ctx: Context, *, watch: bool, interval_s: float) -> int:
     """Show the state; with `watch` again and again. Returns the exit status: 6 if nothing answers."""
-    target = run.target()
+    target = ctx.target()
     if target.kind == "local":
-        target = _local(run, target)
+        target = _local(ctx, target)
     context.require_key(target)
-    client = run.client(target)
+    client = ctx.client(target)
     while True:
-        code = _once(run, target, client)
+        code = _once(ctx, target, client)
         if not watch:
             return code
         time.sleep(max(0.1, interval_s))
 
 
-def _local(run: Invocation, target: Target) -> Target:
-    """A look does not start the local server: that it does not run is the answer."""
-    local = LocalDeployment(run.project)
+def _local(ctx: Context, target: Target) -> Target:
+    """A look does not start the local server: that it is not running is the answer."""
+    local = LocalDeployment(ctx.project)
     holder = local.holder()
     if holder is None or not holder.port:
-        raise Unreachable("the local deployment does not run", hint="convexpy dev")
+        raise Unreachable("the local deployment is not running", hint="convexpy dev")
     return current.with_local_urls(target, local, holder)
 
 
-def _once(run: Invocation, target: Target, client: AdminClient) -> int:
+def _once(ctx: Context, target: Target, client: AdminClient) -> int:
     try:
         started = time.perf_counter()
         version = client.version()
         latency_ms = (time.perf_counter() - started) * 1000
         found = client.status()
     except Unreachable as error:
-        if run.settings.machine:
-            run.output.result(
+        if ctx.settings.machine:
+            ctx.output.result(
                 {"deployment": _deployment(target), "reachable": False, "message": error.message}
             )
             return errors.UNREACHABLE
         raise
     document = _document(target, version, latency_ms, found)
-    run.output.result(document, "\n".join(_lines(target, document)))
+    ctx.output.fields(document, _fields(target, document))
     return errors.OK
 
 
@@ -94,48 +91,24 @@ def _document(target: Target, version: str, latency_ms: float, found: dict[str, 
     }
 
 
-def _lines(target: Target, document: dict[str, Any]) -> list[str]:
+def _fields(target: Target, document: dict[str, Any]) -> dict[str, Any]:
     live, versions, disk = document["live"], document["versions"], document["disk"]
-    by = " · ".join(
-        part
-        for part in (
-            _moment(live["pushedAt"]),
-            live["by"] or "",
-            commit_text(live),
-            live["message"] or "",
-        )
-        if part
-    )
+    pushed = "" if live["pushedAt"] is None else local_time(live["pushedAt"])
+    parts = [f"version {live['version']}", pushed, live["by"], commit_text(live), live["message"]]
     rate = document["errorRate1h"]
     building = ", ".join(f"{each['table']}.{each['index']}" for each in document["building"])
-    return [
-        f"deployment  {target.name} · {document['deployment']['type']} · {target.url} (from {target.url_source})",
-        f"answers in  {document['latencyMs']:.1f} ms",
-        f"versions    server {versions['server'].removeprefix('convexpy ')} · command line {versions['cli']} · "
+    crons = [cron for cron in document["crons"] if cron["nextRun"] is not None]
+    crons = sorted(crons, key=lambda cron: float(cron["nextRun"]))[:3]
+    return {
+        "deployment": f"{target.name} · {document['deployment']['type']} · {target.url} (from {target.url_source})",
+        "latency": f"{document['latencyMs']:.1f} ms",
+        "versions": f"server {versions['server'].removeprefix('convexpy ')} · command line {versions['cli']} · "
         f"protocol {versions['protocol']}",
-        f"live        version {live['version']}" + (f" · {by}" if by else ""),
-        f"functions   {document['functions']}",
-        f"tables      {document['tables']}" + (f" · building {building}" if building else ""),
-        f"clients     {document['clients']}",
-        f"errors      {'no calls in the last hour' if rate is None else f'{rate:.1%} of calls in the last hour'}",
-        f"crons       {_next_crons(document['crons'])}",
-        f"disk        {_size(disk['databaseBytes'])} used · {_size(disk['freeBytes'])} free",
-    ]
-
-
-def _next_crons(crons: list[dict[str, Any]]) -> str:
-    planned = sorted(
-        (cron for cron in crons if cron["nextRun"] is not None), key=lambda cron: cron["nextRun"]
-    )
-    return ", ".join(f"{cron['name']} at {_moment(cron['nextRun'])}" for cron in planned[:3]) or "none"
-
-
-def _moment(ms: float | None) -> str:
-    return "" if ms is None else datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _size(count: float) -> str:
-    power = 0
-    while count >= 1024 and power < len(_UNITS) - 1:
-        count, power = count / 1024, power + 1
-    return f"{count:.{1 if power else 0}f} {_UNITS[power]}"
+        "live": " · ".join(part for part in parts if part),
+        "functions": document["functions"],
+        "tables": f"{document['tables']}" + (f" · building {building}" if building else ""),
+        "clients": document["clients"],
+        "errors": "no calls in the last hour" if rate is None else f"{rate:.1%} of calls in the last hour",
+        "crons": ", ".join(f"{cron['name']} at {local_time(cron['nextRun'])}" for cron in crons) or "none",
+        "disk": f"{size_text(disk['databaseBytes'])} used · {size_text(disk['freeBytes'])} free",
+    }

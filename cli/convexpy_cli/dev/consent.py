@@ -119,10 +119,8 @@ def _described(change: Mapping[str, Any]) -> str:
 
 
 def _held(changes: list[dict[str, Any]], refused: DeploymentError) -> errors.Failure:
-    return errors.Failure(
-        "ConsentRequired",
+    return errors.consent(
         "; ".join(_described(change) for change in changes),
-        errors.REFUSED,
-        hint=refused.hint or "--allow=index-drop",
+        refused.hint or "--allow=index-drop",
         data=refused.data,
     )

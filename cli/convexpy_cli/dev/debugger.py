@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from convexpy_cli.context import Invocation
+    from convexpy_cli.context import Context
     from convexpy_cli.output.base import Output
 
 SOCKET_PATH_MAX = 100
@@ -60,13 +60,13 @@ class DebuggerTerminal:
         self._waiting: deque[_Paused] = deque()
 
     @classmethod
-    def if_somebody_is_there(cls, run: Invocation) -> DebuggerTerminal | None:
+    def if_somebody_is_there(cls, ctx: Context) -> DebuggerTerminal | None:
         """Return one if stdin and stderr are a terminal and a person reads."""
-        if run.settings.machine or run.settings.no_input or sys.stdin is None or sys.stderr is None:
+        if ctx.settings.machine or ctx.settings.no_input or sys.stdin is None or sys.stderr is None:
             return None
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             return None
-        return cls(run.output, sys.stdin.fileno(), sys.stderr.fileno())
+        return cls(ctx.output, sys.stdin.fileno(), sys.stderr.fileno())
 
     def listen(self, folder: Path) -> str:
         """Begin to listen, with a socket in `folder` if its path is short enough; returns the address."""

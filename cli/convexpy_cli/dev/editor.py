@@ -46,7 +46,7 @@ class Editor:
             output.event("waitingForDebugger", address=told["listening"])
             output.note(f"  waiting for a debugger on {told['listening']}")
             editor._told()
-            output.note("  a debugger has attached; limits of time are off")
+            output.note("  a debugger has attached; time limits are off")
         except BaseException:
             editor.close()
             raise

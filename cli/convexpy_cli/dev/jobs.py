@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 from convexpy.client import AdminClient
 from convexpy.project import Project, analyze, run_checker
 from convexpy.project.codegen import GENERATED_FOLDER, render_for, write_files
-from convexpy_cli import errors
-from convexpy_cli.docs import completion_cache
+from convexpy_cli import completion, errors
 from convexpy_cli.functions import call
 from convexpy_cli.output.json import dumps
 
 if TYPE_CHECKING:
-    from convexpy_cli.context import Invocation
+    from convexpy_cli.context import Context
 
 
 class LatestOnly:
@@ -45,7 +44,7 @@ def generate(project: Project, client: AdminClient) -> list[str]:
     The server has imported the app already, so its description is asked for and nothing is imported again.
     """
     described = client.app()
-    completion_cache.write(project, described)
+    completion.remember(project, described)
     written = write_files(project.functions, render_for(project, described))
     return [f"{project.config.functions}/{GENERATED_FOLDER}/{name}" for name in written]
 
@@ -76,7 +75,7 @@ def hold_back_type_errors(project: Project, checker: str | None) -> None:
         )
 
 
-def run_function(invocation: Invocation, client: AdminClient, command: str) -> None:
+def run_function(ctx: Context, client: AdminClient, command: str) -> None:
     """Call the function of `--run`: a path, and arguments as `convexpy run` takes them.
 
     Raises:
@@ -84,7 +83,7 @@ def run_function(invocation: Invocation, client: AdminClient, command: str) -> N
         FunctionFailed: the function raised.
     """
     function, *words = shlex.split(command)
-    described, args = call.prepared(invocation, client, function, words)
+    described, args = call.prepared(ctx, client, function, words)
     result = client.call(described.path, args)
-    invocation.output.event("ran", function=described.path, value=result.value)
-    invocation.output.step("ok", f"{described.path} → {dumps(result.value)}")
+    ctx.output.event("ran", function=described.path, value=result.value)
+    ctx.output.step("ok", f"{described.path} → {dumps(result.value)}")

@@ -23,7 +23,7 @@ from convexpy_cli.dev.tail import LogTail
 from convexpy_cli.dev.watcher import Watcher, needs_polling
 
 if TYPE_CHECKING:
-    from convexpy_cli.context import Invocation
+    from convexpy_cli.context import Context
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,17 +46,17 @@ class LoopSettings:
 class Loop:
     """One watch loop over one deployment."""
 
-    def __init__(self, invocation: Invocation, target: Target, settings: LoopSettings) -> None:
-        self._invocation = invocation
-        self._project: Project = invocation.project
+    def __init__(self, ctx: Context, target: Target, settings: LoopSettings) -> None:
+        self._ctx = ctx
+        self._project: Project = ctx.project
         self._target = target
         self._settings = settings
         self._events: queue.SimpleQueue[states.Event] = queue.SimpleQueue()
         self._pushes: queue.SimpleQueue[states.StartPush | None] = queue.SimpleQueue()
-        self._client = invocation.client(target)
-        self.screen = Screen(invocation.output)
+        self._client = ctx.client(target)
+        self.screen = Screen(ctx.output)
         self._watcher = self._make_watcher()
-        self._tail = LogTail(self._client.clone(), invocation.output, settings.tail_logs)
+        self._tail = LogTail(self._client.clone(), ctx.output, settings.tail_logs)
         self._companion: Companion | None = None
         self._consenting = self._make_consenting() if target.kind == "remote" else None
         self._required_seen = False
@@ -122,8 +122,8 @@ class Loop:
         setting = self._settings.poll if self._settings.poll is not None else self._project.config.poll
         poll = needs_polling(self._project.functions, setting)
         if poll and setting == "auto":
-            self._invocation.output.note("this file system does not tell about changes: files are polled")
-        return Watcher(self._project, self.send, self._invocation.output.warn, poll=poll)
+            self._ctx.output.note("this file system does not report changes; watching by polling")
+        return Watcher(self._project, self.send, self._ctx.output.warn, poll=poll)
 
     def _make_consenting(self) -> ConsentingPush:
         def hold(asking: bool) -> None:
@@ -131,7 +131,7 @@ class Loop:
 
         # The companion reads from the terminal, too.
         alone = lambda: self._companion is None  # noqa: E731
-        return ConsentingPush(self._invocation.settings, self._client, may_ask=alone, hold=hold)
+        return ConsentingPush(self._ctx.settings, self._client, may_ask=alone, hold=hold)
 
     def _stop(self) -> None:
         self._pushes.put(None)
@@ -190,7 +190,7 @@ class Loop:
             except KeyboardInterrupt:
                 self.send(states.Ended(errors.INTERRUPTED))  # Ctrl-C at a question of this thread
             except Exception as error:  # noqa: BLE001 - the edge of this thread; it is shown and reported
-                self.send(states.Ended(errors.BUG, errors.shown(errors.report_bug(error))))
+                self.send(states.Ended(errors.BUG, errors.shown(errors.report_bug(error, "dev"))))
             else:
                 self._last_push_ms = (time.perf_counter() - started) * 1000
                 self.send(states.PushDone(wanted.round, result))
@@ -245,7 +245,7 @@ class Loop:
                 exit_code = errors.FAILED
                 self.screen.error(shown)
             else:
-                self._invocation.output.warn(f"{effect.job}: {shown['message']}")
+                self._ctx.output.warn(f"{effect.job}: {shown['message']}")
         finally:
             self.send(states.JobDone(effect.job, effect.round, exit_code))
 
@@ -268,7 +268,7 @@ class Loop:
         assert self._settings.run is not None  # else the job is not started
         client = self._client.clone()
         try:
-            jobs.run_function(self._invocation, client, self._settings.run)
+            jobs.run_function(self._ctx, client, self._settings.run)
         finally:
             client.close()
         return 0
@@ -285,12 +285,12 @@ class Loop:
                 root,
                 variables,
                 lambda code: self.send(states.Ended(code)),
-                beside_events=self._invocation.settings.machine,
+                beside_events=self._ctx.settings.machine,
             )
 
 
 def check_reachable(client: AdminClient) -> None:
-    """Raise `DeploymentError` if the deployment does not answer or does not take the key."""
+    """Raise `DeploymentError` if the deployment does not respond or does not take the key."""
     try:
         client.check_key()
     except DeploymentError as error:

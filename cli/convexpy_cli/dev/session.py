@@ -31,7 +31,7 @@ from convexpy_cli.dev.loop import Loop, LoopSettings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from convexpy_cli.context import Invocation
+    from convexpy_cli.context import Context
 
 TEMPORARY_HOLDER_S = 15.0
 
@@ -39,8 +39,8 @@ TEMPORARY_HOLDER_S = 15.0
 class Session:
     """Serves and pushes one project until it is told to stop."""
 
-    def __init__(self, run: Invocation, settings: LoopSettings) -> None:
-        self._run = run
+    def __init__(self, ctx: Context, settings: LoopSettings) -> None:
+        self._ctx = ctx
         self._settings = settings
         self._server: LocalServer | None = None
         self._loop: Loop | None = None
@@ -53,13 +53,13 @@ class Session:
         self, *, port: int | None, site_port: int | None, reach: Reach, no_server: bool, env_from: Path | None
     ) -> int:
         """Run against the local deployment, starting its server unless it runs already."""
-        local = self._local = LocalDeployment(self._run.project)
+        local = self._local = LocalDeployment(self._ctx.project)
         self._check_folder()
         target = Target(name="local", kind="local")
         if self._settings.no_push or no_server:
             if local.holder() is None:
                 raise Unreachable(
-                    "the local deployment does not run", hint="convexpy dev, without --no-server"
+                    "the local deployment is not running", hint="convexpy dev, without --no-server"
                 )
             return self._follow(context.attach(local, target), None)
         self._lock(local)
@@ -72,12 +72,12 @@ class Session:
                 site_port=site_port,
                 reach=reach,
                 debugging=self._debugging(local),
-                warn=self._run.output.warn,
+                warn=self._ctx.output.warn,
             )
             target = replace(target, url=server.url, site_url=server.site_url, admin_key=local.admin_key())
             self._write_env(target)
             if env_from is not None and is_new:
-                self._run.client(target).update_environment(dict(read_env_file(env_from)))
+                self._ctx.client(target).update_environment(dict(read_env_file(env_from)))
             threading.Thread(target=self._watch_server, args=(server,), daemon=True, name="server").start()
             return self._follow(target, server)
         finally:
@@ -92,15 +92,10 @@ class Session:
     def remote(self, target: Target) -> int:
         """Push to a remote development deployment."""
         if target.production:
-            raise errors.Failure(
-                "ConsentRequired",
-                f'"{target.name}" is production',
-                errors.REFUSED,
-                hint="use `convexpy deploy`",
-            )
+            raise errors.consent(f'"{target.name}" is production', "use `convexpy deploy`")
         self._check_folder()
         self._handle_signals()
-        client = self._run.client(target)
+        client = self._ctx.client(target)
         client.check_key()
         if target.site_url is None:
             target = replace(target, site_url=client.urls()[1])
@@ -108,11 +103,11 @@ class Session:
         return self._follow(target, None)
 
     def _follow(self, target: Target, server: LocalServer | None) -> int:
-        self._loop = Loop(self._run, target, self._settings)
+        self._loop = Loop(self._ctx, target, self._settings)
         if self._debugger is not None:
             self._debugger.taken = self._loop.terminal_taken
         kind = "Local" if target.kind == "local" else "Remote"
-        name = self._run.project.name if target.kind == "local" else target.name
+        name = self._ctx.project.name if target.kind == "local" else target.name
         self._loop.screen.server(
             kind, name, target.url, target.site_url or "", server.pid if server else None
         )
@@ -125,22 +120,22 @@ class Session:
     def _debugging(self, local: LocalDeployment) -> dict[str, str]:
         """Return the variables that tell the server where functions are debugged: in an editor, or at this terminal."""
         if self._settings.debugpy is not None:
-            self._editor = Editor.wait_for(self._settings.debugpy, self._run.output)
+            self._editor = Editor.wait_for(self._settings.debugpy, self._ctx.output)
             return {"CONVEXPY_EDITOR": self._editor.address}
-        self._debugger = DebuggerTerminal.if_somebody_is_there(self._run)
+        self._debugger = DebuggerTerminal.if_somebody_is_there(self._ctx)
         return {} if self._debugger is None else {"CONVEXPY_DEBUGGER": self._debugger.listen(local.folder)}
 
     def _check_folder(self) -> None:
-        functions = self._run.project.functions
+        functions = self._ctx.project.functions
         if not functions.is_dir():
             raise errors.Failure(
                 "ProjectNotFound",
-                f"there is no functions folder {functions.name}/",
+                f"no functions folder {functions.name}/",
                 errors.CONFIGURATION,
                 hint="convexpy init, or [project] functions in convexpy.toml",
             )
         if not any(functions.rglob("*.py")) and has_typescript_functions(functions):
-            self._run.output.warn(f"{functions.name}/ holds TypeScript functions; convexpy runs Python ones")
+            self._ctx.output.warn(f"{functions.name}/ holds TypeScript functions; convexpy runs Python ones")
 
     def _lock(self, local: LocalDeployment) -> None:
         holder = local.acquire("dev", time.time())
@@ -152,17 +147,17 @@ class Session:
             age = f" since {time.strftime('%H:%M:%S', time.localtime(holder.since))}" if holder.since else ""
             raise errors.Failure(
                 "DevAlreadyRunning",
-                f"`convexpy {holder.command}` serves this project already: pid {holder.pid}{age}",
+                f"`convexpy {holder.command}` is already running for this project: pid {holder.pid}{age}",
                 errors.CONFLICT,
                 hint="use that terminal, or --no-push to follow its logs here",
                 data={"pid": holder.pid, "port": holder.port},
             )
 
     def _write_env(self, target: Target) -> None:
-        project = self._run.project
+        project = self._ctx.project
         file = project.root / project.config.client_file
         if write_client_env(project.root, file, target.url, target.site_url or "", "local"):
-            self._run.output.note(f"wrote the URLs of the deployment to {file.name}")
+            self._ctx.output.note(f"wrote the URLs of the deployment to {file.name}")
 
     def _watch_server(self, server: LocalServer) -> None:
         code = server.wait()
@@ -170,7 +165,7 @@ class Session:
         if self._loop is not None:
             error = errors.Failure(
                 "ServerStopped",
-                f"the local server has ended with status {code}",
+                f"the local server exited with status {code}",
                 errors.UNREACHABLE,
                 hint=f"its log is {self._local.log_file}",
             )

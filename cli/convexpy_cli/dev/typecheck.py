@@ -7,24 +7,23 @@ from typing import Annotated
 from typer import Option
 
 from convexpy_cli import errors
-from convexpy_cli.context import Invocation
-from convexpy_cli.options import leaf_command
+from convexpy_cli.command import command, single
+from convexpy_cli.context import Context
+
+app = single()
 
 
-@leaf_command(examples=("convexpy typecheck --json", "convexpy typecheck --checker mypy"))
+@command(app, examples=("convexpy typecheck --json", "convexpy typecheck --checker mypy"))
 def typecheck(
-    run: Invocation,
+    ctx: Context,
     checker: Annotated[
-        str | None, Option("--checker", help="pyright, basedpyright, mypy, ty, or a command")
+        str | None, Option("--checker", metavar="NAME", help="pyright, basedpyright, mypy, ty, or a command.")
     ] = None,
 ) -> None:
-    """Run the project's own type checker on the functions folder.
-
-    Exit codes: 0 no errors (or no checker found), 3 the checker is not installed, 7 type errors.
-    """
+    """Run the project's type checker on the functions folder. Exits with 7 if there are errors."""
     from convexpy.project import find_checker, run_checker
 
-    project = run.project
+    project = ctx.project
     name = find_checker(project, checker)
     if name is None:
         if project.config.typecheck == "enable":
@@ -34,14 +33,14 @@ def typecheck(
                 errors.CONFIGURATION,
                 hint="pip install pyright",
             )
-        run.output.note("no type checker is installed: pip install pyright")
-        run.output.result({"checker": None, "ok": True, "diagnostics": []})
+        ctx.output.note("no type checker is installed: pip install pyright")
+        ctx.output.result({"checker": None, "ok": True, "diagnostics": []})
         return
     result = run_checker(project, name)
     findings = [each.to_json() for each in result.diagnostics]
-    if not run.settings.machine:
+    if not ctx.settings.machine:
         for each in result.diagnostics:
-            run.output.text(str(each))
+            ctx.output.text(str(each))
     if not result.ok:
         count = sum(each.severity == "error" for each in result.diagnostics)
         raise errors.Failure(
@@ -50,5 +49,5 @@ def typecheck(
             errors.NOT_DEPLOYABLE,
             data={"diagnostics": findings},
         )
-    run.output.result({"checker": result.checker, "ok": True, "diagnostics": findings})
-    run.output.step("ok", f"{result.checker}: no errors")
+    ctx.output.result({"checker": result.checker, "ok": True, "diagnostics": findings})
+    ctx.output.step("ok", f"{result.checker}: no errors")

@@ -1,10 +1,12 @@
-"""What the root needs only with `--json`: its answers as JSON documents."""
+"""The version of this copy, how it was installed, and the state of the current folder."""
 
 from __future__ import annotations
 
 import json
+import os
 import platform
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,20 +44,18 @@ def install_method() -> str:
     return "venv" if sys.prefix != sys.base_prefix else "system"
 
 
-def version_json() -> str:
-    """Return `--version --json`: one document and a newline."""
-    return json.dumps(version_info(), ensure_ascii=False) + "\n"
-
-
-def usage_error_json(message: str, hint: str) -> str:
-    """Return the error object of a wrong command line, on one line."""
-    error = {
-        "code": "UsageError",
-        "message": message,
-        "location": None,
-        "hint": hint,
-        "data": None,
-        "requestId": None,
-        "exitCode": 2,
-    }
-    return json.dumps({"error": error}, ensure_ascii=False) + "\n"
+def situation() -> str:
+    """Return one line about the current folder: no project, or whether its local server runs."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "convexpy.toml").is_file() or (folder / "convex").is_dir():
+            break
+    else:
+        return "No project here. Create one with `convexpy init`."
+    with suppress(OSError, ValueError, KeyError):
+        lock = folder / ".convexpy" / "local" / "default" / "lock.json"
+        holder = json.loads(lock.read_text(encoding="utf-8"))
+        if os.name != "nt":
+            os.kill(holder["pid"], 0)
+            return f"The local server is running on port {holder['port']}."
+    return "No local server is running. Start it with `convexpy dev`."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from convexpy_cli import errors, table
+from convexpy_cli import errors
 from convexpy_cli.docs.shipped import docs_folder
 
 ADDRESS = "https://github.com/convexpy/convexpy/blob/main/docs"
@@ -34,9 +34,9 @@ def read(topic: str) -> str:
     codes = error_texts()
     if topic in codes:
         return codes[topic]
-    near = table.nearest(topic, [*pages, *codes])
+    near = errors.nearest(topic, [*pages, *codes])
     hint = f"did you mean {near}?" if near else f"topics: {', '.join(pages)}, and the code of any error"
-    raise errors.Failure("TopicNotFound", f"nothing is written about {topic!r}", errors.USAGE, hint=hint)
+    raise errors.Failure("TopicNotFound", f"no documentation for {topic!r}", errors.USAGE, hint=hint)
 
 
 def error_texts() -> dict[str, str]:

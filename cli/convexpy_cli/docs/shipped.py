@@ -32,7 +32,7 @@ def _folder(name: str) -> Path:
             return folder
     raise errors.Failure(
         "InternalError",
-        f"the {name} are missing in {package / f'_{name}'}",
+        f"{name} not found in {package / f'_{name}'}",
         errors.BUG,
-        hint="install again",
+        hint="reinstall convexpy",
     )

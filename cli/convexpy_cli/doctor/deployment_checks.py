@@ -32,18 +32,20 @@ def target(scene: Scene) -> Iterator[Finding]:
     except ProjectError as error:
         scene.silent = "no deployment is chosen"
         if error.code == "ProjectNotFound":
-            yield skip("target", "no project, and nothing names a deployment", fix="-d URL, or CONVEXPY_URL")
+            yield skip("no project here, and no deployment is named", fix="-d URL, or CONVEXPY_URL")
             return
         yield fail(
-            "target", error.message, why="no command knows where to go", fix=str(error.hint or "-d NAME")
+            error.message,
+            why="commands do not know which deployment to use",
+            fix=str(error.hint or "-d NAME"),
         )
         return
     if chosen.kind == "local":
         local = LocalDeployment(scene.run.project)
         holder = local.holder()
         if holder is None or not holder.port:
-            scene.silent = "the local deployment does not run"
-            yield skip("target", f"local (from {chosen.url_source}); it does not run", fix="convexpy dev")
+            scene.silent = "the local deployment is not running"
+            yield skip(f"local (from {chosen.url_source}); it is not running", fix="convexpy dev")
             return
         chosen = current.with_local_urls(chosen, local, holder)
     if chosen.admin_key:
@@ -52,14 +54,14 @@ def target(scene: Scene) -> Iterator[Finding]:
     scene.probe = Probe(chosen.url, chosen.admin_key, source=chosen.url_source)
     scene.client = scene.run.client(chosen)
     key = f"key from {chosen.key_source}" if chosen.admin_key else "no key is known"
-    yield ok("target", f"{chosen.name} · {chosen.url} (from {chosen.url_source}; {key})")
+    yield ok(f"{chosen.name} · {chosen.url} (from {chosen.url_source}; {key})")
 
 
 def reachable(scene: Scene) -> Iterator[Finding]:
     """Whether the name resolves and an address answers: IPv4 and IPv6 apart."""
     probe = _probe(scene)
     if probe.proxy is not None:
-        yield ok("reachable", f"through the proxy {probe.proxy}, which finds the address")
+        yield ok(f"through the proxy {probe.proxy}, which resolves the address")
         return
     try:
         addresses = probe.addresses()
@@ -78,20 +80,19 @@ def reachable(scene: Scene) -> Iterator[Finding]:
             scene, missed[0][1], "start the server, or check its address and the firewall"
         )
         return
-    yield ok("reachable", ", ".join(reached))
+    yield ok(", ".join(reached))
     kinds = {each.split()[0] for each in reached}
     if any(place.split()[0] not in kinds for place, _ in missed):
         yield warn(
-            "reachable",
             f"no answer at {', '.join(place for place, _ in missed)}",
-            why="clients that try this address first wait for it in vain",
-            fix="have the server listen there, or remove the DNS record",
+            why="clients that try this address first have to wait for a timeout",
+            fix="make the server listen on it, or remove the DNS record",
         )
 
 
 def _unreachable(scene: Scene, error: Error, fix: str) -> Iterator[Finding]:
-    scene.silent = "the deployment does not answer"
-    yield fail("reachable", error.message, why="every command that needs it fails (exit 6)", fix=fix)
+    scene.silent = "the deployment does not respond"
+    yield fail(error.message, why="every command that needs it fails (exit 6)", fix=fix)
 
 
 def proxy(scene: Scene) -> Iterator[Finding]:
@@ -99,11 +100,11 @@ def proxy(scene: Scene) -> Iterator[Finding]:
     named = [name for name in _PROXIES if os.environ.get(name)]
     used = _probe(scene).proxy
     if used is not None:
-        yield ok("proxy", str(used))
+        yield ok(str(used))
     elif named:
-        yield ok("proxy", f"{', '.join(named)} set, not used for {_probe(scene).host}")
+        yield ok(f"{', '.join(named)} set, not used for {_probe(scene).host}")
     else:
-        yield ok("proxy", "none")
+        yield ok("none")
 
 
 def tls(scene: Scene) -> Iterator[Finding]:
@@ -112,12 +113,11 @@ def tls(scene: Scene) -> Iterator[Finding]:
     if not probe.secure:
         local = probe.host in ("localhost", "127.0.0.1", "::1")
         if local:
-            yield skip("tls", "not used on this machine")
+            yield skip("not used on this machine")
         else:
             yield warn(
-                "tls",
                 f"{probe.url} is not encrypted",
-                why="the admin key and all data can be read on the way",
+                why="the admin key and all data can be intercepted",
                 fix="serve it over https: convexpy docs serving",
             )
         return
@@ -126,14 +126,14 @@ def tls(scene: Scene) -> Iterator[Finding]:
     except Unreachable as error:
         scene.silent = "TLS with the deployment fails"
         yield fail(
-            "tls", error.message, why="nothing gets through", fix="mend the certificate, or SSL_CERT_FILE"
+            error.message, why="no connection is possible", fix="fix the certificate, or set SSL_CERT_FILE"
         )
         return
     if days is not None and days < 14:
         why = "clients refuse to connect when it has expired"
-        yield warn("tls", f"the certificate ends in {days:.0f} days", why=why, fix="renew it")
+        yield warn(f"the certificate expires in {days:.0f} days", why=why, fix="renew it")
     else:
-        yield ok("tls", "the certificate is valid" + (f" for {days:.0f} days" if days is not None else ""))
+        yield ok("the certificate is valid" + (f" for {days:.0f} days" if days is not None else ""))
 
 
 def round_trip(scene: Scene) -> Iterator[Finding]:
@@ -141,12 +141,10 @@ def round_trip(scene: Scene) -> Iterator[Finding]:
     try:
         found = _probe(scene).round_trips_ms()
     except DeploymentError as error:
-        scene.silent = "the deployment does not answer"
-        yield fail("round-trip", error.message, why="no request is answered", fix="look at the server's log")
+        scene.silent = "the deployment does not respond"
+        yield fail(error.message, why="requests are not answered", fix="look at the server's log")
         return
-    yield ok(
-        "round-trip", f"{statistics.median(found):.1f} ms (longest of {len(found)}: {max(found):.1f} ms)"
-    )
+    yield ok(f"{statistics.median(found):.1f} ms (longest of {len(found)}: {max(found):.1f} ms)")
 
 
 def websocket(scene: Scene) -> Iterator[Finding]:
@@ -155,13 +153,12 @@ def websocket(scene: Scene) -> Iterator[Finding]:
         _probe(scene).upgrade()
     except Unreachable as error:
         yield fail(
-            "websocket",
             error.message,
-            why="clients get no updates without it",
-            fix="let the proxy in between pass `Upgrade: websocket`",
+            why="clients receive no updates without it",
+            fix="configure the proxy to pass `Upgrade: websocket`",
         )
         return
-    yield ok("websocket", "the upgrade passes")
+    yield ok("the upgrade works")
 
 
 def versions(scene: Scene) -> Iterator[Finding]:
@@ -170,19 +167,17 @@ def versions(scene: Scene) -> Iterator[Finding]:
     server, here = text.removeprefix("convexpy ").strip(), version_text()
     if not text.startswith("convexpy "):
         yield fail(
-            "versions",
-            f"what answers is no convexpy server: {text[:60]!r}",
-            why="pushes are refused elsewhere",
+            f"this is not a convexpy server: {text[:60]!r}",
+            why="pushes to other servers are refused",
             fix="check the URL",
         )
     elif server == here:
-        yield ok("versions", f"{here} on both sides")
+        yield ok(f"{here} on both sides")
     else:
         old = "server" if is_newer(here, server) else "command line"
         yield warn(
-            "versions",
             f"the server is {server}, the command line {here}",
-            why="what is new in one is not known to the other",
+            why="new features of one side do not work with the other",
             fix="convexpy update" if old == "command line" else "update the server",
         )
 
@@ -191,8 +186,7 @@ def key(scene: Scene) -> Iterator[Finding]:
     """Whether the key is accepted; what the deployment says of itself is kept for the checks after."""
     if not _target(scene).admin_key:
         yield fail(
-            "key",
-            f"no key is known for {_target(scene).url}",
+            f"no admin key found for {_target(scene).url}",
             why="only public functions can be called",
             fix=f"convexpy login {_target(scene).url}",
         )
@@ -201,10 +195,10 @@ def key(scene: Scene) -> Iterator[Finding]:
         _client(scene).check_key()
     except DeploymentError as error:
         yield fail(
-            "key", error.message, why="every admin command fails (exit 5)", fix="convexpy login, or a new key"
+            error.message, why="every admin command fails (exit 5)", fix="convexpy login, or a new key"
         )
         return
-    yield ok("key", f"accepted (from {_target(scene).key_source})")
+    yield ok(f"accepted (from {_target(scene).key_source})")
     before = time.time() * 1000
     try:
         scene.status = {**_client(scene).status(), "asked": (before + time.time() * 1000) / 2}
@@ -217,71 +211,68 @@ def clock(scene: Scene) -> Iterator[Finding]:
     """Whether both clocks agree."""
     status = scene.status
     if status is None or status.get("now") is None:
-        yield skip("clock", "the deployment does not tell its time to this key")
+        yield skip("this key may not read the server's time")
         return
     skew_ms = status["now"] - status["asked"]
     if abs(skew_ms) > SKEW_MAX_MS:
         yield warn(
-            "clock",
             f"the server's clock is {abs(skew_ms) / 1000:.0f} s {'ahead' if skew_ms > 0 else 'behind'}",
-            why="tokens look expired, or not valid yet; jobs run at other times than planned",
-            fix="switch on time synchronisation on both machines",
+            why="tokens may appear expired or not yet valid, and jobs run at the wrong time",
+            fix="enable time synchronization on both machines",
         )
     else:
-        yield ok("clock", f"differs by {abs(skew_ms) / 1000:.1f} s")
+        yield ok(f"differs by {abs(skew_ms) / 1000:.1f} s")
 
 
 def required_variables(scene: Scene) -> Iterator[Finding]:
     """Whether the variables that the project requires are set on the deployment."""
     required = scene.project.config.required_env if scene.project is not None else ()
     if not required:
-        yield skip("required-env", "env.required names no variables")
+        yield skip("env.required lists no variables")
         return
     present = _client(scene).environment()
     missing = [name for name in required if not present.get(name)]
     if missing:
         yield fail(
-            "required-env",
             f"not set on {_target(scene).name}: {', '.join(missing)}",
             why="pushes are refused while they are missing",
             fix=f"convexpy env set {missing[0]}",
         )
     else:
-        yield ok("required-env", f"{len(required)} set")
+        yield ok(f"{len(required)} set")
 
 
 def index_builds(scene: Scene) -> Iterator[Finding]:
     """Whether indexes that are being built get on."""
     status = scene.status
     if status is None:
-        yield skip("indexes", "the deployment does not tell this key")
+        yield skip("this key may not read it")
         return
     if not status["building"]:
-        yield ok("indexes", "none is being built")
+        yield ok("no index is being built")
         return
     names = ", ".join(f"{each['table']}.{each['index']}" for each in status["building"])
     later = wait_for(lambda: _moved(scene, status), BUILD_LOOK_S)
     if later is None:
         yield warn(
-            "indexes",
             f"{names}: no progress in {BUILD_LOOK_S:g} s",
-            why="a push that waits for it does not end",
-            fix="restart the server: it goes on, or takes back what nobody waits for",
+            why="pushes that wait for it do not finish",
+            fix="restart the server: it resumes the build, or drops it if no push needs it",
         )
     else:
-        yield ok("indexes", f"{names}: being built, {later}")
+        yield ok(f"{names}: being built, {later}")
 
 
 def _moved(scene: Scene, before: dict[str, Any]) -> str | None:
     """Return how far a build is if it has moved since a look before."""
     now = _client(scene).status()
     if now["building"] != before["building"]:
-        return "one is done"
+        return "one is complete"
     if now.get("walking") == before.get("walking"):
         return None
     walking = now.get("walking")
     return (
-        "one is done"
+        "one is complete"
         if walking is None
         else f"{walking['documents']:,} documents of {walking['table']} so far"
     )
@@ -291,26 +282,26 @@ def server_disk(scene: Scene) -> Iterator[Finding]:
     """Whether the server has room."""
     found = None if scene.status is None else scene.status.get("disk")
     if found is None:
-        yield skip("server-disk", "the deployment does not tell this key")
+        yield skip("this key may not read it")
         return
     message = f"{size_text(found['databaseBytes'])} used, {size_text(found['freeBytes'])} free"
     if found["freeBytes"] < max(1024**3, found["databaseBytes"] // 5):
         why = "writes are refused when it is full"
-        yield warn("server-disk", message, why=why, fix="give it a bigger disk, or delete old backups")
+        yield warn(message, why=why, fix="use a bigger disk, or delete old backups")
     else:
-        yield ok("server-disk", message)
+        yield ok(message)
 
 
 def throughput(scene: Scene) -> Iterator[Finding]:
     """How fast bytes go there and back; only with `--network`."""
     if not scene.network:
-        yield skip("throughput", "not asked for", fix="convexpy doctor --network")
+        yield skip("not requested", fix="convexpy doctor --network")
         return
     # A slow way is tried with little, so that this ends in any case.
     speed = _probe(scene).throughput(FIRST_BYTES)
     if speed > 2 * FIRST_BYTES:
         speed = _probe(scene).throughput()
-    yield ok("throughput", f"{size_text(int(speed))}/s, both ways together")
+    yield ok(f"{size_text(int(speed))}/s in both directions together")
 
 
 def _probe(scene: Scene) -> Probe:

@@ -15,7 +15,7 @@ from convexpy_cli.doctor.findings import Check, Finding, Scene, fail, skip
 from convexpy_cli.output import masking
 
 if TYPE_CHECKING:
-    from convexpy_cli.context import Invocation
+    from convexpy_cli.context import Context
 
 CHECK_TIMEOUT_S = 15.0
 CHECKS: tuple[Check, ...] = (
@@ -27,23 +27,23 @@ CHECKS: tuple[Check, ...] = (
 _NAME_WIDTH = 14
 
 
-def examine(run: Invocation, *, fix: bool, network: bool, updates: bool) -> int:
+def examine(ctx: Context, *, fix: bool, network: bool, updates: bool) -> int:
     """Run all checks and show what they find; return the exit status: 1 if something is broken."""
-    scene = Scene(run, network=network, updates=updates)
+    scene = Scene(ctx, network=network, updates=updates)
     _find_project(scene)
     found: list[Finding] = []
     for check in CHECKS:
         for finding in findings(check, scene):
             if fix and finding.repair is not None:
-                _repair(run, finding)
+                _repair(ctx, finding)
             finding.message = masking.mask(finding.message)
             finding.details = [masking.mask(detail) for detail in finding.details]
             found.append(finding)
-            _show(run, finding)
-    return _end(run, found)
+            _show(ctx, finding)
+    return _end(ctx, found)
 
 
-def examine_data(run: Invocation, data: Path | None, *, deep: bool, salvage: bool) -> int:
+def examine_data(ctx: Context, data: Path | None, *, deep: bool, salvage: bool) -> int:
     """Salvage, then check the data folder of a stopped server; return the exit status: 1 if something is broken."""
     folder = data or _local_data()
     found: list[Finding] = []
@@ -51,19 +51,14 @@ def examine_data(run: Invocation, data: Path | None, *, deep: bool, salvage: boo
         question = (
             f"Set log.db in {folder} aside if it does not fit data.db, and go on without what only it holds?"
         )
-        if not run.prompts.confirm(question, default=False):
-            raise errors.Failure(
-                "Declined",
-                "nothing was changed",
-                errors.REFUSED,
-                hint="--yes agrees where nobody can be asked",
-            )
-        found += data_folder.salvage(run, folder)
+        if not ctx.prompts.confirm(question, default=False):
+            raise errors.Failure("Declined", "nothing was changed", errors.REFUSED, hint="--yes")
+        found += data_folder.salvage(ctx, folder)
     if deep:
-        found += data_folder.check(run, folder)
+        found += data_folder.check(ctx, folder)
     for finding in found:
-        _show(run, finding)
-    return _end(run, found)
+        _show(ctx, finding)
+    return _end(ctx, found)
 
 
 def _local_data() -> Path:
@@ -75,26 +70,33 @@ def _local_data() -> Path:
         raise errors.usage("--deep and --salvage need --data DIR outside of a project") from error
 
 
-def _show(run: Invocation, finding: Finding) -> None:
-    for line in lines(finding, verbose=run.settings.verbose):
-        run.output.text(line)
+def _show(ctx: Context, finding: Finding) -> None:
+    for line in lines(finding, verbose=ctx.settings.verbose):
+        ctx.output.text(line)
 
 
-def _end(run: Invocation, found: list[Finding]) -> int:
+def _end(ctx: Context, found: list[Finding]) -> int:
     broken, doubtful, skipped = (
         sum(each.status == status for each in found) for status in ("fail", "warn", "skip")
     )
-    run.output.text(summary(broken, doubtful, skipped))
-    run.output.result([finding.to_json() for finding in found])
+    ctx.output.text(summary(broken, doubtful, skipped))
+    ctx.output.result([finding.to_json() for finding in found])
     return errors.FAILED if broken else errors.OK
 
 
 def findings(check: Check, scene: Scene, timeout_s: float = CHECK_TIMEOUT_S) -> list[Finding]:
     """Return what a check finds: a failure of that check if it crashes or takes too long."""
-    if check.of != "machine" and scene.project_error is not None and check.of == "project":
-        return [skip(check.name, "there is no project to look at")]
+    found = _findings(check, scene, timeout_s)
+    for finding in found:
+        finding.check = finding.check or check.name
+    return found
+
+
+def _findings(check: Check, scene: Scene, timeout_s: float) -> list[Finding]:
+    if check.of == "project" and scene.project_error is not None:
+        return [skip("no project")]
     if check.of == "deployment" and scene.silent is not None:
-        return [skip(check.name, scene.silent)]
+        return [skip(scene.silent)]
     found: list[Finding] = []
     thread = threading.Thread(target=_look, args=(check, scene, found), daemon=True, name=check.name)
     thread.start()
@@ -102,16 +104,9 @@ def findings(check: Check, scene: Scene, timeout_s: float = CHECK_TIMEOUT_S) -> 
     if not thread.is_alive():
         return found
     if check.of == "deployment":
-        scene.silent = "the deployment does not answer in time"
-    return [
-        *found,
-        fail(
-            check.name,
-            f"not done within {timeout_s:g} s",
-            why="what hangs here hangs for other commands, too",
-            fix="convexpy doctor --debug",
-        ),
-    ]
+        scene.silent = "the deployment does not respond in time"
+    why = "other commands may hang for the same reason"
+    return [*found, fail(f"did not finish within {timeout_s:g} s", why=why, fix="convexpy doctor --debug")]
 
 
 def _look(check: Check, scene: Scene, found: list[Finding]) -> None:
@@ -120,9 +115,8 @@ def _look(check: Check, scene: Scene, found: list[Finding]) -> None:
     except Exception as error:  # noqa: BLE001 - whatever a check trips over is its finding, and no other's
         hint = getattr(error, "hint", None)
         failed = fail(
-            check.name,
             f"{error}" if isinstance(error, Error) else f"the check itself failed: {error!r}",
-            why="nothing is known about this",
+            why="the check gave no result",
             fix=str(hint) if hint else "convexpy doctor --debug",
         )
         if scene.run.settings.debug:
@@ -148,18 +142,18 @@ def lines(finding: Finding, *, verbose: bool = False) -> Iterator[str]:
 def summary(broken: int, doubtful: int, skipped: int) -> str:
     """Return the last line."""
     parts = [
-        f"{broken} broken" if broken else "",
-        f"{doubtful} to look at" if doubtful else "",
-        "nothing is wrong" if not broken and not doubtful else "",
-        f"{skipped} skipped (-v says why)" if skipped else "",
+        f"{broken} failed" if broken else "",
+        f"{doubtful} warnings" if doubtful else "",
+        "no problems found" if not broken and not doubtful else "",
+        f"{skipped} skipped (-v shows why)" if skipped else "",
     ]
     return ", ".join(part for part in parts if part)
 
 
-def _repair(run: Invocation, finding: Finding) -> None:
+def _repair(ctx: Context, finding: Finding) -> None:
     repair = finding.repair
     assert repair is not None  # the caller looked
-    if repair.question is not None and not run.prompts.confirm(repair.question, default=False):
+    if repair.question is not None and not ctx.prompts.confirm(repair.question, default=False):
         return
     try:
         repair.apply()

@@ -31,14 +31,13 @@ def ignored(scene: Scene) -> Iterator[Finding]:
     """Whether git leaves the files alone that hold keys."""
     project = _project(scene)
     if _git(project, "rev-parse", "--is-inside-work-tree") is None:
-        yield skip("env-ignored", "no git repository")
+        yield skip("no git repository")
         return
     name = ".env.local"
     if _git(project, "ls-files", "--error-unmatch", name) is not None:
         yield fail(
-            "env-ignored",
             f"{name} is tracked by git",
-            why="what is in it gets into every clone: make new keys, too",
+            why="it is in every clone: also create new keys",
             fix=f"git rm --cached {name}",
             repair=Repair(
                 partial(_untrack, project, name), f"Take {name} out of git (the file itself stays)?"
@@ -46,19 +45,17 @@ def ignored(scene: Scene) -> Iterator[Finding]:
         )
     elif _git(project, "check-ignore", "-q", name) is None:
         yield fail(
-            "env-ignored",
             f"{name} is not ignored by git",
-            why="it holds the choice of a deployment, and keys: one `git add .` publishes them",
+            why="it contains keys, which `git add .` would publish",
             fix=f"echo {name} >> .gitignore",
             repair=Repair(partial(_ignore, project, name)),
         )
     else:
-        yield ok("env-ignored", f"{name} is ignored by git")
+        yield ok(f"{name} is ignored by git")
     if project.state.is_dir() and _git(project, "check-ignore", "-q", str(project.state / "x")) is None:
         yield fail(
-            "env-ignored",
             f"{project.state.name}/ is not ignored by git",
-            why="it holds the data and the key of the local deployment",
+            why="it contains the data and the key of the local deployment",
             fix=f"echo '*' > {project.state}/.gitignore",
             repair=Repair(partial(_ignore_state, project)),
         )
@@ -89,27 +86,24 @@ def secrets(scene: Scene) -> Iterator[Finding]:
     project = _project(scene)
     listed = _git(project, "ls-files", "-z")
     if listed is None:
-        yield skip("secrets", "no git repository")
+        yield skip("no git repository")
         return
     names = [name for name in listed.decode(errors="surrogateescape").split("\0") if name]
     found: list[str] = []
     until = time.monotonic() + SCAN_TIME_S
     for number, name in enumerate(names):
         if time.monotonic() > until:
-            yield skip(
-                "secrets", f"looked at {number:,} of {len(names):,} tracked files, then the time was up"
-            )
+            yield skip(f"checked {number:,} of {len(names):,} tracked files before the time limit")
             break
         found += _keys_in(project.root / name, name)
     if found:
         yield fail(
-            "secrets",
             f"keys in tracked files: {', '.join(found[:5])}" + (" …" if len(found) > 5 else ""),
-            why="whoever can read the repository owns the deployment, now and later: history keeps them",
-            fix="convexpy keys rotate NAME, then remove them from the files",
+            why="everyone who can read the repository controls the deployment; git history keeps the keys",
+            fix="run convexpy keys rotate NAME, then remove them from the files",
         )
     else:
-        yield ok("secrets", f"no keys in {len(names):,} tracked files")
+        yield ok(f"no keys in {len(names):,} tracked files")
 
 
 def _keys_in(file: Path, name: str) -> list[str]:
@@ -129,18 +123,17 @@ def watching(scene: Scene) -> Iterator[Finding]:
     """Whether the system tells of a saved file: one is saved, and the time to the event taken."""
     project = _project(scene)
     if not project.functions.is_dir():
-        yield skip("watching", "there is no functions folder")
+        yield skip("no functions folder")
         return
     polls = needs_polling(project.functions, project.config.poll)
     took_ms = watch_once(project.functions, poll=polls)
     how = " (by polling)" if polls else ""
     if took_ms is not None:
-        yield ok("watching", f"a saved file was noticed after {took_ms:.0f} ms{how}")
+        yield ok(f"a saved file was noticed after {took_ms:.0f} ms{how}")
         return
     yield warn(
-        "watching",
         f"a saved file was not noticed within {WATCH_TIMEOUT_S:g} s{how}",
-        why="`convexpy dev` does not see what you save",
+        why="`convexpy dev` does not notice when you save a file",
         fix="in convexpy.toml: [dev] poll = true" if not polls else "move the project to a local disk",
     )
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from convexpy.client import AdminClient, Probe
     from convexpy.errors import Error
     from convexpy.project import Project, Target
-    from convexpy_cli.context import Invocation
+    from convexpy_cli.context import Context
 
 Status = Literal["ok", "warn", "fail", "skip"]
 
@@ -25,7 +25,7 @@ class Repair:
 
 @dataclass(kw_only=True)
 class Finding:
-    """What one check found. `fix` is a command or an edit that a person can make."""
+    """What one check found: `check` is its name by default, `fix` a command or an edit that a person can make."""
 
     check: str
     status: Status
@@ -46,7 +46,7 @@ class Finding:
 class Scene:
     """What there is to look at. Checks of the deployment come last and stop when it does not answer."""
 
-    run: Invocation
+    run: Context
     network: bool = False
     updates: bool = False
     project: Project | None = None
@@ -72,21 +72,21 @@ class Check:
     of: Literal["machine", "project", "deployment"] = "machine"
 
 
-def ok(check: str, message: str, *, details: list[str] | None = None) -> Finding:
-    """Return that all is well."""
+def ok(message: str, *, details: list[str] | None = None, check: str = "") -> Finding:
+    """Return that a check passed."""
     return Finding(check=check, status="ok", message=message, details=details or [])
 
 
-def skip(check: str, message: str, fix: str | None = None) -> Finding:
-    """Return that there was nothing to look at."""
+def skip(message: str, fix: str | None = None, *, check: str = "") -> Finding:
+    """Return that a check does not apply."""
     return Finding(check=check, status="skip", message=message, fix=fix)
 
 
-def warn(check: str, message: str, *, why: str, fix: str, repair: Repair | None = None) -> Finding:
-    """Return something that may do harm."""
+def warn(message: str, *, why: str, fix: str, repair: Repair | None = None, check: str = "") -> Finding:
+    """Return something that may cause problems."""
     return Finding(check=check, status="warn", message=message, why=why, fix=fix, repair=repair)
 
 
-def fail(check: str, message: str, *, why: str, fix: str, repair: Repair | None = None) -> Finding:
+def fail(message: str, *, why: str, fix: str, repair: Repair | None = None, check: str = "") -> Finding:
     """Return something that is broken."""
     return Finding(check=check, status="fail", message=message, why=why, fix=fix, repair=repair)

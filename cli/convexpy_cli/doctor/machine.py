@@ -32,13 +32,10 @@ def python(_scene: Scene) -> Iterator[Finding]:
     if sys.version_info < PYTHON_MIN:
         wanted = ".".join(map(str, PYTHON_MIN))
         yield fail(
-            "python",
-            f"Python {version}",
-            why=f"convexpy needs Python {wanted}",
-            fix=f"uv python install {wanted}",
+            f"Python {version}", why=f"convexpy needs Python {wanted}", fix=f"uv python install {wanted}"
         )
         return
-    yield ok("python", f"Python {version} ({sys.executable})")
+    yield ok(f"Python {version} ({sys.executable})")
 
 
 def dependencies(_scene: Scene) -> Iterator[Finding]:
@@ -55,13 +52,12 @@ def dependencies(_scene: Scene) -> Iterator[Finding]:
             wrong.append(f"{name} {present} is older than {least}")
     if wrong:
         yield fail(
-            "dependencies",
             "; ".join(wrong),
             why="commands that use them fail",
             fix=updating.command_of(install_method()) or "uv sync",
         )
     else:
-        yield ok("dependencies", f"{len(requirements)} packages, all new enough")
+        yield ok(f"{len(requirements)} packages are installed and recent enough")
 
 
 def _requirements() -> list[tuple[str, str]]:
@@ -88,45 +84,42 @@ def disk(scene: Scene) -> Iterator[Finding]:
     message = f"{size_text(free)} free"
     why = "a deployment stops accepting writes when its disk is full"
     if free < DISK_EMPTY_BYTES:
-        yield fail("disk", message, why=why, fix="make room on the disk")
+        yield fail(message, why=why, fix="free up disk space")
     elif free < DISK_LOW_BYTES:
-        yield warn("disk", message, why=why, fix="make room on the disk")
+        yield warn(message, why=why, fix="free up disk space")
     else:
-        yield ok("disk", message)
+        yield ok(message)
 
 
 def credentials(_scene: Scene) -> Iterator[Finding]:
     """Whether the remembered keys can be read by their owner alone."""
     file = user_folder() / "credentials.toml"
     if not file.is_file():
-        yield skip("credentials", "no keys are remembered")
+        yield skip("no keys are stored")
         return
     tomllib.loads(read_text(file, only_utf8=True))
     if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
         yield fail(
-            "credentials",
             f"{file} can be read by others",
-            why="it holds admin keys, and is not used while others can read it",
+            why="it contains admin keys and is ignored while others can read it",
             fix=f"chmod 600 {file}",
             repair=Repair(lambda: file.chmod(0o600)),
         )
     else:
-        yield ok("credentials", str(file))
+        yield ok(str(file))
 
 
 def updates(scene: Scene) -> Iterator[Finding]:
     """Whether there is a newer version; the package index is asked only with `--updates`."""
     if not scene.updates:
-        yield skip("updates", "not asked for", fix="convexpy doctor --updates")
+        yield skip("not requested", fix="convexpy doctor --updates")
         return
     here, newest = version_text(), updating.newest_version()
     if updating.is_newer(newest, here):
         command = updating.command_of(install_method()) or "git pull"
-        yield warn(
-            "updates", f"{newest} is out, this is {here}", why="newer versions mend faults", fix=command
-        )
+        yield warn(f"{newest} is available, {here} is installed", why="newer versions fix bugs", fix=command)
     else:
-        yield ok("updates", f"{here} is the newest")
+        yield ok(f"{here} is the latest version")
 
 
 CHECKS = (

@@ -52,26 +52,25 @@ def config(scene: Scene) -> Iterator[Finding]:
     """Whether there is a project whose configuration can be read."""
     error = scene.project_error
     if error is not None and error.code == "ProjectNotFound":
-        yield skip("project", "no project here or above", fix="convexpy init, or -C DIR")
+        yield skip("no project here or above", fix="convexpy init, or -C DIR", check="project")
         return
     if error is not None:
         fields = error.to_json()
         place = fields["location"] or {}
         where = ":".join(str(place[part]) for part in ("file", "line", "column") if place.get(part))
         yield fail(
-            "config",
             f"{where}: {error.message}" if where else error.message,
             why="no command works in this project",
             fix=str(fields["hint"] or "correct the file"),
         )
         return
     project = _project(scene)
-    yield ok("project", f"{project.name} in {project.root}")
+    yield ok(f"{project.name} in {project.root}", check="project")
     for warning in project.warnings:
-        yield warn("config", warning, why="the key has no effect", fix="correct or remove it")
+        yield warn(warning, why="it has no effect", fix="correct or remove it")
     if not project.warnings:
         file = project.config.file
-        yield ok("config", f"{file.name} is valid" if file else "no configuration: the defaults hold")
+        yield ok(f"{file.name} is valid" if file else "no configuration file; defaults apply")
 
 
 def settings(scene: Scene) -> Iterator[Finding]:
@@ -92,7 +91,7 @@ def settings(scene: Scene) -> Iterator[Finding]:
     moved = sorted(name for name in os.environ if name.startswith(("CONVEXPY_", "CONVEX_")))
     details += [f"{name} is set  (environment)" for name in moved]
     own = sum("(default)" not in line for line in details)
-    yield ok("settings", f"{own} set, {len(details) - own} by default (-v shows all)", details=details)
+    yield ok(f"{own} set, {len(details) - own} defaults (-v shows all)", details=details)
 
 
 def _written(file: Path | None) -> dict[str, int]:
@@ -115,16 +114,15 @@ def required_version(scene: Scene) -> Iterator[Finding]:
     text = read_text(file, only_utf8=True) if file else ""
     found = re.search(r"""^\s*requires-convexpy\s*=\s*["']([^"']*)["']""", text, re.MULTILINE)
     if found is None:
-        yield skip("requires", "the project does not say which convexpy it wants")
+        yield skip("the project does not require a version of convexpy")
         return
     here = version_text()
     if all(_satisfies(here, part.strip()) for part in found[1].split(",") if part.strip()):
-        yield ok("requires", f"{here} is {found[1]}")
+        yield ok(f"{here} satisfies {found[1]}")
     else:
         yield fail(
-            "requires",
-            f"this is {here}, the project wants {found[1]}",
-            why="others in this project work with another version",
+            f"the project requires {found[1]}, {here} is installed",
+            why="other developers of the project use another version",
             fix=f"uv add 'convexpy{found[1]}'",
         )
 
@@ -145,7 +143,7 @@ def layout(scene: Scene) -> Iterator[Finding]:
     project = _project(scene)
     folder, name = project.functions, project.config.functions
     if not folder.is_dir():
-        yield fail("layout", f"{name}/ does not exist", why="there is nothing to push", fix="convexpy init")
+        yield fail(f"{name}/ does not exist", why="nothing can be pushed", fix="convexpy init")
         return
     broken = False
     marker = folder / "__init__.py"
@@ -153,9 +151,8 @@ def layout(scene: Scene) -> Iterator[Finding]:
         broken = True
         empty = not marker.read_bytes().strip()
         yield fail(
-            "layout",
             f"{name}/__init__.py exists",
-            why=f"the folder becomes a package {name!r} that hides the client library of that name",
+            why=f"it makes the folder a package {name!r} that hides the client library of that name",
             fix=f"remove {name}/__init__.py",
             repair=Repair(marker.unlink, None if empty else f"{name}/__init__.py is not empty. Remove it?"),
         )
@@ -163,30 +160,27 @@ def layout(scene: Scene) -> Iterator[Finding]:
     if folder.resolve() in places:
         broken = True
         yield fail(
-            "layout",
             f"{name}/ is on Python's module path",
-            why=f"{name}/http.py and others there hide modules of the standard library",
-            fix=f"take {name} out of PYTHONPATH",
+            why=f"modules such as {name}/http.py hide modules of the standard library",
+            fix=f"remove {name} from PYTHONPATH",
         )
     for taken in ("convexpy", "convexpy.py"):
         if (project.root / taken).exists() and install_is_elsewhere(project.root):
             broken = True
             yield fail(
-                "layout",
                 f"{taken} is in the project's folder",
-                why="it hides the package convexpy from programs that start there",
+                why="it hides the convexpy package from programs that start there",
                 fix=f"rename {taken}",
             )
     if has_typescript_functions(folder):
         broken = True
         yield warn(
-            "layout",
-            f"{name}/ has functions in TypeScript or JavaScript",
+            f"{name}/ contains TypeScript or JavaScript functions",
             why="convexpy runs Python; they are not pushed",
-            fix="move them elsewhere, or deploy them with the official tool",
+            fix="move them, or deploy them with the official tool",
         )
     if not broken:
-        yield ok("layout", f"{name}/ hides no other module")
+        yield ok(f"no conflicting modules in {name}/")
 
 
 def install_is_elsewhere(root: Path) -> bool:
@@ -206,22 +200,20 @@ def checker(scene: Scene) -> Iterator[Finding]:
     found = find_checker(project)
     if found is None:
         yield warn(
-            "checker",
             "no type checker is installed",
-            why="pushes go without a look at types",
+            why="types are not checked before a push",
             fix="uv add --dev pyright",
         )
         return
     name = found.split()[0]
     if which(name) is None and not (Path(sys.executable).parent / name).is_file():
         yield fail(
-            "checker",
             f"typecheck.checker is {found!r}, which is not installed",
-            why="deploys check types before they push",
+            why="deploys fail at the type check",
             fix=f"uv add --dev {name}",
         )
     else:
-        yield ok("checker", found)
+        yield ok(found)
 
 
 def lock(scene: Scene) -> Iterator[Finding]:
@@ -230,17 +222,16 @@ def lock(scene: Scene) -> Iterator[Finding]:
     holder = local.holder()
     if holder is not None:
         since = f" since {local_time(holder.since * 1000)}" if holder.since else ""
-        yield ok("lock", f"convexpy {holder.command} (pid {holder.pid}) serves the local deployment{since}")
+        yield ok(f"convexpy {holder.command} (pid {holder.pid}) serves the local deployment{since}")
     elif (local.folder / "lock.json").exists():
         yield warn(
-            "lock",
-            "the lock of the local deployment is of a process that is gone",
-            why="its last command was killed; the next one takes the lock over",
+            "the local deployment is locked by a process that no longer exists",
+            why="the last command was killed; the next one takes over the lock",
             fix="convexpy doctor --fix",
             repair=Repair(partial(_take_over, local)),
         )
     else:
-        yield ok("lock", "nobody holds the local deployment")
+        yield ok("the local deployment is not locked")
 
 
 def _take_over(local: LocalDeployment) -> None:
@@ -255,7 +246,7 @@ def ports(scene: Scene) -> Iterator[Finding]:
     local = LocalDeployment(project)
     holder = local.holder()
     if holder is not None and holder.port:
-        yield ok("ports", f"{holder.port} and {holder.sitePort}, in use by the local deployment")
+        yield ok(f"{holder.port} and {holder.sitePort}, in use by the local deployment")
         return
     required = project.config.port
     pair = local.remembered_ports() or DEFAULT_PORTS
@@ -263,19 +254,20 @@ def ports(scene: Scene) -> Iterator[Finding]:
         pair = (required, project.config.site_port or required + 1)
     taken = [port for port in pair if not port_is_free(port)]
     if not taken:
-        yield ok("ports", f"{pair[0]} and {pair[1]} are free")
+        yield ok(f"{pair[0]} and {pair[1]} are free")
         return
     users = ", ".join(f"{port} is in use by {port_holder(port) or 'another program'}" for port in taken)
     if required is not None:
         yield fail(
-            "ports",
             users,
-            why="the configuration asks for this port",
-            fix="convexpy dev --port N, or stop it",
+            why="the configuration requires this port",
+            fix="use convexpy dev --port N, or stop that program",
         )
     else:
         yield warn(
-            "ports", users, why="`convexpy dev` will take the next free pair", fix="stop it, or leave it"
+            users,
+            why="`convexpy dev` will use the next free ports",
+            fix="stop that program if you need these ports",
         )
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from convexpy.project import read_env_file, update_env_file
 from convexpy_cli import errors
-from convexpy_cli.context import Invocation
+from convexpy_cli.context import Context
 from convexpy_cli.deployments import current
 from convexpy_cli.env import updates
 
 
-def pull(run: Invocation, variables: Mapping[str, str], file: str, *, replace: bool) -> None:
+def pull(ctx: Context, variables: Mapping[str, str], file: str, *, replace: bool) -> None:
     """Write variables into an env file, which keeps what it has.
 
     Raises:
@@ -27,21 +27,21 @@ def pull(run: Invocation, variables: Mapping[str, str], file: str, *, replace: b
         changes.changed = [name for name in changes.changed if name not in kept]
         for mark, names in (("+", changes.added), ("~", changes.changed)):
             for name in names:
-                run.output.note(f"{mark} {name}")
+                ctx.output.note(f"{mark} {name}")
         for name in kept:
-            run.output.note(f"  {name} has another value in {file}: left alone")
+            ctx.output.note(f"  {name} has another value in {file} and was left unchanged")
         wanted = changes.to_send(variables)
         if wanted:
             path.touch(mode=0o600, exist_ok=True)
             update_env_file(path, wanted)
     except OSError as error:
         raise errors.Failure("FileNotWritable", f"{file}: {error.strerror}", errors.FAILED) from error
-    run.output.result({"path": file, **changes.to_json(), "kept": kept})
-    summary = changes.summary() + (f", {len(kept)} left alone (--replace-existing)" if kept else "")
-    run.output.step("ok", f"{file}: {summary}")
+    ctx.output.result({"path": file, **changes.to_json(), "kept": kept})
+    summary = changes.summary() + (f", {len(kept)} left unchanged (--replace-existing)" if kept else "")
+    ctx.output.step("ok", f"{file}: {summary}")
 
 
-def read_other(run: Invocation, other: str) -> dict[str, str]:
+def read_other(ctx: Context, other: str) -> dict[str, str]:
     """Return the variables of an env file, or of a deployment.
 
     Raises:
@@ -50,12 +50,12 @@ def read_other(run: Invocation, other: str) -> dict[str, str]:
     """
     looks_like_file = other.startswith(".") or "/" in other.removeprefix("https://").removeprefix("http://")
     if Path(other).is_file() or (looks_like_file and not other.startswith(("http://", "https://"))):
-        return updates.of_deployments(run, updates.read(other))
-    with run.connected("env diff", target=current.named(run, other)) as (_, client):
+        return updates.of_deployments(ctx, updates.read(other))
+    with ctx.connected("env diff", target=current.named(ctx, other)) as (_, client):
         return client.environment()
 
 
-def show_difference(run: Invocation, here: Mapping[str, str], there: Mapping[str, str]) -> int:
+def show_difference(ctx: Context, here: Mapping[str, str], there: Mapping[str, str]) -> int:
     """Show by name how two sets of variables differ; return 1 if they do."""
     both = [name for name in here if name in there]
     found = {
@@ -66,7 +66,7 @@ def show_difference(run: Invocation, here: Mapping[str, str], there: Mapping[str
     }
     words = {"onlyHere": "only here", "onlyThere": "only there", "different": "different"}
     rows = [[name, word] for kind, word in words.items() for name in sorted(found[kind])]
-    run.output.table(["name", "where"], rows, {kind: sorted(names) for kind, names in found.items()})
+    ctx.output.table(["name", "where"], rows, {kind: sorted(names) for kind, names in found.items()})
     if not rows:
-        run.output.step("ok", f"the same: {len(both)} variables")
+        ctx.output.step("ok", f"the same: {len(both)} variables")
     return errors.FAILED if rows else errors.OK

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from convexpy.client import DeploymentError
 from convexpy.project import parse_env, quote_value
 from convexpy_cli import errors
-from convexpy_cli.context import Invocation
+from convexpy_cli.context import Context
 from convexpy_cli.output import files
 from convexpy_cli.output.units import local_time
 
@@ -57,7 +57,7 @@ class Changes:
     def summary(self) -> str:
         """Return "2 added, 1 changed"."""
         parts = [f"{len(names)} {what}" for what, names in self.to_json().items() if names]
-        return ", ".join(parts) or "nothing to do"
+        return ", ".join(parts) or "nothing to change"
 
 
 def cells(row: dict[str, Any]) -> list[str]:
@@ -70,7 +70,7 @@ def dotenv(variables: Mapping[str, str]) -> Iterable[str]:
     return (f"{name}={quote_value(value)}" for name, value in variables.items())
 
 
-def wanted(run: Invocation, name: str | None, value: str | None, from_file: str | None) -> dict[str, str]:
+def wanted(ctx: Context, name: str | None, value: str | None, from_file: str | None) -> dict[str, str]:
     """Return the variables to set, from arguments, a file, stdin or a hidden prompt.
 
     Raises:
@@ -78,29 +78,31 @@ def wanted(run: Invocation, name: str | None, value: str | None, from_file: str 
     """
     if name is None:
         if from_file is None:
-            raise errors.usage("which variable?", "convexpy env set NAME [VALUE], or --from-file FILE")
-        return of_deployments(run, read(from_file))
+            raise errors.usage(
+                "the name of a variable is missing", "convexpy env set NAME [VALUE], or --from-file FILE"
+            )
+        return of_deployments(ctx, read(from_file))
     if "=" in name and value is None:
         name, value = name.split("=", 1)
     if _NAME.fullmatch(name) is None:
         # Not shown: it may be the value, in the place of the name.
         raise errors.usage(
-            "the first argument is not a valid variable name: letters, digits and _, not beginning with a digit",
+            "the first argument is not a valid variable name: letters, digits and _, not starting with a digit",
             "convexpy env set NAME VALUE",
         )
     if value is not None and from_file is not None:
-        raise errors.usage("a value and --from-file exclude each other")
+        raise errors.usage("a value and --from-file cannot be combined")
     if value is not None:
         return {name: value}
     if from_file is not None:
         return {name: _without_newline(read(from_file))}
-    if run.prompts.allowed():
-        return {name: run.prompts.secret(f"Value of {name}", answered_by="convexpy env set NAME VALUE")}
+    if ctx.prompts.allowed():
+        return {name: ctx.prompts.secret(f"Value of {name}", answered_by="convexpy env set NAME VALUE")}
     piped = "" if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty() else files.of_stdin()
     if not piped:
         raise errors.Failure(
             "InputRequired",
-            f"no value for {name}: nothing on stdin, and no terminal to ask on",
+            f"no value for {name}: stdin is empty, and there is no terminal for a prompt",
             errors.INPUT_REQUIRED,
             hint=f"convexpy env set {name} VALUE",
         )
@@ -134,22 +136,20 @@ def changes(present: Mapping[str, str | None], wanted: Mapping[str, str], *, rep
         )
         kind.append(name)
     if found.changed and not replace:
-        raise errors.Failure(
-            "ConsentRequired",
-            f"these variables are set to something else: {', '.join(found.changed)}",
-            errors.REFUSED,
-            hint="--replace-existing",
+        raise errors.consent(
+            f"these variables have other values: {', '.join(found.changed)}",
+            "--replace-existing",
             data=found.to_json(),
         )
     return found
 
 
-def of_deployments(run: Invocation, text: str) -> dict[str, str]:
+def of_deployments(ctx: Context, text: str) -> dict[str, str]:
     """Return the variables of an env file that are for functions; the others are named."""
     variables = parse_env(text)
     skipped = [name for name in variables if name in _NOT_FOR_DEPLOYMENTS]
     if skipped:
-        run.output.note(f"skipped, since they choose a target: {', '.join(skipped)}")
+        ctx.output.note(f"skipped, because they choose the deployment: {', '.join(skipped)}")
     return {name: value for name, value in variables.items() if name not in _NOT_FOR_DEPLOYMENTS}
 
 

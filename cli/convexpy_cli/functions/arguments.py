@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from convexpy.protocol.app_description import FunctionDescription
-from convexpy_cli import errors, table
+from convexpy_cli import errors
 from convexpy_cli.output import files
 
 _PAIR = re.compile(r"([A-Za-z_$][\w$.-]*)(:=|=)(.*)", re.DOTALL)
@@ -42,7 +42,7 @@ def find_function(path: str, functions: Sequence[FunctionDescription]) -> Functi
         return found
     known = [each.path for each in functions]
     twins = [each for each in known if _plain(each) == _plain(path)]
-    near = twins or [each for each in [table.nearest(path, known)] if each]
+    near = twins or [each for each in [errors.nearest(path, known)] if each]
     near = near or [each for each in known if each.rpartition(":")[2] == path.rpartition(":")[2]]
     hint = (
         f"did you mean {', '.join(near[:3])}?" if near else f"known: {', '.join(sorted(known)[:8]) or 'none'}"
@@ -78,7 +78,7 @@ def parse(words: Sequence[str], args: Mapping[str, Any] | None) -> dict[str, Any
                 misread.add(pair[1])
                 problems.append(f"{pair[1]}: {error}")
     if fields is not None:
-        problems += [f"{name}: there is no such argument" for name in given if name not in fields]
+        problems += [f"{name}: no such argument" for name in given if name not in fields]
         problems += [
             f"{name}: missing"
             for name, each in fields.items()
@@ -114,7 +114,7 @@ def _whole_object(word: str) -> dict[str, Any]:
     value = _json(text, where)
     if not isinstance(value, dict):
         raise errors.usage(
-            f"{where}: the arguments are one JSON object, or name=value",
+            f"{where}: arguments must be one JSON object or name=value",
             'for example  {"limit": 5}  or  limit=5',
         )
     return value
@@ -124,7 +124,7 @@ def _json(text: str, where: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise errors.usage(f"{where}: not valid JSON: {error}", "name=value needs no quotes") from error
+        raise errors.usage(f"{where}: not valid JSON: {error}", "use name=value to avoid quoting") from error
 
 
 def typed(text: str, described: Mapping[str, Any]) -> Any:

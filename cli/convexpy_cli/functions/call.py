@@ -18,14 +18,14 @@ from convexpy_cli.output.json import dumps
 if TYPE_CHECKING:
     from convexpy.client import AdminClient
     from convexpy.project import Target
-    from convexpy_cli.context import Invocation
+    from convexpy_cli.context import Context
 
 
 def identity_of(text: str | None) -> dict[str, Any] | None:
     """Return the identity to act as: a JSON object, or `@file` with one.
 
     Raises:
-        Failure: it is no JSON object (exit 2).
+        Failure: it is not a JSON object (exit 2).
     """
     if text is None:
         return None
@@ -36,12 +36,14 @@ def identity_of(text: str | None) -> dict[str, Any] | None:
     except ValueError as error:
         raise errors.usage(f"--identity: {error}") from error
     if not isinstance(identity, dict):
-        raise errors.usage("--identity is one JSON object", '{"subject": "user1", "issuer": "https://…"}')
+        raise errors.usage(
+            "--identity must be one JSON object", '{"subject": "user1", "issuer": "https://…"}'
+        )
     return identity
 
 
 def call(
-    run: Invocation,
+    ctx: Context,
     target: Target,
     client: AdminClient,
     function: str | None,
@@ -57,25 +59,25 @@ def call(
         Failure: unknown function or wrong arguments (exit 2), a protected target without consent (exit 9).
         FunctionFailed: the function raised (exit 1).
     """
-    described, args = prepared(run, client, function, words)
+    described, args = prepared(ctx, client, function, words)
     path = described.path
     if watch:
-        _watch(run, client, described, args, identity)
+        _watch(ctx, client, described, args, identity)
         return
-    if described.kind != "query" and target.protected:
-        _consent(run, target)
+    if described.kind != "query":
+        ctx.unprotect(target)
     from convexpy.client import FunctionFailed
 
     try:
         result = client.call(path, args, identity=identity, decode=decode)
     except FunctionFailed as error:
-        _show_logs(run, error.log_lines)
+        _show_logs(ctx, error.log_lines)
         raise
-    _show_logs(run, result.log_lines)
-    run.output.result(result.value, shown(result.value))
+    _show_logs(ctx, result.log_lines)
+    ctx.output.result(result.value, shown(result.value))
 
 
-def inline(run: Invocation, client: AdminClient, code: str, *, decode: bool) -> None:
+def inline(ctx: Context, client: AdminClient, code: str, *, decode: bool) -> None:
     """Evaluate Python as a query, with `ctx` and `db`, and print the value of its last expression.
 
     Raises:
@@ -86,14 +88,14 @@ def inline(run: Invocation, client: AdminClient, code: str, *, decode: bool) -> 
     try:
         found = Evaluator(client).evaluate(code, decode=decode)
     except FunctionFailed as error:
-        _show_logs(run, error.log_lines)
+        _show_logs(ctx, error.log_lines)
         raise
-    _show_logs(run, found.log_lines)
-    run.output.result(found.value, shown(found.value))
+    _show_logs(ctx, found.log_lines)
+    ctx.output.result(found.value, shown(found.value))
 
 
 def prepared(
-    run: Invocation, client: AdminClient, function: str | None, words: Sequence[str]
+    ctx: Context, client: AdminClient, function: str | None, words: Sequence[str]
 ) -> tuple[FunctionDescription, dict[str, Any]]:
     """Return the description of the function that is meant, and its arguments; asks for them where it may.
 
@@ -102,13 +104,13 @@ def prepared(
     """
     functions = client.app().functions
     if function is None:
-        function = _choose(run, functions)
-    path = arguments.normal_path(function, run.functions_folder)
+        function = _choose(ctx, functions)
+    path = arguments.normal_path(function, ctx.functions_folder)
     if path.startswith("_system/"):
         described = FunctionDescription(path=path, kind="query", visibility="internal")
     else:
         described = arguments.find_function(path, functions)
-    words = words or _ask_arguments(run, described)
+    words = words or _ask_arguments(ctx, described)
     return described, arguments.parse(words, described.args)
 
 
@@ -122,7 +124,7 @@ def shown(value: Any) -> str:
 
 
 def _watch(
-    run: Invocation,
+    ctx: Context,
     client: AdminClient,
     described: FunctionDescription,
     args: Mapping[str, Any],
@@ -131,35 +133,28 @@ def _watch(
     from convexpy.client import watch_query
 
     if described.kind != "query":
-        raise errors.usage(f"--watch is for queries; {described.path} is {described.kind}")
+        raise errors.usage(f"--watch works with queries only; {described.path} is a {described.kind}")
     for result in watch_query(client.url, client.admin_key, described.path, args, identity=identity):
-        _show_logs(run, result.log_lines)
-        run.output.result(result.value, shown(result.value))
+        _show_logs(ctx, result.log_lines)
+        ctx.output.result(result.value, shown(result.value))
 
 
-def _show_logs(run: Invocation, lines: Sequence[Any]) -> None:
+def _show_logs(ctx: Context, lines: Sequence[Any]) -> None:
     for line in lines:
-        run.output.log_line(plain.text_of(line), "LOG")
+        ctx.output.log_line(plain.text_of(line), "LOG")
 
 
-def _consent(run: Invocation, target: Target) -> None:
-    if not run.prompts.confirm(f"{target.name} is protected. Run this there?", default=False):
-        raise errors.Failure(
-            "DeploymentProtected", f'"{target.name}" is protected', errors.REFUSED, hint="--yes runs it"
-        )
-
-
-def _choose(run: Invocation, functions: Sequence[FunctionDescription]) -> str:
-    if not run.prompts.allowed() or not functions:
-        raise errors.usage("which function?", "convexpy run messages:list limit=5")
+def _choose(ctx: Context, functions: Sequence[FunctionDescription]) -> str:
+    if not ctx.prompts.allowed() or not functions:
+        raise errors.usage("the path of a function is missing", "convexpy run messages:list limit=5")
     choices = [(each.path, f"{each.path}  ({each.visibility} {each.kind})") for each in functions]
-    return run.prompts.choose("Function", choices, answered_by="convexpy run FN", default=choices[0][0])
+    return ctx.prompts.choose("Function", choices, answered_by="convexpy run FN", default=choices[0][0])
 
 
-def _ask_arguments(run: Invocation, described: FunctionDescription) -> list[str]:
+def _ask_arguments(ctx: Context, described: FunctionDescription) -> list[str]:
     """Ask for every argument that must be there, on a terminal only."""
     fields = described.args["value"] if described.args["type"] == "object" else {}
     wanted = [name for name, each in fields.items() if not each.get("optional")]
-    if not wanted or not run.prompts.allowed():
+    if not wanted or not ctx.prompts.allowed():
         return []
-    return [f"{name}={run.prompts.text(name, answered_by=f'{name}=…')}" for name in wanted]
+    return [f"{name}={ctx.prompts.text(name, answered_by=f'{name}=…')}" for name in wanted]

@@ -1,52 +1,65 @@
-"""`convexpy functions`."""
+"""The commands of `convexpy functions`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from convexpy.protocol.app_description import AppDescription
-from convexpy_cli import errors
-from convexpy_cli.context import Invocation
-from convexpy_cli.options import leaf_command
+from convexpy_cli import completion, errors
+from convexpy_cli.command import command, family
+from convexpy_cli.context import Context
 
-_LOCAL = Option("--local", help="of the local code, without a deployment")
-_FILE = Option("-o", "--output", "--file", help="write it there [stdout]")
+if TYPE_CHECKING:
+    from convexpy.protocol.app_description import AppDescription
+
+app = family("Describe functions of the deployment or of the local code.")
+
+Local = Annotated[bool, Option("--local", help="Describe the local code, without a deployment.")]
+File = Annotated[
+    str | None, Option("-o", "--output", "--file", metavar="FILE", help="Write to a file [default: stdout].")
+]
 
 
-@leaf_command(
+@command(
+    app,
+    "list",
     formats=("human", "plain", "json"),
     examples=("convexpy functions list", "convexpy functions list --public --kind query --stats"),
 )
 def functions_list(
-    run: Invocation,
-    globs: Annotated[list[str] | None, Argument(metavar="GLOB", help="paths, with * as wildcard")] = None,
-    public: Annotated[bool, Option("--public", help="only those that clients may call")] = False,
-    internal: Annotated[bool, Option("--internal", help="only those that clients may not call")] = False,
-    kind: Annotated[list[str] | None, Option("--kind", help="query, mutation or action; repeatable")] = None,
-    stats: Annotated[bool, Option("--stats", help="calls, errors and p95 of the last 24 hours")] = False,
-    local: Annotated[bool, _LOCAL] = False,
+    ctx: Context,
+    globs: Annotated[
+        list[str] | None,
+        Argument(metavar="PATTERN", help="Paths; * is a wildcard.", autocompletion=completion.functions),
+    ] = None,
+    public: Annotated[bool, Option("--public", help="Only public functions.")] = False,
+    internal: Annotated[bool, Option("--internal", help="Only internal functions.")] = False,
+    kind: Annotated[
+        list[str] | None,
+        Option("--kind", metavar="KIND", help="query, mutation or action; repeatable."),
+    ] = None,
+    stats: Annotated[
+        bool, Option("--stats", help="Show calls, errors and p95 of the last 24 hours.")
+    ] = False,
+    local: Local = False,
 ) -> None:
-    """List functions: path, kind, arguments, where they are defined.
-
-    Exit codes: 0 done, 2 flags that exclude each other, 7 local code that does not import.
-    """
+    """List functions with their arguments and where they are defined."""
     from convexpy_cli.functions import describe
 
     if public and internal:
-        raise errors.usage("--public and --internal exclude each other")
+        raise errors.usage("--public and --internal cannot be combined")
     if stats and local:
-        raise errors.usage("--stats is of a deployment, --local of none")
+        raise errors.usage("--stats and --local cannot be combined")
     for each in kind or ():
         if each not in describe.KINDS:
-            raise errors.usage(f"--kind {each!r} is unknown", ", ".join(describe.KINDS))
+            raise errors.usage(f"--kind {each!r} is not valid", ", ".join(describe.KINDS))
     counts = None
     found: AppDescription
     if local:
-        found = describe.described(run, "functions list", local=True)[0]
+        found = describe.described(ctx, "functions list", local=True)[0]
     else:
-        with run.connected("functions list") as (_, client):
+        with ctx.connected("functions list") as (_, client):
             found = client.app()
             if stats:
                 counts = {each["path"]: each for each in client.function_statistics()}
@@ -55,59 +68,42 @@ def functions_list(
     rows = [describe.row(each, counts) for each in shown]
     columns = ["function", "kind", "visibility", "arguments", "defined in"]
     columns += ["calls", "errors", "p95 ms"] if stats else []
-    run.output.table(columns, [describe.cells(each) for each in rows], rows)
+    ctx.output.table(columns, [describe.cells(each) for each in rows], rows)
 
 
-@leaf_command(examples=("convexpy functions show messages:send",))
+@command(app, "show", examples=("convexpy functions show messages:send",))
 def functions_show(
-    run: Invocation,
-    function: Annotated[str, Argument(metavar="FN", help="messages:send")],
-    local: Annotated[bool, _LOCAL] = False,
+    ctx: Context,
+    function: Annotated[str, Argument(help="Path, e.g. messages:send.", autocompletion=completion.functions)],
+    local: Local = False,
 ) -> None:
-    """Show what a function takes and returns, what it says of itself, and how to call it.
-
-    Exit codes: 0 done, 2 no such function.
-    """
+    """Show a function and how to call it."""
     from convexpy_cli.functions import arguments, describe
 
-    found, _ = describe.described(run, "functions show", local=local)
+    found, _ = describe.described(ctx, "functions show", local=local)
     path = arguments.normal_path(function)
     described = arguments.find_function(path, found.functions)
-    run.output.result(described, describe.text(described))
+    ctx.output.fields(described, describe.fields(described))
 
 
-@leaf_command(
-    formats=("human", "json"),
-    examples=("convexpy functions spec -o spec.json", "convexpy functions spec --local"),
-)
-def functions_spec(
-    run: Invocation,
-    output: Annotated[str | None, _FILE] = None,
-    local: Annotated[bool, _LOCAL] = False,
-) -> None:
-    """Print the function specification of the official command line: the input of third-party generators.
+@command(app, "spec", examples=("convexpy functions spec -o spec.json", "convexpy functions spec --local"))
+def functions_spec(ctx: Context, output: File = None, local: Local = False) -> None:
+    """Print the function specification in the official format.
 
-    Exit codes: 0 done, 1 the file can't be written.
+    It is the input of third-party generators.
     """
     from convexpy_cli.functions import describe, spec
     from convexpy_cli.output import files
 
-    found, url = describe.described(run, "functions spec", local=local)
-    files.print_document(run.output, spec.official_spec(found, url), output)
+    found, url = describe.described(ctx, "functions spec", local=local)
+    files.print_document(ctx.output, spec.official_spec(found, url), output)
 
 
-@leaf_command(examples=("convexpy functions openapi -o openapi.json",))
-def functions_openapi(
-    run: Invocation,
-    output: Annotated[str | None, _FILE] = None,
-    local: Annotated[bool, _LOCAL] = False,
-) -> None:
-    """Print an OpenAPI 3.1 document of the public functions.
-
-    Exit codes: 0 done, 1 the file can't be written.
-    """
+@command(app, "openapi", examples=("convexpy functions openapi -o openapi.json",))
+def functions_openapi(ctx: Context, output: File = None, local: Local = False) -> None:
+    """Print an OpenAPI 3.1 document of the public functions."""
     from convexpy_cli.functions import describe, spec
     from convexpy_cli.output import files
 
-    found, url = describe.described(run, "functions openapi", local=local)
-    files.print_document(run.output, spec.openapi(found, url or "http://127.0.0.1:3210", "convexpy"), output)
+    found, url = describe.described(ctx, "functions openapi", local=local)
+    files.print_document(ctx.output, spec.openapi(found, url or "http://127.0.0.1:3210", "convexpy"), output)

@@ -10,18 +10,18 @@ from convexpy.protocol.app_description import AppDescription, FunctionDescriptio
 from convexpy.schema.shapes import shape
 
 if TYPE_CHECKING:
-    from convexpy_cli.context import Invocation
+    from convexpy_cli.context import Context
 
 KINDS = ("query", "mutation", "action")
 
 
-def described(run: Invocation, command: str, *, local: bool) -> tuple[AppDescription, str]:
+def described(ctx: Context, command: str, *, local: bool) -> tuple[AppDescription, str]:
     """Return the description of an app, and the URL of its deployment: empty for local code."""
     if local:
         from convexpy.project import analyze
 
-        return analyze(run.project), ""
-    with run.connected(command) as (_, client):
+        return analyze(ctx.project), ""
+    with ctx.connected(command) as (_, client):
         return client.app(), client.urls()[0]
 
 
@@ -68,9 +68,9 @@ def arguments(args: Mapping[str, Any] | None) -> str:
     return text[2:-2] if text.startswith("{ ") else "" if text == "{}" else text
 
 
-def text(function: FunctionDescription) -> str:
+def fields(function: FunctionDescription) -> dict[str, Any]:
     """Return a function in full, for people."""
-    lines = {
+    return {
         "function": f"{function.path}  ({function.visibility} {function.kind})",
         "arguments": arguments(function.args) or "none",
         "returns": shape(function.returns) if function.returns else "anything",
@@ -78,7 +78,6 @@ def text(function: FunctionDescription) -> str:
         "about": function.doc,
         "try": example(function),
     }
-    return "\n".join(f"{name:<11} {value}" for name, value in lines.items() if value)
 
 
 def example(function: FunctionDescription) -> str:

@@ -6,12 +6,15 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from convexpy_cli import errors
-from convexpy_cli.context import Invocation
-from convexpy_cli.options import leaf_command
+from convexpy_cli import completion, errors
+from convexpy_cli.command import command, single
+from convexpy_cli.context import Context
+
+app = single()
 
 
-@leaf_command(
+@command(
+    app,
     formats=("human", "json", "jsonl"),
     examples=(
         "convexpy run messages:list limit=5",
@@ -21,41 +24,43 @@ from convexpy_cli.options import leaf_command
     ),
 )
 def run(
-    run: Invocation,
-    function: Annotated[str | None, Argument(metavar="FN", help="messages:list, internal ones too")] = None,
+    ctx: Context,
+    function: Annotated[
+        str | None, Argument(help="Path, e.g. messages:list.", autocompletion=completion.functions)
+    ] = None,
     arguments: Annotated[
         list[str] | None,
-        Argument(metavar="ARGS", help="JSON, name=value, name:=json, @file.json, or - for stdin"),
+        Argument(metavar="ARG", help="A JSON object, name=value, name:=json, @FILE, or - for stdin."),
     ] = None,
     watch: Annotated[
-        bool, Option("--watch", "-w", help="print the value of a query at every change")
+        bool, Option("-w", "--watch", help="Print the result of a query at every change.")
     ] = False,
-    push: Annotated[bool, Option("--push", help="push the functions first (not to production)")] = False,
-    identity: Annotated[str | None, Option("--identity", help="act as this user: JSON or @file")] = None,
+    push: Annotated[bool, Option("--push", help="Push the functions first; not to production.")] = False,
+    identity: Annotated[
+        str | None, Option("--identity", metavar="JSON", help="Act as this user: a JSON object or @FILE.")
+    ] = None,
     inline: Annotated[
         str | None,
-        Option(
-            "--inline", "--inline-query", metavar="CODE", help="evaluate Python in a query, in place of FN"
-        ),
+        Option("--inline", "--inline-query", metavar="CODE", help="Evaluate Python code in a query."),
     ] = None,
     decode: Annotated[
-        bool, Option("--decode", help="plain numbers and base64 in place of $integer, $bytes")
+        bool, Option("--decode", help="Print plain numbers and base64, not $integer and $bytes.")
     ] = False,
 ) -> None:
-    """Call a function and print its value. A stopped local deployment is started for the call.
+    """Call a function, public or internal, and print its result.
 
-    Exit codes: 0 done, 1 the function raised, 2 unknown function or wrong arguments, 5 key, 6 unreachable.
+    A local deployment that is not running is started for the call.
     """
     from convexpy_cli.deploy import pushing
     from convexpy_cli.functions import call
 
     if inline is not None and (function is not None or watch or push or identity is not None):
-        raise errors.usage("--inline goes with none of FN, --watch, --push and --identity")
+        raise errors.usage("--inline cannot be combined with FUNCTION, --watch, --push or --identity")
     acting = call.identity_of(identity)
-    with run.connected("run") as (target, client):
+    with ctx.connected("run") as (target, client):
         if inline is not None:
-            call.inline(run, client, inline, decode=decode)
+            call.inline(ctx, client, inline, decode=decode)
             return
         if push:
-            pushing.push_once(run, target, client)
-        call.call(run, target, client, function, arguments or [], identity=acting, watch=watch, decode=decode)
+            pushing.push_once(ctx, target, client)
+        call.call(ctx, target, client, function, arguments or [], identity=acting, watch=watch, decode=decode)

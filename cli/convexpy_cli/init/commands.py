@@ -6,64 +6,63 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from convexpy_cli.context import Invocation
-from convexpy_cli.options import leaf_command
+from convexpy_cli.command import command, single
+from convexpy_cli.context import Context
+
+app = single()
 
 
-@leaf_command(
+@command(
+    app,
     examples=(
         "convexpy init my-app --template chat",
         "convexpy init my-app --template react --auth clerk",
         "convexpy init . --yes",
-        "convexpy init --list-templates --json",
-    )
+    ),
 )
 def init(
-    run: Invocation,
+    ctx: Context,
     folder: Annotated[
-        str | None, Argument(metavar="DIR", help="the project's folder [. if it is empty]")
+        str | None, Argument(metavar="DIR", help="Folder of the project [default: this one if empty].")
     ] = None,
     template: Annotated[
-        str | None, Option("--template", "-t", help="scaffold to begin with [minimal; react beside React]")
+        str | None,
+        Option("-t", "--template", metavar="NAME", help="Template to start from [default: minimal]."),
     ] = None,
-    name: Annotated[str | None, Option("--name", help="name of the project [that of the folder]")] = None,
+    list_templates: Annotated[bool, Option("--list-templates", help="List the templates and exit.")] = False,
+    name: Annotated[
+        str | None, Option("--name", metavar="NAME", help="Name of the project [default: of the folder].")
+    ] = None,
+    functions: Annotated[
+        str | None, Option("--functions", metavar="DIR", help="Functions folder [default: convex].")
+    ] = None,
     auth: Annotated[
-        str | None, Option("--auth", help="how people sign in: none, clerk or oidc [none]")
+        str | None, Option("--auth", metavar="KIND", help="Sign-in: none, clerk or oidc [default: none].")
     ] = None,
     auth_issuer: Annotated[
-        str | None, Option("--auth-issuer", metavar="URL", help="with oidc: who issues the tokens")
+        str | None, Option("--auth-issuer", metavar="URL", help="With oidc: issuer of the tokens.")
     ] = None,
     auth_application: Annotated[
-        str | None, Option("--auth-application", metavar="ID", help="with oidc: the application they are for")
+        str | None, Option("--auth-application", metavar="ID", help="With oidc: audience of the tokens.")
     ] = None,
-    functions: Annotated[str | None, Option("--functions", help="functions folder [convex]")] = None,
-    list_templates: Annotated[bool, Option("--list-templates", help="list the scaffolds and stop")] = False,
     package_manager: Annotated[
-        str | None, Option("--package-manager", help="uv or pip; for a front end npm, pnpm or bun")
+        str | None, Option("--package-manager", metavar="NAME", help="uv or pip; npm, pnpm or bun.")
     ] = None,
-    install: Annotated[
-        bool | None, Option("--install/--no-install", help="install what the project needs")
-    ] = None,
-    git: Annotated[bool | None, Option("--git/--no-git", help="make a git repository")] = None,
+    install: Annotated[bool | None, Option("--install/--no-install", help="Install dependencies.")] = None,
+    git: Annotated[bool | None, Option("--git/--no-git", help="Create a git repository.")] = None,
     agents: Annotated[
-        bool | None, Option("--agents/--no-agents", help="write AGENTS.md for coding agents")
+        bool | None, Option("--agents/--no-agents", help="Write AGENTS.md for coding agents.")
     ] = None,
-    dry_run: Annotated[
-        bool, Option("--dry-run", help="say what would be written, and write nothing")
-    ] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Show what would be written.")] = False,
 ) -> None:
-    """Create a project, or adopt a folder. A file that is there is never replaced; running it twice changes nothing.
-
-    Exit codes: 0 done, 1 installing failed, 2 unknown template or sign-in, 3 folder not writable, 4 no folder or no
-    issuer and nobody to ask.
-    """
+    """Create a project, or add convexpy to an existing folder. Existing files are never replaced."""
     from convexpy_cli.init import wizard
 
     if list_templates:
-        wizard.list_templates(run)
+        wizard.list_templates(ctx)
         return
     answers = wizard.ask(
-        run,
+        ctx,
         folder=folder,
         template=template,
         name=name,
@@ -76,4 +75,4 @@ def init(
         git=git,
         agents=agents,
     )
-    wizard.create(run, answers, dry_run=dry_run)
+    wizard.create(ctx, answers, dry_run=dry_run)

@@ -9,7 +9,7 @@ from convexpy.project import SIGN_IN_KINDS, SignIn, SignInKind
 from convexpy_cli import errors
 
 if TYPE_CHECKING:
-    from convexpy_cli.context import Invocation
+    from convexpy_cli.context import Context
 
 _TITLES: dict[SignInKind, str] = {
     "none": "none",
@@ -19,7 +19,7 @@ _TITLES: dict[SignInKind, str] = {
 
 
 def ask_sign_in(
-    run: Invocation, *, kind: str | None, issuer: str | None, application: str | None, asking: bool
+    ctx: Context, *, kind: str | None, issuer: str | None, application: str | None, asking: bool
 ) -> SignIn:
     """Return how people sign in: from flags, else from the person at the terminal, else not at all.
 
@@ -31,14 +31,14 @@ def ask_sign_in(
         kind = "oidc" if issuer or application else "none"
         if asking and kind == "none":
             choices = list(_TITLES.items())
-            kind = run.prompts.choose("Sign-in", choices, default="none", answered_by="--auth KIND")
+            kind = ctx.prompts.choose("Sign-in", choices, default="none", answered_by="--auth KIND")
     found = _known(kind)
     if found != "oidc":
         if issuer or application:
-            raise errors.usage(f"--auth {found} takes no --auth-issuer and no --auth-application")
+            raise errors.usage(f"--auth {found} cannot be combined with --auth-issuer or --auth-application")
         return SignIn(found)
-    issuer = issuer or run.prompts.text("Address of the issuer", answered_by="--auth-issuer URL")
-    application = application or run.prompts.text(
+    issuer = issuer or ctx.prompts.text("Address of the issuer", answered_by="--auth-issuer URL")
+    application = application or ctx.prompts.text(
         "Application id (client id)", answered_by="--auth-application ID"
     )
     sign_in = SignIn(found, issuer.strip(), application.strip())
@@ -53,4 +53,4 @@ def _known(kind: str) -> SignInKind:
     for known in SIGN_IN_KINDS:
         if kind == known:
             return known
-    raise errors.usage(f"--auth {kind!r} is unknown", ", ".join(SIGN_IN_KINDS))
+    raise errors.usage(f"--auth {kind!r} is not valid", ", ".join(SIGN_IN_KINDS))

@@ -16,7 +16,7 @@ from convexpy.project import Scaffold, SignIn
 from convexpy_cli import errors
 
 if TYPE_CHECKING:
-    from convexpy_cli.context import Invocation
+    from convexpy_cli.context import Context
 
 _PYTHON = ("uv", "pip")
 _NODE = ("npm", "pnpm", "bun")
@@ -37,7 +37,7 @@ class PackageManagers:
             Failure: there is none of that name (exit 2).
         """
         if named is not None and named not in _PYTHON + _NODE:
-            raise errors.usage(f"--package-manager {named!r} is unknown", ", ".join(_PYTHON + _NODE))
+            raise errors.usage(f"--package-manager {named!r} is not valid", ", ".join(_PYTHON + _NODE))
         python = "uv" if shutil.which("uv") else "pip"
         return cls(named if named in _PYTHON else python, named if named in _NODE else "npm")
 
@@ -76,14 +76,14 @@ def next_steps(
     return [*steps, *scaffold.next]
 
 
-def install_packages(run: Invocation, root: Path, commands: Sequence[Sequence[str]]) -> None:
+def install_packages(ctx: Context, root: Path, commands: Sequence[Sequence[str]]) -> None:
     """Run the commands.
 
     Raises:
         Failure: one of them failed (exit 1); the project stays.
     """
     for command in commands:
-        run.output.note(f"$ {' '.join(command)}")
+        ctx.output.note(f"$ {' '.join(command)}")
         # What it says is conversation: stdout is for the result alone.
         try:
             ended = subprocess.run(
@@ -98,9 +98,9 @@ def install_packages(run: Invocation, root: Path, commands: Sequence[Sequence[st
 def _install_failed(command: Sequence[str], why: str) -> errors.Failure:
     return errors.Failure(
         "InstallFailed",
-        f"{why}; the project is complete",
+        f"{why}; the project files are complete",
         errors.FAILED,
-        hint=f"repeat it: {' '.join(command)}",
+        hint=f"run it again: {' '.join(command)}",
     )
 
 

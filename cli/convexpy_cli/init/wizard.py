@@ -32,10 +32,9 @@ from convexpy_cli.init.steps import (
     install_packages,
     next_steps,
 )
-from convexpy_cli.table import nearest
 
 if TYPE_CHECKING:
-    from convexpy_cli.context import Invocation
+    from convexpy_cli.context import Context
 
 DEFAULT_TEMPLATE = "minimal"
 REACT_TEMPLATE = "react"
@@ -57,15 +56,15 @@ class Answers:
     agents: bool
 
 
-def list_templates(run: Invocation) -> None:
+def list_templates(ctx: Context) -> None:
     """Print the scaffolds."""
     found = list_scaffolds(scaffolds_folder()).values()
     rows = [[each.name, each.description] for each in found]
-    run.output.table(["template", "contents"], rows, [{"name": a, "description": b} for a, b in rows])
+    ctx.output.table(["template", "contents"], rows, [{"name": a, "description": b} for a, b in rows])
 
 
 def ask(
-    run: Invocation,
+    ctx: Context,
     *,
     folder: str | None,
     template: str | None,
@@ -87,37 +86,37 @@ def ask(
     """
     known = list_scaffolds(scaffolds_folder())
     if template is not None and template not in known:
-        near = nearest(template, list(known))
+        near = errors.nearest(template, list(known))
         hint = f"did you mean {near}?" if near else f"templates: {', '.join(known)}"
         raise errors.usage(f'no template "{template}"', hint)
     managers = PackageManagers.chosen(package_manager)
-    asking = run.prompts.allowed() and not run.settings.yes
-    root = _folder(run, folder)
+    asking = ctx.prompts.allowed() and not ctx.settings.yes
+    root = _folder(ctx, folder)
     existing = _existing_name(root)
     if name is None:
         name = existing or root.name
         if asking and existing is None:
-            name = run.prompts.text("Project name", default=name, answered_by="--name NAME")
+            name = ctx.prompts.text("Project name", default=name, answered_by="--name NAME")
     if template is None:
         template = _default_template(root)
         if asking:
             choices = [(each.name, f"{each.name}  ({each.description})") for each in known.values()]
-            template = run.prompts.choose(
+            template = ctx.prompts.choose(
                 "Template", choices, default=template, answered_by="--template NAME"
             )
-        elif not run.settings.quiet:
-            run.output.note(f"template: {template}")
-    sign_in = ask_sign_in(run, kind=auth, issuer=auth_issuer, application=auth_application, asking=asking)
-    functions = functions or _functions_folder(run, root, asking=asking)
+        elif not ctx.settings.quiet:
+            ctx.output.note(f"template: {template}")
+    sign_in = ask_sign_in(ctx, kind=auth, issuer=auth_issuer, application=auth_application, asking=asking)
+    functions = functions or _functions_folder(ctx, root, asking=asking)
     in_repository = _in_repository(root)
     if install is None:
-        install = asking and run.prompts.confirm("Install dependencies now?", default=True)
+        install = asking and ctx.prompts.confirm("Install dependencies now?", default=True)
     if git is None:
         git = not in_repository and _has_git()
         if asking and git:
-            git = run.prompts.confirm("Make a git repository and a first commit?", default=True)
+            git = ctx.prompts.confirm("Create a git repository with a first commit?", default=True)
     if agents is None:
-        agents = run.prompts.confirm("Write AGENTS.md for coding agents?", default=True) if asking else True
+        agents = ctx.prompts.confirm("Write AGENTS.md for coding agents?", default=True) if asking else True
     return Answers(
         root,
         name,
@@ -131,7 +130,7 @@ def ask(
     )
 
 
-def create(run: Invocation, answers: Answers, *, dry_run: bool) -> None:
+def create(ctx: Context, answers: Answers, *, dry_run: bool) -> None:
     """Carry out the plan, or only show it.
 
     Raises:
@@ -148,25 +147,25 @@ def create(run: Invocation, answers: Answers, *, dry_run: bool) -> None:
     )
     files = plan_files(answers.root, rendered, answers.functions)
     commands = install_commands(answers.package_managers, answers.scaffold, rendered, answers.root)
-    asking = run.prompts.allowed() and not run.settings.yes and not dry_run
-    _show_plan(run, answers, files, commands if answers.install else [])
+    asking = ctx.prompts.allowed() and not ctx.settings.yes and not dry_run
+    _show_plan(ctx, answers, files, commands if answers.install else [])
     if asking:
-        files = [_decide(run, answers.root, each) for each in files]
-        if not run.prompts.confirm("Create?", default=True):
+        files = [_decide(ctx, answers.root, each) for each in files]
+        if not ctx.prompts.confirm("Create?", default=True):
             raise errors.Failure("Cancelled", "nothing was written", errors.FAILED)
     if not dry_run:
         write_planned(answers.root, files)
-        _make_repository(run, answers)
+        _make_repository(ctx, answers)
     steps = next_steps(answers.root, answers.scaffold, answers.sign_in, commands, installed=answers.install)
-    run.output.result(_summary(answers, files, steps, dry_run))
+    ctx.output.result(_summary(answers, files, steps, dry_run))
     if not dry_run and answers.install:
-        install_packages(run, answers.root, commands)
+        install_packages(ctx, answers.root, commands)
     changed = any(each.action in ("create", "update", "new") for each in files)
-    verb = "would be written" if dry_run else "created" if changed else "nothing to do"
-    run.output.step("ok", f"{answers.name}: {verb}")
-    run.output.note("next:")
+    verb = "would be written" if dry_run else "created" if changed else "nothing to change"
+    ctx.output.step("ok", f"{answers.name}: {verb}")
+    ctx.output.note("next:")
     for step in steps:
-        run.output.note(f"  {step}")
+        ctx.output.note(f"  {step}")
 
 
 def _summary(
@@ -183,15 +182,15 @@ def _summary(
     }
 
 
-def _folder(run: Invocation, folder: str | None) -> Path:
+def _folder(ctx: Context, folder: str | None) -> Path:
     here = Path.cwd()
     if folder is None:
         adoptable = not any(here.iterdir()) or (here / "convexpy.toml").exists()
-        if adoptable and not run.prompts.allowed():
+        if adoptable and not ctx.prompts.allowed():
             folder = "."
         else:
             default = "." if adoptable else None
-            folder = run.prompts.text("Folder", default=default, answered_by="convexpy init DIR")
+            folder = ctx.prompts.text("Folder", default=default, answered_by="convexpy init DIR")
     root = (here / Path(folder).expanduser()).resolve()
     if root.exists() and not root.is_dir():
         raise errors.usage(f"{root} is a file")
@@ -207,7 +206,7 @@ def _default_template(root: Path) -> str:
     return REACT_TEMPLATE if "react" in packages else DEFAULT_TEMPLATE
 
 
-def _functions_folder(run: Invocation, root: Path, *, asking: bool) -> str:
+def _functions_folder(ctx: Context, root: Path, *, asking: bool) -> str:
     if root.is_dir():
         project = open_project(root)
         if project.config.file is not None:
@@ -215,29 +214,29 @@ def _functions_folder(run: Invocation, root: Path, *, asking: bool) -> str:
     folder = root / "convex"
     if not folder.is_dir() or not has_typescript_functions(folder):
         return "convex"
-    run.output.note(
-        "convex/ holds TypeScript functions. convexpy runs Python functions, so they need a folder of their own."
+    ctx.output.note(
+        "convex/ holds TypeScript functions. convexpy runs Python functions, which need a separate folder."
     )
     if not asking:
-        run.output.note(f"functions folder: {TYPESCRIPT_ALTERNATIVE}")
+        ctx.output.note(f"functions folder: {TYPESCRIPT_ALTERNATIVE}")
         return TYPESCRIPT_ALTERNATIVE
-    return run.prompts.text("Functions folder", default=TYPESCRIPT_ALTERNATIVE, answered_by="--functions DIR")
+    return ctx.prompts.text("Functions folder", default=TYPESCRIPT_ALTERNATIVE, answered_by="--functions DIR")
 
 
 def _show_plan(
-    run: Invocation, answers: Answers, files: Sequence[PlannedFile], commands: Sequence[Sequence[str]]
+    ctx: Context, answers: Answers, files: Sequence[PlannedFile], commands: Sequence[Sequence[str]]
 ) -> None:
-    run.output.note(f"{answers.root}")
+    ctx.output.note(f"{answers.root}")
     signs = {"create": "+", "update": "~", "keep": "=", "new": "+"}
     for each in files:
         if each.action != "same":
             kept = "  (differs; yours is kept)" if each.action == "keep" else ""
-            run.output.note(f"  {signs[each.action]} {each.path}{kept}")
+            ctx.output.note(f"  {signs[each.action]} {each.path}{kept}")
     for command in commands:
-        run.output.note(f"  $ {' '.join(command)}")
+        ctx.output.note(f"  $ {' '.join(command)}")
 
 
-def _decide(run: Invocation, root: Path, planned: PlannedFile) -> PlannedFile:
+def _decide(ctx: Context, root: Path, planned: PlannedFile) -> PlannedFile:
     """Ask what to do about a file that is there and differs."""
     while planned.action == "keep":
         choices = [
@@ -245,7 +244,7 @@ def _decide(run: Invocation, root: Path, planned: PlannedFile) -> PlannedFile:
             ("diff", "show the difference"),
             ("new", f"write {planned.path}.new beside it"),
         ]
-        chosen = run.prompts.choose(
+        chosen = ctx.prompts.choose(
             f"{planned.path} differs", choices, default="keep", answered_by="--yes keeps it"
         )
         if chosen == "new":
@@ -255,7 +254,7 @@ def _decide(run: Invocation, root: Path, planned: PlannedFile) -> PlannedFile:
         old = (root / planned.path).read_text(encoding="utf-8", errors="replace").splitlines()
         new = planned.content.decode("utf-8", errors="replace").splitlines()
         for line in difflib.unified_diff(old, new, planned.path, f"{planned.path}.new", lineterm=""):
-            run.output.note(line)
+            ctx.output.note(line)
     return planned
 
 
@@ -267,7 +266,7 @@ def _in_repository(root: Path) -> bool:
     return any((folder / ".git").exists() for folder in [root, *root.parents])
 
 
-def _make_repository(run: Invocation, answers: Answers) -> None:
+def _make_repository(ctx: Context, answers: Answers) -> None:
     if not answers.git:
         return
     for command in (
@@ -285,5 +284,5 @@ def _make_repository(run: Invocation, answers: Answers) -> None:
         )
         if ended.returncode:
             reason = (ended.stderr or ended.stdout).strip().splitlines()[-1:]
-            run.output.note(f"git {command[0]}: {reason[0] if reason else 'failed'}")
+            ctx.output.note(f"git {command[0]}: {reason[0] if reason else 'failed'}")
             return

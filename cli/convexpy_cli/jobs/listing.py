@@ -8,27 +8,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from convexpy_cli import errors
-from convexpy_cli.context import Invocation
+from convexpy_cli.context import Context
 from convexpy_cli.output.units import local_time, moment_ms, span_s
 
 if TYPE_CHECKING:
     from convexpy.client import AdminClient
-
-STATES = {
-    "pending": "pending",
-    "running": "inProgress",
-    "success": "success",
-    "failed": "failed",
-    "canceled": "canceled",
-}
-
-
-def state_kind(state: str | None) -> str | None:
-    """Return the stored name of a state."""
-    if state is not None and state not in STATES:
-        raise errors.usage(f"--state {state!r} is unknown", ", ".join(STATES))
-    return None if state is None else STATES[state]
 
 
 def _state(job: dict[str, Any]) -> str:
@@ -40,7 +24,7 @@ def planned_ms(text: str | None) -> float | None:
     """Return the moment of `--after` and `--before` in milliseconds since the epoch: `+2h` is from now.
 
     Raises:
-        Failure: it is no moment (exit 2).
+        Failure: it is not a valid time (exit 2).
     """
     if text is None:
         return None
@@ -76,40 +60,36 @@ def job_cells(job: dict[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
-def job_text(job: dict[str, Any], requests: Mapping[str, str]) -> str:
+def job_fields(job: dict[str, Any], requests: Mapping[str, str]) -> dict[str, Any]:
     """Return a job in full, for people."""
     request = requests.get(job["_id"])
-    lines = {
+    return {
         "function": job["function"],
         "state": _state(job),
         "error": job["state"].get("error"),
-        "planned for": local_time(job["scheduledTime"]),
+        "scheduled for": local_time(job["scheduledTime"]),
         "ended": local_time(job.get("completedTime")),
         "arguments": json.dumps(job["args"][0], ensure_ascii=False),
         "request": request,
         "log": f"convexpy logs --request {request}" if request else None,
     }
-    return "\n".join(f"{name:<12} {value}" for name, value in lines.items() if value is not None)
 
 
-def cancel(run: Invocation, client: AdminClient, ids: list[str], function: str | None) -> None:
+def cancel(ctx: Context, client: AdminClient, ids: list[str], function: str | None) -> None:
     """Cancel jobs by id, or all pending ones (of a function); asks before it cancels several."""
     if len(ids) == 1:
         client.cancel_job(ids[0])
-        run.output.result({"canceled": 1})
+        ctx.output.result({"canceled": 1})
         return
     which = (
-        f"{len(ids)} scheduled functions" if ids else f"all that is scheduled of {function or 'everything'}"
+        f"{len(ids)} scheduled functions" if ids else f"all scheduled functions of {function or 'the app'}"
     )
-    if not run.prompts.confirm(f"Cancel {which}?", default=False):
-        raise errors.Failure(
-            "ConsentRequired", f"{which}: not canceled", errors.REFUSED, hint="--yes cancels"
-        )
+    ctx.require_consent(f"Cancel {which}?", f"{which} were not canceled")
     for id in ids:
         client.cancel_job(id)
     count = len(ids) or client.cancel_all_jobs(function)
-    run.output.result({"canceled": count})
-    run.output.step("ok", f"{count} canceled")
+    ctx.output.result({"canceled": count})
+    ctx.output.step("ok", f"{count} canceled")
 
 
 def schedule_words(spec: dict[str, Any]) -> str:

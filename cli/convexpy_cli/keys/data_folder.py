@@ -41,9 +41,7 @@ def create(
         Failure: it is no data folder, it can't be written to, or the name is none.
     """
     if not 0 < len(name) <= NAME_LENGTH_MAX or not name.isprintable():
-        raise errors.Failure(
-            "BadKeyName", f"the name of a key has 1 to {NAME_LENGTH_MAX} characters", errors.USAGE
-        )
+        raise errors.Failure("BadKeyName", f"key names have 1 to {NAME_LENGTH_MAX} characters", errors.USAGE)
     owner, known = _opened(data)
     deployment = known.name
     secret = _secret_of(data, known, secret_file)
@@ -87,14 +85,14 @@ def _opened(data: Path) -> tuple[os.stat_result, _Known]:
     try:
         return file.stat(), msgspec.json.decode(file.read_bytes(), type=_Known)
     except FileNotFoundError as error:
-        raise _unusable(data, "it holds no deployment: a server makes it at its first start") from error
+        raise _unusable(data, "it contains no deployment; a server creates it at its first start") from error
     except OSError as error:
         raise _unusable(data, f"cannot read keys.json: {error.strerror}") from error
     except msgspec.MsgspecError as error:
         raise _unusable(data, "its keys.json is damaged") from error
 
 
-SAME_USER = "run it as the user of the server, with the folder that `convexpy serve --data` has"
+SAME_USER = "run it as the user of the server, with the folder of `convexpy serve --data`"
 
 
 def _unusable(data: Path, reason: str, hint: str = SAME_USER) -> errors.Failure:

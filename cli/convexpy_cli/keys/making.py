@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from convexpy_cli import errors
-from convexpy_cli.context import Invocation
-from convexpy_cli.output.units import local_time, span_s
-
-KINDS = ("admin", "deploy", "read-only", "run")
+from convexpy_cli.context import Context
+from convexpy_cli.output.units import local_minute, local_time, span_s
 
 
 def create(
-    run: Invocation,
+    ctx: Context,
     name: str,
     kind: str,
     functions: tuple[str, ...],
@@ -25,39 +22,38 @@ def create(
     secret_file: Path | None = None,
 ) -> None:
     """Make a key; print it, or write it into a file of variables."""
-    if kind not in KINDS:
-        raise errors.usage(f"--kind {kind!r} is unknown", ", ".join(KINDS))
     if (kind == "run") != bool(functions):
-        raise errors.usage("--kind run and --functions go together", "--kind run --functions 'reports:*'")
+        raise errors.usage(
+            "--kind run requires --functions, and --functions requires --kind run",
+            "--kind run --functions 'reports:*'",
+        )
     expires_at = None if expires is None else (time.time() + span_s(expires)) * 1000
     if data is not None:
         from convexpy_cli.keys import data_folder
 
         made = data_folder.create(data, name, kind, functions, expires_at, secret_file)
     else:
-        with run.connected("keys create", writes=True) as (_, client):
+        with ctx.connected("keys create", writes=True) as (_, client):
             made = client.create_key(name, kind, functions, expires_at)
-    _hand_over(run, made, save_env)
+    _hand_over(ctx, made, save_env)
     if kind == "deploy":
-        run.output.note(
-            "a deploy key can do whatever pushed code can: read and change all data, and read every variable"
-        )
+        ctx.output.note("a deploy key can push code that reads and changes all data and reads all variables")
 
 
-def rotate(run: Invocation, which: str, grace: str, save_env: str | None) -> None:
+def rotate(ctx: Context, which: str, grace: str, save_env: str | None) -> None:
     """Put a new key in the place of one; print it, or write it into a file of variables."""
     grace_s = 0.0 if grace in ("0", "0s") else span_s(grace)
-    with run.connected("keys rotate", writes=True) as (target, client):
+    with ctx.connected("keys rotate", writes=True) as (target, client):
         used = target.admin_key or ""
         matching = [key for key in client.admin_keys() if which in (key["name"], key["prefix"])]
         if not grace_s:
-            check_not_in_use(run, matching, used)
+            check_not_in_use(ctx, matching, used)
         made = client.rotate_key(which, grace_s * 1000)
     if in_use(matching, used):
-        run.output.note(f"this was the key in use, from {target.key_source}: put the new one there")
-    _hand_over(run, made, save_env)
+        ctx.output.note(f"this was the key in use; replace it in {target.key_source}")
+    _hand_over(ctx, made, save_env)
     ends = "has ended" if not grace_s else f"is valid until {local_time(made['old']['expiresAt'])}"
-    run.output.note(f"the old key {ends} ({made['old']['name']} in `keys list`)")
+    ctx.output.note(f"the old key {ends} ({made['old']['name']} in `keys list`)")
 
 
 def in_use(keys: list[dict[str, Any]], used: str) -> list[dict[str, Any]]:
@@ -65,43 +61,30 @@ def in_use(keys: list[dict[str, Any]], used: str) -> list[dict[str, Any]]:
     return [key for key in keys if used.partition(":")[0].startswith(key["prefix"])]
 
 
-def check_not_in_use(run: Invocation, keys: list[dict[str, Any]], used: str) -> None:
+def check_not_in_use(ctx: Context, keys: list[dict[str, Any]], used: str) -> None:
     """Refuse to end the key that this command itself uses, unless it is agreed to."""
     found = in_use(keys, used)
-    if found and "key-revoke" not in run.settings.allow:
-        raise errors.Failure(
-            "ConsentRequired",
-            f"{found[0]['name']} is the key in use",
-            errors.REFUSED,
-            hint="--allow=key-revoke, or use another key",
+    if found and "key-revoke" not in ctx.settings.allow:
+        raise errors.consent(
+            f"{found[0]['name']} is the key in use", "--allow=key-revoke, or use another key"
         )
 
 
-def _hand_over(run: Invocation, made: dict[str, Any], save_env: str | None) -> None:
+def _hand_over(ctx: Context, made: dict[str, Any], save_env: str | None) -> None:
     """Give a new key to the caller: the only time that it is anywhere."""
     if save_env is None:
-        run.output.result(made, made["key"])
-        run.output.note(f"{made['name']}: this is the only time that the key is shown")
+        ctx.output.result(made, made["key"])
+        ctx.output.note(f"{made['name']}: the key is shown only this once")
         return
     from convexpy.project import update_env_file
 
     update_env_file(Path(save_env), {"CONVEXPY_DEPLOY_KEY": made["key"]})
-    run.output.result({**made, "key": None, "savedIn": save_env})
-    run.output.step("ok", f"wrote CONVEXPY_DEPLOY_KEY to {save_env}")
+    ctx.output.result({**made, "key": None, "savedIn": save_env})
+    ctx.output.step("ok", f"wrote CONVEXPY_DEPLOY_KEY to {save_env}")
 
 
 def cells(key: dict[str, Any]) -> list[str]:
-    """Return a key's line of the list."""
+    """Return a key as a row of the list."""
     kind = key["kind"] + (f" {' '.join(key['functions'])}" if key["functions"] else "")
-    times = [
-        _moment(key["createdAt"], "-"),
-        _moment(key["lastUsedAt"], "-"),
-        _moment(key["expiresAt"], "never"),
-    ]
-    return [key["name"], kind, key["prefix"] + "…", *times]
-
-
-def _moment(ms: float | None, otherwise: str) -> str:
-    return (
-        otherwise if ms is None else datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
-    )
+    times = [local_minute(key["createdAt"]), local_minute(key["lastUsedAt"])]
+    return [key["name"], kind, key["prefix"] + "…", *times, local_minute(key["expiresAt"], "never")]

@@ -16,7 +16,7 @@ from convexpy_cli.output.units import moment_ms
 
 if TYPE_CHECKING:
     from convexpy.client import AdminClient, LogPage
-    from convexpy_cli.context import Invocation
+    from convexpy_cli.context import Context
 
 HISTORY_TERMINAL = 20
 HISTORY_PIPE = 500
@@ -84,22 +84,22 @@ class Wanted:
         try:
             return None if self.grep is None else re.compile(self.grep)
         except re.error as error:
-            raise errors.usage(f"--grep {self.grep!r} is no regular expression: {error}") from error
+            raise errors.usage(f"--grep {self.grep!r} is not a valid regular expression: {error}") from error
 
 
 def _check(flag: str, given: tuple[str, ...], known: tuple[str, ...]) -> None:
     for each in given:
         if each not in known:
-            raise errors.usage(f"{flag} {each!r} is unknown", ", ".join(known))
+            raise errors.usage(f"{flag} {each!r} is not valid", ", ".join(known))
 
 
 class Printer:
     """Writes entries to stdout: lines, records, or entries as the deployment keeps them."""
 
-    def __init__(self, run: Invocation, wanted: Wanted, *, raw: bool, columns: str | None) -> None:
+    def __init__(self, ctx: Context, wanted: Wanted, *, raw: bool, columns: str | None) -> None:
         self._wanted = wanted
         self._pattern = wanted.pattern()
-        self._machine = run.settings.machine
+        self._machine = ctx.settings.machine
         self._raw = raw
         self._columns = columns.split(",") if columns else None
         unknown = [name for name in self._columns or () if name not in RECORD_FIELDS]
@@ -142,7 +142,7 @@ def _cell(value: Any) -> str:
 
 
 def read(
-    run: Invocation,
+    ctx: Context,
     client: AdminClient,
     wanted: Wanted,
     printer: Printer,
@@ -161,17 +161,19 @@ def read(
     for lines in past if count is None else past[-count:] if count else ():
         printer.show(lines)
     if not past and not follow:
-        run.output.note(
+        ctx.output.note(
             "no records" if wanted.shows_success else "no records; --success shows calls that logged nothing"
         )
     # From here on only what is new: an old `since` has done its work.
     filters = {**filters, "since": None}
     while follow:
-        page = _next(run, client, filters, page)
+        page = _next(ctx, client, filters, page)
         if page.restarted:
-            run.output.warn("the deployment was restarted: what it logged just before may be missing here")
+            ctx.output.warn("the deployment was restarted: entries from just before may be missing")
         elif page.lost:
-            run.output.warn(f"{page.lost:,} records are lost: they came faster than they could be read")
+            ctx.output.warn(
+                f"{page.lost:,} records were lost because they arrived faster than they could be read"
+            )
         for entry in page.entries:
             printer.show(printer.lines(entry))
 
@@ -185,7 +187,7 @@ def _history(wanted: Wanted, history: int | None, *, terminal: bool) -> int | No
     return HISTORY_TERMINAL if terminal else HISTORY_PIPE
 
 
-def _next(run: Invocation, client: AdminClient, filters: dict[str, Any], page: LogPage) -> LogPage:
+def _next(ctx: Context, client: AdminClient, filters: dict[str, Any], page: LogPage) -> LogPage:
     """Return the next page; a deployment that does not answer is asked again until it does."""
     from convexpy.client import DeploymentError
 
@@ -197,10 +199,10 @@ def _next(run: Invocation, client: AdminClient, filters: dict[str, Any], page: L
             if isinstance(error, DeploymentError) and error.retry_on != "backoff":
                 raise
             if failures == 0:
-                run.output.note(f"{client.url} does not answer, trying again")
+                ctx.output.note(f"{client.url} does not respond, retrying")
             time.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
             failures += 1
             continue
         if failures:
-            run.output.note("it answers again")
+            ctx.output.note("connected again")
         return found

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import json
 import secrets
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from convexpy.errors import Error
 from convexpy_cli import errors
-from convexpy_cli.context import Invocation
+from convexpy_cli.context import Context
 from convexpy_cli.deployments import names
-from convexpy_cli.mcp.rpc import InvalidParams
-from convexpy_cli.mcp.tools import TOOLS, Tool
+from convexpy_cli.mcp.tools import TOOLS, InvalidParams, Tool
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -43,8 +42,8 @@ class Permissions:
 class Deployments:
     """The deployments of a project as an agent knows them."""
 
-    def __init__(self, run: Invocation, permissions: Permissions) -> None:
-        self._run = run
+    def __init__(self, ctx: Context, permissions: Permissions) -> None:
+        self._ctx = ctx
         self._permissions = permissions
         self._names: dict[str, str] = {}
 
@@ -69,10 +68,10 @@ class Deployments:
         tool = next(each for each in self.tools() if each.name == name)
         given = dict(arguments)
         if tool.local:
-            value = tool.run(self._run, **given)
+            value = tool.run(self._ctx, **given)
         else:
-            with self._opened(given.pop("deploymentSelector"), tool) as (run, client):
-                value = tool.run(run, client, **given)
+            with self._opened(given.pop("deploymentSelector"), tool) as (ctx, client):
+                value = tool.run(ctx, client, **given)
         text = (
             value
             if isinstance(value, str)
@@ -85,10 +84,10 @@ class Deployments:
             )
         return text
 
-    def status(self, run: Invocation) -> Any:
+    def status(self, ctx: Context) -> Any:
         """Return the deployments with their selectors; production ones only if reading them was allowed."""
         shown: list[dict[str, Any]] = []
-        for row in names.listed(self._invocation(None)):
+        for row in names.listed(self._context(None)):
             if not self._reads_production() and self._is_production(row):
                 continue
             selector = next((key for key, name in self._names.items() if name == row["name"]), None)
@@ -103,42 +102,32 @@ class Deployments:
     def _reads_production(self) -> bool:
         return self._permissions.production_reads or self._permissions.production_writes
 
-    def _invocation(self, name: str | None) -> Invocation:
-        settings = replace(self._run.settings, deployment=name, url=None, admin_key=None, yes=True)
-        return Invocation(settings, self._run.output)
+    def _context(self, name: str | None) -> Context:
+        return self._ctx.sibling(deployment=name, url=None, admin_key=None, yes=True)
 
     def _is_production(self, row: dict[str, Any]) -> bool:
         """Ask a remote deployment what it is; one that does not say so counts as production."""
         if row["production"] or row["type"] != "remote":
             return bool(row["production"])
-        run = self._invocation(row["name"])
         try:
-            with run.connected("mcp") as (_, client):
+            with closing(self._context(row["name"])) as ctx, ctx.connected("mcp") as (_, client):
                 return not client.is_development()
         except (Error, errors.Failure):
             return True
-        finally:
-            run.close()
 
     @contextmanager
-    def _opened(self, selector: str, tool: Tool) -> Generator[tuple[Invocation, AdminClient], None, None]:
+    def _opened(self, selector: str, tool: Tool) -> Generator[tuple[Context, AdminClient], None, None]:
         name = self._names.get(selector)
         if name is None:
             raise InvalidParams("no such deploymentSelector: take one from `status`")
-        run = self._invocation(name)
-        try:
-            with run.connected("mcp") as (target, client):
-                self._check(target.production or not client.is_development(), name, tool)
-                yield run, client
-        finally:
-            run.close()
+        with closing(self._context(name)) as ctx, ctx.connected("mcp") as (target, client):
+            self._check(target.production or not client.is_development(), name, tool)
+            yield ctx, client
 
     def _check(self, production: bool, name: str, tool: Tool) -> None:
         allowed = self._permissions.production_writes if tool.privileged else self._reads_production()
         if production and not allowed:
-            raise errors.Failure(
-                "ConsentRequired",
+            raise errors.consent(
                 f'"{name}" is a production deployment: {tool.name} is not allowed there',
-                errors.REFUSED,
-                hint=f"convexpy mcp --allow-production-{'writes' if tool.privileged else 'reads'}",
+                f"convexpy mcp --allow-production-{'writes' if tool.privileged else 'reads'}",
             )

@@ -26,7 +26,7 @@ def written(client: str, root: Path) -> Path:
     """Add the entry to the client's file in the project, leaving everything else as it is; return the file.
 
     Raises:
-        Failure: the file is no JSON object (exit 3).
+        Failure: the file is not a JSON object (exit 3).
     """
     name, key = FILES[client]
     file = root / name
@@ -35,7 +35,7 @@ def written(client: str, root: Path) -> Path:
         document.setdefault(key, {}).update(entry(client)[key])
     except (ValueError, AttributeError) as error:
         raise errors.Failure(
-            "ConfigInvalid", f"{name} is no JSON object: {error}", errors.CONFIGURATION
+            "ConfigInvalid", f"{name} is not a JSON object: {error}", errors.CONFIGURATION
         ) from error
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

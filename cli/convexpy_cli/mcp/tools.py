@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from convexpy.client import AdminClient, DataClient, DocumentQuery, Evaluator
-from convexpy_cli.mcp.rpc import InvalidParams
 
 if TYPE_CHECKING:
-    from convexpy_cli.context import Invocation
+    from convexpy_cli.context import Context
 
 LOG_ENTRIES = 200
 PAGE = 100
 SELECTOR = {"type": "string", "description": "a deployment, from the tool `status`"}
+
+
+class InvalidParams(Exception):
+    """The arguments of a tool are not valid."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,12 @@ class Tool:
         return {
             "name": self.name,
             "description": self.description,
-            "inputSchema": {"type": "object", "properties": properties, "required": required},
+            "inputSchema": {
+                "type": "object",
+                "properties": properties,
+                "required": required,
+                "additionalProperties": False,
+            },
             "annotations": {"readOnlyHint": not self.privileged},
         }
 
@@ -52,13 +60,13 @@ def _text(description: str) -> dict[str, Any]:
     return {"type": "string", "description": description}
 
 
-def _tables(run: Invocation, client: AdminClient) -> Any:
+def _tables(ctx: Context, client: AdminClient) -> Any:
     described = client.app().tables
     return [{**each, "schema": described.get(each["name"])} for each in DataClient(client).tables()]
 
 
 def _data(
-    run: Invocation,
+    ctx: Context,
     client: AdminClient,
     tableName: str,  # noqa: N803 - names of the protocol
     order: str = "desc",
@@ -95,19 +103,19 @@ def _bound(name: str, given: dict[str, Any] | None) -> tuple[str, Any, bool] | N
     return given["field"], given["value"], given.get("inclusive", True) is True
 
 
-def _run(run: Invocation, client: AdminClient, functionName: str, args: Any = None) -> Any:  # noqa: N803
+def _run(ctx: Context, client: AdminClient, functionName: str, args: Any = None) -> Any:  # noqa: N803
     given = json.loads(args) if isinstance(args, str) else args
     found = client.call(functionName, given or {})
     return {"result": found.value, "logLines": found.log_lines}
 
 
-def _run_query(run: Invocation, client: AdminClient, query: str) -> Any:
+def _run_query(ctx: Context, client: AdminClient, query: str) -> Any:
     found = Evaluator(client).evaluate(query)
     return {"result": found.value, "text": found.text, "logLines": found.log_lines}
 
 
 def _logs(
-    run: Invocation,
+    ctx: Context,
     client: AdminClient,
     entriesLimit: int = LOG_ENTRIES,  # noqa: N803
     status: str | None = None,
@@ -121,51 +129,51 @@ def _logs(
     return [record for entry in page.entries for record in records_of(entry, success=True)]
 
 
-def _insights(run: Invocation, client: AdminClient) -> Any:
+def _insights(ctx: Context, client: AdminClient) -> Any:
     counts = client.function_statistics()
     failing = sorted((each for each in counts if each["errors"]), key=lambda each: -each["errors"])
     slow = sorted(counts, key=lambda each: -each["p95Ms"])
     return {"failing": failing[:20], "slowest": slow[:20]}
 
 
-def _functions(run: Invocation, client: AdminClient) -> Any:
+def _functions(ctx: Context, client: AdminClient) -> Any:
     return client.app().functions
 
 
-def _env_list(run: Invocation, client: AdminClient) -> Any:
+def _env_list(ctx: Context, client: AdminClient) -> Any:
     return sorted(client.environment())
 
 
-def _env_get(run: Invocation, client: AdminClient, name: str) -> Any:
+def _env_get(ctx: Context, client: AdminClient, name: str) -> Any:
     return client.environment().get(name)
 
 
-def _env_set(run: Invocation, client: AdminClient, name: str, value: str) -> Any:
+def _env_set(ctx: Context, client: AdminClient, name: str, value: str) -> Any:
     client.update_environment({name: value})
     return {"set": name}
 
 
-def _env_remove(run: Invocation, client: AdminClient, name: str) -> Any:
+def _env_remove(ctx: Context, client: AdminClient, name: str) -> Any:
     client.update_environment({name: None})
     return {"removed": name}
 
 
-def _schema_diff(run: Invocation, client: AdminClient) -> Any:
+def _schema_diff(ctx: Context, client: AdminClient) -> Any:
     from convexpy_cli.schema import compare
 
-    return compare.differences(client.app().schema, compare.of_code(run))
+    return compare.differences(client.app().schema, compare.of_code(ctx))
 
 
-def _push(run: Invocation, client: AdminClient) -> Any:
+def _push(ctx: Context, client: AdminClient) -> Any:
     from convexpy_cli.deploy import pushing
 
-    project = run.project
-    files = pushing.push_files(pushing.functions_folder(project, run.output.warn))
+    project = ctx.project
+    files = pushing.push_files(pushing.functions_folder(project, ctx.output.warn))
     pushed = client.push(files, pushing.push_config(project))
     return {"version": pushed.version, "changes": pushed.changes, "warnings": pushed.warnings}
 
 
-def _docs(run: Invocation, topic: str | None = None) -> Any:
+def _docs(ctx: Context, topic: str | None = None) -> Any:
     from convexpy_cli.docs import manual
 
     return manual.topics() if topic is None else manual.read(topic)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 Mark = Literal["ok", "fail", "warn", "work"]
@@ -13,6 +13,10 @@ class Output(Protocol):
 
     def result(self, value: Any, human: str | None = None) -> None:
         """Give the command's result: one JSON document, or `human` where a person reads (nothing if None)."""
+        ...
+
+    def fields(self, value: Any, fields: Mapping[str, Any]) -> None:
+        """Give one thing: `value` for machines, a line for each field that is not None for people."""
         ...
 
     def text(self, line: str) -> None:

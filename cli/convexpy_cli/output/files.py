@@ -41,9 +41,7 @@ def first_line_of_stdin(flag: str) -> str:
     """
     line = sys.stdin.readline().strip()
     if not line:
-        raise errors.Failure(
-            "InputRequired", f"{flag} -: there is nothing on standard input", errors.INPUT_REQUIRED
-        )
+        raise errors.Failure("InputRequired", f"{flag} -: stdin is empty", errors.INPUT_REQUIRED)
     return line
 
 

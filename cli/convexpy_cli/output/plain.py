@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -69,6 +69,12 @@ class PlainOutput:
         """See `Output.result`."""
         if human is not None:
             self.text(human)
+
+    def fields(self, value: Any, fields: Mapping[str, Any]) -> None:
+        """See `Output.fields`."""
+        width = max(map(len, fields)) + 2
+        shown = {name: text for name, text in fields.items() if text is not None}
+        self.result(value, "\n".join(f"{name:<{width}}{text}" for name, text in shown.items()))
 
     def text(self, line: str) -> None:
         """See `Output.text`."""

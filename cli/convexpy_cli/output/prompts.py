@@ -65,9 +65,9 @@ class Prompts:
         ).unsafe_ask()
         return answer
 
-    def confirm(self, question: str, *, default: bool) -> bool:
-        """Ask yes or no. `--yes` answers yes; without a terminal it is the default."""
-        if self._settings.yes:
+    def confirm(self, question: str, *, default: bool, routine: bool = True) -> bool:
+        """Ask yes or no. `--yes` answers yes to a routine question; without a terminal it is the default."""
+        if self._settings.yes and routine:
             return True
         if not self.allowed():
             return default

@@ -1,9 +1,13 @@
-"""The global flags of one invocation, after flags and environment variables are joined."""
+"""The global flags of one command, combined with environment variables."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+from convexpy_cli import errors
 
 # Set by coding agents for their shells: nobody is there to answer, and transcripts are kept.
 AGENT_VARIABLES = ("AI_AGENT", "CLAUDECODE", "CURSOR_AGENT", "CODEX_SANDBOX", "GEMINI_CLI")
@@ -27,6 +31,44 @@ class Settings:
     no_input: bool = False
     color: str = "auto"
     timeout_s: float | None = None
+
+    @classmethod
+    def of(cls, flags: Mapping[str, Any], formats: Sequence[str]) -> Settings:
+        """Return the settings that flags and environment stand for, for a command that has these formats.
+
+        Raises:
+            Failure: the command does not have the format, or a flag has a wrong value (exit 2).
+        """
+        wanted = flags.get("format") or ("json" if flags.get("json") else None)
+        chosen = wanted or os.environ.get("CONVEXPY_FORMAT") or "human"
+        if chosen == "json" and "json" not in formats and "jsonl" in formats:
+            chosen = "jsonl"
+        if chosen not in formats:
+            if wanted is not None:
+                raise errors.usage(f"this command has no format {chosen!r}", f"formats: {', '.join(formats)}")
+            chosen = "human"
+        color = flags.get("color") or "auto"
+        if color not in ("auto", "always", "never"):
+            raise errors.usage(f"--color {color!r} is not auto, always or never")
+        allow = [*flags.get("allow", ()), os.environ.get("CONVEXPY_ALLOW", "")]
+        return cls(
+            format=chosen,
+            deployment="prod" if flags.get("prod") else flags.get("deployment"),
+            verbose=bool(
+                flags.get("verbose") or flags.get("debug") or flag_from_environment("CONVEX_VERBOSE")
+            ),
+            allow=tuple(kind for text in allow for kind in text.split(",") if kind),
+            color=color,
+            timeout_s=flags.get("timeout"),
+            project=flags.get("project"),
+            url=flags.get("url"),
+            admin_key=flags.get("admin_key"),
+            env_file=flags.get("env_file"),
+            quiet=bool(flags.get("quiet")),
+            debug=bool(flags.get("debug")),
+            yes=bool(flags.get("yes")),
+            no_input=bool(flags.get("no_input")),
+        )
 
     @property
     def machine(self) -> bool:

@@ -14,7 +14,7 @@ _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 
 
-def size_text(size: int) -> str:
+def size_text(size: float) -> str:
     """Return a number of bytes: `512 B`, `1.5 MiB`."""
     amount = float(size)
     for unit in ("B", "KiB", "MiB", "GiB"):
@@ -27,6 +27,11 @@ def size_text(size: int) -> str:
 def local_time(ms: float | None) -> str:
     """Return milliseconds since the epoch as local date and time, `-` for none."""
     return "-" if ms is None else datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def local_minute(ms: float | None, otherwise: str = "-") -> str:
+    """Return milliseconds since the epoch as local date, hours and minutes."""
+    return otherwise if ms is None else local_time(ms)[:-3]
 
 
 def commit_text(pushed: Mapping[str, Any]) -> str:
@@ -43,7 +48,7 @@ def span_s(text: str) -> float:
     """
     match = _SPAN.fullmatch(text)
     if match is None or float(match[1]) <= 0:
-        raise errors.usage(f"{text!r} is no span of time", "90d, 12h, 30m or 2w")
+        raise errors.usage(f"{text!r} is not a valid duration", "90d, 12h, 30m or 2w")
     return float(match[1]) * _UNITS_S[match[2]]
 
 
@@ -60,4 +65,4 @@ def moment_ms(text: str) -> float:
             text = f"{datetime.now().astimezone():%Y-%m-%d}T{text.zfill(5)}"
         return datetime.fromisoformat(text).astimezone().timestamp() * 1000
     except ValueError as error:
-        raise errors.usage(f"{text!r} is no moment", "10m, 2h, 14:30, 2026-01-31T14:30:00Z") from error
+        raise errors.usage(f"{text!r} is not a valid time", "10m, 2h, 14:30, 2026-01-31T14:30:00Z") from error

@@ -1,117 +1,125 @@
-"""`convexpy schema`."""
+"""The commands of `convexpy schema`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from convexpy.protocol.app_description import SchemaDescription
-from convexpy_cli import errors
-from convexpy_cli.context import Invocation
-from convexpy_cli.options import leaf_command
+from convexpy_cli import completion, errors
+from convexpy_cli.command import command, family
+from convexpy_cli.context import Context
+
+if TYPE_CHECKING:
+    from convexpy.protocol.app_description import SchemaDescription
+
+app = family("Show, compare and check schemas.")
+
+Table = Annotated[
+    str | None, Argument(metavar="TABLE", help="Only this table.", autocompletion=completion.tables)
+]
 
 
-@leaf_command(
+@command(
+    app,
+    "show",
     formats=("human", "plain", "json", "python", "dbml"),
     examples=("convexpy schema show", "convexpy schema show --deployed --format dbml > schema.dbml"),
 )
 def schema_show(
-    run: Invocation,
-    table: Annotated[str | None, Argument(metavar="TABLE", help="only this one")] = None,
-    deployed: Annotated[bool, Option("--deployed", help="of the deployment, not of the local code")] = False,
+    ctx: Context,
+    table: Table = None,
+    deployed: Annotated[
+        bool, Option("--deployed", help="Show the deployment's schema, not that of the local code.")
+    ] = False,
 ) -> None:
-    """Show tables, fields and indexes: of the local code, or of a deployment.
-
-    Exit codes: 0 done, 1 no such table, 7 local code that does not import.
-    """
+    """Show tables, fields and indexes. Formats are human, plain, json, python and dbml."""
     from convexpy_cli.schema import compare, text
 
-    whole = compare.of_deployment(run, "schema show") if deployed else compare.of_code(run)
+    whole = compare.of_deployment(ctx, "schema show") if deployed else compare.of_code(ctx)
     schema = compare.only(whole, table)
-    written = text.FORMATS.get(run.settings.format, text.human)(schema)
-    run.output.result(schema, written.rstrip("\n"))
+    written = text.FORMATS.get(ctx.settings.format, text.human)(schema)
+    ctx.output.result(schema, written.rstrip("\n"))
 
 
-@leaf_command(
+@command(
+    app,
+    "diff",
     examples=(
         "convexpy schema diff",
         "convexpy schema diff staging prod",
         "convexpy schema diff prod code --json",
-    )
+    ),
 )
 def schema_diff(
-    run: Invocation,
+    ctx: Context,
     before: Annotated[
-        str | None, Argument(metavar="A", help="a deployment, or `code` [the deployment]")
+        str | None, Argument(metavar="A", help="A deployment, or code [default: the deployment].")
     ] = None,
-    after: Annotated[str | None, Argument(metavar="B", help="the same [code]")] = None,
+    after: Annotated[str | None, Argument(metavar="B", help="A deployment, or code [default: code].")] = None,
 ) -> int:
-    """Show how two schemas differ; by default what the local code changes in the deployment.
+    """Compare two schemas.
 
-    Exit codes: 0 alike, 1 different, 7 local code that does not import.
+    By default it shows what the local code changes in the deployment. Exits with 1 if they differ.
     """
     from convexpy_cli.schema import compare
 
     def of(reference: str | None) -> SchemaDescription:
         if reference == compare.LOCAL_CODE:
-            return compare.of_code(run)
-        return compare.of_deployment(run, "schema diff", reference)
+            return compare.of_code(ctx)
+        return compare.of_deployment(ctx, "schema diff", reference)
 
     found = compare.differences(of(before), of(after or compare.LOCAL_CODE))
-    run.output.result(found, compare.difference_lines(found) if found else None)
+    ctx.output.result(found, compare.difference_lines(found) if found else None)
     if not found:
-        run.output.note("no difference")
+        ctx.output.note("no differences")
     return errors.FAILED if found else errors.OK
 
 
-@leaf_command(examples=("convexpy schema check", "convexpy schema check --limit 0 --json"))
+@command(app, "check", examples=("convexpy schema check", "convexpy schema check --limit 0 --json"))
 def schema_check(
-    run: Invocation,
-    limit: Annotated[int, Option("--limit", min=0, help="show so many; 0 is all")] = 20,
+    ctx: Context,
+    limit: Annotated[int, Option("--limit", metavar="N", min=0, help="Show at most N; 0 for all.")] = 20,
 ) -> int:
-    """Check the stored documents against the schema of the local code. Nothing is pushed or changed.
+    """Check stored documents against the schema of the local code. Nothing is pushed or changed.
 
-    Exit codes: 0 all fit, 7 local code that does not import, 8 some do not fit.
+    Exits with 8 if there are schema violations.
     """
     from convexpy_cli.schema import compare
 
-    schema = compare.of_code(run)
+    schema = compare.of_code(ctx)
 
-    def looked_at(table: str, total: int) -> None:
-        run.output.detail(f"{total:,} documents looked at, now in {table}")
+    def checked(table: str, total: int) -> None:
+        ctx.output.detail(f"{total:,} documents checked, now in {table}")
 
-    with run.connected("schema check") as (target, client):
-        found, total = compare.misfits(client, schema, limit or None, looked_at)
+    with ctx.connected("schema check") as (target, client):
+        found, total = compare.violations(client, schema, limit or None, checked)
     lines = [f"{each['table']}  {each['id']}  {' · '.join(each['message'].splitlines())}" for each in found]
-    run.output.result(found, "\n".join(lines) if lines else None)
+    ctx.output.result(found, "\n".join(lines) if lines else None)
     if not found:
-        run.output.step("ok", f"{total:,} documents on {target.name} fit")
+        ctx.output.step("ok", f"{total:,} documents on {target.name} match the schema")
         return errors.OK
-    more = " (or more: --limit 0)" if limit and len(found) >= limit else ""
-    run.output.step("fail", f"{len(found):,} of {total:,} documents do not fit{more}")
-    return errors.DATA_MISFIT
+    more = " (stopped there; --limit 0 checks all)" if limit and len(found) >= limit else ""
+    ctx.output.step("fail", f"{len(found):,} of {total:,} documents violate the schema{more}")
+    return errors.SCHEMA_VIOLATED
 
 
-@leaf_command(
-    formats=("human", "json"),
-    examples=("convexpy schema infer > convex/schema.py", "convexpy schema infer messages"),
+@command(
+    app, "infer", examples=("convexpy schema infer > convex/schema.py", "convexpy schema infer messages")
 )
 def schema_infer(
-    run: Invocation,
-    table: Annotated[str | None, Argument(metavar="TABLE", help="only this one")] = None,
+    ctx: Context,
+    table: Table = None,
     sample: Annotated[
-        int, Option("--sample", min=0, help="look at so many documents of a table; 0 is all")
+        int, Option("--sample", metavar="N", min=0, help="Documents to read per table; 0 for all.")
     ] = 10_000,
 ) -> None:
-    """Print the schema.py that stored documents would fit.
+    """Print a schema.py that matches the stored documents.
 
-    Fields that some documents lack are optional; a text that is one of few is a choice. Look it over before you use it.
-
-    Exit codes: 0 done, 1 no such table.
+    Fields that some documents lack become optional. Strings with few distinct values become literals.
     """
     from convexpy_cli.schema import compare, text
 
-    with run.connected("schema infer") as (_, client):
+    with ctx.connected("schema infer") as (_, client):
         schema = compare.infer(client, table, sample)
-    run.output.result(schema, text.python(schema).rstrip("\n"))
+    ctx.output.result(schema, text.python(schema).rstrip("\n"))

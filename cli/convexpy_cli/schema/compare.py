@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace as replace_fields
@@ -15,11 +15,11 @@ from convexpy.schema import load_schema
 from convexpy.schema.changes import schema_changes
 from convexpy.schema.shapes import shape_changes
 from convexpy.values import decode_id, from_json
-from convexpy_cli import errors, table
+from convexpy_cli import errors
 from convexpy_cli.schema import inference
 
 if TYPE_CHECKING:
-    from convexpy_cli.context import Invocation
+    from convexpy_cli.context import Context
 
 LOCAL_CODE = "code"
 Schema = SchemaDescription
@@ -28,18 +28,17 @@ Schema = SchemaDescription
 # Where they come from
 
 
-def of_code(run: Invocation) -> SchemaDescription:
+def of_code(ctx: Context) -> SchemaDescription:
     """Return the schema of the local code."""
     from convexpy.project import analyze
 
-    return analyze(run.project).schema or SchemaDescription()
+    return analyze(ctx.project).schema or SchemaDescription()
 
 
-def of_deployment(run: Invocation, command: str, reference: str | None = None) -> SchemaDescription:
+def of_deployment(ctx: Context, command: str, reference: str | None = None) -> SchemaDescription:
     """Return the schema of the chosen deployment, or of another one."""
-    if reference is not None:
-        run.settings = replace(run.settings, deployment=reference, url=None, admin_key=None)
-    with run.connected(command) as (_, client):
+    changes = {} if reference is None else {"deployment": reference, "url": None, "admin_key": None}
+    with closing(ctx.sibling(**changes)) as other, other.connected(command) as (_, client):
         return client.app().schema or SchemaDescription()
 
 
@@ -52,7 +51,7 @@ def only(schema: Schema, name: str | None) -> Schema:
     if name is None:
         return schema
     if name not in schema.tables:
-        near = table.nearest(name, list(schema.tables))
+        near = errors.nearest(name, list(schema.tables))
         hint = f"did you mean {near}?" if near else f"tables: {', '.join(schema.tables) or 'none'}"
         raise errors.Failure("TableNotFound", f'the schema has no table "{name}"', errors.FAILED, hint=hint)
     return replace_fields(schema, tables={name: schema.tables[name]})
@@ -100,7 +99,7 @@ def difference_lines(found: list[dict[str, Any]]) -> str:
 # Which documents do not fit
 
 
-def misfits(
+def violations(
     client: AdminClient, schema: Schema, limit: int | None, looked_at: Callable[[str, int], None]
 ) -> tuple[list[dict[str, Any]], int]:
     """Return `{table, id, message}` of the documents that do not fit, and how many were looked at."""
@@ -132,7 +131,7 @@ def infer(client: AdminClient, name: str | None, sample: int) -> SchemaDescripti
     by_number = {int(each["number"]): str(each["name"]) for each in described}
     chosen = [each for each in described if name in (None, each["name"])]
     if not chosen and name is not None:
-        raise errors.Failure("TableNotFound", f'there is no table "{name}"', errors.FAILED)
+        raise errors.Failure("TableNotFound", f'no table "{name}"', errors.FAILED)
 
     def table_of(text: str) -> str | None:
         decoded = decode_id(text) if len(text) in range(31, 38) else None

@@ -3,163 +3,127 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from typer import Option
 
-from convexpy_cli.context import Invocation
-from convexpy_cli.options import leaf_command
+from convexpy_cli.command import MORE, command, single
+from convexpy_cli.context import Context
+
+app = single()
 
 
-def _option(name: str, help: str, *, metavar: str | None = None) -> Any:
-    """Return an option that a variable sets, too: `--site-port` is CONVEXPY_SERVE_SITE_PORT."""
-    flag = name.partition("/")[0]
-    variable = "CONVEXPY_SERVE_" + flag.removeprefix("--").replace("-", "_").upper()
-    return Option(name, help=help, metavar=metavar, envvar=variable, show_default=True)
+def _option(name: str, help: str, *, metavar: str | None = None, more: bool = True) -> Any:
+    """Return an option that an environment variable sets too: `--site-port` is CONVEXPY_SERVE_SITE_PORT."""
+    variable = "CONVEXPY_SERVE_" + name.partition("/")[0].removeprefix("--").replace("-", "_").upper()
+    return Option(name, help=help, metavar=metavar, envvar=variable, rich_help_panel=MORE if more else None)
 
 
-@leaf_command(
+@command(
+    app,
     examples=(
         "convexpy serve --data /var/lib/convexpy/data --origin https://api.example.com",
-        "convexpy serve --data ./convexpy-data --push ./convex --host 127.0.0.1",
         "convexpy serve --tls-cert chain.pem --tls-key key.pem --log-format json",
-    )
+    ),
 )
 def serve(
-    run: Invocation,
-    data: Annotated[Path, _option("--data", "folder for database, files and keys", metavar="DIR")] = Path(
+    ctx: Context,
+    data: Annotated[Path, _option("--data", "Folder for all data.", metavar="DIR", more=False)] = Path(
         "convexpy-data"
     ),
     storage: Annotated[
-        str | None, _option("--storage", "where files are: DIR or s3://BUCKET/PREFIX (default: DATA/storage)")
+        str | None,
+        _option("--storage", "Where to store files: DIR or s3://BUCKET/PREFIX.", metavar="WHERE", more=False),
     ] = None,
-    host: Annotated[str, _option("--host", "address to listen at")] = "0.0.0.0",
-    port: Annotated[int, _option("--port", "port of the API; 0: any free one")] = 3210,
+    host: Annotated[
+        str, _option("--host", "Address to listen on.", metavar="ADDRESS", more=False)
+    ] = "0.0.0.0",
+    port: Annotated[
+        int, _option("--port", "Port of the API; 0 for any free port.", metavar="N", more=False)
+    ] = 3210,
     site_port: Annotated[
-        int, _option("--site-port", "port of HTTP actions; 0: under /http of the main port")
+        int,
+        _option(
+            "--site-port",
+            "Port for HTTP actions; 0: --port, under /http.",
+            metavar="N",
+            more=False,
+        ),
     ] = 3211,
     origin: Annotated[
-        str | None, _option("--origin", "public URL of the API, as clients see it", metavar="URL")
+        str | None, _option("--origin", "Public URL of the API.", metavar="URL", more=False)
     ] = None,
     site_origin: Annotated[
-        str | None, _option("--site-origin", "public URL of HTTP actions", metavar="URL")
+        str | None, _option("--site-origin", "Public URL of HTTP actions.", metavar="URL", more=False)
     ] = None,
     workers: Annotated[
         int | None,
-        _option("--workers", "processes that run queries (default: one for each core)", metavar="N"),
+        _option("--workers", "Processes that run queries [default: one per core].", metavar="N", more=False),
     ] = None,
-    name: Annotated[str | None, _option("--name", "name of a new deployment (default: generated)")] = None,
+    push: Annotated[
+        Path | None, _option("--push", "Push this functions folder at start.", metavar="DIR", more=False)
+    ] = None,
+    name: Annotated[
+        str | None, _option("--name", "Name of a new deployment [default: generated].", metavar="NAME")
+    ] = None,
     secret_file: Annotated[
         Path | None,
         _option(
-            "--secret-file", "signing secret: 64 hex digits or more (default: generated)", metavar="FILE"
+            "--secret-file", "Signing secret, at least 64 hex digits [default: generated].", metavar="FILE"
         ),
     ] = None,
-    tls_cert: Annotated[Path | None, _option("--tls-cert", "certificate chain, PEM", metavar="FILE")] = None,
-    tls_key: Annotated[Path | None, _option("--tls-key", "its private key, PEM", metavar="FILE")] = None,
+    tls_cert: Annotated[
+        Path | None, _option("--tls-cert", "Certificate chain (PEM).", metavar="FILE")
+    ] = None,
+    tls_key: Annotated[Path | None, _option("--tls-key", "Private key (PEM).", metavar="FILE")] = None,
     redact_errors: Annotated[
-        bool, _option("--redact-errors/--no-redact-errors", 'clients see "Server Error" and a request id')
+        bool,
+        _option("--redact-errors/--no-redact-errors", 'Show clients "Server Error" and a request id only.'),
     ] = True,
     allow_origin: Annotated[
         list[str] | None,
         _option(
-            "--allow-origin",
-            "web origin whose pages may call the API, or * for any; repeatable (default: its own, localhost)",
-            metavar="URL",
+            "--allow-origin", "Origin whose pages may call the API; * for any; repeatable.", metavar="URL"
         ),
     ] = None,
     allow_host: Annotated[
         list[str] | None,
-        _option(
-            "--allow-host",
-            "host name to answer to, beside those of --origin and --site-origin; repeatable",
-            metavar="NAME",
-        ),
+        _option("--allow-host", "Additional host name to serve; repeatable.", metavar="NAME"),
     ] = None,
     trusted_proxy: Annotated[
         list[str] | None,
-        _option(
-            "--trusted-proxy",
-            "address or network whose X-Forwarded-For counts; repeatable",
-            metavar="ADDRESS",
-        ),
+        _option("--trusted-proxy", "Proxy whose X-Forwarded-For is trusted; repeatable.", metavar="ADDRESS"),
     ] = None,
     config: Annotated[
-        Path | None, _option("--config", "TOML file with a table of limits", metavar="FILE")
-    ] = None,
-    push: Annotated[
-        Path | None, _option("--push", "make this functions folder live at the start", metavar="DIR")
+        Path | None, _option("--config", "TOML file with a table of limits.", metavar="FILE")
     ] = None,
     print_admin_key: Annotated[
-        bool, _option("--print-admin-key", "print the key that the first start makes, on stdout")
+        bool, _option("--print-admin-key", "Print the admin key that the first start creates.")
     ] = False,
     log_format: Annotated[
-        str | None, _option("--log-format", "human or json (default: human on a terminal)")
+        Literal["human", "json"] | None,
+        _option("--log-format", "human or json [default: human on a terminal].", metavar="FORMAT"),
     ] = None,
     log_sink: Annotated[
-        str | None, _option("--log-sink", "file that gets a copy of the log, as JSON lines", metavar="FILE")
+        str | None, _option("--log-sink", "Also write the log to this file as JSON lines.", metavar="FILE")
     ] = None,
-    access_log: Annotated[
-        bool, _option("--access-log/--no-access-log", "a log line for each request")
-    ] = True,
+    access_log: Annotated[bool, _option("--access-log/--no-access-log", "Log every request.")] = True,
     function_log: Annotated[
-        bool, _option("--function-log/--no-function-log", "a log line for each call of a function")
+        bool, _option("--function-log/--no-function-log", "Log every function call.")
     ] = True,
     metrics_port: Annotated[
         int | None,
-        _option("--metrics-port", "port for /metrics without a key; 0: any free one (default: no such port)"),
+        _option("--metrics-port", "Port for /metrics without a key; 0 for any free port.", metavar="N"),
     ] = None,
-    metrics_host: Annotated[str, _option("--metrics-host", "address of that port")] = "127.0.0.1",
-    db: Annotated[str, _option("--db", "sqlite; postgres is not supported by this server")] = "sqlite",
-    database_url: Annotated[
-        str | None, _option("--database-url", "not supported by this server", metavar="DSN")
-    ] = None,
-    host_deployments: Annotated[
-        bool, _option("--host-deployments", "not supported by this server: one data folder, one deployment")
-    ] = False,
+    metrics_host: Annotated[
+        str, _option("--metrics-host", "Address of the metrics port.", metavar="ADDRESS")
+    ] = "127.0.0.1",
 ) -> int:
-    """Run a production deployment server in the foreground, until SIGTERM or Ctrl-C.
+    """Run a production server in the foreground, until SIGTERM or Ctrl-C.
 
-    Logs go to stderr, the ready line to stdout. The first start makes name, secret and one admin key, shown once:
-    on the terminal, with --print-admin-key, or in a file that the log names. Docs: docs/serving.md.
-
-    Exit codes: 0 stopped, 3 bad configuration, 7 or 8 --push was refused, 9 unsafe, 10 port or data folder in use,
-    11 data of a newer version, 12 not supported, 143 or 130 ended by a second signal.
+    The first start creates an admin key and shows it once. Options can be set by variables such as
+    CONVEXPY_SERVE_SITE_PORT. See `convexpy docs serving`.
     """
     from convexpy_cli.serve import start
 
-    wanted = start.Wanted(
-        data=data,
-        host=host,
-        port=port,
-        site_port=site_port,
-        values={
-            "--storage": storage,
-            "--origin": origin,
-            "--site-origin": site_origin,
-            "--name": name,
-            "--secret-file": secret_file,
-            "--tls-cert": tls_cert,
-            "--tls-key": tls_key,
-            "--config": config,
-            "--metrics-port": metrics_port,
-            "--metrics-host": metrics_host,
-        },
-        lists={
-            "--allow-origin": allow_origin or [],
-            "--allow-host": allow_host or [],
-            "--trusted-proxy": trusted_proxy or [],
-        },
-        switches={
-            "--redact-errors": redact_errors,
-            "--print-admin-key": print_admin_key,
-            "--access-log": access_log,
-            "--function-log": function_log,
-        },
-        workers=workers,
-        push=push,
-        log_format=log_format,
-        log_sink=log_sink,
-    )
-    start.refuse_unsupported(db, database_url, host_deployments=host_deployments)
-    return start.start(run, wanted)
+    return start.start(ctx, ctx.params)

@@ -14,67 +14,39 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from convexpy_cli import errors
-from convexpy_cli.context import Invocation
+from convexpy_cli.context import Context
 from convexpy_cli.dev.allowed_names import check_allowed_host, check_allowed_origin
 
 UNSUPPORTED = 12
 PORT_MAX = 65535
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What flags and variables ask for. `values`, `lists` and `switches` are handed on under their names."""
-
-    data: Path
-    host: str
-    port: int
-    site_port: int
-    values: Mapping[str, Any]
-    lists: Mapping[str, list[str]]
-    switches: Mapping[str, bool]
-    workers: int | None
-    push: Path | None
-    log_format: str | None
-    log_sink: str | None
-
-
-def refuse_unsupported(db: str, database_url: str | None, *, host_deployments: bool) -> None:
-    """Refuse what other servers may do one day.
-
-    Raises:
-        Failure: `NotSupported`, exit 12.
-    """
-    if db != "sqlite" or database_url is not None or os.environ.get("CONVEXPY_SERVE_DATABASE_URL"):
-        raise _unsupported("PostgreSQL is", "leave --db and --database-url out: data is in SQLite, in --data")
-    if host_deployments:
-        raise _unsupported(
-            "--host-deployments is", "start one server for each deployment, each with its --data"
-        )
+Options = Mapping[str, Any]
+"""The options of `convexpy serve` by the names of its parameters."""
 
 
 def _unsupported(what: str, hint: str) -> errors.Failure:
     return errors.Failure("NotSupported", f"{what} not supported by this server", UNSUPPORTED, hint=hint)
 
 
-def start(run: Invocation, wanted: Wanted) -> int:
-    """Become the server. Returns only where a process can't turn into another one.
+def start(ctx: Context, options: Options) -> int:
+    """Become the server. Returns only where a process cannot replace itself.
 
     Raises:
-        Failure: an option makes no sense, or the folder to push can't be read.
+        Failure: an option has a wrong value, or the folder to push cannot be read.
     """
-    if run.settings.timeout_s is not None:
-        raise errors.usage("--timeout has no meaning here: a server runs until it is stopped")
-    arguments = server_arguments(wanted, as_json=run.settings.machine, terminal=sys.stderr.isatty())
+    if ctx.settings.timeout_s is not None:
+        raise errors.usage("--timeout cannot be used with serve, which runs until it is stopped")
+    arguments = server_arguments(options, as_json=ctx.settings.machine, terminal=sys.stderr.isatty())
     descriptor = None
-    if wanted.push is not None:
-        descriptor = _push_file(wanted.push, run)
+    if options["push"] is not None:
+        descriptor = _push_file(options["push"], ctx)
         arguments.append(f"--push-fd={descriptor}")
-    # -P: what lies in the current folder must not stand in for a library.
+    # -P: files in the current folder must not shadow a library.
     command = [sys.executable, "-P", "-m", "convexpy.serve", *arguments]
     sys.stdout.flush()
     sys.stderr.flush()
@@ -83,54 +55,57 @@ def start(run: Invocation, wanted: Wanted) -> int:
     return subprocess.call(command, pass_fds=() if descriptor is None else (descriptor,))
 
 
-def server_arguments(wanted: Wanted, *, as_json: bool, terminal: bool) -> list[str]:
+def server_arguments(options: Options, *, as_json: bool, terminal: bool) -> list[str]:
     """Return the command line of the server process.
 
     Raises:
-        Failure: an option makes no sense.
+        Failure: an option has a wrong value.
     """
-    _check(wanted)
-    log_format = wanted.log_format or ("human" if terminal else "json")
+    _check(options)
+    rest = dict(options)
+    del rest["push"]
     arguments = [
         "--production",
-        f"--data={wanted.data.absolute()}",
-        f"--host={wanted.host}",
-        f"--port={wanted.port}",
-        *([f"--site-port={wanted.site_port}"] if wanted.site_port else ["--single-port"]),
-        f"--log-format={log_format}",
+        f"--data={rest.pop('data').absolute()}",
+        f"--log-format={rest.pop('log_format') or ('human' if terminal else 'json')}",
         f"--report={'json' if as_json else 'human'}",
     ]
-    if wanted.workers is not None:
-        arguments.append(f"--query-executors={wanted.workers}")
-    if wanted.log_sink is not None:
-        arguments.append(f"--log-sink={wanted.log_sink}")
-    arguments += [f"{flag}={value}" for flag, value in wanted.values.items() if value is not None]
-    arguments += [f"{flag}={value}" for flag, values in wanted.lists.items() for value in values]
-    return arguments + [flag for flag, on in wanted.switches.items() if on]
+    site_port, workers = rest.pop("site_port"), rest.pop("workers")
+    arguments.append(f"--site-port={site_port}" if site_port else "--single-port")
+    if workers is not None:
+        arguments.append(f"--query-executors={workers}")
+    for name, value in rest.items():
+        flag = "--" + name.replace("_", "-")
+        if isinstance(value, bool):
+            arguments += [flag] if value else []
+        elif isinstance(value, list | tuple):
+            arguments += [f"{flag}={each}" for each in value]
+        elif value is not None:
+            arguments.append(f"{flag}={value}")
+    return arguments
 
 
-def _check(wanted: Wanted) -> None:
-    ports = {"--port": wanted.port, "--site-port": wanted.site_port}
-    ports["--metrics-port"] = wanted.values.get("--metrics-port") or 0
-    for flag, port in ports.items():
+def _check(options: Options) -> None:
+    for flag, port in (
+        ("port", options["port"]),
+        ("site-port", options["site_port"]),
+        ("metrics-port", options["metrics_port"] or 0),
+    ):
         if not 0 <= port <= PORT_MAX:
-            raise errors.usage(f"{flag} {port} is no port", f"0 to {PORT_MAX}")
-    if wanted.port and wanted.port == wanted.site_port:
+            raise errors.usage(f"--{flag} {port} is not a port number", f"0 to {PORT_MAX}")
+    if options["port"] and options["port"] == options["site_port"]:
         raise errors.usage("--port and --site-port are the same", "--site-port 0 serves both on --port")
-    if wanted.workers is not None and wanted.workers < 1:
-        raise errors.usage(f"--workers {wanted.workers} is none", "--workers 1 or more")
-    if wanted.log_format not in (None, "human", "json"):
-        raise errors.usage(f"--log-format {wanted.log_format!r} is unknown", "human or json")
-    if wanted.log_sink is not None and "://" in wanted.log_sink:
-        hint = "--log-sink FILE, and a log shipper that reads the file"
-        raise _unsupported("a URL as --log-sink is", hint)
-    for flag in ("--origin", "--site-origin"):
-        _check_url(flag, wanted.values.get(flag), path=flag == "--site-origin")
-    for origin in wanted.lists["--allow-origin"]:
+    if options["workers"] is not None and options["workers"] < 1:
+        raise errors.usage("--workers must be at least 1")
+    if options["log_sink"] is not None and "://" in options["log_sink"]:
+        raise _unsupported("a URL as --log-sink is", "--log-sink FILE, and a log shipper that reads the file")
+    _check_url("--origin", options["origin"], path=False)
+    _check_url("--site-origin", options["site_origin"], path=True)
+    for origin in options["allow_origin"] or ():
         check_allowed_origin(origin)
-    for host in wanted.lists.get("--allow-host", []):
+    for host in options["allow_host"] or ():
         check_allowed_host(host)
-    for address in wanted.lists["--trusted-proxy"]:
+    for address in options["trusted_proxy"] or ():
         _check_address(address)
 
 
@@ -144,7 +119,7 @@ def _check_url(flag: str, url: str | None, *, path: bool) -> None:
         parts.scheme in ("http", "https") and parts.hostname and not parts.query and "@" not in parts.netloc
     )
     if not good or (parts.path not in ("", "/") and not path):
-        raise errors.usage(f"{flag} {url!r} is no origin", f"{flag} https://api.example.com")
+        raise errors.usage(f"{flag} {url!r} is not an origin", f"{flag} https://api.example.com")
 
 
 def _check_address(address: str) -> None:
@@ -153,11 +128,11 @@ def _check_address(address: str) -> None:
             ipaddress.ip_network(address, strict=False)
     except ValueError as error:
         raise errors.usage(
-            f"--trusted-proxy {address!r} is no address", "127.0.0.1, 10.0.0.0/8, or * for every peer"
+            f"--trusted-proxy {address!r} is not an address", "127.0.0.1, 10.0.0.0/8, or * for every peer"
         ) from error
 
 
-def _push_file(folder: Path, run: Invocation) -> int:
+def _push_file(folder: Path, ctx: Context) -> int:
     """Return a descriptor, open for children, of a file that holds the push."""
     from convexpy.project import find_project
     from convexpy_cli.deploy.pushing import functions_folder, push_config, push_files
@@ -166,12 +141,12 @@ def _push_file(folder: Path, run: Invocation) -> int:
         raise errors.Failure("ProjectNotFound", f"--push {folder}: no such folder", errors.CONFIGURATION)
     project = find_project(folder)
     for warning in project.warnings:
-        run.output.warn(warning)
-    files = push_files(functions_folder(project, run.output.warn))
+        ctx.output.warn(warning)
+    files = push_files(functions_folder(project, ctx.output.warn))
     if not files:
         raise errors.Failure(
             "ProjectNotFound",
-            f"--push {folder}: {project.functions} holds no functions",
+            f"--push {folder}: {project.functions} contains no functions",
             errors.CONFIGURATION,
         )
     modules = {

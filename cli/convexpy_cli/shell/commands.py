@@ -6,34 +6,33 @@ from typing import Annotated
 
 from typer import Option
 
-from convexpy_cli.context import Invocation
-from convexpy_cli.options import leaf_command
+from convexpy_cli.command import command, single
+from convexpy_cli.context import Context
+
+app = single()
 
 
-@leaf_command(
+@command(
+    app,
     formats=("human", "plain", "json"),
-    examples=(
-        "convexpy shell",
-        "convexpy shell --write",
-        "echo 'db.query(\"messages\").count()' | convexpy shell",
-    ),
+    examples=("convexpy shell --write", "echo 'db.query(\"messages\").count()' | convexpy shell"),
 )
 def shell(
-    run: Invocation,
-    code: Annotated[str | None, Option("-c", "--code", help="evaluate this and end")] = None,
+    ctx: Context,
+    code: Annotated[
+        str | None, Option("-c", "--code", metavar="CODE", help="Evaluate this and exit.")
+    ] = None,
     write: Annotated[
-        bool, Option("--write", help="let inputs write; each is shown and asked about first")
+        bool, Option("--write", help="Allow writes; each is shown and confirmed first.")
     ] = False,
 ) -> None:
-    """A Python prompt on the deployment: ctx and db as in functions, every input one transaction.
+    """Open a Python prompt on the deployment, with ctx and db as in functions.
 
-    Inputs are evaluated by the deployment, with the limits of queries and mutations. Variables are kept between inputs as
-    long as they are Convex values; imports and functions are kept, too. An admin key is needed. Without a terminal, stdin
-    is one input. With --json the result is the value, its text and what was written.
-
-    Exit codes: 0 done, 1 the input raised, 4 nothing on stdin, 5 key, 9 writes without consent (--yes).
+    The deployment evaluates each input in one transaction, with the limits of queries and mutations. Variables are
+    kept if they are Convex values; imports and functions are kept too. Requires an admin key. Without a terminal,
+    stdin is one input.
     """
     from convexpy_cli.shell import session
 
-    with run.connected("shell", writes=write) as (target, client):
-        session.start(run, target, client, code, writes=write)
+    with ctx.connected("shell", writes=write) as (target, client):
+        session.start(ctx, target, client, code, writes=write)

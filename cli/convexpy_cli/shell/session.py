@@ -17,23 +17,23 @@ from convexpy_cli.output.json import dumps
 if TYPE_CHECKING:
     from convexpy.client import AdminClient
     from convexpy.project import Target
-    from convexpy_cli.context import Invocation
+    from convexpy_cli.context import Context
 
 CHANGES_SHOWN = 20
 BANNER = "ctx and db as in functions; exit with Ctrl-D"
 
 
-def start(run: Invocation, target: Target, client: AdminClient, code: str | None, *, writes: bool) -> None:
+def start(ctx: Context, target: Target, client: AdminClient, code: str | None, *, writes: bool) -> None:
     """Evaluate one input and end, or go on with what a person types."""
     evaluator = Evaluator(client, writes=writes)
     terminal = sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
-    if code is None and terminal and run.prompts.allowed():
+    if code is None and terminal and ctx.prompts.allowed():
         mode = "every write is shown and asked about" if writes else "read-only"
-        run.output.note(f"{target.name} · {target.url} · {mode} · {BANNER}")
-        _converse(run, evaluator, target.name)
+        ctx.output.note(f"{target.name} · {target.url} · {mode} · {BANNER}")
+        _converse(ctx, evaluator, target.name)
         return
     source = code if code is not None else _piped()
-    evaluate(run, evaluator, source)
+    evaluate(ctx, evaluator, source)
 
 
 def _piped() -> str:
@@ -41,14 +41,14 @@ def _piped() -> str:
     if not source.strip():
         raise errors.Failure(
             "InputRequired",
-            "no Python on stdin, and no terminal to ask on",
+            "stdin is empty, and there is no terminal for a prompt",
             errors.INPUT_REQUIRED,
             hint="convexpy shell -c 'db.query(\"messages\").take(5)'",
         )
     return source
 
 
-def evaluate(run: Invocation, evaluator: Evaluator, source: str) -> None:
+def evaluate(ctx: Context, evaluator: Evaluator, source: str) -> None:
     """Run an input and show it; what it writes is agreed to first.
 
     Raises:
@@ -57,60 +57,57 @@ def evaluate(run: Invocation, evaluator: Evaluator, source: str) -> None:
     """
     try:
         found = evaluator.evaluate(source)
-        _show_logs(run, found.log_lines)
+        _show_logs(ctx, found.log_lines)
         if found.changes:
-            _agree(run, found.changes)
+            _agree(ctx, found.changes)
             found = evaluator.evaluate(source, commit=found.changes)
-            run.output.step("ok", f"{len(found.changes)} written")
+            ctx.output.step("ok", f"{len(found.changes)} written")
     except FunctionFailed as error:
-        _show_logs(run, error.log_lines)
+        _show_logs(ctx, error.log_lines)
         if "DatabaseReader" in error.message:
             error.hint = "inputs only read; convexpy shell --write lets them write"
         raise
-    _show(run, found)
+    _show(ctx, found)
 
 
-def _agree(run: Invocation, changes: Sequence[dict[str, Any]]) -> None:
+def _agree(ctx: Context, changes: Sequence[dict[str, Any]]) -> None:
     for change in changes[:CHANGES_SHOWN]:
         document = "" if change["document"] is None else "  " + dumps(change["document"])
-        run.output.note(f"  {change['kind']:<7} {change['table']} {change['id']}{document}")
+        ctx.output.note(f"  {change['kind']:<7} {change['table']} {change['id']}{document}")
     if len(changes) > CHANGES_SHOWN:
-        run.output.note(f"  … and {len(changes) - CHANGES_SHOWN} more")
-    if not run.prompts.confirm(f"Write {_counted(changes)}?", default=False):
-        raise errors.Failure(
-            "ConsentRequired", f"{_counted(changes)}: not written", errors.REFUSED, hint="--yes writes"
-        )
+        ctx.output.note(f"  … and {len(changes) - CHANGES_SHOWN} more")
+    ctx.require_consent(f"Write {_counted(changes)}?", f"{_counted(changes)} not written")
 
 
 def _counted(changes: Sequence[dict[str, Any]]) -> str:
     return "1 document" if len(changes) == 1 else f"{len(changes)} documents"
 
 
-def _show(run: Invocation, found: Evaluated) -> None:
+def _show(ctx: Context, found: Evaluated) -> None:
     value = {"value": found.value, "text": found.text, "changes": found.changes}
-    run.output.result(value, found.text or None)
+    ctx.output.result(value, found.text or None)
     if found.lost:
-        run.output.note(f"not kept, since these are no Convex values: {', '.join(found.lost)}")
+        ctx.output.note(f"not kept because they are not Convex values: {', '.join(found.lost)}")
 
 
-def _show_logs(run: Invocation, lines: Sequence[str]) -> None:
+def _show_logs(ctx: Context, lines: Sequence[str]) -> None:
     for line in lines:
         level, _, text = line.partition("] ")
-        run.output.log_line(text, level.removeprefix("["))
+        ctx.output.log_line(text, level.removeprefix("["))
 
 
-def _converse(run: Invocation, evaluator: Evaluator, name: str) -> None:
+def _converse(ctx: Context, evaluator: Evaluator, name: str) -> None:
     _edit_lines()
     going_on = True
     while going_on:
         try:
-            going_on = _turn(run, evaluator, name)
+            going_on = _turn(ctx, evaluator, name)
         except KeyboardInterrupt:
             # Drops the line, or stops waiting for an answer: the deployment ends the call at its limit.
             sys.stdout.write("\n")
 
 
-def _turn(run: Invocation, evaluator: Evaluator, name: str) -> bool:
+def _turn(ctx: Context, evaluator: Evaluator, name: str) -> bool:
     """Read an input and evaluate it; False at the end."""
     try:
         source = _read_input(name)
@@ -121,11 +118,11 @@ def _turn(run: Invocation, evaluator: Evaluator, name: str) -> bool:
         return False
     if source.strip():
         try:
-            evaluate(run, evaluator, source)
+            evaluate(ctx, evaluator, source)
         except Exception as error:
             if not hasattr(error, "to_json"):
                 raise
-            run.output.error(errors.shown(error))
+            ctx.output.error(errors.shown(error))
     return True
 
 

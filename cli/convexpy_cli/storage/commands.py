@@ -1,156 +1,155 @@
-"""`convexpy storage`."""
+"""The commands of `convexpy storage`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from typer import Argument, Option
 
 from convexpy_cli import errors
-from convexpy_cli.context import Invocation
-from convexpy_cli.options import leaf_command
+from convexpy_cli.command import command, family
+from convexpy_cli.context import Context
+
+app = family("Manage stored files.")
+
+FileId = Annotated[str, Argument(help="Id of the file.")]
 
 
-@leaf_command(
+@command(
+    app,
+    "list",
     formats=("human", "plain", "json"),
     examples=(
-        "convexpy storage list",
         "convexpy storage list --sort size --type 'image/*'",
         "convexpy storage list --unreferenced --limit 0",
     ),
 )
 def storage_list(
-    run: Invocation,
-    limit: Annotated[int, Option("--limit", help="how many; 0 is all")] = 50,
-    sort: Annotated[str, Option("--sort", help="created (newest first) or size (largest first)")] = "created",
-    type_: Annotated[str | None, Option("--type", help="only this content type; * is a wildcard")] = None,
+    ctx: Context,
+    limit: Annotated[int, Option("--limit", metavar="N", min=0, help="Number of files; 0 for all.")] = 50,
+    sort: Annotated[
+        Literal["created", "size"], Option("--sort", help="created (newest first) or size (largest first).")
+    ] = "created",
+    type_: Annotated[
+        str | None, Option("--type", metavar="TYPE", help="Only this content type; * is a wildcard.")
+    ] = None,
     unreferenced: Annotated[
-        bool, Option("--unreferenced", help="only files that no document points to; reads the tables")
+        bool, Option("--unreferenced", help="Only files that no document refers to; reads the tables.")
     ] = False,
 ) -> None:
-    """List files: id, size, content type, when stored.
+    """List stored files with their sizes and content types.
 
-    --unreferenced reads all documents of tables that may hold ids of files (a `v.id("_storage")`, a `v.any()`, or no schema)
-    and says how many those were. Ids in a `v.string()` are not seen, nor is what is written meanwhile. Exit codes: 0 done, 2
-    bad --sort or --limit.
+    --unreferenced reads every table that can hold ids of files: those with v.id("_storage") or v.any(), or without a
+    schema. Ids in a v.string() are not found.
     """
     from convexpy_cli.storage import transfer
 
-    if sort not in ("created", "size"):
-        raise errors.usage(f"--sort {sort!r} is unknown", "created or size")
-    if limit < 0:
-        raise errors.usage("--limit must not be negative", "--limit 0 lists all")
-    with run.connected("storage list") as (_, client):
+    with ctx.connected("storage list") as (_, client):
         if unreferenced:
-            found = transfer.unreferenced(run, client, limit, sort, type_)
+            found = transfer.unreferenced(ctx, client, limit, sort, type_)
         else:
             found = transfer.listed(client, limit, sort, type_)
     columns = ["id", "size", "type", "created"]
     references = 0 if unreferenced else None
     described = [{**file.to_json(), "name": None, "references": references} for file in found]
-    run.output.table(columns, [transfer.cells(file) for file in found], described)
+    ctx.output.table(columns, [transfer.cells(file) for file in found], described)
 
 
-@leaf_command(
+@command(
+    app,
+    "put",
     examples=(
         "convexpy storage put report.pdf",
         "convexpy storage put pictures/ 'scans/*.png' --json",
         "tar c . | convexpy storage put - --type application/x-tar",
-    )
+    ),
 )
 def storage_put(
-    run: Invocation,
-    files: Annotated[list[str], Argument(help="files, folders, patterns; - is standard input")],
-    type_: Annotated[str | None, Option("--type", help="content type [by the file's name]")] = None,
+    ctx: Context,
+    files: Annotated[list[str], Argument(metavar="FILE", help="Files, folders or patterns; - for stdin.")],
+    type_: Annotated[
+        str | None, Option("--type", metavar="TYPE", help="Content type [default: by file name].")
+    ] = None,
 ) -> None:
-    """Store files; print one id per line, in the order of the files. Several are sent at once.
+    """Upload files and print one id per line, in the order of the files.
 
-    Of a folder all files are stored, those in folders below it too, in the order of their paths. --json has the name of each,
-    relative to the folder; the deployment itself keeps no names. Each is checked by its SHA-256 when it has arrived. An upload
-    that broke off can't be resumed: what is stored by then is named, the rest is to be sent again. Exit codes: 0 done, 1 one
-    could not be read (then nothing is sent), 6 the transfer broke off.
+    Folders are uploaded with everything in them. The deployment keeps no file names; --json prints them with the ids.
     """
     from convexpy_cli.storage import transfer
 
     wanted = transfer.files_of(files)
-    with run.connected("storage put", writes=True) as (_, client):
-        stored = transfer.put(run, client, wanted, type_)
-    run.output.result(stored, "\n".join(file["id"] for file in stored))
+    with ctx.connected("storage put", writes=True) as (_, client):
+        stored = transfer.put(ctx, client, wanted, type_)
+    ctx.output.result(stored, "\n".join(file["id"] for file in stored))
 
 
-@leaf_command(examples=("convexpy storage get kg2… -o report.pdf", "convexpy storage get kg2… -o - | tar t"))
+@command(
+    app, "get", examples=("convexpy storage get kg2… -o report.pdf", "convexpy storage get kg2… -o - | tar t")
+)
 def storage_get(
-    run: Invocation,
-    id: Annotated[str, Argument(help="the file's id")],
+    ctx: Context,
+    id: FileId,
     output: Annotated[
-        str | None, Option("-o", "--output", help="where to; - is stdout [ID with a suffix]")
+        str | None,
+        Option("-o", "--output", metavar="FILE", help="Where to write it; - for stdout [default: the id]."),
     ] = None,
 ) -> None:
-    """Fetch a file and check its SHA-256. A transfer that broke off goes on where it ended.
-
-    Exit codes: 0 done, 1 no such file, 2 bytes would go to a terminal, 9 the file is there already.
-    """
+    """Download a file and verify its SHA-256. An interrupted download is resumed."""
     from convexpy_cli.storage import transfer
 
-    with run.connected("storage get") as (_, client):
-        path = transfer.get(run, client, id, output)
+    with ctx.connected("storage get") as (_, client):
+        path = transfer.get(ctx, client, id, output)
     if path is not None:
-        run.output.result({"id": id, "path": str(path)}, str(path))
+        ctx.output.result({"id": id, "path": str(path)}, str(path))
 
 
-@leaf_command(examples=("convexpy storage put report.pdf | xargs convexpy storage url",))
-def storage_url(run: Invocation, id: Annotated[str, Argument(help="the file's id")]) -> None:
-    """Print the public address of a file.
-
-    Exit codes: 0 done, 1 no such file.
-    """
+@command(app, "url", examples=("convexpy storage put report.pdf | xargs convexpy storage url",))
+def storage_url(ctx: Context, id: FileId) -> None:
+    """Print the public URL of a file."""
     from convexpy.client import FileClient
     from convexpy_cli.storage import transfer
 
-    with run.connected("storage url") as (_, client):
+    with ctx.connected("storage url") as (_, client):
         url = FileClient(client).url(id)
     if url is None:
         raise transfer.missing(id)
-    run.output.result({"id": id, "url": url}, url)
+    ctx.output.result({"id": id, "url": url}, url)
 
 
-@leaf_command(examples=("convexpy storage info kg2…",))
-def storage_info(run: Invocation, id: Annotated[str, Argument(help="the file's id")]) -> None:
-    """Show size, content type, checksum and age of a file.
-
-    Exit codes: 0 done, 1 no such file.
-    """
+@command(app, "info", examples=("convexpy storage info kg2…",))
+def storage_info(ctx: Context, id: FileId) -> None:
+    """Show the size, content type, checksum and age of a file."""
     from convexpy.client import FileClient
     from convexpy_cli.storage import transfer
 
-    with run.connected("storage info") as (_, client):
+    with ctx.connected("storage info") as (_, client):
         found = FileClient(client).info(id)
     if found is None:
         raise transfer.missing(id)
-    run.output.result(found.to_json(), transfer.described(found))
+    ctx.output.fields(found.to_json(), transfer.fields(found))
 
 
-@leaf_command(
-    examples=("convexpy storage delete kg2…", "convexpy storage delete --allow=data-delete kg2… kg3…")
+@command(
+    app,
+    "delete",
+    examples=("convexpy storage delete kg2…", "convexpy storage delete --allow=data-delete kg2… kg3…"),
 )
 def storage_delete(
-    run: Invocation,
-    ids: Annotated[list[str], Argument(help="ids of files")],
+    ctx: Context,
+    ids: Annotated[list[str], Argument(metavar="ID", help="Ids of the files.")],
     unchecked: Annotated[
-        bool, Option("--unchecked", help="do not look for documents that point to them")
+        bool, Option("--unchecked", help="Do not look for documents that refer to the files.")
     ] = False,
 ) -> None:
-    """Delete files, all of them or none. More than one needs --allow=data-delete.
+    """Delete files. Either all of them are deleted or none.
 
-    Documents that point to them are looked for first, in all tables that may hold ids of files; if there are any, they are
-    named, and deleting needs a yes or --allow=data-delete. Exit codes: 0 done, 1 one of them does not exist, 9 no consent.
+    Documents that still refer to a file are shown first. Deleting such a file, or more than one file, requires
+    --allow=data-delete.
     """
     from convexpy_cli.storage import transfer
 
-    if len(ids) > 1 and "data-delete" not in run.settings.allow:
-        raise errors.Failure(
-            "ConsentRequired", f"this deletes {len(ids)} files", errors.REFUSED, hint="--allow=data-delete"
-        )
-    with run.connected("storage delete", writes=True) as (_, client):
-        transfer.delete(run, client, ids, unchecked=unchecked)
-    run.output.result({"deleted": ids}, "\n".join(ids))
+    if len(ids) > 1 and "data-delete" not in ctx.settings.allow:
+        raise errors.consent(f"this deletes {len(ids)} files", "--allow=data-delete")
+    with ctx.connected("storage delete", writes=True) as (_, client):
+        transfer.delete(ctx, client, ids, unchecked=unchecked)
+    ctx.output.result({"deleted": ids}, "\n".join(ids))

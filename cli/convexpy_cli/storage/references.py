@@ -40,7 +40,7 @@ class Scan:
     def cost(self) -> str:
         """Return what was read."""
         if not self.tables:
-            return "no table can hold ids of files"
+            return "no table can contain ids of files"
         return f"read {self.documents:,} documents of {', '.join(self.tables)}"
 
 

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from convexpy.client import DeploymentError, FileClient, FileInfo, Unreachable
 from convexpy_cli import errors
-from convexpy_cli.output.progress import TransferBar, transfer_bar
+from convexpy_cli.output.progress import Bytes, progress
 from convexpy_cli.output.units import size_text
 from convexpy_cli.storage import references
 from convexpy_cli.storage.at_once import each_at_once
 
 if TYPE_CHECKING:
     from convexpy.client import AdminClient
-    from convexpy_cli.context import Invocation
+    from convexpy_cli.context import Context
 
 AT_ONCE = 4
 PIECE_BYTES = 256 * 1024
@@ -34,7 +34,7 @@ SHOWN_MAX = 20
 
 def missing(id: str) -> errors.Failure:
     """Return the error for an id that names no file."""
-    return errors.Failure("StorageIdNotFound", f"there is no file {id}", errors.FAILED)
+    return errors.Failure("StorageIdNotFound", f"no file {id}", errors.FAILED)
 
 
 def listed(client: AdminClient, limit: int, sort: str, type_: str | None) -> list[FileInfo]:
@@ -43,12 +43,12 @@ def listed(client: AdminClient, limit: int, sort: str, type_: str | None) -> lis
 
 
 def unreferenced(
-    run: Invocation, client: AdminClient, limit: int, sort: str, type_: str | None
+    ctx: Context, client: AdminClient, limit: int, sort: str, type_: str | None
 ) -> list[FileInfo]:
     """Return the files to show that no document points to; say what it took to know."""
     files = list(FileClient(client).list())
     found = references.scan(client, {file.id for file in files})
-    run.output.note(found.cost())
+    ctx.output.note(found.cost())
     return chosen((file for file in files if file.id not in found.references), limit, sort, type_)
 
 
@@ -70,11 +70,16 @@ def cells(file: FileInfo) -> list[str]:
     return [file.id, size_text(file.size), file.content_type or "-", _moment(file.created_at)]
 
 
-def described(file: FileInfo) -> str:
-    """Return what is known of a file, a line each."""
+def fields(file: FileInfo) -> dict[str, str]:
+    """Return a file in full, for people."""
     size = f"{size_text(file.size)} ({file.size:,} bytes)" if file.size >= 1024 else f"{file.size} bytes"
-    lines = [("id", file.id), ("size", size), ("type", file.content_type or "-"), ("sha256", file.sha256)]
-    return "\n".join(f"{name:<8} {text}" for name, text in [*lines, ("created", _moment(file.created_at))])
+    return {
+        "id": file.id,
+        "size": size,
+        "type": file.content_type or "-",
+        "sha256": file.sha256,
+        "created": _moment(file.created_at),
+    }
 
 
 # Sending
@@ -86,7 +91,7 @@ def files_of(arguments: Sequence[str]) -> list[tuple[str, str]]:
     A file in a folder is named by its path from there. Nothing is sent if one of them can't be read.
     """
     if arguments.count(STDIN) > 1:
-        raise errors.usage("- stands for standard input, once")
+        raise errors.usage("- (stdin) can be used only once")
     found: list[tuple[str, str]] = []
     for argument in arguments:
         path = Path(argument)
@@ -100,7 +105,7 @@ def files_of(arguments: Sequence[str]) -> list[tuple[str, str]]:
             found.append((argument, path.name))
     for name, _ in found:
         if name != STDIN and not (Path(name).is_file() and os.access(name, os.R_OK)):
-            raise _unreadable(f"{name} is no file that can be read")
+            raise _unreadable(f"cannot read {name}")
     return found
 
 
@@ -108,14 +113,14 @@ def _inside(folder: Path) -> list[Path]:
     """Return the files in a folder and those below it; links to folders are not followed."""
     files = sorted(Path(top, name) for top, _, names in os.walk(folder) for name in names)
     if not files:
-        raise _unreadable(f"{folder} holds no files")
+        raise _unreadable(f"{folder} contains no files")
     return files
 
 
 def _matching(pattern: str) -> list[Path]:
     files = sorted(Path(name) for name in glob.glob(pattern, recursive=True) if Path(name).is_file())  # noqa: PTH207 - absolute patterns, too
     if not files:
-        raise _unreadable(f"no file is called like {pattern}")
+        raise _unreadable(f"no file matches {pattern}")
     return files
 
 
@@ -124,7 +129,7 @@ def _unreadable(message: str) -> errors.Failure:
 
 
 def put(
-    run: Invocation, client: AdminClient, files: Sequence[tuple[str, str]], type_: str | None
+    ctx: Context, client: AdminClient, files: Sequence[tuple[str, str]], type_: str | None
 ) -> list[dict[str, Any]]:
     """Store files, several at once; return what is known of them, in their order.
 
@@ -137,7 +142,8 @@ def put(
 
     stored: dict[int, dict[str, Any]] = {}
 
-    with transfer_bar(run.settings, "storing", total) as bar:
+    with progress(ctx.output, ctx.settings, lines=False) as shown:
+        bar = Bytes(shown, "storing", total)
 
         def put_one(place: int) -> None:
             path, name = files[place]
@@ -153,26 +159,24 @@ def put(
                 if place not in stored:
                     put_one(place)
         except DeploymentError as error:
-            _name_stored(run, [stored[place] for place in sorted(stored)], len(files), error)
+            _name_stored(ctx, [stored[place] for place in sorted(stored)], len(files), error)
             raise
     return [stored[place] for place in range(len(files))]
 
 
-def _name_stored(run: Invocation, stored: list[dict[str, Any]], count: int, error: DeploymentError) -> None:
+def _name_stored(ctx: Context, stored: list[dict[str, Any]], count: int, error: DeploymentError) -> None:
     """Say of a failure what came before it. What was under way beside it may have been stored, too."""
     if count == 1:
         return
     for file in stored:
-        run.output.note(f"stored  {file['id']}  {file['name']}")
+        ctx.output.note(f"stored  {file['id']}  {file['name']}")
     error.hint = error.hint or (
         f"{len(stored)} of {count} stored: send the others again, from their start (an upload can't be resumed)"
     )
     error.data = error.data or {"stored": stored}
 
 
-def _put_one(
-    client: FileClient, name: str, size: int | None, type_: str | None, bar: TransferBar
-) -> FileInfo:
+def _put_one(client: FileClient, name: str, size: int | None, type_: str | None, bar: Bytes) -> FileInfo:
     content_type = type_ or (None if name == STDIN else mimetypes.guess_type(name)[0])
     try:
         if name == STDIN:
@@ -193,39 +197,37 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
 # Deleting
 
 
-def delete(run: Invocation, client: AdminClient, ids: list[str], *, unchecked: bool) -> None:
+def delete(ctx: Context, client: AdminClient, ids: list[str], *, unchecked: bool) -> None:
     """Delete files; what points to them is named first, and then it has to be agreed to."""
     if not unchecked:
-        _check_references(run, client, ids)
+        _check_references(ctx, client, ids)
     FileClient(client).delete(ids)
 
 
-def _check_references(run: Invocation, client: AdminClient, ids: list[str]) -> None:
+def _check_references(ctx: Context, client: AdminClient, ids: list[str]) -> None:
     try:
         found = references.scan(client, set(ids))
     except DeploymentError as error:
         if error.code != "KeyKindForbidden":
             raise
-        run.output.note("this key may not read documents: whether one points to the file is not known")
+        ctx.output.note("this key may not read documents, so references to the file are unknown")
         return
-    run.output.detail(found.cost())
+    ctx.output.detail(found.cost())
     if not found.references:
         return
     pointing = [each for id in ids for each in found.references.get(id, ())]
     for each in pointing[:SHOWN_MAX]:
-        run.output.note(f"in use by {each}")
+        ctx.output.note(f"in use by {each}")
     if len(pointing) > SHOWN_MAX:
-        run.output.note(f"… and {len(pointing) - SHOWN_MAX:,} more")
+        ctx.output.note(f"… and {len(pointing) - SHOWN_MAX:,} more")
     count = len(found.references)
     what = f"{count} of these files" if len(ids) > 1 else "the file"
     question = f"{len(pointing):,} {'document' if len(pointing) == 1 else 'documents'} still point to {what}"
-    if "data-delete" in run.settings.allow or run.prompts.confirm(f"{question}. Delete?", default=False):
+    if "data-delete" in ctx.settings.allow or ctx.prompts.confirm(f"{question}. Delete?", default=False):
         return
-    raise errors.Failure(
-        "ConsentRequired",
+    raise errors.consent(
         question,
-        errors.REFUSED,
-        hint="--allow=data-delete, or take the ids out of the documents first",
+        "--allow=data-delete, or remove the ids from the documents first",
         data={"references": [vars(each) for each in pointing[:SHOWN_MAX]]},
     )
 
@@ -233,23 +235,24 @@ def _check_references(run: Invocation, client: AdminClient, ids: list[str]) -> N
 # Fetching
 
 
-def get(run: Invocation, client: AdminClient, id: str, output: str | None) -> Path | None:
+def get(ctx: Context, client: AdminClient, id: str, output: str | None) -> Path | None:
     """Fetch a file; return where it is, None if it went to stdout."""
     if output == STDIN and sys.stdout.isatty():
-        raise errors.usage("a file's bytes do not go to a terminal", "-o FILE")
+        raise errors.usage("refusing to write file contents to a terminal", "-o FILE")
     files = FileClient(client)
     found = files.info(id)
     if found is None:
         raise missing(id)
     if output == STDIN:
-        with transfer_bar(run.settings, "fetching", found.size) as bar:
+        with progress(ctx.output, ctx.settings, lines=False) as shown:
+            bar = Bytes(shown, "fetching", found.size)
             _fetch(files, found, sys.stdout.buffer, hashlib.sha256(), 0, bar)
         sys.stdout.buffer.flush()
         return None
     target = Path(output) if output is not None else Path(id + _suffix(found))
     if output is None and target.exists():
-        raise errors.Failure("FileExists", f"{target} is there already", errors.REFUSED, hint="-o FILE")
-    _fetch_into(run, files, found, target)
+        raise errors.Failure("FileExists", f"{target} already exists", errors.REFUSED, hint="-o FILE")
+    _fetch_into(ctx, files, found, target)
     return target
 
 
@@ -258,7 +261,7 @@ def _suffix(file: FileInfo) -> str:
     return mimetypes.guess_extension(kind) or ""
 
 
-def _fetch_into(run: Invocation, files: FileClient, found: FileInfo, target: Path) -> None:
+def _fetch_into(ctx: Context, files: FileClient, found: FileInfo, target: Path) -> None:
     """Write next to the target, and rename when all is there and right."""
     part = target.with_name(target.name + ".part")
     digest = hashlib.sha256()
@@ -271,7 +274,8 @@ def _fetch_into(run: Invocation, files: FileClient, found: FileInfo, target: Pat
         if start > found.size:
             file.truncate(0)
             digest, start = hashlib.sha256(), 0
-        with transfer_bar(run.settings, "fetching", found.size) as bar:
+        with progress(ctx.output, ctx.settings, lines=False) as shown:
+            bar = Bytes(shown, "fetching", found.size)
             bar.add(start)
             try:
                 if start < found.size:
@@ -285,7 +289,7 @@ def _fetch_into(run: Invocation, files: FileClient, found: FileInfo, target: Pat
 
 
 def _fetch(
-    files: FileClient, found: FileInfo, out: BinaryIO, digest: hashlib._Hash, start: int, bar: TransferBar
+    files: FileClient, found: FileInfo, out: BinaryIO, digest: hashlib._Hash, start: int, bar: Bytes
 ) -> None:
     with files.download(found.id, start=start) as pieces:
         for piece in pieces:
@@ -294,10 +298,14 @@ def _fetch(
             bar.add(len(piece))
             start += len(piece)
     if start < found.size:
-        raise Unreachable(f"the transfer broke off after {start} of {found.size} bytes", retry_on="backoff")
+        raise Unreachable(
+            f"the transfer was interrupted after {start} of {found.size} bytes", retry_on="backoff"
+        )
     if b64encode(digest.digest()).decode() != found.sha256:
         raise _damaged(found)
 
 
 def _damaged(found: FileInfo) -> errors.Failure:
-    return errors.Failure("Sha256Mismatch", f"what arrived is not the file {found.id}", errors.FAILED)
+    return errors.Failure(
+        "Sha256Mismatch", f"the downloaded file does not match the checksum of {found.id}", errors.FAILED
+    )

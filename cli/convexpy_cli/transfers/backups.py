@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,40 +17,30 @@ import msgspec
 from convexpy.client import TransferClient
 from convexpy.protocol.app_description import SchemaDescription
 from convexpy_cli import errors
-from convexpy_cli.output.units import size_text
+from convexpy_cli.output.units import size_text, span_s
 from convexpy_cli.transfers import exports, imports
 
 if TYPE_CHECKING:
     from convexpy.project import Target
-    from convexpy_cli.context import Invocation
+    from convexpy_cli.context import Context
 
 MANIFEST = "_convexpy/manifest.json"
-_DURATION = re.compile(r"([0-9]{1,6})(h|d|w)")
-_SECONDS = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
 FAULTS_SHOWN = 20
 
 
-def seconds(text: str, flag: str) -> int:
-    """Return a time such as 12h, 30d or 4w in seconds."""
-    found = _DURATION.fullmatch(text)
-    if found is None:
-        raise errors.usage(f"{flag} {text!r} is no time", f"{flag} 12h, 30d or 4w")
-    return int(found[1]) * _SECONDS[found[2]]
-
-
 def create(
-    run: Invocation, client: TransferClient, *, include_storage: bool, to: str | None, expires: str
+    ctx: Context, client: TransferClient, *, include_storage: bool, to: str | None, expires: str
 ) -> dict[str, Any]:
     """Make a backup; fetch it, too, if a folder is given. Return the result."""
-    kept_s = seconds(expires, "--expires")
+    kept_s = int(span_s(expires))
     if to is not None and not Path(to).is_dir():
-        raise errors.usage(f"{to} is no folder", "--to DIR")
-    found = exports.make(run, client, include_storage=include_storage, backup=True)
+        raise errors.usage(f"{to} is not a folder", "--to DIR")
+    found = exports.make(ctx, client, include_storage=include_storage, backup=True)
     client.expire_export(found["_id"], int(found["complete_ts"]) + kept_s * 10**9)
     if to is None:
         return exports.result_of(found, "", None)
     target = Path(to) / file_name(found)
-    return exports.result_of(found, str(target), exports.fetch(run, client, found, target))
+    return exports.result_of(found, str(target), exports.fetch(ctx, client, found, target))
 
 
 def file_name(found: dict[str, Any]) -> str:
@@ -99,9 +88,9 @@ def cells(backup: dict[str, Any]) -> list[str]:
 
 def check_age(backups: list[dict[str, Any]], max_age: str) -> None:
     """Raise Failure (exit 1) when the newest backup is older, or there is none."""
-    oldest_ms = (time.time() - seconds(max_age, "--max-age")) * 1000
+    oldest_ms = (time.time() - span_s(max_age)) * 1000
     if not backups or backups[0]["createdAt"] < oldest_ms:
-        text = "there is no backup" if not backups else f"the newest backup is older than {max_age}"
+        text = "there are no backups" if not backups else f"the newest backup is older than {max_age}"
         raise errors.Failure("BackupTooOld", text, errors.FAILED, hint="convexpy backup create")
 
 
@@ -109,9 +98,7 @@ def find(client: TransferClient, id: str) -> dict[str, Any]:
     """Return a complete backup, or raise Failure."""
     found = client.find_export(id)
     if found is None or found["state"] != "completed" or found["requestor"] != "backup":
-        raise errors.Failure(
-            "BackupNotFound", f"there is no backup {id}", errors.USAGE, hint="convexpy backup list"
-        )
+        raise errors.Failure("BackupNotFound", f"no backup {id}", errors.USAGE, hint="convexpy backup list")
     return found
 
 
@@ -119,60 +106,42 @@ def find(client: TransferClient, id: str) -> dict[str, Any]:
 
 
 def restore(
-    run: Invocation, client: TransferClient, target: Target, which: str, confirm: str | None
+    ctx: Context, client: TransferClient, target: Target, which: str, confirm: str | None
 ) -> dict[str, Any]:
     """Replace everything by a backup, after a backup of what is there; return the result."""
-    _agree(run, target, confirm)
+    _agree(ctx, target, confirm)
     if Path(which).is_file():
         verify(Path(which))
-        return _restore(run, client, which)
+        return _restore(ctx, client, which)
     found = find(client, which)
     with tempfile.TemporaryDirectory(prefix="convexpy-restore-") as folder:
         path = Path(folder) / file_name(found)
-        exports.fetch(run, client, found, path)
-        return _restore(run, client, str(path))
+        exports.fetch(ctx, client, found, path)
+        return _restore(ctx, client, str(path))
 
 
-def _agree(run: Invocation, target: Target, confirm: str | None) -> None:
-    """Want consent to the loss; for production the name of the deployment, too."""
-    if "data-replace" not in run.settings.allow:
-        message = f"everything in {target.name} would be replaced"
-        asked = run.prompts.allowed() and (
-            run.prompts.choose(
-                f"{message}. Go on?",
-                [("no", "No, leave everything as it is"), ("yes", "Yes, restore")],
-                answered_by="--allow=data-replace",
-                default="no",
-            )
-            == "yes"
-        )
-        if not asked:
-            raise errors.Failure("ConsentRequired", message, errors.REFUSED, hint="--allow=data-replace")
+def _agree(ctx: Context, target: Target, confirm: str | None) -> None:
+    """Require consent to the loss; for production the name of the deployment too."""
+    message = f"everything in {target.name} would be replaced"
+    ctx.require_consent(f"{message}. Continue?", message, allow="data-replace", yes=False)
     if not target.production:
         return
     typed = confirm
-    if typed is None and run.prompts.allowed():
+    if typed is None and ctx.prompts.allowed():
         question = f"{target.name} is production. Type its name to restore it:"
-        typed = run.prompts.text(question, answered_by=f"--confirm {target.name}")
+        typed = ctx.prompts.text(question, answered_by=f"--confirm {target.name}")
     if typed != target.name:
-        raise errors.Failure(
-            "ConsentRequired",
-            f"{target.name} is production: restoring it needs its name",
-            errors.REFUSED,
-            hint=f"--confirm {target.name}",
+        raise errors.consent(
+            f"{target.name} is production: confirm with its name", f"--confirm {target.name}"
         )
 
 
-def _restore(run: Invocation, client: TransferClient, file: str) -> dict[str, Any]:
-    before = create(run, client, include_storage=True, to=None, expires="30d")
-    run.output.note(f"what was there is kept as backup {before['id']} for 30 days")
-    settled = run.settings.allow
+def _restore(ctx: Context, client: TransferClient, file: str) -> dict[str, Any]:
+    before = create(ctx, client, include_storage=True, to=None, expires="30d")
+    ctx.output.note(f"the previous data is kept as backup {before['id']} for 30 days")
     order = imports.ImportOrder(file, "zip", "replaceAll")
-    if "data-replace" not in settled:
-        import dataclasses
-
-        run.settings = dataclasses.replace(run.settings, allow=(*settled, "data-replace"))
-    result = imports.run_import(run, client, order)
+    agreed = ctx.sibling(allow=(*ctx.settings.allow, "data-replace"))
+    result = imports.run_import(agreed, client, order)
     return {**result, "backup": before["id"]}
 
 

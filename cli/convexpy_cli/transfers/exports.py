@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from convexpy.client import DeploymentError, TransferClient, Unreachable
 from convexpy_cli import errors
-from convexpy_cli.output.progress import phases
+from convexpy_cli.output.progress import progress
 from convexpy_cli.output.units import size_text
 
 if TYPE_CHECKING:
-    from convexpy_cli.context import Invocation
+    from convexpy_cli.context import Context
 
 STDOUT = "-"
 FORMATS = ("zip", "jsonl", "csv")
@@ -31,25 +31,25 @@ PIECE_BYTES = 1024 * 1024
 def check(path: str | None, format: str, tables: Sequence[str] | None, *, files: bool) -> None:
     """Refuse what can't be done before anything is asked of a server."""
     if format not in FORMATS:
-        raise errors.usage(f"--format {format!r} is unknown", "zip, jsonl or csv")
+        raise errors.usage(f"--format {format!r} is not valid", "zip, jsonl or csv")
     if files and format != "zip":
-        raise errors.usage("stored files are part of a zip only", "--format zip")
+        raise errors.usage("stored files can be exported as zip only", "--format zip")
     if path == STDOUT:
         if format != "zip" and (tables is None or len(tables) != 1):
-            raise errors.usage("one table fits into a stream", "--tables NAME")
+            raise errors.usage("stdout can hold one table only", "--tables NAME")
         if format == "zip" and sys.stdout.isatty():
-            raise errors.usage("a zip does not go to a terminal", "--path FILE")
+            raise errors.usage("refusing to write a zip to a terminal", "--path FILE")
     elif path is not None and Path(path).exists() and not Path(path).is_dir():
         raise exists(Path(path))
 
 
 def exists(path: Path) -> errors.Failure:
     """Return the error for a file that is in the way: nothing is overwritten."""
-    return errors.Failure("FileExists", f"{path} is there already", errors.REFUSED, hint="--path FILE")
+    return errors.Failure("FileExists", f"{path} already exists", errors.REFUSED, hint="--path FILE")
 
 
 def make(
-    run: Invocation,
+    ctx: Context,
     client: TransferClient,
     *,
     include_storage: bool,
@@ -63,16 +63,15 @@ def make(
         DeploymentError: another one is under way (`ExportInProgress`), unless it is waited for.
         Failure: it failed.
     """
-    id = _request(run, client, include_storage, tables, backup, wait)
+    id = _request(ctx, client, include_storage, tables, backup, wait)
     pause = POLL_FIRST_S
     try:
-        with phases(run.output, run.settings) as shown:
+        with progress(ctx.output, ctx.settings) as shown:
             while True:
                 found = client.find_export(id)
                 if found is None or found["state"] not in ("requested", "in_progress"):
                     break
-                progress = found.get("progress") or {}
-                done = float(progress.get("documents") or 0)
+                done = float((found.get("progress") or {}).get("documents") or 0)
                 shown.show("exporting", done, None, f"{done:,.0f} documents" if done else "")
                 time.sleep(pause)
                 pause = min(pause * 1.3, POLL_MAX_S)
@@ -82,12 +81,12 @@ def make(
         raise
     if found is None or found["state"] != "completed":
         text = "it was canceled" if found is None else found.get("error") or f"it was {found['state']}"
-        raise errors.Failure("ExportFailed", f"no export was made: {text}", errors.FAILED)
+        raise errors.Failure("ExportFailed", f"the export failed: {text}", errors.FAILED)
     return found
 
 
 def _request(
-    run: Invocation,
+    ctx: Context,
     client: TransferClient,
     include_storage: bool,
     tables: Sequence[str] | None,
@@ -102,7 +101,7 @@ def _request(
             if error.code != "ExportInProgress" or not wait:
                 raise
         if not told:
-            run.output.note("another export is under way; waiting for it")
+            ctx.output.note("another export is running; waiting for it")
             told = True
         time.sleep(POLL_MAX_S)
 
@@ -110,7 +109,7 @@ def _request(
 # Fetching
 
 
-def fetch(run: Invocation, client: TransferClient, found: dict[str, Any], target: Path) -> str:
+def fetch(ctx: Context, client: TransferClient, found: dict[str, Any], target: Path) -> str:
     """Fetch the zip of an export; return its SHA-256 (hex). It has another name until it is complete.
 
     A part that an earlier attempt has left is gone on with.
@@ -118,7 +117,7 @@ def fetch(run: Invocation, client: TransferClient, found: dict[str, Any], target
     if target.exists():
         raise exists(target)
     part = target.with_name(f"{target.name}.{found['start_ts']}.part")
-    with phases(run.output, run.settings) as shown, part.open("ab") as out:
+    with progress(ctx.output, ctx.settings) as shown, part.open("ab") as out:
         attempt = 0
         size = int(found["size"])
         while out.tell() < size:
@@ -138,7 +137,7 @@ def fetch(run: Invocation, client: TransferClient, found: dict[str, Any], target
                 time.sleep(0.1 * 2**attempt)
     if part.stat().st_size != size:
         part.unlink()
-        raise errors.Failure("DownloadDamaged", "what arrived is not what was exported", errors.FAILED)
+        raise errors.Failure("DownloadDamaged", "the download is damaged", errors.FAILED)
     digest = digest_of(part)
     # A link fails where a rename would overwrite.
     try:
@@ -172,7 +171,7 @@ def result_of(found: dict[str, Any], path: str, digest: str | None) -> dict[str,
 
 
 def deliver(
-    run: Invocation,
+    ctx: Context,
     client: TransferClient,
     found: dict[str, Any],
     path: str | None,
@@ -186,15 +185,15 @@ def deliver(
     """
     missing = [name for name in tables or () if name not in found["tables"]]
     if missing:
-        raise errors.Failure("TableNotFound", f"there is no table {missing[0]!r}", errors.FAILED)
+        raise errors.Failure("TableNotFound", f"no table {missing[0]!r}", errors.FAILED)
     if format == "zip" and path != STDOUT:
         target = Path(path or ".")
         if target.is_dir():
             target = target / f"snapshot_{found['start_ts']}.zip"
-        return result_of(found, str(target), fetch(run, client, found, target))
+        return result_of(found, str(target), fetch(ctx, client, found, target))
     with tempfile.TemporaryDirectory(prefix="convexpy-export-") as folder:
         archive = Path(folder) / "snapshot.zip"
-        digest = fetch(run, client, found, archive)
+        digest = fetch(ctx, client, found, archive)
         if format == "zip":
             with archive.open("rb") as file:
                 shutil.copyfileobj(file, sys.stdout.buffer, PIECE_BYTES)

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from convexpy.client import DeploymentError, TransferClient, Unreachable
 from convexpy_cli import errors
-from convexpy_cli.output.progress import Phases, phases
-from convexpy_cli.output.units import size_text
+from convexpy_cli.output.progress import Bytes, Progress, progress
 
 if TYPE_CHECKING:
-    from convexpy_cli.context import Invocation
+    from convexpy_cli.context import Context
 
 STDIN = "-"
 PART_BYTES = 5 * 1024 * 1024
@@ -78,26 +77,26 @@ def order(
         if wanted
     ]
     if len(chosen) > 1:
-        raise errors.usage("--append, --replace and --replace-all exclude each other")
+        raise errors.usage("--append, --replace and --replace-all cannot be combined")
     format = format or SUFFIXES.get(Path(file).suffix.lower())
     if format not in OFFICIAL:
         raise errors.usage(
-            f"the format of {file} is not known" if format is None else f"--format {format!r} is unknown",
+            f"unknown file format: {file}" if format is None else f"--format {format!r} is not valid",
             "--format zip, jsonl, json or csv",
         )
     if format == "zip" and table is not None:
-        raise errors.usage("a zip names its tables itself", "leave out --table")
+        raise errors.usage("--table cannot be used with a zip", "a zip contains the names of its tables")
     if format != "zip" and table is None:
-        raise errors.usage(f"which table is {file} for?", "--table NAME")
+        raise errors.usage(f"--table is missing for {file}", "--table NAME")
     if types is not None and format != "csv":
-        raise errors.usage("--types is for CSV: JSON says what its values are")
+        raise errors.usage("--types works with CSV only")
     if delimiter is not None and format != "csv":
-        raise errors.usage("--delimiter is for CSV")
+        raise errors.usage("--delimiter works with CSV only")
     delimiter = "\t" if delimiter in ("\\t", "tab") else delimiter
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
-        raise errors.usage("--delimiter is one character, or tab", "--delimiter ';'")
+        raise errors.usage("--delimiter must be one character, or tab", "--delimiter ';'")
     if file != STDIN and not Path(file).is_file():
-        raise errors.Failure("FileNotReadable", f"{file} is no file that can be read", errors.FAILED)
+        raise errors.Failure("FileNotReadable", f"cannot read {file}", errors.FAILED)
     return {
         "file": file, "format": format, "mode": chosen[0] if chosen else "requireEmpty", "table": table,
         "types": _types(types), "delimiter": delimiter,
@@ -114,28 +113,28 @@ def _types(text: str | None) -> dict[str, str]:
     return found
 
 
-def run_import(run: Invocation, client: TransferClient, order: ImportOrder) -> dict[str, Any]:
+def run_import(ctx: Context, client: TransferClient, order: ImportOrder) -> dict[str, Any]:
     """Import; return `id state tables documents files bytes ms`.
 
     Raises:
         Failure: rows are wrong (8), consent is missing (9), or it failed.
     """
     started = time.monotonic()
-    id = _upload(run, client, order)
-    found = _checked(run, client, id)
+    id = _upload(ctx, client, order)
+    found = _checked(ctx, client, id)
     state = found["state"]["state"]
     if state == "waiting_for_confirmation":
-        _show_changes(run, found)
-        _consent(run, client, id, found)
-        _perform(run, client, id)
+        _show_changes(ctx, found)
+        _consent(ctx, client, id, found)
+        _perform(ctx, client, id)
         if order.wait:
-            found = {**found, **_written(run, client, id)}
+            found = {**found, **_written(ctx, client, id)}
             state = found["state"]["state"]
         else:
             state = "in_progress"
-            run.output.note(f"it goes on: convexpy import --status {id}")
+            ctx.output.note(f"the import continues: convexpy import --status {id}")
     if state == "failed":
-        raise _failed(run, found)
+        raise _failed(ctx, found)
     return summary(found, id, round((time.monotonic() - started) * 1000))
 
 
@@ -163,7 +162,7 @@ def words(result: dict[str, Any]) -> str:
     """Return a summary in a line."""
     if result["state"] == "validated":
         count = sum(table["after"] for table in result["tables"])
-        return f"every row is fine ({count:,} documents afterwards); nothing was written"
+        return f"all rows are valid ({count:,} documents after the import); nothing was written"
     if result["state"] != "completed":
         return f"{result['id']}  {result['state']}" + (f"  {result['error']}" if "error" in result else "")
     changes = ", ".join(f"{t['name']} {t['before']:,} → {t['after']:,}" for t in result["tables"])
@@ -195,30 +194,28 @@ def _read(file: BinaryIO, size: int) -> Iterator[bytes]:
         first = False
 
 
-def _upload(run: Invocation, client: TransferClient, order: ImportOrder) -> str:
+def _upload(ctx: Context, client: TransferClient, order: ImportOrder) -> str:
     token = order.resume or client.start_upload()
     try:
-        with phases(run.output, run.settings) as shown:
+        with progress(ctx.output, ctx.settings) as shown:
             return client.finish_upload(token, _sent(client, order, token, shown), order.to_json())
     except (KeyboardInterrupt, Unreachable):
-        run.output.note(f"the upload is kept for a day: convexpy import {order.file} … --resume {token}")
+        ctx.output.note(f"the upload is kept for a day: convexpy import {order.file} … --resume {token}")
         raise
 
 
-def _sent(client: TransferClient, order: ImportOrder, token: str, shown: Phases) -> list[str]:
+def _sent(client: TransferClient, order: ImportOrder, token: str, shown: Progress) -> list[str]:
     """Send the parts that are not there yet; return the tokens of all."""
     there = client.uploaded_parts(token) if order.resume else {}
     total = None if order.file == STDIN else Path(order.file).stat().st_size
-    sent, tokens = 0, list[str]()
+    sent, tokens = Bytes(shown, "uploading", total), list[str]()
     for number, part in enumerate(_parts(order), 1):
         digest = hashlib.sha256(part).hexdigest()
         if there.get(number) == digest:
             tokens.append(f"{number}-{digest}")
         else:
             tokens.append(_send(client, token, number, part))
-        sent += len(part)
-        of = "" if total is None else f" of {size_text(total)}"
-        shown.show("uploading", sent, total, f"{size_text(sent)}{of}")
+        sent.add(len(part))
     return tokens
 
 
@@ -234,28 +231,30 @@ def _send(client: TransferClient, token: str, number: int, part: bytes) -> str:
 # Watching
 
 
-def _checked(run: Invocation, client: TransferClient, id: str) -> dict[str, Any]:
+def _checked(ctx: Context, client: TransferClient, id: str) -> dict[str, Any]:
     """Wait until the server has read everything. Nobody would confirm an import whose command was interrupted."""
     try:
-        with phases(run.output, run.settings) as shown:
+        with progress(ctx.output, ctx.settings) as shown:
             return _watch(client, id, shown, until=("waiting_for_confirmation",))
     except KeyboardInterrupt:
         client.cancel_import(id)
-        run.output.note("the import was canceled; nothing was written")
+        ctx.output.note("the import was canceled; nothing was written")
         raise
 
 
-def _written(run: Invocation, client: TransferClient, id: str) -> dict[str, Any]:
+def _written(ctx: Context, client: TransferClient, id: str) -> dict[str, Any]:
     """Wait until the import has ended."""
     try:
-        with phases(run.output, run.settings) as shown:
+        with progress(ctx.output, ctx.settings) as shown:
             return _watch(client, id, shown)
     except KeyboardInterrupt:
-        run.output.note(f"the server goes on: convexpy import --status {id}, or --cancel {id}")
+        ctx.output.note(f"the server continues: convexpy import --status {id}, or --cancel {id}")
         raise
 
 
-def _watch(client: TransferClient, id: str, shown: Phases, *, until: tuple[str, ...] = ()) -> dict[str, Any]:
+def _watch(
+    client: TransferClient, id: str, shown: Progress, *, until: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Follow an import to one of these states, or to its end."""
     pause = POLL_FIRST_S
     while True:
@@ -270,7 +269,7 @@ def _watch(client: TransferClient, id: str, shown: Phases, *, until: tuple[str, 
         pause = min(pause * 1.3, POLL_MAX_S)
 
 
-def _show(shown: Phases, found: dict[str, Any]) -> None:
+def _show(shown: Progress, found: dict[str, Any]) -> None:
     progress = found.get("progress") or {}
     done = float(progress.get("documents") or 0)
     if found["state"]["state"] == "uploaded":
@@ -282,40 +281,28 @@ def _show(shown: Phases, found: dict[str, Any]) -> None:
 
 def missing(id: str) -> errors.Failure:
     """Return the error for an id that names no import."""
-    return errors.Failure("ImportNotFound", f"there is no import {id}", errors.USAGE)
+    return errors.Failure("ImportNotFound", f"no import {id}", errors.USAGE)
 
 
 # Consent
 
 
-def _show_changes(run: Invocation, found: dict[str, Any]) -> None:
+def _show_changes(ctx: Context, found: dict[str, Any]) -> None:
     for table in found.get("tables", []):
-        run.output.note(f"{table['name']}: {int(table['before']):,} → {int(table['after']):,}")
+        ctx.output.note(f"{table['name']}: {int(table['before']):,} → {int(table['after']):,}")
 
 
-def _consent(run: Invocation, client: TransferClient, id: str, found: dict[str, Any]) -> None:
-    if not found["state"].get("require_manual_confirmation") or "data-replace" in run.settings.allow:
+def _consent(ctx: Context, client: TransferClient, id: str, found: dict[str, Any]) -> None:
+    if not found["state"].get("require_manual_confirmation"):
         return
     lost = ", ".join(
         f'{_counted(int(table["before"]))} in "{table["name"]}"'
         for table in found["tables"]
         if table["before"]
     )
+    message = f"{lost or 'stored files'} would be replaced"
     try:
-        if run.prompts.allowed():
-            choices = [("no", "No, leave everything as it is"), ("yes", "Yes, replace")]
-            question = f"{lost or 'Stored files'} would be replaced. Go on?"
-            if (
-                run.prompts.choose(question, choices, answered_by="--allow=data-replace", default="no")
-                == "yes"
-            ):
-                return
-        raise errors.Failure(
-            "ConsentRequired",
-            f"{lost or 'stored files'} would be replaced",
-            errors.REFUSED,
-            hint="--allow=data-replace, or --append to keep them",
-        )
+        ctx.require_consent(f"{message}. Continue?", message, allow="data-replace", yes=False)
     except BaseException:
         client.cancel_import(id)
         raise
@@ -325,21 +312,21 @@ def _counted(count: int) -> str:
     return f"{count:,} document{'' if count == 1 else 's'}"
 
 
-def _perform(run: Invocation, client: TransferClient, id: str) -> None:
+def _perform(ctx: Context, client: TransferClient, id: str) -> None:
     """Confirm; with `--yes`, as soon as an import that is being written has ended."""
     while True:
         try:
             client.perform_import(id)
             return
         except DeploymentError as error:
-            if error.code != "JobAlreadyRunning" or not run.settings.yes:
+            if error.code != "JobAlreadyRunning" or not ctx.settings.yes:
                 if error.code == "JobAlreadyRunning":
                     client.cancel_import(id)
                 raise
             time.sleep(POLL_MAX_S)
 
 
-def _failed(run: Invocation, found: dict[str, Any]) -> errors.Failure:
+def _failed(ctx: Context, found: dict[str, Any]) -> errors.Failure:
     from convexpy.errors.exit_codes import exit_code_of
 
     code = str(found.get("code") or "ImportFailed")
@@ -348,10 +335,10 @@ def _failed(run: Invocation, found: dict[str, Any]) -> errors.Failure:
         place = ":".join(
             str(int(fault[n]) if n != "file" else fault[n]) for n in ("file", "line", "column") if fault[n]
         )
-        run.output.note(f"{place}: {fault['message']}")
+        ctx.output.note(f"{place}: {fault['message']}")
     if faults:
         count = int(found["faultCount"])
-        message = f"{count:,} row{'s do' if count > 1 else ' does'} not fit; nothing was written"
+        message = f"{count:,} row{'s do' if count > 1 else ' does'} not match the schema; nothing was written"
         hint = f"the first {len(faults)} are above" if count > len(faults) else None
         return errors.Failure(
             code, message, exit_code_of(code), hint=hint, data={"rows": faults, "count": count}

@@ -92,8 +92,6 @@ EXIT_CODES: dict[str, int] = {
     "ServerTooOld": 11,
     "CliTooOld": 11,
     "NotSupported": 12,
-    "PreviewsUnsupported": 12,
-    "RollbackUnsupported": 12,
     "InternalError": 70,
 }
 

@@ -1,0 +1,276 @@
+"""`convexpy import` and `export`, and the commands of `convexpy backup`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from typer import Argument, Option
+
+from convexpy_cli import completion, errors
+from convexpy_cli.command import MORE, command, family, single
+from convexpy_cli.context import Context
+
+import_app = single()
+export_app = single()
+backup_app = family("Create, fetch and restore backups.")
+
+IncludeFiles = Annotated[bool, Option("--include-file-storage", help="Include stored files.")]
+BackupId = Annotated[str, Argument(help="Id of the backup.")]
+
+
+@command(
+    import_app,
+    "import",
+    examples=(
+        "convexpy import snapshot.zip",
+        "convexpy import --table users users.csv --dry-run",
+        "convexpy import --replace-all snapshot.zip --allow=data-replace",
+    ),
+)
+def import_(
+    ctx: Context,
+    file: Annotated[str | None, Argument(help="File to import; - for stdin.")] = None,
+    table: Annotated[
+        str | None,
+        Option("--table", help="Table to import into, except for zip.", autocompletion=completion.tables),
+    ] = None,
+    file_format: Annotated[
+        Literal["zip", "jsonl", "json", "csv"] | None,
+        Option("--format", metavar="FORMAT", help="zip, jsonl, json or csv [default: by file name]."),
+    ] = None,
+    append: Annotated[bool, Option("--append", help="Add to existing documents.")] = False,
+    replace: Annotated[bool, Option("--replace", help="Replace the tables that are in the file.")] = False,
+    replace_all: Annotated[bool, Option("--replace-all", help="Also empty all other tables.")] = False,
+    require_empty: Annotated[
+        bool, Option("--require-empty", help="Import into empty tables only (the default).")
+    ] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Check every row and write nothing.")] = False,
+    types: Annotated[
+        str | None,
+        Option("--types", metavar="F=TYPE,...", help="Types of CSV columns.", rich_help_panel=MORE),
+    ] = None,
+    delimiter: Annotated[
+        str | None,
+        Option(
+            "--delimiter", metavar="CHAR", help="CSV delimiter [default: detected].", rich_help_panel=MORE
+        ),
+    ] = None,
+    resume: Annotated[
+        str | None,
+        Option("--resume", metavar="ID", help="Resume an interrupted upload.", rich_help_panel=MORE),
+    ] = None,
+    status: Annotated[
+        str | None,
+        Option("--status", metavar="ID", help="Show the state of an import.", rich_help_panel=MORE),
+    ] = None,
+    cancel: Annotated[
+        str | None, Option("--cancel", metavar="ID", help="Cancel an import.", rich_help_panel=MORE)
+    ] = None,
+    no_wait: Annotated[
+        bool, Option("--no-wait", help="Do not wait for the end of the import.", rich_help_panel=MORE)
+    ] = False,
+) -> None:
+    """Import tables, and the files of a zip. Either everything is imported or nothing, except with --append.
+
+    Every row is checked against the schema first. Replacing documents requires consent.
+    """
+    from convexpy.client import TransferClient
+    from convexpy_cli.transfers import imports
+
+    if require_empty and (append or replace or replace_all):
+        raise errors.usage("--require-empty cannot be combined with --append, --replace or --replace-all")
+    asked = status or cancel
+    if asked is not None:
+        with ctx.connected("import", writes=cancel is not None) as (_, client):
+            transfers = TransferClient(client)
+            if cancel is not None:
+                transfers.cancel_import(cancel)
+            found = transfers.find_import(asked)
+        if found is None:
+            raise imports.missing(asked)
+        result = imports.summary(found, asked)
+        ctx.output.result(result, imports.words(result))
+        return
+    if file is None:
+        raise errors.usage("a file is missing", "convexpy import FILE")
+    parts = imports.order(
+        file,
+        table=table,
+        format=file_format,
+        append=append,
+        replace=replace,
+        replace_all=replace_all,
+        types=types,
+        delimiter=delimiter,
+    )
+    wanted = imports.ImportOrder(**parts, dry_run=dry_run, resume=resume, wait=not no_wait)
+    with ctx.connected("import", writes=not dry_run) as (_, client):
+        result = imports.run_import(ctx, TransferClient(client), wanted)
+    ctx.output.result(result, imports.words(result))
+
+
+@command(
+    export_app,
+    "export",
+    examples=(
+        "convexpy export --path backup.zip --include-file-storage",
+        "convexpy export --tables users --format csv --path -",
+    ),
+)
+def export(
+    ctx: Context,
+    path: Annotated[
+        str | None,
+        Option("--path", metavar="FILE|DIR", help="Where to write; - for stdout [default: this folder]."),
+    ] = None,
+    tables: Annotated[str | None, Option("--tables", metavar="A,B", help="Export only these tables.")] = None,
+    file_format: Annotated[
+        Literal["zip", "jsonl", "csv"],
+        Option("--format", metavar="FORMAT", help="zip, or jsonl or csv with one file per table."),
+    ] = "zip",
+    include_file_storage: IncludeFiles = False,
+    no_wait: Annotated[
+        bool, Option("--no-wait", help="Fail if another export is running instead of waiting for it.")
+    ] = False,
+) -> None:
+    """Export a consistent snapshot of all tables while the deployment keeps running.
+
+    Existing files are not overwritten. An interrupted download is resumed.
+    """
+    from convexpy.client import TransferClient
+    from convexpy_cli.transfers import exports
+
+    names = None if tables is None else [name.strip() for name in tables.split(",") if name.strip()]
+    exports.check(path, file_format, names, files=include_file_storage)
+    with ctx.connected("export") as (_, client):
+        transfers = TransferClient(client)
+        found = exports.make(
+            ctx, transfers, include_storage=include_file_storage, tables=names, wait=not no_wait
+        )
+        result = exports.deliver(ctx, transfers, found, path, file_format, names)
+    if path == exports.STDOUT:
+        return
+    ctx.output.result(result, "\n".join(result.get("paths", [result["path"]])))
+
+
+@command(
+    backup_app,
+    "create",
+    examples=("convexpy backup create", "convexpy backup create --include-file-storage --to backups"),
+)
+def backup_create(
+    ctx: Context,
+    include_file_storage: IncludeFiles = False,
+    to: Annotated[str | None, Option("--to", metavar="DIR", help="Also download it to this folder.")] = None,
+    expires: Annotated[
+        str, Option("--expires", metavar="TIME", help="How long the deployment keeps it: 12h, 30d, 4w.")
+    ] = "30d",
+) -> None:
+    """Create a backup of all tables, with schema and code version.
+
+    It includes the names of environment variables, not their values.
+    """
+    from convexpy.client import TransferClient
+    from convexpy_cli.transfers import backups
+
+    with ctx.connected("backup create") as (_, client):
+        result = backups.create(
+            ctx, TransferClient(client), include_storage=include_file_storage, to=to, expires=expires
+        )
+    ctx.output.result(result, result["path"] or result["id"])
+
+
+@command(
+    backup_app,
+    "list",
+    formats=("human", "plain", "json"),
+    examples=("convexpy backup list", "convexpy backup list --max-age 25h --json"),
+)
+def backup_list(
+    ctx: Context,
+    max_age: Annotated[
+        str | None, Option("--max-age", metavar="TIME", help="Exit with 1 if the newest is older: 25h, 7d.")
+    ] = None,
+) -> None:
+    """List the backups that the deployment keeps, newest first."""
+    from convexpy.client import TransferClient
+    from convexpy_cli.transfers import backups
+
+    with ctx.connected("backup list") as (_, client):
+        found = backups.listed(TransferClient(client))
+    columns = ["id", "created", "documents", "files", "size", "expires"]
+    ctx.output.table(columns, [backups.cells(backup) for backup in found], found)
+    if max_age is not None:
+        backups.check_age(found, max_age)
+
+
+@command(backup_app, "download", examples=("convexpy backup download hm2… --path backups",))
+def backup_download(
+    ctx: Context,
+    id: BackupId,
+    path: Annotated[
+        str | None, Option("--path", metavar="FILE|DIR", help="Where to write it [default: this folder].")
+    ] = None,
+) -> None:
+    """Download a backup. Existing files are not overwritten; an interrupted download is resumed."""
+    from convexpy.client import TransferClient
+    from convexpy_cli.transfers import backups, exports
+
+    with ctx.connected("backup download") as (_, client):
+        transfers = TransferClient(client)
+        found = backups.find(transfers, id)
+        target = Path(path or ".")
+        if target.is_dir():
+            target = target / backups.file_name(found)
+        result = exports.result_of(found, str(target), exports.fetch(ctx, transfers, found, target))
+    ctx.output.result(result, str(target))
+
+
+@command(backup_app, "restore", examples=("convexpy backup restore backup.zip --allow=data-replace",))
+def backup_restore(
+    ctx: Context,
+    which: Annotated[str, Argument(metavar="ID|FILE", help="A backup of the deployment, or a file.")],
+    confirm: Annotated[
+        str | None, Option("--confirm", metavar="NAME", help="Name of the deployment, if it is production.")
+    ] = None,
+) -> None:
+    """Replace all tables, and files if the backup has them. Existing data is backed up first.
+
+    Code and environment variables stay as they are.
+    """
+    from convexpy.client import TransferClient
+    from convexpy_cli.transfers import backups, imports
+
+    with ctx.connected("backup restore", writes=True) as (target, client):
+        result = backups.restore(ctx, TransferClient(client), target, which, confirm)
+    ctx.output.result(result, imports.words(result))
+
+
+@command(backup_app, "delete", examples=("convexpy backup delete hm2… --yes",))
+def backup_delete(ctx: Context, id: BackupId) -> None:
+    """Delete a backup of the deployment. Downloaded files are kept."""
+    from convexpy.client import TransferClient
+    from convexpy_cli.transfers import backups
+
+    with ctx.connected("backup delete", writes=True) as (_, client):
+        transfers = TransferClient(client)
+        backups.find(transfers, id)
+        ctx.require_consent(f"Delete backup {id}?", f"backup {id} was not deleted")
+        transfers.delete_export(id)
+    ctx.output.result({"deleted": id}, id)
+
+
+@command(backup_app, "verify", examples=("convexpy backup verify backup.zip",))
+def backup_verify(ctx: Context, file: Annotated[Path, Argument(help="A backup or snapshot.")]) -> None:
+    """Verify a backup offline: checksums, counts, schema and files."""
+    from convexpy_cli.transfers import backups
+
+    if not file.is_file():
+        raise errors.Failure("FileNotReadable", f"cannot read {file}", errors.FAILED)
+    result = backups.verify(file, ctx.output.note)
+    documents = sum(result["tables"].values())
+    text = (
+        f"{file}: valid; {documents:,} documents in {len(result['tables'])} tables, {result['files']:,} files"
+    )
+    ctx.output.result(result, text)
