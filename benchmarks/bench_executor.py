@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from harness.report import parser
@@ -27,11 +27,14 @@ from convexpy.deployment.data_folder import Storage, open_folder
 from convexpy.limits import Knobs, TransactionBudget
 from convexpy.protocol.executor_settings import ExecutorSettings
 from convexpy.protocol.frames import Call, CheckpointMoved, Kind, OwnCommit, Result
+from convexpy.protocol.system import SystemCall
+from convexpy.protocol.system.pushes import ActivateVersion, BeginPush, PushedBy
 from convexpy.runtime import SystemClock
 from convexpy.sandbox.executor import Executor
 from convexpy.sandbox.loader import AppLoader
 from convexpy.values import encode_wire
 
+R = TypeVar("R")
 SCHEMA = """
 from convexpy import define_schema, define_table, v
 
@@ -120,18 +123,24 @@ class Bench:
             version=1, folder=str(app), data_address=str(folder / "data"), knobs=unlimited
         )
         self._executor = Executor(loaded, store, settings, self._results.append)
-        schema = loaded.schema.describe() if loaded.schema is not None else None
-        begun = self._system("_system/push:begin", {"schema": schema, "pending": False})
-        ready = [index["number"] for index in begun["building"]]
-        activated = {"version": 1, "config": {}, "schema": schema, "schemaJson": "", "ready": ready}
+        schema = "" if loaded.schema is None else msgspec.json.encode(loaded.schema.describe()).decode()
+        building = self._system(BeginPush(schema, pending=False))
         self._system(
-            "_system/push:activate",
-            {**activated, "modules": [], "sources": [], "crons": [], "variables": {}, "note": {}},
+            ActivateVersion(
+                version=1,
+                config={},
+                schema=schema,
+                ready=[index.number for index in building],
+                modules=[],
+                crons=[],
+                note=PushedBy(),
+                variables=[],
+            )
         )
         self.ids: list[str] = []
 
-    def _system(self, path: str, args: dict[str, Any]) -> Any:
-        return msgspec.json.decode(self.call("system", path, encode_wire(args)).value)
+    def _system(self, call: SystemCall[R]) -> R:
+        return call.decode_result(self.call("system", call.path, call.encode()).value)
 
     def call(self, kind: Kind, path: str, args: bytes) -> Result:
         """Run one call to its end."""

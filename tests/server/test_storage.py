@@ -475,8 +475,8 @@ def test_actions_check_digests(files: Files) -> None:
         assert files.call("action", "files:read", id=id)[0] == "hello"
     for wrong, text in (
         (base64.b64encode(bytes(32)).decode(), "Sha256Mismatch"),
-        ("x", "no sha256"),
-        ("", "no sha256"),
+        ("x", "is not a SHA-256 digest"),
+        ("", "is not a SHA-256 digest"),
     ):
         assert (
             text in files.server.failure("action", "files:store", text="hello", sha256=wrong)["errorMessage"]

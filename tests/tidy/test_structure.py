@@ -119,8 +119,8 @@ def test_no_folder_has_more_entries_than_one_can_look_through() -> None:
         entries = [
             entry
             for entry in folder.iterdir()
-            if entry.name not in ("__init__.py", "__init__.pyi", "__main__.py", "__pycache__", "py.typed")
-            and not entry.name.startswith(".")
+            if entry.name not in ("__init__.py", "__init__.pyi", "__main__.py", "py.typed")
+            and (entry.is_file() or any(entry.rglob("*.py")))
         ]
         if len(entries) > ENTRIES_MAX:
             wide[str(folder.relative_to(ROOT))] = len(entries)

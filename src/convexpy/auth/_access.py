@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 
 from convexpy.errors import RequestError
+from convexpy.protocol.system import SYSTEM_CALLS, Operation, SystemCall
 
 KeyKind = Literal["admin", "deploy", "read-only", "run"]
-
-Operation = Literal[
-    "deploy", "env:view", "env:write", "logs:view", "data:view", "data:write", "functions:view", "functions:run",
-    "keys:manage", "actAsUser", "code:run",
-]  # fmt: skip
 
 _ALLOWED: dict[str, frozenset[str]] = {
     "admin": frozenset(get_args(Operation)),
@@ -26,52 +22,13 @@ _ALLOWED: dict[str, frozenset[str]] = {
 }
 
 
-class SystemFunction(NamedTuple):
-    """A system function that holders of keys may call: as what it is called, and which operation that is."""
+def system_call(path: str) -> type[SystemCall[Any]] | None:
+    """Return the system call that holders of keys may make by this path, or None.
 
-    kind: Literal["query", "mutation"]
-    operation: Operation
-
-
-_VIEW = SystemFunction("query", "data:view")
-_WRITE = SystemFunction("mutation", "data:write")
-_ABOUT = SystemFunction("query", "functions:view")
-SYSTEM_FUNCTIONS = {
-    **dict.fromkeys(("_system/cli/queryEnvironmentVariables", "_system/cli/queryEnvironmentVariables:get"),
-                    SystemFunction("query", "env:view")),
-    **dict.fromkeys(
-        (
-            "_system/cli/exports:getLatest", "_system/cli/queryImport", "_system/cli/queryImport:list",
-            "_system/cli/queryTable", "_system/cli/tableData", "_system/cli/tableSize", "_system/cli/tables",
-            "_system/crons:history", "_system/data:get", "_system/data:page", "_system/data:tables",
-            "_system/exports:find", "_system/exports:list", "_system/frontend/listTableScan",
-            "_system/scheduling:get", "_system/scheduling:list", "_system/storage:document", "_system/storage:url",
-        ),
-        _VIEW,
-    ),
-    **dict.fromkeys(
-        (
-            "_system/cli/convexUrl:cloudUrl", "_system/cli/modules:apiSpec", "_system/frontend/getSchemas",
-            "_system/crons:list", "_system/frontend/listCronJobs", "_system/push:history",
-        ),
-        _ABOUT,
-    ),
-    **dict.fromkeys(
-        (
-            "_system/data:delete", "_system/data:insert", "_system/data:patch", "_system/frontend/addDocument",
-            "_system/frontend/clearTablePage",
-        ),
-        _WRITE,
-    ),
-    "_system/shell:evaluate": SystemFunction("query", "code:run"),
-    "_system/shell:write": SystemFunction("mutation", "code:run"),
-}  # fmt: skip
-"""All that keys open. Every other system function is called by the server alone, whatever the key."""
-
-
-def system_function(path: str) -> SystemFunction | None:
-    """Return what holders of keys may call by this path, or None."""
-    return SYSTEM_FUNCTIONS.get(path.removesuffix(":default"))
+    Every call that has no `operation` is made by the server alone, whatever the key.
+    """
+    call = SYSTEM_CALLS.get(path.removesuffix(":default"))
+    return None if call is None or call.operation is None else call
 
 
 class OperationNotPermitted(RequestError):
@@ -106,12 +63,12 @@ class Access(msgspec.Struct, frozen=True):
     def refused(self, kind: str, path: str) -> Operation | None:
         """Return the operation that running this function is and the key is not for; None if it may run or is not there."""
         if path.startswith("_system/"):
-            system = system_function(path)
             if self.kind in ("admin", "server", "app"):
                 return None
-            if system is None:
+            call = system_call(path)
+            if call is None or call.operation is None:
                 return "data:write"
-            return None if system.kind == kind and self.allows(system.operation) else system.operation
+            return None if call.kind == kind and self.allows(call.operation) else call.operation
         if self.kind == "run":
             return None if any(fnmatchcase(path, glob) for glob in self.functions) else "functions:run"
         reads = self.kind == "read-only" and kind == "query"
@@ -121,8 +78,8 @@ class Access(msgspec.Struct, frozen=True):
         """Say whether a system function is there for calls of this kind. App code finds none, a key only what is listed."""
         if self.kind in ("server", "app"):
             return self.kind == "server"
-        system = system_function(path)
-        return system is not None and system.kind == kind
+        call = system_call(path)
+        return call is not None and call.kind == kind
 
 
 FULL_ACCESS = Access()

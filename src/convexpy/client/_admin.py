@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -14,6 +14,11 @@ import msgspec
 from convexpy.client._errors import DeploymentError, FunctionFailed
 from convexpy.client._transport import Transport
 from convexpy.protocol.app_description import LiveApp
+from convexpy.protocol.system import SystemCall
+from convexpy.protocol.system.crons import ListCronRuns, ListCrons
+from convexpy.protocol.system.scheduling import GetJob, ListJobs
+
+R = TypeVar("R")
 
 # The server holds a waiting request for up to 60 s.
 LOG_WAIT_S = 75.0
@@ -125,6 +130,11 @@ class AdminClient:
     def app(self) -> LiveApp:
         """Return the description of the live version."""
         return msgspec.convert(self._transport.request("GET", "/api/convexpy/functions"), LiveApp)
+
+    def run_system(self, call: SystemCall[R]) -> R:
+        """Run a system call. Documents and objects in the result are plain JSON, without `$integer` and `$bytes`."""
+        value = self.call(call.path, json.loads(call.encode()), decode=True).value
+        return call.convert_result(value, strict=False)
 
     def tables(self) -> list[dict[str, Any]]:
         """Return `name number documents sizeBytes indexes` of every table."""
@@ -271,13 +281,11 @@ class AdminClient:
 
         `after` and `before` bound what they are planned for.
         """
-        args = {"state": state, "path": function, "limit": limit, "after": after, "before": before}
-        return list(self.call("_system/scheduling:list", args, decode=True).value)
+        return self.run_system(ListJobs(state, function, limit, after, before))
 
     def scheduled_job(self, id: str) -> dict[str, Any] | None:
         """Return a scheduled job, or None."""
-        found: dict[str, Any] | None = self.call("_system/scheduling:get", {"id": id}, decode=True).value
-        return found
+        return self.run_system(GetJob(id))
 
     def requests_of_jobs(self, ids: Sequence[str]) -> dict[str, str]:
         """Return the request ids of those jobs that ran since the server's start."""
@@ -295,11 +303,12 @@ class AdminClient:
 
     def crons(self) -> list[dict[str, Any]]:
         """Return the cron jobs, each with its last and its next run."""
-        return list(self.call("_system/crons:list", {}, decode=True).value)
+        crons: list[dict[str, Any]] = msgspec.to_builtins(self.run_system(ListCrons()))
+        return crons
 
     def cron_history(self, name: str) -> list[dict[str, Any]]:
         """Return the latest runs of a cron job, the newest first."""
-        return list(self.call("_system/crons:history", {"name": name}, decode=True).value)
+        return self.run_system(ListCronRuns(name))
 
     def run_cron(self, name: str) -> str:
         """Run a cron job now, as an extra run; return the id of the scheduled job that it is."""

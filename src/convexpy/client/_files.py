@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 from convexpy.client._errors import DeploymentError
 from convexpy.client._transport import Transport
+from convexpy.protocol.system.data import ReadTable
+from convexpy.protocol.system.files import GetFileDocument, GetFileUrl
 
 if TYPE_CHECKING:
     import httpx
@@ -69,23 +71,20 @@ class FileClient:
         cursor: str | None = None
         while True:
             opts = {"numItems": PAGE, "cursor": cursor}
-            order = "asc" if oldest_first else "desc"
-            args = {"table": "_storage", "order": order, "paginationOpts": opts}
-            page = self._client.call("_system/cli/tableData", args, decode=True).value
-            yield from map(_info, page["page"])
-            if page["isDone"]:
+            page = self._client.run_system(ReadTable("_storage", opts, "asc" if oldest_first else "desc"))
+            yield from map(_info, page.page)
+            if page.is_done:
                 return
-            cursor = page["continueCursor"]
+            cursor = page.continue_cursor
 
     def info(self, id: str) -> FileInfo | None:
         """Return what is known of a file, or None if there is none."""
-        found = self._client.call("_system/storage:document", {"id": id}, decode=True).value
+        found = self._client.run_system(GetFileDocument(id))
         return None if found is None else _info(found)
 
     def url(self, id: str) -> str | None:
         """Return the public address of a file, or None if there is none."""
-        found: str | None = self._client.call("_system/storage:url", {"id": id}, decode=True).value
-        return found
+        return self._client.run_system(GetFileUrl(id))
 
     def delete(self, ids: Sequence[str]) -> None:
         """Delete files, all of them or none."""

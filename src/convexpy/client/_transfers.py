@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from convexpy.client._transport import Transport
+from convexpy.protocol.system.exports import FindExport, ListExports
+from convexpy.protocol.system.imports import GetImport
 
 if TYPE_CHECKING:
     import httpx
@@ -54,14 +56,11 @@ class TransferClient:
 
     def find_export(self, which: str) -> dict[str, Any] | None:
         """Return an export by id or timestamp. Moments are texts of nanoseconds."""
-        found: dict[str, Any] | None = self._client.call(
-            "_system/exports:find", {"which": which}, decode=True
-        ).value
-        return found
+        return self._client.run_system(FindExport(which))
 
     def backups(self) -> list[dict[str, Any]]:
         """Return the newest backups, complete or not."""
-        return list(self._client.call("_system/exports:list", {"requestor": "backup"}, decode=True).value)
+        return self._client.run_system(ListExports("backup"))
 
     def cancel_export(self, id: str) -> None:
         """Cancel an export that is under way."""
@@ -112,10 +111,7 @@ class TransferClient:
 
     def find_import(self, id: str) -> dict[str, Any] | None:
         """Return what is known of an import; `state` says how far it is."""
-        found: dict[str, Any] | None = self._client.call(
-            "_system/cli/queryImport", {"importId": id}, decode=True
-        ).value
-        return found
+        return self._client.run_system(GetImport(id))
 
     def perform_import(self, id: str) -> None:
         """Confirm an import."""

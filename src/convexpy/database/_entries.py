@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from convexpy.errors import InvariantViolation
+from convexpy.protocol.system.imports import FillTablet
 
 __all__ = [
     "ENTRY_FORMAT",
@@ -37,7 +38,7 @@ __all__ = [
 ]
 
 ENTRY_FORMAT = 1
-FILLING = "_system/imports:fill"
+FILLING = FillTablet.path
 """The function whose transactions only write into hidden tablets."""
 _FILLING = FILLING.encode()
 _HEAD_BYTES = 256

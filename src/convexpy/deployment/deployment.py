@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from convexpy.deployment.data_folder import Storage
@@ -20,6 +21,7 @@ from convexpy.engine.system_functions import SystemFunctions
 from convexpy.engine.timeline import LogTimeline
 from convexpy.engine.versions import LiveVersion
 from convexpy.executors.starter import Starter
+from convexpy.protocol.system.variables import UpdateVariables, VariableChange
 from convexpy.runtime import Clock
 from convexpy.services.data.tables import Tables
 from convexpy.services.files.service import FileService
@@ -79,7 +81,7 @@ class Deployment:
         loads = await self.app.start()
         self.statistics.start()
         if self.variables.has_plain:
-            await self.system.run("_system/environment:update", self.variables.sealed_again())
+            await self.system.run(self.variables.sealed_again())
         await self.builds.resume(self.live.registry.description)
         await self.files.start()
         await self.exports.start()
@@ -116,9 +118,7 @@ class Deployment:
         await self.statistics.close()
         self.storage.close()
 
-    async def set_variables(self, changes: list[dict[str, str | None]]) -> None:
+    async def set_variables(self, changes: Iterable[VariableChange]) -> None:
         """Set and remove variables; functions see them in fresh executors, every query runs again."""
-        sealed = self.variables.sealed_changes(changes)
-        outcome = await self.system.run("_system/environment:update", sealed)
-        self.variables.take(outcome.value)
+        self.variables.take(await self.system.run(UpdateVariables(self.variables.sealed(changes))))
         await self.app.restart()

@@ -11,6 +11,7 @@ from convexpy.auth import KeyRecord
 from convexpy.database import Store
 from convexpy.functions import QueryPlan
 from convexpy.limits import TransactionBudget
+from convexpy.protocol.system.pushes import BuildingIndex
 from convexpy.runtime import secure_random
 from convexpy.services.pushes.requests import ActiveVersion, PushConfig
 
@@ -22,7 +23,7 @@ class StartState:
     active: ActiveVersion
     environment: dict[str, str]
     sources: dict[str, bytes]
-    building: list[dict[str, Any]]
+    building: list[BuildingIndex]
     admin_keys: list[KeyRecord]
 
 
@@ -48,14 +49,7 @@ def read_start_state(store: Store) -> StartState:
         sources[sha256] = sources.get(sha256, b"") + parts[sha256, number]
     environment = {document["name"]: document["value"] for document in every("_environment_variables")}
     building = [
-        {
-            "table": table.name,
-            "tablet": table.tablet,
-            "name": index.name,
-            "number": index.number,
-            "fields": list(index.fields),
-            "staged": index.staged,
-        }
+        BuildingIndex(table.name, table.tablet, index.name, index.number, list(index.fields), index.staged)
         for table in transaction.catalog.by_tablet.values()
         for index in table.indexes
         if index.state == "building"

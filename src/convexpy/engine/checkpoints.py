@@ -18,6 +18,7 @@ from convexpy.errors import PushRejected
 from convexpy.limits import Knobs
 from convexpy.persistence import DataDamaged, OutcomeUnknown, StoreFull
 from convexpy.protocol.app_description import SchemaDescription
+from convexpy.protocol.system.pushes import BuildingIndex
 from convexpy.runtime import Clock
 from convexpy.schema import Schema, load_schema
 
@@ -208,7 +209,7 @@ class CheckpointService:
                 )
         return found
 
-    async def walk(self, indexes: list[dict[str, Any]], schema: SchemaDescription | None) -> None:
+    async def walk(self, indexes: list[BuildingIndex], schema: SchemaDescription | None) -> None:
         """Enter stored documents into new indexes, and check every stored document against `schema`.
 
         Raises:
@@ -216,7 +217,7 @@ class CheckpointService:
         """
         by_tablet: dict[int, list[int]] = {}
         for index in indexes:
-            by_tablet.setdefault(index["tablet"], []).append(index["number"])
+            by_tablet.setdefault(index.tablet, []).append(index.number)
         loaded = load_schema(schema) if schema is not None else None
         checkpointer = self._open_checkpointer()
         catalog = checkpointer.catalog

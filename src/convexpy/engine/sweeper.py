@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from convexpy.engine.checkpoints import CheckpointService
 from convexpy.engine.system_functions import SystemFunctions
+from convexpy.protocol.system.pushes import ForgetDeleted
 
 
 class Sweeper:
@@ -17,4 +18,4 @@ class Sweeper:
         """Remove first the contents, then the documents that held their numbers."""
         await self._checkpoints.catch_up()
         await self._checkpoints.sweep()
-        await self._system.run("_system/push:forgetDeleted", b"{}")
+        await self._system.run(ForgetDeleted())

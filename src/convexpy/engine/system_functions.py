@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 from convexpy.engine.mutations import MutationPipeline
 from convexpy.engine.outcome import Outcome, new_request_id, outcome_of
 from convexpy.engine.queries import QueryDispatcher
 from convexpy.errors import Error
 from convexpy.protocol.frames import Call, Kind
+from convexpy.protocol.system import SystemCall
 from convexpy.runtime import Clock
+
+R = TypeVar("R")
 
 
 class SystemFunctions:
-    """Runs `_system/…` functions for the services."""
+    """Runs system calls for the services."""
 
     def __init__(
         self,
@@ -29,42 +33,37 @@ class SystemFunctions:
         self._next_call = next_call
         self._clock = clock
 
-    async def run(self, path: str, args: bytes, *, first: bool = False) -> Outcome:
-        """Run a system mutation; return its outcome. A `first` one passes those that wait.
+    async def run(self, call: SystemCall[R], *, first: bool = False) -> R:
+        """Run a system call; return its result. A `first` mutation passes those that wait.
 
         Raises:
             Error: it failed.
         """
-        return _succeeded(await self.attempt(path, args, first=first))
+        result, _ = await self.run_at(call, first=first)
+        return result
 
-    async def attempt(self, path: str, args: bytes, *, first: bool = False) -> Outcome:
-        """Run a system mutation; return its outcome, which may be a failure."""
-        call = self._call("system", path, args)
-        try:
-            return await outcome_of(lambda done: self._mutations.submit(call, done, first=first))
-        except asyncio.CancelledError:
-            self._mutations.forget(call.id)
-            raise
-
-    async def query(self, path: str, args: bytes) -> Outcome:
-        """Run a system query; return its outcome.
+    async def run_at(self, call: SystemCall[R], *, first: bool = False) -> tuple[R, int]:
+        """Run a system call; return its result and the log position at which it committed, or that it has read.
 
         Raises:
             Error: it failed.
         """
-        return _succeeded(await self.attempt_query(path, args))
+        outcome = await self.attempt(call, first=first)
+        if outcome.failure is not None:
+            raise Error(outcome.failure.detail.removeprefix("Uncaught "), code=outcome.failure.code)
+        return call.decode_result(outcome.value), outcome.row
 
-    async def attempt_query(self, path: str, args: bytes) -> Outcome:
-        """Run a system query; return its outcome, which may be a failure."""
-        call = self._call("query", path, args)
-        return await outcome_of(lambda done: self._queries.submit(call, lambda outcome, stale: done(outcome)))
-
-    def _call(self, kind: Kind, path: str, args: bytes) -> Call:
+    async def attempt(self, call: SystemCall[Any], *, first: bool = False) -> Outcome:
+        """Run a system call; return its outcome, which may be a failure."""
         now_ms = self._clock.now_ns() // 1_000_000
-        return Call(self._next_call(), kind, path, args, new_request_id(), now_ms)
-
-
-def _succeeded(outcome: Outcome) -> Outcome:
-    if outcome.failure is not None:
-        raise Error(outcome.failure.detail.removeprefix("Uncaught "), code=outcome.failure.code)
-    return outcome
+        kind: Kind = "query" if call.kind == "query" else "system"
+        sent = Call(self._next_call(), kind, call.path, call.encode(), new_request_id(), now_ms)
+        if call.kind == "query":
+            return await outcome_of(
+                lambda done: self._queries.submit(sent, lambda outcome, stale: done(outcome))
+            )
+        try:
+            return await outcome_of(lambda done: self._mutations.submit(sent, done, first=first))
+        except asyncio.CancelledError:
+            self._mutations.forget(sent.id)
+            raise

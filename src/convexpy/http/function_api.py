@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from convexpy.auth import ANONYMOUS, Caller, OperationNotPermitted, system_function
+from convexpy.auth import ANONYMOUS, Caller, OperationNotPermitted, system_call
 from convexpy.engine.function_runner import FunctionRunner
 from convexpy.engine.history import History, OutOfRetention
 from convexpy.engine.identities import Identities
@@ -195,7 +195,7 @@ class FunctionApi:
 
     def _kind(self, path: str) -> Kind:
         if path.startswith("_system/"):
-            system = system_function(path)
+            system = system_call(path)
             return "query" if system is None else system.kind
         function = self._live.registry.get(canonical_path(path))
         kind: Kind = "query" if function is None else function.kind

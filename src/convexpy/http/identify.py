@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from convexpy.auth import ANONYMOUS, Caller, Operation
+from convexpy.auth import ANONYMOUS, Caller
 from convexpy.engine.identities import Identities
 from convexpy.errors import AuthError, RequestError
 from convexpy.http.messages import HttpRequest
+from convexpy.protocol.system import Operation
 
 
 async def caller_of(identities: Identities, request: HttpRequest) -> Caller:

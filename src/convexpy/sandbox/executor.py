@@ -40,6 +40,7 @@ from convexpy.protocol.frames import (
     ToExecutor,
 )
 from convexpy.protocol.scheduled_jobs import HAS_RUN, NOT_RUN, error_text, skipped_text
+from convexpy.protocol.system import encode_plain, pushes
 from convexpy.runtime import secure_random
 from convexpy.sandbox import capture, guards, jobs, system, tracebacks
 from convexpy.sandbox.damage import ENGINE_ERRORS_MAX, ExecutorDamaged, Health, ends_in_engine
@@ -48,7 +49,7 @@ from convexpy.sandbox.host import CallContext, find_function, run_function
 from convexpy.sandbox.loader import LoadedApp
 from convexpy.sandbox.replays import decode_stored, encode_stored
 from convexpy.schema import Schema
-from convexpy.values import decode_wire, encode_result, encode_wire
+from convexpy.values import decode_wire, encode_result
 
 Send = Callable[[FromExecutor], None]
 PUSH_BUDGET = TransactionBudget(
@@ -59,6 +60,17 @@ PUSH_BUDGET = TransactionBudget(
     database_queries=8 * PUSH_FILES_MAX,
 )
 """What the transactions of a push may use: the files of a version, as many as it may have, in the place of others."""
+PUSH_PATHS = frozenset(
+    call.path
+    for call in (
+        pushes.BeginPush,
+        pushes.ActivateVersion,
+        pushes.AbortPush,
+        pushes.FinishIndexes,
+        pushes.ForgetDeleted,
+        pushes.ListVersions,
+    )
+)
 SYSTEM_BUDGET = TransactionBudget()
 """What system functions may use, whatever the deployment grants its app."""
 
@@ -167,7 +179,7 @@ class Executor:
         writable = call.kind in ("mutation", "system")
         budget = self._settings.knobs.transaction
         if call.kind == "system" or call.path.startswith("_system/"):
-            is_push = call.path.startswith("_system/push:")
+            is_push = call.path in PUSH_PATHS
             budget = (
                 PUSH_BUDGET if is_push else SYSTEM_BUDGET
             )  # a deployment with narrow limits must still take a push
@@ -230,7 +242,7 @@ class Executor:
         )
         if call.kind == "system" or call.path.startswith("_system/"):
             with guards.guard("mutation"):
-                value = encode_wire(system.run(call.path, context, args))
+                value = encode_plain(system.run(call.path, context, args))
         else:
             definition = find_function(self.app, "query" if call.kind == "query" else "mutation", call.path)
             value = encode_result(run_function(context, definition, args))

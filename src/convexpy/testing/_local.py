@@ -10,13 +10,13 @@ import os
 import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
-
-import msgspec
+from typing import Any, ClassVar, TypeVar
 
 from convexpy.deployment import Deployment, DeploymentSettings, MemoryStorage, build_deployment
 from convexpy.errors import Error
 from convexpy.functions import FunctionDefinition, MutationCtx
+from convexpy.protocol.system import SystemMutation
+from convexpy.protocol.system.scheduling import NextPending
 from convexpy.runtime import ManualClock
 from convexpy.sandbox import guards, system
 from convexpy.sandbox.host import CallContext, TransactionCallHost
@@ -29,7 +29,6 @@ R = TypeVar("R")
 DEADLINE_S = 60.0
 CLOUD_URL = "http://convexpy.test"
 SITE_URL = "http://site.convexpy.test"
-RUN_PATH = "_testing:run"
 STEPS_MAX = 1000
 MOMENT_NS = 1_000
 _numbers = itertools.count(1)
@@ -50,11 +49,16 @@ def load_app(folder: Path, *, camel: bool = False) -> tuple[AppLoader, LoadedApp
     return _loaded[key]
 
 
-def _run_callable(context: CallContext, args: dict[str, Any]) -> None:
-    _callables[int(args["number"])](context)
+class RunCallable(SystemMutation[None]):
+    """Call a function of this process in a transaction."""
+
+    path: ClassVar[str] = "_testing:run"
+    number: int
 
 
-system.FUNCTIONS[RUN_PATH] = _run_callable
+@system.handles(RunCallable)
+def _run_callable(context: CallContext, call: RunCallable) -> None:
+    _callables[call.number](context)
 
 
 def _ns(ms: float) -> int:
@@ -129,8 +133,7 @@ class LocalDeployment:
     async def _finish_scheduled(self) -> None:
         for _ in range(STEPS_MAX):
             await self.deployment.scheduling.settle()
-            outcome = await self.deployment.system.attempt("_system/scheduling:next", b"{}")
-            next_ms = msgspec.json.decode(outcome.value)
+            next_ms = await self.deployment.system.run(NextPending())
             if next_ms is None:
                 return
             await self._advance(max(_ns(next_ms), self.clock.now_ns()))
@@ -162,7 +165,7 @@ class LocalDeployment:
         number = next(_numbers)
         _callables[number] = within
         try:
-            self.wait(self.deployment.system.run(RUN_PATH, b'{"number":%d}' % number))
+            self.wait(self.deployment.system.run(RunCallable(number)))
         except Exception:
             if errors:
                 raise errors[0] from None

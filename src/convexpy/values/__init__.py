@@ -41,6 +41,7 @@ from convexpy.values._pagination import PageStatus, PaginationOptions, Paginatio
 from convexpy.values._show import show
 from convexpy.values._types import (
     UNSET,
+    ConvexObject,
     Document,
     Duration,
     Int64,
@@ -72,6 +73,7 @@ __all__ = [
     "ArgumentName",
     "ArrayValidator",
     "Convert",
+    "ConvexObject",
     "Document",
     "Duration",
     "IdValidator",

@@ -14,6 +14,7 @@ __all__ = [
     "INT64_MIN",
     "SAFE_INTEGER",
     "UNSET",
+    "ConvexObject",
     "Document",
     "Duration",
     "Int64",
@@ -88,6 +89,8 @@ ID_TABLES: dict[str, str] = {"StorageId": "_storage", "ScheduledFunctionId": "_s
 
 Document: TypeAlias = dict[str, Any]
 """A document of a table that the type checker does not know."""
+ConvexObject: TypeAlias = dict[str, Any]
+"""An object of Convex values that an app or an official tool defines, such as arguments; keys are field names."""
 
 Duration: TypeAlias = float | timedelta
 """A bare number is milliseconds."""

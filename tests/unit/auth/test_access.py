@@ -6,11 +6,11 @@ from typing import get_args
 
 import pytest
 
-from convexpy.auth import APP_ACCESS, FULL_ACCESS, SERVER_ACCESS, SYSTEM_FUNCTIONS, Access, KeyKind
+from convexpy.auth import APP_ACCESS, FULL_ACCESS, SERVER_ACCESS, Access, KeyKind
 from convexpy.engine.registry import FunctionRegistry
-from convexpy.sandbox import system
+from convexpy.protocol.system import SYSTEM_CALLS
 
-FUNCTIONS = sorted(path for path in system.FUNCTIONS if path.startswith("_system/"))
+FUNCTIONS = sorted(SYSTEM_CALLS)
 KINDS = ("query", "mutation", "action")
 OPENED: dict[str, set[str]] = {
     "admin": {"env:view", "data:view", "data:write", "functions:view", "code:run"},
@@ -24,8 +24,7 @@ def runs(access: Access, kind: str, path: str) -> bool:
     return FunctionRegistry().refusal(kind, path, access) is None
 
 
-def test_the_list_names_functions_that_exist() -> None:
-    assert set(SYSTEM_FUNCTIONS) <= set(FUNCTIONS)
+def test_every_kind_of_key_is_looked_at() -> None:
     assert set(OPENED) == set(get_args(KeyKind))
 
 
@@ -33,10 +32,10 @@ def test_the_list_names_functions_that_exist() -> None:
 @pytest.mark.parametrize("key", sorted(OPENED))
 @pytest.mark.parametrize("suffix", ["", ":default"])
 def test_a_key_runs_what_is_listed_for_it_as_what_it_is(path: str, key: KeyKind, suffix: str) -> None:
-    listed = SYSTEM_FUNCTIONS.get(path)
+    call = SYSTEM_CALLS[path]
     access = Access(key, ("*",) if key == "run" else ())
     for kind in KINDS:
-        allowed = listed is not None and listed.kind == kind and listed.operation in OPENED[key]
+        allowed = call.kind == kind and call.operation in OPENED[key]
         assert runs(access, kind, path + suffix) is allowed, kind
 
 
@@ -48,8 +47,7 @@ def test_app_code_runs_no_system_function_and_the_server_all(path: str) -> None:
 
 
 def test_what_writes_is_a_mutation() -> None:
-    writes = {path for path, system in SYSTEM_FUNCTIONS.items() if system.operation == "data:write"}
-    assert {SYSTEM_FUNCTIONS[path].kind for path in writes} == {"mutation"}
+    assert {call.kind for call in SYSTEM_CALLS.values() if call.operation == "data:write"} == {"mutation"}
     refused = FunctionRegistry().refusal("mutation", "_system/keys:create", FULL_ACCESS)
     assert refused is not None
     assert refused.failure is not None

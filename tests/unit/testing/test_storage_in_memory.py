@@ -134,9 +134,9 @@ def test_what_killed_actions_left_goes_after_a_day(local: LocalDeployment) -> No
 
 
 def test_many_deletions_are_swept_in_slices(local: LocalDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    from convexpy.sandbox.system import storage
+    from convexpy.sandbox.system import files
 
-    monkeypatch.setattr(storage, "BATCH", 3)
+    monkeypatch.setattr(files, "BATCH", 3)
     convex = LocalTest(local)
     for n in range(10):
         convex.mutation("files:delete", id=convex.action("files:store", text=str(n)))

@@ -5,45 +5,56 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from convexpy.errors import Error
 from convexpy.functions import QueryPlan
+from convexpy.protocol.system.exports import (
+    CreateExport,
+    FailInterruptedExports,
+    FindExport,
+    GetLatestExport,
+    ListExports,
+    RemoveExports,
+    UpdateExport,
+)
 from convexpy.sandbox.host import CallContext
-from convexpy.values import UNSET, Int64
+from convexpy.sandbox.system._registry import handles
+from convexpy.values import UNSET, Document, Int64
 
 TABLE = "_exports"
 LISTED = 100
 UNFINISHED = ("requested", "in_progress")
 
 
-def _newest_first(context: CallContext) -> list[dict[str, Any]]:
+def _newest_first(context: CallContext) -> list[Document]:
     return list(context.transaction.stream(QueryPlan(TABLE, order="desc", system=True), limit=LISTED))
 
 
-def create(context: CallContext, args: dict[str, Any]) -> str:
+@handles(CreateExport)
+def create(context: CallContext, call: CreateExport) -> str:
     """Ask for an export; return its id. One at a time."""
     if any(found["state"] in UNFINISHED for found in _newest_first(context)):
         raise Error("There is already an export requested or in progress.", code="ExportInProgress")
     document = {
         "state": "requested",
-        "format": {"format": "zip", "include_storage": args["includeStorage"]},
-        "requestor": args["requestor"],
+        "format": {"format": "zip", "include_storage": call.include_storage},
+        "requestor": call.requestor,
     }
     return context.transaction.system_insert(TABLE, document)
 
 
-def update(context: CallContext, args: dict[str, Any]) -> bool:
+@handles(UpdateExport)
+def update(context: CallContext, call: UpdateExport) -> bool:
     """Change an export that is in one of the states `of`; say whether it was. Fields in `moments` become int64."""
-    found = context.transaction.get(args["id"], TABLE, system=True)
-    if found is None or found["state"] not in args["of"]:
+    found = context.transaction.get(call.id, TABLE, system=True)
+    if found is None or found["state"] not in call.of:
         return False
-    moments = {name: Int64(int(text)) for name, text in args.get("moments", {}).items()}
-    context.transaction.system_patch(TABLE, args["id"], {**args["fields"], **moments})
+    moments = {name: Int64(int(text)) for name, text in call.moments.items()}
+    context.transaction.system_patch(TABLE, call.id, {**call.fields, **moments})
     return True
 
 
-def latest(context: CallContext, args: dict[str, Any]) -> dict[str, Any] | None:
+@handles(GetLatestExport)
+def latest(context: CallContext, call: GetLatestExport) -> Document | None:
     """Return the newest export that somebody asked for, backups left out."""
     for found in _newest_first(context):
         if found["requestor"] == "snapshotExport":
@@ -51,42 +62,35 @@ def latest(context: CallContext, args: dict[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def list_exports(context: CallContext, args: dict[str, Any]) -> list[dict[str, Any]]:
+@handles(ListExports)
+def list_exports(context: CallContext, call: ListExports) -> list[Document]:
     """Return the newest exports and backups."""
-    wanted = args.get("requestor")
+    wanted = call.requestor
     return [found for found in _newest_first(context) if wanted in (None, found["requestor"])]
 
 
-def find(context: CallContext, args: dict[str, Any]) -> dict[str, Any] | None:
+@handles(FindExport)
+def find(context: CallContext, call: FindExport) -> Document | None:
     """Return the export of an id, or of its `start_ts` in decimal."""
     for found in _newest_first(context):
-        if args["which"] in (found["_id"], str(int(found.get("start_ts", 0)))):
+        if call.which in (found["_id"], str(int(found.get("start_ts", 0)))):
             return found
     return None
 
 
-def remove(context: CallContext, args: dict[str, Any]) -> None:
+@handles(RemoveExports)
+def remove(context: CallContext, call: RemoveExports) -> None:
     """Forget exports."""
-    for id in args["ids"]:
+    for id in call.ids:
         if context.transaction.get(id, TABLE, system=True) is not None:
             context.transaction.system_delete(TABLE, id)
 
 
-def interrupted(context: CallContext, args: dict[str, Any]) -> list[dict[str, Any]]:
+@handles(FailInterruptedExports)
+def interrupted(context: CallContext, call: FailInterruptedExports) -> list[Document]:
     """Fail the exports that were under way when the server ended; return all."""
     for found in _newest_first(context):
         if found["state"] in UNFINISHED:
             failed = {"state": "failed", "error": "the server was restarted", "progress": UNSET}
             context.transaction.system_patch(TABLE, found["_id"], failed)
     return _newest_first(context)
-
-
-FUNCTIONS = {
-    "_system/cli/exports:getLatest": latest,
-    "_system/exports:create": create,
-    "_system/exports:find": find,
-    "_system/exports:interrupted": interrupted,
-    "_system/exports:list": list_exports,
-    "_system/exports:remove": remove,
-    "_system/exports:update": update,
-}

@@ -19,9 +19,28 @@ import msgspec
 from convexpy.database import TableInfo, check_table_name, new_index_document, new_table_documents
 from convexpy.errors import Error
 from convexpy.functions import QueryPlan
+from convexpy.protocol.system.imports import (
+    AbortImport,
+    ActiveTablet,
+    AppendToTable,
+    BeginImport,
+    CreateImport,
+    FailInterruptedImports,
+    FillTablet,
+    GetImport,
+    ImportedTable,
+    ImportRoom,
+    ListActiveTablets,
+    ListHiddenTablets,
+    ListImports,
+    SwapTables,
+    TableRoom,
+    UpdateImport,
+)
 from convexpy.sandbox import files
 from convexpy.sandbox.host import CallContext
-from convexpy.values import UNSET, Int64, canonical_number, decode_document
+from convexpy.sandbox.system._registry import handles
+from convexpy.values import UNSET, Document, Int64, canonical_number, decode_document
 
 TABLE = "_snapshot_imports"
 LISTED = 20
@@ -31,35 +50,39 @@ FILES_AT_ONCE = 20_000
 _NAME = re.compile(r"[0-9a-z]{1,40}/[0-9a-z.]{1,40}")
 
 
-def _newest_first(context: CallContext, limit: int) -> list[dict[str, Any]]:
+def _newest_first(context: CallContext, limit: int) -> list[Document]:
     return list(context.transaction.stream(QueryPlan(TABLE, order="desc", system=True), limit=limit))
 
 
-def create(context: CallContext, args: dict[str, Any]) -> str:
+@handles(CreateImport)
+def create(context: CallContext, call: CreateImport) -> str:
     """Make the document of an import whose file has arrived; return its id. Old ones are forgotten."""
     transaction = context.transaction
     for old in _newest_first(context, 2 * KEPT)[KEPT:]:
         transaction.system_delete(TABLE, old["_id"])
-    document = {**args["import"], "state": {"state": "uploaded"}, "requestor": "snapshotImport"}
+    document = {**call.described, "state": {"state": "uploaded"}, "requestor": "snapshotImport"}
     return transaction.system_insert(TABLE, document)
 
 
-def update(context: CallContext, args: dict[str, Any]) -> bool:
+@handles(UpdateImport)
+def update(context: CallContext, call: UpdateImport) -> bool:
     """Change an import that is in one of the states `of`; say whether it was."""
-    found = context.transaction.get(args["id"], TABLE, system=True)
-    if found is None or found["state"]["state"] not in args["of"]:
+    found = context.transaction.get(call.id, TABLE, system=True)
+    if found is None or found["state"]["state"] not in call.of:
         return False
-    context.transaction.system_patch(TABLE, args["id"], args["fields"])
+    context.transaction.system_patch(TABLE, call.id, call.fields)
     return True
 
 
-def get(context: CallContext, args: dict[str, Any]) -> dict[str, Any] | None:
+@handles(GetImport)
+def get(context: CallContext, call: GetImport) -> Document | None:
     """Return an import, or None."""
-    id = context.transaction.normalize_id(TABLE, str(args["importId"]), system=True)
+    id = context.transaction.normalize_id(TABLE, call.import_id, system=True)
     return None if id is None else context.transaction.get(id, TABLE, system=True)
 
 
-def list_imports(context: CallContext, args: dict[str, Any]) -> list[dict[str, Any]]:
+@handles(ListImports)
+def list_imports(context: CallContext, call: ListImports) -> list[Document]:
     """Return the newest imports."""
     return _newest_first(context, LISTED)
 
@@ -67,13 +90,10 @@ def list_imports(context: CallContext, args: dict[str, Any]) -> list[dict[str, A
 # Making room
 
 
-def begin(context: CallContext, args: dict[str, Any]) -> dict[str, Any]:
-    """Make hidden tablets for what is to be replaced.
-
-    The answer has `tables`, by name `{number, tablet, indexes: [fields…], insert}` (`insert`: documents are added to the
-    table as it is), `cleared`, the names of tables that will be empty, and `numbers`, by name, as they will be.
-    """
-    return _Room(context, args["id"], args["mode"]).make(args["tables"])
+@handles(BeginImport)
+def begin(context: CallContext, call: BeginImport) -> ImportRoom:
+    """Make hidden tablets for what is to be replaced."""
+    return _Room(context, call.id, call.mode).make(call.tables)
 
 
 class _Room:
@@ -81,32 +101,30 @@ class _Room:
         self._transaction = context.transaction
         self._id = id
         self._mode = mode
-        self._answer: dict[str, dict[str, Any]] = {}
+        self._places: dict[str, TableRoom] = {}
         self._numbers = {table.name: table.number for table in self._transaction.catalog.user_tables()}
 
-    def make(self, wanted: list[dict[str, Any]]) -> dict[str, Any]:
+    def make(self, wanted: list[ImportedTable]) -> ImportRoom:
         cleared: list[str] = []
         if self._mode == "replaceAll":
-            cleared = sorted(set(self._numbers) - {each["name"] for each in wanted})
-        swapped: list[dict[str, Any]] = []
+            cleared = sorted(set(self._numbers) - {each.name for each in wanted})
+        swapped: list[ImportedTable] = []
         for each in wanted:
-            if self._is_added_to(each["name"], each["number"]):
-                info = self._transaction.catalog.by_name[each["name"]]
-                self._answer[each["name"]] = {
-                    "number": info.number, "tablet": info.tablet, "indexes": [], "insert": True,
-                }  # fmt: skip
+            if self._is_added_to(each.name, each.number):
+                info = self._transaction.catalog.by_name[each.name]
+                self._places[each.name] = TableRoom(info.number, info.tablet, [], insert=True)
             else:
                 swapped.append(each)
         cleared += self._in_the_way(swapped, cleared)
         # Numbers that are given come first, so that no fresh one takes them.
-        for each in sorted(swapped, key=lambda each: each["number"] is None):
-            self._make_hidden(each["name"], each["number"])
+        for each in sorted(swapped, key=lambda each: each.number is None):
+            self._make_hidden(each.name, each.number)
         for name in cleared:
             number = self._numbers[name]
             others = {taken for other, taken in self._numbers.items() if other != name}
             self._make_hidden(name, -1 if number in others else None)
-        tables = {each["name"]: self._answer[each["name"]] for each in wanted}
-        return {"tables": tables, "cleared": cleared, "numbers": self._numbers}
+        tables = {each.name: self._places[each.name] for each in wanted}
+        return ImportRoom(tables, cleared, self._numbers)
 
     def _is_added_to(self, name: str, number: int | None) -> bool:
         check_table_name(name)
@@ -126,19 +144,19 @@ class _Room:
             code="TableNumberConflict",
         )
 
-    def _in_the_way(self, swapped: list[dict[str, Any]], cleared: list[str]) -> list[str]:
+    def _in_the_way(self, swapped: list[ImportedTable], cleared: list[str]) -> list[str]:
         """Return tables that lose their number to an imported one; only empty ones may."""
-        replaced = {each["name"] for each in swapped} | set(cleared)
+        replaced = {each.name for each in swapped} | set(cleared)
         by_number = {number: name for name, number in self._numbers.items()}
         found: list[str] = []
         given: set[int] = set()
         for each in swapped:
-            number = each["number"]
+            number = each.number
             if number is None:
                 continue
             if number <= 10_000 or number in given:
                 raise Error(
-                    f"table number {number} cannot be that of {each['name']!r}", code="TableNumberConflict"
+                    f"table number {number} cannot be that of {each.name!r}", code="TableNumberConflict"
                 )
             given.add(number)
             holder = by_number.get(number)
@@ -146,15 +164,15 @@ class _Room:
                 continue
             if not is_empty(self._transaction, holder):
                 raise Error(
-                    f'ids of "{each["name"]}" have table number {number}, which is that of "{holder}" here; '
+                    f'ids of "{each.name}" have table number {number}, which is that of "{holder}" here; '
                     "replace all tables, or import into a deployment without it",
                     code="TableNumberConflict",
                 )
             found.append(holder)
         # A replaced table without a number of its own keeps the one it has, unless another one gets that.
         for each in swapped:
-            if each["number"] is None and self._numbers.get(each["name"]) in given:
-                each["number"] = -1
+            if each.number is None and self._numbers.get(each.name) in given:
+                each.number = -1
         return found
 
     def _make_hidden(self, name: str, number: int | None) -> None:
@@ -182,9 +200,7 @@ class _Room:
             transaction.system_insert("_index", document)
             indexes.append(list(index.fields))
         self._numbers[name] = int(table["number"])
-        self._answer[name] = {
-            "number": table["number"], "tablet": table["tablet"], "indexes": indexes, "insert": False,
-        }  # fmt: skip
+        self._places[name] = TableRoom(table["number"], table["tablet"], indexes, insert=False)
 
 
 def is_empty(transaction: Any, name: str) -> bool:
@@ -192,21 +208,25 @@ def is_empty(transaction: Any, name: str) -> bool:
     return transaction.first(QueryPlan(name)) is None
 
 
-def hidden(context: CallContext, args: dict[str, Any]) -> list[int]:
+@handles(ListHiddenTablets)
+def hidden(context: CallContext, call: ListHiddenTablets) -> list[int]:
     """Return the hidden tablets of an import."""
     documents = context.transaction.stream(QueryPlan("_tables", system=True))
     return [
         int(document["tablet"])
         for document in documents
-        if document["state"] == "hidden" and document.get("import") == args["id"]
+        if document["state"] == "hidden" and document.get("import") == call.id
     ]
 
 
-def tablets(context: CallContext, args: dict[str, Any]) -> list[list[Any]]:
+@handles(ListActiveTablets)
+def tablets(context: CallContext, call: ListActiveTablets) -> list[ActiveTablet]:
     """Return the name and the tablet of every active user table, and of `_storage`."""
     active = context.transaction.catalog.by_name.values()
     return [
-        [table.name, table.tablet] for table in active if not table.is_system or table.name == files.FILES
+        ActiveTablet(table.name, table.tablet)
+        for table in active
+        if not table.is_system or table.name == files.FILES
     ]
 
 
@@ -220,46 +240,45 @@ def _prepared(context: CallContext, name: str) -> Path:
     return Path(context.settings.data_folder) / "transfers" / "imports" / name
 
 
-def _batch(context: CallContext, args: dict[str, Any]) -> list[tuple[str, bytes, list[bytes]]]:
+def _batch(context: CallContext, call: FillTablet | AppendToTable) -> list[tuple[str, bytes, list[bytes]]]:
     """Read a prepared batch."""
-    with _prepared(context, args["file"]).open("rb") as file:
-        file.seek(int(args["offset"]))
-        data = file.read(int(args["length"]))
+    with _prepared(context, call.file).open("rb") as file:
+        file.seek(call.offset)
+        data = file.read(call.length)
     return msgspec.msgpack.decode(data, type=list[tuple[str, bytes, list[bytes]]])
 
 
-def fill(context: CallContext, args: dict[str, Any]) -> None:
-    """Lay a prepared batch into a hidden tablet."""
-    context.transaction.fill(int(args["tablet"]), _batch(context, args))
+@handles(FillTablet)
+def fill(context: CallContext, call: FillTablet) -> None:
+    """Put a prepared batch into a hidden tablet."""
+    context.transaction.fill(call.tablet, _batch(context, call))
 
 
-def insert(context: CallContext, args: dict[str, Any]) -> None:
+@handles(AppendToTable)
+def insert(context: CallContext, call: AppendToTable) -> None:
     """Add a prepared batch to a table, as mutations would."""
     transaction = context.transaction
     with transaction.engine():
-        for _, stored, _ in _batch(context, args):
-            transaction.restore(args["table"], decode_document(stored))
+        for _, stored, _ in _batch(context, call):
+            transaction.restore(call.table, decode_document(stored))
 
 
 # The end
 
 
-def swap(context: CallContext, args: dict[str, Any]) -> dict[str, Any]:
-    """Make an import visible: names point to the filled tablets, files are there, the import is completed.
-
-    `tables` lists the hidden tablets, `files` names the list of stored files or is None, `schema` is the schema that the
-    documents were checked against, as it is stored.
-    """
+@handles(SwapTables)
+def swap(context: CallContext, call: SwapTables) -> None:
+    """Make an import visible: names point to the filled tablets, files are there, the import is completed."""
     transaction = context.transaction
-    _check_schema(context, args["schema"])
+    _check_schema(context, call.schema)
     tables = transaction.catalog.by_tablet
-    hidden = [tables[int(tablet)] for tablet in args["tables"] if int(tablet) in tables]
-    if len(hidden) != len(args["tables"]) or any(table.state != "hidden" for table in hidden):
+    hidden = [tables[tablet] for tablet in call.tables if tablet in tables]
+    if len(hidden) != len(call.tables) or any(table.state != "hidden" for table in hidden):
         raise Error("the tables that were filled are not there any more", code="ImportLost")
     for table in hidden:
         old = transaction.catalog.by_name.get(table.name)
         if old is not None:
-            _give_way(context, old, table, must_be_empty=args["mode"] == "requireEmpty")
+            _give_way(context, old, table, must_be_empty=call.mode == "requireEmpty")
     for table in hidden:
         taken = transaction.catalog.by_number.get(table.number)
         if taken is not None:
@@ -267,14 +286,13 @@ def swap(context: CallContext, args: dict[str, Any]) -> dict[str, Any]:
                 f"{taken.name!r} has got the number of {table.name!r} meanwhile", code="TableNumberConflict"
             )
         transaction.system_patch("_tables", table.id, {"state": "active", "import": UNSET})
-    if args["files"] is not None:
+    if call.files is not None:
         with transaction.engine():
-            _settle_files(context, args["files"], args["mode"])
+            _settle_files(context, call.files, call.mode)
     done = {
-        "state": "completed", "timestamp": Int64(int(args["timestamp"])), "num_rows_written": Int64(int(args["rows"])),
+        "state": "completed", "timestamp": Int64(int(call.timestamp)), "num_rows_written": Int64(call.rows),
     }  # fmt: skip
-    transaction.system_patch(TABLE, args["id"], {"state": done, "progress": UNSET})
-    return {}
+    transaction.system_patch(TABLE, call.id, {"state": done, "progress": UNSET})
 
 
 def _check_schema(context: CallContext, expected: str) -> None:
@@ -338,12 +356,13 @@ def _restore_file(context: CallContext, file: dict[str, Any]) -> None:
     transaction.system_insert(files.BLOBS, {"storageId": file["id"], "uuid": file["uuid"]})
 
 
-def abort(context: CallContext, args: dict[str, Any]) -> bool:
-    """Give up the hidden tablets of an import, and end it in the state `state`; say whether there were any."""
-    found = context.transaction.get(args["id"], TABLE, system=True)
+@handles(AbortImport)
+def abort(context: CallContext, call: AbortImport) -> bool:
+    """Give up the hidden tablets of an import, and end it; say whether there were any."""
+    found = context.transaction.get(call.id, TABLE, system=True)
     if found is not None and found["state"]["state"] in UNFINISHED:
-        context.transaction.system_patch(TABLE, args["id"], {**args["fields"], "progress": UNSET})
-    return _drop_hidden(context, {args["id"]})
+        context.transaction.system_patch(TABLE, call.id, {**call.fields, "progress": UNSET})
+    return _drop_hidden(context, {call.id})
 
 
 def _drop_hidden(context: CallContext, imports: set[str]) -> bool:
@@ -359,7 +378,8 @@ def _drop_hidden(context: CallContext, imports: set[str]) -> bool:
     return found
 
 
-def interrupted(context: CallContext, args: dict[str, Any]) -> bool:
+@handles(FailInterruptedImports)
+def interrupted(context: CallContext, call: FailInterruptedImports) -> bool:
     """Fail what was under way when the server ended; say whether there is something to sweep."""
     failed = {"state": {"state": "failed", "error_message": "the server was restarted; nothing was imported"}}
     for found in _newest_first(context, KEPT):
@@ -368,19 +388,3 @@ def interrupted(context: CallContext, args: dict[str, Any]) -> bool:
     documents = list(context.transaction.stream(QueryPlan("_tables", system=True)))
     _drop_hidden(context, {document.get("import", "") for document in documents} - {""})
     return any(document["state"] in ("hidden", "deleting") for document in documents)
-
-
-FUNCTIONS = {
-    "_system/cli/queryImport": get,
-    "_system/cli/queryImport:list": list_imports,
-    "_system/imports:abort": abort,
-    "_system/imports:begin": begin,
-    "_system/imports:create": create,
-    "_system/imports:fill": fill,
-    "_system/imports:hidden": hidden,
-    "_system/imports:insert": insert,
-    "_system/imports:interrupted": interrupted,
-    "_system/imports:swap": swap,
-    "_system/imports:tablets": tablets,
-    "_system/imports:update": update,
-}

@@ -2,61 +2,67 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from convexpy.errors import Error
 from convexpy.functions import QueryPlan
+from convexpy.protocol.system.keys import (
+    CreateKey,
+    NoteKeyUse,
+    RevokeKey,
+    RotateKey,
+)
 from convexpy.sandbox.host import CallContext
+from convexpy.sandbox.system._registry import handles
+from convexpy.values import Document
 
 TABLE = "_admin_keys"
 COUNT_MAX = 1000
 
 
-def _find(context: CallContext, key_id: str) -> dict[str, Any] | None:
+def _find(context: CallContext, key_id: str) -> Document | None:
     return context.transaction.first(QueryPlan(TABLE, "by_key_id", equal=(("keyId", key_id),), system=True))
 
 
-def create(context: CallContext, args: dict[str, Any]) -> None:
+@handles(CreateKey)
+def create(context: CallContext, call: CreateKey) -> None:
     """Keep the record of a new key; its name must be free."""
+    _create(context, call.record)
+
+
+def _create(context: CallContext, record: Document) -> None:
     known = list(context.transaction.stream(QueryPlan(TABLE, system=True)))
-    if any(record["name"] == args["name"] for record in known):
-        raise Error(f"there is a key named {args['name']!r} already", code="KeyNameTaken")
+    if any(other["name"] == record["name"] for other in known):
+        raise Error(f"there is a key named {record['name']!r} already", code="KeyNameTaken")
     if len(known) >= COUNT_MAX:
         raise Error(f"more than {COUNT_MAX} keys", code="TooManyKeys")
-    context.transaction.system_insert(TABLE, args)
+    context.transaction.system_insert(TABLE, record)
 
 
-def revoke(context: CallContext, args: dict[str, Any]) -> None:
+@handles(RevokeKey)
+def revoke(context: CallContext, call: RevokeKey) -> None:
     """Forget a key."""
-    record = _find(context, args["keyId"])
+    record = _find(context, call.key_id)
     if record is not None:
         context.transaction.system_delete(TABLE, record["_id"])
 
 
-def rotate(context: CallContext, args: dict[str, Any]) -> None:
+@handles(RotateKey)
+def rotate(context: CallContext, call: RotateKey) -> None:
     """Keep the record of a new key under the name of an old one, which gets another name and an end.
 
     The name is free, since the two change places in one transaction.
     """
-    old = args["old"]
-    record = _find(context, old["keyId"])
+    old = call.old
+    record = _find(context, old.key_id)
     if record is None:
         raise Error("the key was revoked meanwhile", code="KeyNotFound")
-    changes = {"name": old["name"], "expiresAt": old["expiresAt"]}
+    changes = {"name": old.name, "expiresAt": old.expires_at}
     context.transaction.system_patch(TABLE, record["_id"], changes)
-    create(context, args["new"])
+    _create(context, call.new)
 
 
-def used(context: CallContext, args: dict[str, Any]) -> None:
+@handles(NoteKeyUse)
+def used(context: CallContext, call: NoteKeyUse) -> None:
     """Note when a key was last used."""
-    record = _find(context, args["keyId"])
+    record = _find(context, call.key_id)
     if record is not None:
-        context.transaction.system_patch(TABLE, record["_id"], {"lastUsedAt": args["at"]})
-
-
-FUNCTIONS = {
-    "_system/keys:create": create,
-    "_system/keys:revoke": revoke,
-    "_system/keys:rotate": rotate,
-    "_system/keys:used": used,
-}
+        context.transaction.system_patch(TABLE, record["_id"], {"lastUsedAt": call.at})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
-from convexpy.auth import Caller, system_function
+from convexpy.auth import Caller
 from convexpy.engine.function_runner import FunctionRunner
 from convexpy.engine.identities import Identities
 from convexpy.engine.outcome import Outcome, Presenter
@@ -12,11 +14,26 @@ from convexpy.errors import RequestError
 from convexpy.http.identify import admin_for
 from convexpy.http.messages import JSON_TYPE, HttpRequest, Response, decode_body, encode_json, json_response
 from convexpy.http.routing import Routes, method_not_allowed
-from convexpy.protocol.frames import Kind
+from convexpy.protocol.system import SystemCall
+from convexpy.protocol.system.data import (
+    DeleteDocuments,
+    GetDocument,
+    InsertDocuments,
+    PatchDocument,
+    ReadPage,
+)
+from convexpy.protocol.system.shell import Evaluate, EvaluateWrites
 from convexpy.services.data.tables import Tables
 from convexpy.values import decode_wire, encode_clean
 
 DATA_PATH = "/api/convexpy/data/"
+CALLS: dict[str, type[SystemCall[Any]]] = {
+    "page": ReadPage,
+    "get": GetDocument,
+    "insert": InsertDocuments,
+    "patch": PatchDocument,
+    "delete": DeleteDocuments,
+}
 
 
 _open = Presenter(redact=False)
@@ -59,14 +76,12 @@ class DataRoutes:
         if request.method != "POST":
             raise method_not_allowed(request)
         operation = request.path.removeprefix(DATA_PATH)
-        path = f"_system/data:{operation}"
-        system = system_function(path)
-        if system is None:
+        call = CALLS.get(operation)
+        if call is None or call.operation is None:
             raise RequestError(f"there is no data operation {operation!r}", status=404, code="NotFound")
-        writes = system.kind == "mutation"
-        caller = await admin_for(self._identities, request, system.operation)
+        caller = await admin_for(self._identities, request, call.operation)
         body: _Body = decode_body(await request.json_body(), _Body)
-        outcome = await self._run(path, body, caller, writes=writes)
+        outcome = await self._run(call, body, caller)
         failure = outcome.failure
         if failure is not None:
             text = failure.detail.partition("\n    at ")[0].removeprefix("Uncaught ")
@@ -79,8 +94,7 @@ class DataRoutes:
         """POST /api/convexpy/evaluate: Python in one transaction → `{value}` or `{error: {code, message}}`, and `logLines`."""
         caller = await admin_for(self._identities, request, "code:run")
         body: _Body = decode_body(await request.json_body(), _Body)
-        path = f"_system/shell:{'write' if body.writes else 'evaluate'}"
-        outcome = await self._run(path, body, caller, writes=body.writes)
+        outcome = await self._run(EvaluateWrites if body.writes else Evaluate, body, caller)
         logs = _open.log_lines(outcome.logs)
         failure = outcome.failure
         if failure is None:
@@ -89,9 +103,8 @@ class DataRoutes:
         error = encode_json({"code": failure.code, "message": text.removeprefix(f"{failure.code}: ")})
         return Response(200, b'{"error":%s,"logLines":%s}' % (error, logs), [JSON_TYPE])
 
-    async def _run(self, path: str, body: _Body, caller: Caller, *, writes: bool) -> Outcome:
-        kind: Kind = "mutation" if writes else "query"
-        return await self._functions.run(kind, path, bytes(body.args), Caller(access=caller.access))
+    async def _run(self, call: type[SystemCall[Any]], body: _Body, caller: Caller) -> Outcome:
+        return await self._functions.run(call.kind, call.path, bytes(body.args), Caller(access=caller.access))
 
 
 def _value(outcome: Outcome, body: _Body) -> bytes:

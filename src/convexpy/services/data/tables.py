@@ -11,6 +11,7 @@ import msgspec
 from convexpy.engine.checkpoints import CheckpointService
 from convexpy.engine.system_functions import SystemFunctions
 from convexpy.persistence import CheckpointReader
+from convexpy.protocol.system.data import DescribeTables, StoredTable
 
 
 class Tables:
@@ -29,18 +30,24 @@ class Tables:
 
     async def described(self) -> list[dict[str, Any]]:
         """Return `name number documents sizeBytes indexes` of every table, as of now."""
-        outcome = await self._system.run("_system/data:tables", b"{}")
-        tables: list[dict[str, Any]] = msgspec.json.decode(outcome.value)
+        tables = await self._system.run(DescribeTables())
         await self._checkpoints.catch_up()
         return await asyncio.to_thread(self._measured, tables)
 
-    def _measured(self, tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _measured(self, tables: list[StoredTable]) -> list[dict[str, Any]]:
         reader = self._open_reader()
+        measured: list[dict[str, Any]] = []
         try:
             reader.begin()
             for table in tables:
-                table["documents"], table["sizeBytes"] = reader.measure(int(table.pop("tablet")))
-            return tables
+                documents, size = reader.measure(table.tablet)
+                known = {
+                    "name": table.name,
+                    "number": table.number,
+                    "indexes": msgspec.to_builtins(table.indexes),
+                }
+                measured.append({**known, "documents": documents, "sizeBytes": size})
+            return measured
         finally:
             reader.end()
             reader.close()

@@ -16,10 +16,11 @@ from convexpy.http.identify import admin_for
 from convexpy.http.messages import Headers, HttpRequest, Response, decode_body, json_response
 from convexpy.http.routing import Routes, method_not_allowed
 from convexpy.http.streaming import CACHE, FileResponse, Range, body_chunks, parse_range
+from convexpy.protocol.system.files import StoredFile
 from convexpy.protocol.upload_tokens import UPLOAD_PATH
 from convexpy.services.files.blobs import BlobMissing
 from convexpy.services.files.served_types import type_headers
-from convexpy.services.files.service import FileService, StoredContent, check_content_type
+from convexpy.services.files.service import FileService, check_content_type
 
 logger = logging.getLogger("convexpy.http")
 FILES_PATH = "/api/storage/"
@@ -153,7 +154,7 @@ def expected_sha256(header: str | None) -> bytes | None:
     raise RequestError("the header Digest must be `sha-256=` and 32 bytes in base64", code="BadHeader")
 
 
-def entity_tag(found: StoredContent) -> str:
+def entity_tag(found: StoredFile) -> str:
     """Return the strong tag of a file: its content never changes."""
     return f'"{found.sha256}"'
 
@@ -165,6 +166,6 @@ def matches(header: str | None, tag: str) -> bool:
     return any(part.strip().removeprefix("W/") in (tag, "*") for part in header.split(","))
 
 
-def file_headers(found: StoredContent) -> Headers:
+def file_headers(found: StoredFile) -> Headers:
     """Return what is said of a file whatever part of it is sent."""
     return [(b"accept-ranges", b"bytes"), CACHE, VARY, *type_headers(found.content_type)]

@@ -22,15 +22,27 @@ from typing import Any
 import msgspec
 
 from convexpy.engine.background import BackgroundTasks
-from convexpy.engine.outcome import Outcome
 from convexpy.engine.system_functions import SystemFunctions
 from convexpy.errors import ArgumentError, Error, LimitExceeded, RequestError
 from convexpy.limits import STORAGE_ORPHAN_S, STORAGE_SWEEP_EVERY_S, STORAGE_UNLINK_AFTER_S
 from convexpy.protocol.frames import Call, CallFailure, Request
+from convexpy.protocol.system import SystemCall
+from convexpy.protocol.system.files import (
+    AddFile,
+    DeleteFiles,
+    FindFile,
+    FindServedFile,
+    ForgetBlobs,
+    GetFileMetadata,
+    GetFileUrl,
+    ListUnknownBlobs,
+    ListUnlinkable,
+    StoredFile,
+)
 from convexpy.protocol.upload_tokens import check_upload_token, upload_url
 from convexpy.runtime import Clock, pauses
 from convexpy.services.files.blobs import BlobStore, Content, batched, sha256_base64
-from convexpy.values import decode_wire, encode_wire
+from convexpy.values import encode_wire
 
 logger = logging.getLogger("convexpy.files")
 CONTENT_TYPE_LENGTH_MAX = 1024
@@ -38,16 +50,6 @@ HASH_BYTES = 1024 * 1024
 NAMES_AT_ONCE = 500
 _CONTENT_TYPE = re.compile(r"[\x20-\x7e\xa0-\xff]*")
 _SPOOLED = re.compile(r"store-[0-9a-f-]{36}")
-
-
-class StoredContent(msgspec.Struct, rename="camel"):
-    """What the documents say of a file; `sha256` is base64."""
-
-    storage_id: str
-    sha256: str
-    size: int
-    content_type: str | None = None
-    uuid: str = ""
 
 
 class FileService:
@@ -133,24 +135,20 @@ class FileService:
 
     async def _add(self, name: str, digest: bytes, size: int, content_type: str | None) -> str:
         pauses.reach("files.before_document")
-        args = {"uuid": name, "sha256": sha256_base64(digest), "size": size, "contentType": content_type}
         try:
-            outcome = await self._system.run("_system/storage:add", encode_wire(args))
+            id = await self._system.run(AddFile(name, sha256_base64(digest), size, content_type))
         except Error:
             # Refused for certain. (After an unknown outcome or a crash the sweep decides.)
             await self.blobs.delete(name)
             raise
         pauses.reach("files.after_document")
-        return str(decode_wire(outcome.value))
+        return id
 
     # Downloads
 
-    async def find(self, name: str) -> StoredContent | None:
+    async def find(self, name: str) -> StoredFile | None:
         """Return what a URL stands for, as of now; None if there is nothing, or no longer."""
-        outcome = await self._ask("byUuid", uuid=name)
-        if outcome.failure is not None:
-            raise Error(outcome.failure.detail, code=outcome.failure.code)
-        return msgspec.json.decode(outcome.value, type=StoredContent | None)
+        return await self._system.run(FindServedFile(name))
 
     async def read(self, name: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
         """Return bytes `start` to `end` of a file in chunks; to be closed."""
@@ -160,18 +158,13 @@ class FileService:
         """Delete files in one transaction.
 
         Raises:
-            RequestError: one of them is not a file; then none is deleted.
+            RequestError: one of them does not exist; then none is deleted.
         """
-        args = encode_wire({"ids": ids})
-        outcome = await self._system.attempt("_system/storage:delete", args)
+        outcome = await self._system.attempt(DeleteFiles(ids))
         if outcome.failure is not None:
             missing = outcome.failure.code in ("StorageIdNotFound", "InvalidId")
             text = outcome.failure.detail.removeprefix("Uncaught ").partition(": ")[2]
             raise RequestError(text, code=outcome.failure.code, status=404 if missing else 503)
-
-    async def _ask(self, function: str, **args: Any) -> Outcome:
-        path = f"_system/storage:{function}"
-        return await self._system.attempt_query(path, encode_wire(args))
 
     # Actions
 
@@ -182,13 +175,12 @@ class FileService:
             match request.operation:
                 case "storage_upload_url":
                     return encode_wire(self.upload_url()), None
-                case "storage_url" | "storage_metadata":
-                    outcome = await self._ask(request.operation.removeprefix("storage_"), id=payload["id"])
-                    return outcome.value, outcome.failure
+                case "storage_url":
+                    return await self._passed_on(GetFileUrl(payload["id"]))
+                case "storage_metadata":
+                    return await self._passed_on(GetFileMetadata(payload["id"]))
                 case "storage_delete":
-                    args = encode_wire({"ids": [payload["id"]]})
-                    outcome = await self._system.attempt("_system/storage:delete", args)
-                    return outcome.value, outcome.failure
+                    return await self._passed_on(DeleteFiles([payload["id"]]))
                 case "storage_get":
                     return await self._get(payload["id"])
                 case _:
@@ -203,11 +195,16 @@ class FileService:
             detail = f"{type(error).__name__}: {error.message}"
             return b"null", CallFailure(error.code, detail, function=call.path)
 
+    async def _passed_on(self, call: SystemCall[Any]) -> tuple[bytes, CallFailure | None]:
+        outcome = await self._system.attempt(call)
+        return outcome.value, outcome.failure
+
     async def _get(self, id: str) -> tuple[bytes, CallFailure | None]:
-        outcome = await self._ask("byId", id=id)
+        call = FindFile(id)
+        outcome = await self._system.attempt(call)
         if outcome.failure is not None:
             return outcome.value, outcome.failure
-        found = msgspec.json.decode(outcome.value, type=StoredContent | None)
+        found = call.decode_result(outcome.value)
         if found is None:
             return b"null", None
         local = await self.blobs.local(found.uuid)
@@ -254,14 +251,12 @@ class FileService:
     async def _unlink_deleted(self) -> None:
         before = self.now_ms() - STORAGE_UNLINK_AFTER_S * 1000
         while True:
-            outcome = await self._ask("unlinkable", before=before)
-            found: list[dict[str, str]] = [] if outcome.failure else decode_wire(outcome.value)
+            found = await self._system.run(ListUnlinkable(before))
             if not found:
                 return
             for blob in found:
-                await self.blobs.delete(blob["uuid"])
-            ids = [blob["id"] for blob in found]
-            await self._system.run("_system/storage:forget", encode_wire({"ids": ids}))
+                await self.blobs.delete(blob.uuid)
+            await self._system.run(ForgetBlobs([blob.id for blob in found]))
 
     async def _remove_orphans(self) -> None:
         before = self.now_ms() - STORAGE_ORPHAN_S * 1000
@@ -276,10 +271,7 @@ class FileService:
             await self._remove_unknown(old)
 
     async def _remove_unknown(self, names: list[str]) -> None:
-        outcome = await self._ask("unknown", uuids=names)
-        if outcome.failure is not None:
-            return
-        for name in decode_wire(outcome.value):
+        for name in await self._system.run(ListUnknownBlobs(names)):
             logger.info("removing the blob %s: no file has it", name)
             await self.blobs.delete(name)
 

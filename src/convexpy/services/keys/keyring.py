@@ -18,9 +18,10 @@ from convexpy.auth import (
 from convexpy.engine.background import BackgroundTasks
 from convexpy.engine.system_functions import SystemFunctions
 from convexpy.errors import Error, RequestError
+from convexpy.protocol.system.keys import CreateKey, EndingKey, NoteKeyUse, RevokeKey, RotateKey
 from convexpy.runtime import Clock, Signal
 from convexpy.services.keys.new_keys import NewKeys
-from convexpy.values import encode_wire
+from convexpy.values import Document
 
 USE_NOTED_EVERY_MS = 600_000
 NAME_LENGTH_MAX = 64
@@ -59,8 +60,7 @@ class Keyring:
             self._background.start(self._keep(record))
         elif record is not None and now_ms - (record.last_used_at or 0.0) >= USE_NOTED_EVERY_MS:
             self._keys.records[record.key_id] = msgspec.structs.replace(record, last_used_at=now_ms)
-            used = {"keyId": record.key_id, "at": now_ms}
-            self._background.start(self._system.run("_system/keys:used", encode_wire(used)))
+            self._background.start(self._system.run(NoteKeyUse(record.key_id, now_ms)))
         return parsed
 
     async def take_new(self) -> None:
@@ -86,7 +86,7 @@ class Keyring:
         self._new.remove(record.key_id)
 
     async def _store(self, record: KeyRecord) -> None:
-        await self._system.run("_system/keys:create", encode_wire(_document(record)))
+        await self._system.run(CreateKey(_document(record)))
 
     async def create(
         self, name: str, kind: KeyKind, functions: tuple[str, ...] = (), expires_at: float | None = None
@@ -127,7 +127,7 @@ class Keyring:
             RequestError: there is no such key, several begin like this, or it is the first key.
         """
         record = self._named(which)
-        await self._system.run("_system/keys:revoke", encode_wire({"keyId": record.key_id}))
+        await self._system.run(RevokeKey(record.key_id))
         self._keys.records.pop(record.key_id, None)
         self.revoked(record.key_id)
         return self._described(record)
@@ -162,9 +162,8 @@ class Keyring:
             name=f"{old.name[: NAME_LENGTH_MAX - 11]}-old-{old.key_id[:6]}",
             expires_at=min(now_ms + grace_ms, old.expires_at or now_ms + grace_ms),
         )
-        kept = {"keyId": old.key_id, "name": ending.name, "expiresAt": ending.expires_at}
-        arguments = {"old": kept, "new": _document(record)}
-        await self._system.run("_system/keys:rotate", encode_wire(arguments))
+        kept = EndingKey(old.key_id, ending.name, ending.expires_at)
+        await self._system.run(RotateKey(kept, _document(record)))
         self._keys.records[key_id] = record
         self._keys.records[old.key_id] = ending
         # What the old key has opened is opened again with it, and then ends with it.
@@ -215,7 +214,7 @@ class Keyring:
         return shown_prefix(self._keys.name, record.key_id, hashed=bool(record.digest))
 
 
-def _document(record: KeyRecord) -> dict[str, Any]:
+def _document(record: KeyRecord) -> Document:
     """Return the record as it is stored."""
-    fields: dict[str, Any] = msgspec.to_builtins(record)
+    fields: Document = msgspec.to_builtins(record)
     return {field: value for field, value in fields.items() if value not in (None, "")}

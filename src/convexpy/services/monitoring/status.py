@@ -19,6 +19,8 @@ from convexpy.engine.versions import LiveVersion
 from convexpy.http.identify import admin_for
 from convexpy.http.messages import HttpRequest, Response, json_response
 from convexpy.http.routing import Routes
+from convexpy.protocol.system import encode_plain
+from convexpy.protocol.system.crons import ListCrons
 from convexpy.services.logs import FunctionLog
 from convexpy.services.pushes.active_app import ActiveApp
 
@@ -61,7 +63,7 @@ class StatusRoutes:
         """GET /api/convexpy/status: what is live, what is being built, who is connected, and how it is doing."""
         await admin_for(self._identities, request, "functions:view")
         active, description = self._app.active, self._live.registry.description
-        crons = await self._system.query("_system/crons:list", b"{}")
+        crons = await self._system.run(ListCrons())
         statistics, walking = self._log.statistics, self._checkpoints.walking
         return json_response(
             {
@@ -84,7 +86,7 @@ class StatusRoutes:
                 "walking": None if walking is None else {"table": walking[0], "documents": walking[1]},
                 "clients": self._clients(),
                 "errorRate1h": statistics.error_rate(1),
-                "crons": msgspec.json.decode(crons.value),
+                "crons": msgspec.json.decode(encode_plain(crons)),
                 "disk": await asyncio.to_thread(self._disk),
             }
         )

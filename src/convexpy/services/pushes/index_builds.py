@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from convexpy.engine.background import BackgroundTasks
 from convexpy.engine.checkpoints import CheckpointService
 from convexpy.engine.system_functions import SystemFunctions
 from convexpy.protocol.app_description import AppDescription
-from convexpy.values import encode_wire
+from convexpy.protocol.system.pushes import AbortPush, BuildingIndex, FinishIndexes
 
 
 class IndexBuilds:
@@ -18,7 +17,7 @@ class IndexBuilds:
     def __init__(
         self,
         *,
-        unfinished: list[dict[str, Any]],
+        unfinished: list[BuildingIndex],
         system: SystemFunctions,
         checkpoints: CheckpointService,
         sweep: Callable[[], Awaitable[None]],
@@ -39,25 +38,23 @@ class IndexBuilds:
             for index in definition.indexes
             if index.staged
         }
-        wanted: list[dict[str, Any]] = []
-        abandoned: list[dict[str, Any]] = []
+        wanted: list[BuildingIndex] = []
+        abandoned: list[BuildingIndex] = []
         for index in self._unfinished:
-            key = (index["table"], index["name"], tuple(index["fields"]))
+            key = (index.table, index.name, tuple(index.fields))
             (wanted if key in staged else abandoned).append(index)
         if abandoned:
-            numbers = [index["number"] for index in abandoned]
-            await self._system.run("_system/push:abort", encode_wire({"numbers": numbers}))
+            await self._system.run(AbortPush([index.number for index in abandoned]))
             self._background.start(self._sweep())
         if wanted:
             self.begin(wanted)
 
-    def begin(self, indexes: list[dict[str, Any]]) -> None:
+    def begin(self, indexes: list[BuildingIndex]) -> None:
         """Build these indexes in the background."""
         self._background.start(self._build(indexes))
 
-    async def _build(self, indexes: list[dict[str, Any]]) -> None:
+    async def _build(self, indexes: list[BuildingIndex]) -> None:
         await self._checkpoints.catch_up()
         await self._checkpoints.walk(indexes, None)
         self._checkpoints.announce()
-        numbers = [index["number"] for index in indexes]
-        await self._system.run("_system/push:indexesBuilt", encode_wire({"numbers": numbers}))
+        await self._system.run(FinishIndexes([index.number for index in indexes]))

@@ -28,6 +28,17 @@ from convexpy.engine.versions import LiveVersion
 from convexpy.errors import Error, PushRejected, RequestError
 from convexpy.executors.starter import VersionHandle
 from convexpy.protocol.app_description import AppDescription, SchemaDescription
+from convexpy.protocol.system.pushes import (
+    AbortPush,
+    ActivateVersion,
+    BeginPush,
+    BuildingIndex,
+    ForgetSources,
+    KeepSources,
+    PushedBy,
+    SourcePart,
+)
+from convexpy.protocol.system.variables import VariableChange
 from convexpy.runtime import Clock, pauses
 from convexpy.schema.changes import AppChanges, SchemaChanges, app_changes
 from convexpy.services.pushes.active_app import ActiveApp
@@ -38,7 +49,6 @@ from convexpy.services.pushes.requests import PushNote, PushRequest
 from convexpy.services.pushes.sources import SourceStore
 from convexpy.services.scheduling.service import planned_crons
 from convexpy.services.variables.service import Variables
-from convexpy.values import encode_wire
 
 NOTE_LENGTH_MAX = 1000
 WAIT_FOR_OTHERS_S = 20.0
@@ -170,7 +180,9 @@ class Pusher:
     async def _push_changed(self, request: PushRequest, modules: dict[str, str]) -> dict[str, Any]:
         version = self._app.active.version + 1
         try:
-            sealed = self._variables.sealed([msgspec.to_builtins(each) for each in request.environment])
+            sealed = self._variables.sealed(
+                [VariableChange(each.name, each.value) for each in request.environment]
+            )
         except Error as error:
             raise PushRejected(error.message, code=error.code, data={"retryOn": "never"}) from error
         set_now = {change.name: change.value for change in request.environment}
@@ -220,35 +232,35 @@ class Pusher:
         version: int,
         handle: VersionHandle,
         changes: SchemaChanges,
-        sealed: list[dict[str, str | None]],
+        sealed: list[VariableChange],
     ) -> None:
         schema = changes.after
-        built: list[dict[str, Any]] = []
+        built: list[BuildingIndex] = []
         if schema is not None and changes.needs_build:
             built = await self._build(schema, pending=self._app.active.version > 0)
         new = set(modules.values()) - set(self._app.active.modules.values())
         unused = set(self._app.active.modules.values()) - set(modules.values())
         try:
             await self._keep_sources(new)
-            now_ready = [index["number"] for index in built if not index["staged"]]
-            args = {
-                "version": version,
-                "config": msgspec.to_builtins(request.config),
-                "schema": "" if schema is None else msgspec.json.encode(schema).decode(),
-                "ready": now_ready,
-                "modules": [[path, sha256] for path, sha256 in sorted(modules.items())],
-                "crons": planned_crons(handle.description.crons, self._name, self._clock.now_ns() / 1e6),
-                "note": (pushed := self._pushed(request.note)),
-                "variables": sealed,
-            }
+            pushed = self._pushed(request.note)
+            activation = ActivateVersion(
+                version=version,
+                config=msgspec.to_builtins(request.config),
+                schema="" if schema is None else msgspec.json.encode(schema).decode(),
+                ready=[index.number for index in built if not index.staged],
+                modules=sorted(modules.items()),
+                crons=planned_crons(handle.description.crons, self._name, self._clock.now_ns() / 1e6),
+                note=pushed,
+                variables=sealed,
+            )
 
             async def activate() -> None:
                 pauses.reach("push.before_activate")
                 if self._schema_violations:
                     raise self._violation()
-                outcome = await self._system.run("_system/push:activate", encode_wire(args), first=True)
+                stored = await self._system.run(activation, first=True)
                 if sealed:
-                    self._variables.take(outcome.value)
+                    self._variables.take(stored)
 
             await self._live.switch(handle, activate)
         except BaseException:
@@ -259,10 +271,10 @@ class Pusher:
         finally:
             self._schema_violations.clear()
         pauses.reach("push.activated")
-        self._app.activated(version, modules, request.config, pushed)
+        self._app.activated(version, modules, request.config, msgspec.to_builtins(pushed))
         self._keeping = set()
         self._background.start(self._forget_sources(unused))
-        staged = [index for index in built if index["staged"]]
+        staged = [index for index in built if index.staged]
         if staged:
             self._builds.begin(staged)
 
@@ -270,28 +282,26 @@ class Pusher:
         """Keep new contents in the data, before the version that needs them is live."""
         self._keeping = sha256s
         for batch in self._sources.batches(sorted(sha256s)):
-            parts = [[sha256, number, source] for sha256, number, source in batch]
-            await self._system.run("_system/sources:keep", encode_wire({"parts": parts}))
+            await self._system.run(KeepSources([SourcePart(*part) for part in batch]))
 
     async def _forget_sources(self, sha256s: set[str]) -> None:
         """Remove contents that no version needs, unless one has come to need them meanwhile."""
         async with self._forgetting:
             left = sorted(sha256s)
             while left := sorted(set(left) - set(self._app.active.modules.values()) - self._keeping):
-                outcome = await self._system.run("_system/sources:forget", encode_wire({"sha256s": left}))
-                left = msgspec.json.decode(outcome.value)
+                left = await self._system.run(ForgetSources(left))
 
     def sweep(self) -> None:
         """Remove what a push that was killed has left."""
         leftovers, self._leftovers = self._leftovers, set()
         self._background.start(self._forget_sources(leftovers))
 
-    def _pushed(self, note: PushNote) -> dict[str, Any]:
-        """Return the entry of the history: `pushedAt message actor commit branch dirty`."""
+    def _pushed(self, note: PushNote) -> PushedBy:
+        """Return the entry of the history."""
         texts = {
             name: getattr(note, name)[:NOTE_LENGTH_MAX] for name in ("message", "actor", "commit", "branch")
         }
-        return {"pushedAt": self._clock.now_ns() / 1e6, **texts, "dirty": note.dirty}
+        return PushedBy(self._clock.now_ns() / 1e6, **texts, dirty=note.dirty)
 
     def _violation(self) -> PushRejected:
         return PushRejected(
@@ -301,22 +311,20 @@ class Pusher:
             data={"retryOn": "data"},
         )
 
-    async def _build(self, schema: SchemaDescription, *, pending: bool) -> list[dict[str, Any]]:
+    async def _build(self, schema: SchemaDescription, *, pending: bool) -> list[BuildingIndex]:
         """Steps 2 and 3; returns the indexes that were built or, if staged, begun."""
         self._schema_violations.clear()
-        args = {"schema": msgspec.json.encode(schema).decode(), "pending": pending}
-        outcome = await self._system.run("_system/push:begin", encode_wire(args))
-        building: list[dict[str, Any]] = msgspec.json.decode(outcome.value)["building"]
+        call = BeginPush(msgspec.json.encode(schema).decode(), pending)
+        building, position = await self._system.run_at(call)
         pauses.reach("push.begun")
         try:
-            await self._checkpoints.reach(outcome.row)
-            await self._checkpoints.walk([index for index in building if not index["staged"]], schema)
+            await self._checkpoints.reach(position)
+            await self._checkpoints.walk([index for index in building if not index.staged], schema)
             pauses.reach("push.walked")
         except BaseException:
             await self._abort(building)
             raise
         return building
 
-    async def _abort(self, building: list[dict[str, Any]]) -> None:
-        numbers = [index["number"] for index in building]
-        await self._system.run("_system/push:abort", encode_wire({"numbers": numbers}))
+    async def _abort(self, building: list[BuildingIndex]) -> None:
+        await self._system.run(AbortPush([index.number for index in building]))

@@ -14,11 +14,11 @@ from convexpy.http.identify import admin_for
 from convexpy.http.messages import HttpRequest, Response, decode_body, error_response, json_response
 from convexpy.http.routing import Routes
 from convexpy.protocol.app_description import LiveApp
+from convexpy.protocol.system.pushes import ListVersions
 from convexpy.services.pushes.active_app import ActiveApp
 from convexpy.services.pushes.push import Pusher
 from convexpy.services.pushes.requests import PushRequest
 from convexpy.services.pushes.sources import SourceStore
-from convexpy.values import encode_wire
 
 PUSH_BODY_BYTES = 200 * 1024 * 1024
 
@@ -97,5 +97,4 @@ class PushRoutes:
             limit = max(1, int(request.query("limit") or 50))
         except ValueError as error:
             raise RequestError("`limit` must be a number", code="BadLimit") from error
-        outcome = await self._system.query("_system/push:history", encode_wire({"limit": limit}))
-        return json_response({"pushes": msgspec.json.decode(outcome.value)})
+        return json_response({"pushes": await self._system.run(ListVersions(limit))})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from convexpy.engine.identities import Identities
@@ -11,8 +9,9 @@ from convexpy.engine.system_functions import SystemFunctions
 from convexpy.http.identify import admin_for
 from convexpy.http.messages import HttpRequest, Response, decode_body, json_response
 from convexpy.http.routing import Routes, errors_of_the_request
+from convexpy.protocol.system.crons import RunCron
+from convexpy.protocol.system.scheduling import CancelJob, CancelJobs
 from convexpy.services.scheduling.job_requests import JobRequests
-from convexpy.values import encode_wire
 
 
 class _WhichJob(msgspec.Struct, rename="camel"):
@@ -57,34 +56,33 @@ class SchedulingRoutes:
         """POST /api/cancel_job."""
         await admin_for(self._identities, request, "data:write")
         body: _WhichJob = decode_body(await request.json_body(), _WhichJob)
-        await self._run("_system/scheduling:cancel", {"id": body.id})
+        with errors_of_the_request():
+            await self._system.run(CancelJob(body.id))
         return Response(200)
 
     async def cancel_all_jobs(self, request: HttpRequest) -> Response:
         """POST /api/cancel_all_jobs: those that are pending, of one function or of all; in several transactions."""
         await admin_for(self._identities, request, "data:write")
         body: _WhichJobs = decode_body(await request.json_body(), _WhichJobs)
-        args: dict[str, Any] = {} if body.udf_path is None else {"path": body.udf_path.replace(".js:", ":")}
+        call = CancelJobs(None if body.udf_path is None else body.udf_path.replace(".js:", ":"))
         canceled, has_more = 0, True
         while has_more:
-            answer = await self._run("_system/scheduling:cancelAll", args)
-            canceled += answer["canceled"]
-            has_more = answer["hasMore"]
+            with errors_of_the_request():
+                answer = await self._system.run(call)
+            canceled += answer.canceled
+            has_more = answer.has_more
         return json_response({"canceled": canceled})
 
     async def run_cron(self, request: HttpRequest) -> Response:
         """POST /api/convexpy/crons/run: an extra run of a cron job, now."""
         await admin_for(self._identities, request, "functions:run")
         body: _WhichCron = decode_body(await request.json_body(), _WhichCron)
-        return json_response({"job": await self._run("_system/crons:run", {"name": body.name})})
+        with errors_of_the_request():
+            job = await self._system.run(RunCron(body.name))
+        return json_response({"job": job})
 
     async def requests(self, request: HttpRequest) -> Response:
         """POST /api/convexpy/scheduled/requests: the request ids of those jobs that ran lately, to find their logs."""
         await admin_for(self._identities, request, "data:view")
         body: _SomeJobs = decode_body(await request.json_body(), _SomeJobs)
         return json_response({"requests": self._requests.find(body.ids)})
-
-    async def _run(self, path: str, args: dict[str, Any]) -> Any:
-        with errors_of_the_request():
-            outcome = await self._system.run(path, encode_wire(args))
-        return msgspec.json.decode(outcome.value)

@@ -32,10 +32,21 @@ from convexpy.limits import Knobs
 from convexpy.protocol.app_description import CronDescription
 from convexpy.protocol.frames import Call, CallFailure, Kind, LogLine, Request
 from convexpy.protocol.scheduled_jobs import CRONS, JOBS, NOT_RUN, error_text, skipped_text
+from convexpy.protocol.system.crons import PlannedCron
+from convexpy.protocol.system.scheduling import (
+    BeginJob,
+    CancelJob,
+    FailInterrupted,
+    FinishJob,
+    ForgetJobs,
+    ListUpcoming,
+    PlanAgain,
+    ScheduleJob,
+)
 from convexpy.runtime import Clock
 from convexpy.services.scheduling.agenda import Agenda, Fetch, Job, Lane
 from convexpy.services.scheduling.job_requests import JobRequests
-from convexpy.values import decode_key, encode_wire, from_json
+from convexpy.values import decode_key, decode_wire, from_json
 
 logger = logging.getLogger("convexpy.scheduling")
 BY_STATE_AND_TIME = system_index(JOBS, "by_state_and_time")
@@ -52,36 +63,19 @@ TRIES_MAX = 10
 NOT_ITS_FAULT = frozenset({"NotCommitted", "FunctionRefused", "CommitterFullError"})
 
 
-class _Upcoming(msgspec.Struct):
-    due: list[tuple[str, str, float, float]]
-    crons: list[tuple[str, str, float, str]]
-    next: float | None
-
-
-class _Begun(msgspec.Struct):
-    path: str
-    args: msgspec.Raw
-
-
-_upcoming = msgspec.json.Decoder(_Upcoming)
-_begun = msgspec.json.Decoder(_Begun | None)
-
-
-def planned_crons(
-    described: Iterable[CronDescription], deployment: str, now_ms: float
-) -> list[dict[str, Any]]:
+def planned_crons(described: Iterable[CronDescription], deployment: str, now_ms: float) -> list[PlannedCron]:
     """Return the cron jobs of a push as their documents need them, each with the next run that it has if it is new."""
-    planned: list[dict[str, Any]] = []
+    planned: list[PlannedCron] = []
     for cron in described:
         schedule = spread_minute(cron.schedule, cron.name, deployment)
         planned.append(
-            {
-                "name": cron.name,
-                "schedule": schedule,
-                "function": cron.function,
-                "args": from_json(cron.args),
-                "nextRun": math.floor(next_run_ms(schedule, now_ms, first=True)),
-            }
+            PlannedCron(
+                name=cron.name,
+                schedule=schedule,
+                function=cron.function,
+                args=from_json(cron.args),
+                next_run=math.floor(next_run_ms(schedule, now_ms, first=True)),
+            )
         )
     return planned
 
@@ -120,7 +114,7 @@ class SchedulingService:
 
     async def start(self, *, runs: bool) -> None:
         """End what a former server has left unfinished; then run what is due, unless the app did not load."""
-        while int(await self._run("interrupted", {})) > 0:
+        while await self._system.run(FailInterrupted()):
             pass
         await self._plan_again()
         await self._forget()
@@ -135,7 +129,7 @@ class SchedulingService:
 
     async def _plan_again(self) -> None:
         """Bring forward what a clock that ran ahead has planned; the commit makes the agenda look again."""
-        await self._run("planAgain", {})
+        await self._system.run(PlanAgain())
         self.agenda.stale = True
 
     async def close(self) -> None:
@@ -234,21 +228,24 @@ class SchedulingService:
     # What
 
     async def _fetch(self, wanted: Fetch, now_ms: float) -> None:
-        args = {"now": now_ms, "limit": wanted.limit, "known": wanted.known, "from": wanted.from_ms}
-        outcome = await self._system.attempt_query("_system/scheduling:upcoming", encode_wire(args))
-        if outcome.failure is not None:
-            logger.warning("the jobs that are due cannot be read: %s", outcome.failure.detail)
+        call = ListUpcoming(now=now_ms, since=wanted.from_ms, known=wanted.known, limit=wanted.limit)
+        try:
+            found = await self._system.run(call)
+        except Error as error:
+            logger.warning("the jobs that are due cannot be read: %s", error)
             self._hold_ms = self._now_ms() + HOLD_MS
             self.agenda.fetch_failed()
             return
-        found = _upcoming.decode(outcome.value)
-        due = [Job(id, path, time, created, self._lane(path)) for id, path, time, created in found.due]
+        due = [
+            Job(job.id, job.function, job.time, job.created, self._lane(job.function)) for job in found.due
+        ]
         times = [] if found.next is None else [found.next]
-        for id, path, time, name in found.crons:
-            if time <= now_ms:
-                due.append(Job(id, path, time, 0.0, self._lane(path), name))
+        for cron in found.crons:
+            if cron.next_run <= now_ms:
+                lane = self._lane(cron.function)
+                due.append(Job(cron.id, cron.function, cron.next_run, 0.0, lane, cron.name))
             else:
-                times.append(time)
+                times.append(cron.next_run)
         self.agenda.fetched(due, min(times, default=None))
 
     def _lane(self, path: str) -> Lane:
@@ -265,11 +262,15 @@ class SchedulingService:
 
     async def serve(self, call: Call, request: Request) -> tuple[bytes, CallFailure | None]:
         """Schedule or cancel a job for an action, in a transaction of its own."""
-        payload: dict[str, Any] = msgspec.json.decode(request.payload)
+        payload = decode_wire(request.payload)
+        wanted: ScheduleJob | CancelJob
         if request.operation == "schedule":
-            payload["parentJob"] = call.parent_job
-        args = msgspec.json.encode(payload)
-        outcome = await self._system.attempt(f"_system/scheduling:{request.operation}", args)
+            wanted = msgspec.structs.replace(
+                msgspec.convert(payload, ScheduleJob), parent_job=call.parent_job
+            )
+        else:
+            wanted = msgspec.convert(payload, CancelJob)
+        outcome = await self._system.attempt(wanted)
         return outcome.value, outcome.failure
 
     # Mutations
@@ -319,7 +320,7 @@ class SchedulingService:
 
     async def _run_action(self, job: Job) -> None:
         try:
-            begun = _begun.decode(await self._run("begin", {"id": job.id}))
+            begun = await self._system.run(BeginJob(job.id))
         except Error as error:
             logger.warning("%s cannot be started now: %s", job.path, error)
             self.agenda.retry(job, self._now_ms())
@@ -330,8 +331,8 @@ class SchedulingService:
         request_id, began_ms = new_request_id(), self._now_ms()
         self.requests.note(job.id, request_id)
         parent = "" if job.cron else job.id
-        call = self._call("action", begun.path, bytes(begun.args), request_id, parent_job=parent)
-        function = self._live.registry.get(begun.path)
+        call = self._call("action", begun.function, begun.args.encode(), request_id, parent_job=parent)
+        function = self._live.registry.get(begun.function)
         timeout_s = None if function is None else function.timeout_s
         outcome = await outcome_of(lambda done: self._live.actions.submit(call, done, timeout_s))
         self._note_end("action", job, request_id, outcome)
@@ -345,12 +346,11 @@ class SchedulingService:
 
     async def _write_end(self, job: Job, request_id: str, began_ms: float, outcome: Outcome) -> int:
         """Write how a run has ended, however long that takes; return how many runs of a cron job are late by now."""
-        error = error_text(outcome.failure)
-        args = {"id": job.id, "error": error, "began": began_ms, "requestId": request_id}
+        end = FinishJob(job.id, error_text(outcome.failure), began_ms, request_id)
         delay_s, tries = 0.1, 0
         while True:
             try:
-                return int(await self._run("finish", args))
+                return await self._system.run(end)
             except Error as problem:
                 logger.warning("how %s ended cannot be written now: %s", job.path, problem)
                 tries += problem.code not in NOT_ITS_FAULT
@@ -358,10 +358,6 @@ class SchedulingService:
                     return 0  # the next start of the server calls it interrupted
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, 10.0)
-
-    async def _run(self, name: str, args: dict[str, Any]) -> bytes:
-        outcome = await self._system.run(f"_system/scheduling:{name}", encode_wire(args))
-        return outcome.value
 
     def _forget_at(self, when_ms: float) -> None:
         """Look for jobs to forget an hour after the first one has its age, so that there are several."""
@@ -375,7 +371,7 @@ class SchedulingService:
         before = self._now_ms() - self._kept_ms
         oldest: float | None = before - 1
         while oldest is not None and oldest < before:
-            oldest = msgspec.json.decode(await self._run("forget", {"before": before}))["oldest"]
+            oldest = await self._system.run(ForgetJobs(before))
         if oldest is not None and self._cancel_forgetting is None:
             self._forget_at(oldest + self._kept_ms)
 

@@ -25,10 +25,18 @@ from convexpy.engine.system_functions import SystemFunctions
 from convexpy.errors import Error, RequestError
 from convexpy.executors.transfer_process import TransferWorker
 from convexpy.limits import EXPORT_KEPT_S
+from convexpy.protocol.system.exports import (
+    CreateExport,
+    FailInterruptedExports,
+    FindExport,
+    ListExports,
+    RemoveExports,
+    UpdateExport,
+)
 from convexpy.runtime import Clock, pauses
 from convexpy.services.files.service import FileService
 from convexpy.snapshots import SnapshotWriter
-from convexpy.values import decode_wire, encode_wire
+from convexpy.values import Document
 
 logger = logging.getLogger("convexpy.exports")
 SWEEP_EVERY_S = 600.0
@@ -63,7 +71,7 @@ class Exports:
 
     async def start(self) -> None:
         """Fail what a crash has interrupted, remove what it left behind, and look for expired exports from now on."""
-        known = await self._write("interrupted")
+        known = await self._system.run(FailInterruptedExports())
         await self.sweep()
         await asyncio.to_thread(self._tidy, {_file_name(found) for found in known})
         self._background.start(self._sweep_regularly())
@@ -78,15 +86,11 @@ class Exports:
         """End the exports under way; the next start finds their states."""
         await _cancelled(list(self._running.values()))
 
-    async def _write(self, function: str, **args: Any) -> Any:
-        outcome = await self._system.run(f"_system/exports:{function}", encode_wire(args))
-        return decode_wire(outcome.value)
-
     async def _update(
         self, id: str, of: list[str], moments: dict[str, int] | None = None, **fields: Any
     ) -> bool:
         decimal = {name: str(moment) for name, moment in (moments or {}).items()}
-        return bool(await self._write("update", id=id, of=of, fields=fields, moments=decimal))
+        return await self._system.run(UpdateExport(id, of, fields, decimal))
 
     # Requests
 
@@ -102,7 +106,7 @@ class Exports:
             raise RequestError("a deployment in memory cannot be exported", code="NotAvailable")
         requestor = "backup" if backup else "snapshotExport"
         try:
-            id = str(await self._write("create", includeStorage=include_storage, requestor=requestor))
+            id = await self._system.run(CreateExport(include_storage, requestor))
         except Error as error:
             text = error.message.removeprefix("Error: ").split("\n")[0]
             raise RequestError(text, code=error.code) from error
@@ -112,22 +116,18 @@ class Exports:
         task.add_done_callback(lambda _: self._running.pop(id, None))
         return id
 
-    async def find(self, which: str) -> tuple[dict[str, Any], Path]:
+    async def find(self, which: str) -> tuple[Document, Path]:
         """Return a completed export, by id or `start_ts`, and its file.
 
         Raises:
             RequestError: there is none (404).
         """
-        found = await self._query("find", which=which)
+        found = await self._system.run(FindExport(which))
         if found is not None and found["state"] == "completed":
             path = self.folder / _file_name(found)
             if path.exists():
                 return found, path
         raise RequestError("there is no such export, or it has expired", status=404, code="ExportNotFound")
-
-    async def _query(self, function: str, **args: Any) -> Any:
-        outcome = await self._system.query(f"_system/exports:{function}", encode_wire(args))
-        return decode_wire(outcome.value)
 
     async def cancel(self, id: str) -> None:
         """Cancel an export; one that has ended is left alone."""
@@ -143,7 +143,7 @@ class Exports:
         """Remove a completed export."""
         found, path = await self.find(which)
         await asyncio.to_thread(path.unlink, missing_ok=True)
-        await self._write("remove", ids=[found["_id"]])
+        await self._system.run(RemoveExports([found["_id"]]))
 
     # The work
 
@@ -244,7 +244,7 @@ class Exports:
     async def sweep(self) -> None:
         """Remove exports that have expired."""
         now = self._clock.now_ns()
-        known = await self._query("list")
+        known = await self._system.run(ListExports())
         expired = [
             found for found in known
             if found["state"] == "completed" and int(found["expiration_ts"]) <= now
@@ -252,10 +252,10 @@ class Exports:
         for found in expired:
             await asyncio.to_thread((self.folder / _file_name(found)).unlink, missing_ok=True)
         if expired:
-            await self._write("remove", ids=[found["_id"] for found in expired])
+            await self._system.run(RemoveExports([found["_id"] for found in expired]))
 
 
-def _file_name(found: dict[str, Any]) -> str:
+def _file_name(found: Document) -> str:
     return str(found.get("zip_object_key", "")) if found["state"] == "completed" else ""
 
 

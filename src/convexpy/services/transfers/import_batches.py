@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from convexpy.engine.checkpoints import CheckpointService
+from convexpy.engine.system_functions import SystemFunctions
+from convexpy.protocol.system.imports import AppendToTable, FillTablet
 from convexpy.runtime import pauses
 from convexpy.services.transfers.import_plan import ImportPlan, PlannedTable
 
@@ -19,18 +21,18 @@ OnProgress = Callable[[str, list[str], int], Awaitable[None]]
 
 
 class BatchFill:
-    """Fills hidden tablets, or appends; `write` runs a system function of imports."""
+    """Fills hidden tablets, or appends."""
 
     def __init__(
         self,
         *,
         folder: Path,
-        write: Callable[..., Awaitable[Any]],
+        system: SystemFunctions,
         checkpoints: CheckpointService,
         tail_bytes_max: int,
     ) -> None:
         self._folder = folder
-        self._write = write
+        self._system = system
         self._checkpoints = checkpoints
         self._tail_bytes_max = tail_bytes_max
 
@@ -64,11 +66,10 @@ class BatchFill:
             finished.append(f"{table.name}: {table.documents:,} documents written")
 
     async def _write_batch(self, table: PlannedTable, offset: int, length: int) -> None:
-        place: dict[str, Any] = {"file": table.file, "offset": offset, "length": length}
         if table.insert:
-            await self._write("insert", table=table.name, **place)
+            await self._system.run(AppendToTable(table.name, table.file, offset, length))
         else:
-            await self._write("fill", tablet=table.tablet, **place)
+            await self._system.run(FillTablet(table.tablet, table.file, offset, length))
 
     async def _room_in_tail(self) -> None:
         """Let the checkpoint keep up: what it has not covered is in the memory of every executor."""

@@ -16,10 +16,10 @@ import msgspec
 
 from convexpy.engine.system_functions import SystemFunctions
 from convexpy.errors import Error
+from convexpy.protocol.system.files import FindFile, ListUnknownBlobs
 from convexpy.services.files.blobs import Content, batched, sha256_base64
 from convexpy.services.files.service import FileService, check_content_type
 from convexpy.snapshots import Archive, SnapshotError
-from convexpy.values import decode_wire, encode_wire
 
 PIECE_BYTES = 256 * 1024
 REPORT_EVERY = 20
@@ -56,13 +56,13 @@ class FileImport:
             archive.close()
 
     async def _store(self, archive: Archive, file: dict[str, Any]) -> dict[str, Any]:
-        have = await self._ask("byId", id=file["id"])
+        have = await self._system.run(FindFile(file["id"]))
         if have is not None:
-            if file["sha256"] not in (None, have["sha256"]):
+            if file["sha256"] not in (None, have.sha256):
                 raise SnapshotError(f"{file['path']}: there is another file of this id here")
-            return {**file, "uuid": None, "sha256": have["sha256"]}
+            return {**file, "uuid": None, "sha256": have.sha256}
         name = str(file["internalId"])
-        if not _UUID.fullmatch(name) or not await self._ask("unknown", uuids=[name]):
+        if not _UUID.fullmatch(name) or not await self._system.run(ListUnknownBlobs([name])):
             name = str(uuid.uuid4())
         check_content_type(file["contentType"])
         content = Content(
@@ -73,10 +73,6 @@ class FileImport:
         async with contextlib.aclosing(content.stream()) as stream:
             await self._files.blobs.put(name, stream)
         return {**file, "uuid": name, "sha256": sha256_base64(content.sha256), "size": content.size}
-
-    async def _ask(self, function: str, **args: Any) -> Any:
-        outcome = await self._system.query(f"_system/storage:{function}", encode_wire(args))
-        return decode_wire(outcome.value)
 
     async def take_back(self) -> None:
         """Remove what was put: no document names it."""

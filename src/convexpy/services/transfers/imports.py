@@ -28,13 +28,14 @@ from convexpy.errors import Error, RequestError
 from convexpy.executors.transfer_process import TransferWorker
 from convexpy.persistence import CheckpointReader
 from convexpy.protocol.app_description import SchemaDescription
+from convexpy.protocol.system import imports as calls
 from convexpy.runtime import Clock, pauses
 from convexpy.services.files.service import FileService
 from convexpy.services.transfers.import_batches import BatchFill
 from convexpy.services.transfers.import_files import FileImport
 from convexpy.services.transfers.import_plan import ImportPlan, ImportRequest, PlannedTable, check_request
 from convexpy.services.transfers.import_uploads import ImportUploads
-from convexpy.values import decode_wire, encode_wire
+from convexpy.values import Document
 
 logger = logging.getLogger("convexpy.imports")
 STORAGE_NUMBER = 519
@@ -76,7 +77,7 @@ class Imports:
         self._clock = clock
         self.folder = data_folder / "transfers" / "imports"
         self._fill = BatchFill(
-            folder=self.folder, write=self._write, checkpoints=checkpoints, tail_bytes_max=tail_bytes_max
+            folder=self.folder, system=system, checkpoints=checkpoints, tail_bytes_max=tail_bytes_max
         )
         self.uploads = ImportUploads(data_folder / "transfers" / "uploads")
         self._plans: dict[str, ImportPlan] = {}
@@ -86,7 +87,7 @@ class Imports:
 
     async def start(self) -> None:
         """End what a crash has interrupted, and remove what it left behind."""
-        leftovers = await self._write("interrupted")
+        leftovers = await self._system.run(calls.FailInterruptedImports())
         await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
         await asyncio.to_thread(self.uploads.sweep)
         if leftovers:
@@ -99,12 +100,8 @@ class Imports:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _write(self, function: str, **args: Any) -> Any:
-        outcome = await self._system.run(f"_system/imports:{function}", encode_wire(args))
-        return decode_wire(outcome.value)
-
     async def _set(self, id: str, of: list[str], **fields: Any) -> bool:
-        return bool(await self._write("update", id=id, of=of, fields=fields))
+        return await self._system.run(calls.UpdateImport(id, of, fields))
 
     def _begin(self, id: str, work: Any) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
@@ -140,17 +137,17 @@ class Imports:
             "dryRun": request.dry_run,
             "fileName": request.file_name,
         }
-        return str(await self._write("create", **{"import": described}))
+        return await self._system.run(calls.CreateImport(described))
 
-    async def find(self, id: str) -> dict[str, Any]:
+    async def find(self, id: str) -> Document:
         """Return the document of an import.
 
         Raises:
             RequestError: there is none (404).
         """
-        args = encode_wire({"importId": id})
-        outcome = await self._system.attempt_query("_system/cli/queryImport", args)
-        found: dict[str, Any] | None = None if outcome.failure else decode_wire(outcome.value)
+        call = calls.GetImport(id)
+        outcome = await self._system.attempt(call)
+        found = None if outcome.failure else call.decode_result(outcome.value)
         if found is None:
             raise RequestError(f"there is no import {id}", status=404, code="ImportNotFound")
         return found
@@ -261,12 +258,13 @@ class Imports:
         }
         worker = await TransferWorker.start("convexpy.sandbox.transfers.import_worker", job)
         try:
-            room: dict[str, Any] = {}
+            room = calls.ImportRoom({}, [], {})
             async for message in worker.messages():
                 if "tables" in message:
-                    room = await self._write("begin", id=id, mode=request.mode, tables=message["tables"])
+                    tables = msgspec.convert(message["tables"], list[calls.ImportedTable])
+                    room = await self._system.run(calls.BeginImport(id, request.mode, tables))
                     pauses.reach("imports.begun")
-                    await worker.send({"tables": room["tables"], "numbers": room["numbers"]})
+                    await worker.send({"tables": msgspec.to_builtins(room.tables), "numbers": room.numbers})
                 elif "progress" in message:
                     await self._set(id, ["uploaded"], progress={"phase": "check", **message["progress"]})
                 elif "faults" in message:
@@ -285,37 +283,36 @@ class Imports:
         text = f"{place}: {first['message']}{more}; nothing was imported"
         await self._abort(id, text, code="ImportRowsInvalid", faults=faults, faultCount=count)
 
-    async def _complete(self, plan: ImportPlan, id: str, room: dict[str, Any], done: dict[str, Any]) -> None:
+    async def _complete(
+        self, plan: ImportPlan, id: str, room: calls.ImportRoom, done: dict[str, Any]
+    ) -> None:
         for name, prepared in done["tables"].items():
-            place = room["tables"][name]
+            place = room.tables[name]
             plan.tables.append(
                 PlannedTable(
-                    name, int(place["tablet"]), place["insert"],
+                    name, place.tablet, place.insert,
                     f"{id}/{prepared['file']}", prepared["documents"],
                 )
             )  # fmt: skip
         counts = await self._counts()
         for table in plan.tables:
             table.before = counts.get(table.name, 0)
-        plan.cleared = {name: counts.get(name, 0) for name in room["cleared"]}
-        plan.hidden = await self._hidden(id)
+        plan.cleared = {name: counts.get(name, 0) for name in room.cleared}
+        plan.hidden = await self._system.run(calls.ListHiddenTablets(id))
         archive = plan.request.format == "zip" and (self.folder / id / "files.jsonl").exists()
         plan.files = done["files"]["count"] if archive else None
         plan.files_before = counts.get("_storage", 0)
 
-    async def _hidden(self, id: str) -> list[int]:
-        return [int(tablet) for tablet in await self._write("hidden", id=id)]
-
     async def _counts(self) -> dict[str, int]:
         """Return the number of documents by table, as of now, from the checkpoint."""
         await self._checkpoints.catch_up()
-        tables: list[list[Any]] = await self._write("tablets")
+        tables = await self._system.run(calls.ListActiveTablets())
 
         def count() -> dict[str, int]:
             reader = self._open_reader()
             try:
                 reader.begin()
-                return {str(name): reader.count(int(tablet)) for name, tablet in tables}
+                return {table.name: reader.count(table.tablet) for table in tables}
             finally:
                 reader.close()
 
@@ -357,8 +354,7 @@ class Imports:
         await self._set(id, ["in_progress"], state=state, progress=shown)
 
     async def _swap(self, id: str, plan: ImportPlan) -> None:
-        await self._write(
-            "swap",
+        call = calls.SwapTables(
             id=id,
             mode=plan.request.mode,
             tables=plan.hidden,
@@ -367,6 +363,7 @@ class Imports:
             timestamp=str(self._clock.now_ns()),
             rows=plan.documents,
         )
+        await self._system.run(call)
 
     async def _abort(self, id: str, message: str | None, *, code: str | None = None, **fields: Any) -> None:
         """End an import without effect: what is hidden is given up."""
@@ -375,7 +372,7 @@ class Imports:
             fields["state"] = {"state": "failed", "error_message": message}
         if code is not None:
             fields["code"] = code
-        hidden = await self._write("abort", id=id, fields=fields)
+        hidden = await self._system.run(calls.AbortImport(id, fields))
         if hidden:
             self._background.start(self._sweep())
         self._forget(id)

@@ -6,11 +6,9 @@ import hashlib
 import hmac
 from typing import Any
 
-import msgspec
-
 from convexpy.engine.system_functions import SystemFunctions
-from convexpy.services.variables.service import LISTING, Variables
-from convexpy.values import encode_wire
+from convexpy.protocol.system.variables import ListVariables
+from convexpy.services.variables.service import Variables
 
 FINGERPRINT_LENGTH = 4
 
@@ -22,18 +20,19 @@ async def described_variables(
 
     The fingerprint is keyed by `secret`, the deployment's: it shows whether a value is the one from before, and nothing else.
     """
-    outcome = await system.query(LISTING, encode_wire({}))
-    return [
-        {
-            "name": found["name"],
-            "updatedAt": found.get("updatedAt", found["_creationTime"]),
-            "length": len(found["value"]),
-            "fingerprint": fingerprint(secret, found["name"], found["value"]),
-        }
-        for found in sorted(
-            msgspec.json.decode(variables.opened(LISTING, outcome.value)), key=lambda each: str(each["name"])
+    described: list[dict[str, Any]] = []
+    for found in await system.run(ListVariables()):
+        name = found["name"]
+        value = variables.open(name, found["value"])
+        described.append(
+            {
+                "name": name,
+                "updatedAt": found.get("updatedAt", found["_creationTime"]),
+                "length": len(value),
+                "fingerprint": fingerprint(secret, name, value),
+            }
         )
-    ]
+    return described
 
 
 def fingerprint(secret: str, name: str, value: str) -> str:

@@ -6,23 +6,19 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from convexpy.auth import Operation
 from convexpy.engine.identities import Identities
 from convexpy.engine.system_functions import SystemFunctions
 from convexpy.http.identify import admin_for, caller_of
 from convexpy.http.messages import HttpRequest, Response, decode_body, json_response
 from convexpy.http.routing import Handler, Routes, errors_of_the_request
+from convexpy.protocol.system import Operation
+from convexpy.protocol.system.variables import VariableChange
 from convexpy.services.variables.described import described_variables
 from convexpy.services.variables.service import Variables
 
 
-class _Change(msgspec.Struct):
-    name: str
-    value: str | None = None
-
-
 class _Changes(msgspec.Struct):
-    changes: list[_Change]
+    changes: list[VariableChange]
 
 
 class VariableRoutes:
@@ -32,7 +28,7 @@ class VariableRoutes:
         self,
         *,
         variables: Variables,
-        set_variables: Callable[[list[dict[str, str | None]]], Awaitable[None]],
+        set_variables: Callable[[list[VariableChange]], Awaitable[None]],
         system: SystemFunctions,
         identities: Identities,
         secret: str,
@@ -57,9 +53,7 @@ class VariableRoutes:
         await admin_for(self._identities, request, "env:write")
         body: _Changes = decode_body(await request.json_body(), _Changes)
         with errors_of_the_request():
-            await self._set_variables(
-                [{"name": change.name, "value": change.value} for change in body.changes]
-            )
+            await self._set_variables(body.changes)
         return Response(200)
 
     async def list(self, request: HttpRequest) -> Response:

@@ -11,12 +11,13 @@ import base64
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from convexpy.errors import Error
+from convexpy.protocol.system.variables import ListVariables, UpdateVariables, VariableChange
 from convexpy.runtime import write_private
 from convexpy.values import encode_wire
 
@@ -24,7 +25,6 @@ KEY_VARIABLE = "CONVEXPY_SECRET_KEY"
 KEY_TEXT_LENGTH_MIN = 32
 FORMAT = "aes-gcm:1:"
 NONCE_BYTES = 12
-LISTING = "_system/cli/queryEnvironmentVariables"
 NAME = re.compile(r"[a-zA-Z_]+[a-zA-Z0-9_]*")
 NAME_LENGTH_MAX = 256
 VALUE_BYTES_MAX = 8192
@@ -83,7 +83,7 @@ class Variables:
     def __init__(self, key: bytes | None, deployment_id: str, stored: Mapping[str, str]) -> None:
         self._key = key
         self._deployment_id = deployment_id
-        self.values = {name: self._open(name, value) for name, value in stored.items()}
+        self.values = {name: self.open(name, value) for name, value in stored.items()}
         self.has_plain = any(not value.startswith(FORMAT) for value in stored.values())
 
     @property
@@ -102,7 +102,12 @@ class Variables:
         sealed = nonce + AESGCM(self._key).encrypt(nonce, value.encode(), self._bound_to(name))
         return f"{FORMAT}{self._key_id}:{base64.b64encode(sealed).decode()}"
 
-    def _open(self, name: str, stored: str) -> str:
+    def open(self, name: str, stored: str) -> str:
+        """Return a stored value in plain text.
+
+        Raises:
+            SecretKeyError: it was encrypted with another key, or was changed.
+        """
         if not stored.startswith(FORMAT):
             return stored  # written before variables were encrypted; sealed at the next start
         from cryptography.exceptions import InvalidTag
@@ -126,44 +131,35 @@ class Variables:
             ) from error
         return plain.decode()
 
-    def sealed_changes(self, changes: list[dict[str, str | None]]) -> bytes:
-        """Return the arguments of the system function that stores these changes.
-
-        Raises:
-            Error: a name or value cannot be a variable.
-        """
-        return encode_wire({"changes": self.sealed(changes)})
-
-    def sealed(self, changes: list[dict[str, str | None]]) -> list[dict[str, str | None]]:
+    def sealed(self, changes: Iterable[VariableChange]) -> list[VariableChange]:
         """Return changes as they are stored.
 
         Raises:
             Error: a name or value cannot be a variable.
         """
-        sealed: list[dict[str, str | None]] = []
+        sealed: list[VariableChange] = []
         for change in changes:
-            name, value = str(change["name"]), change["value"]
+            name, value = change.name, change.value
             check_variable(name, value)
-            sealed.append({"name": name, "value": None if value is None else self._seal(name, value)})
+            sealed.append(VariableChange(name, None if value is None else self._seal(name, value)))
         return sealed
 
-    def sealed_again(self) -> bytes:
-        """Return the arguments that store every variable again."""
-        changes = self.sealed([{"name": name, "value": value} for name, value in self.values.items()])
-        return encode_wire({"changes": changes, "again": True})
+    def sealed_again(self) -> UpdateVariables:
+        """Return the call that stores every variable, encrypted again."""
+        changes = [VariableChange(name, value) for name, value in self.values.items()]
+        return UpdateVariables(self.sealed(changes), again=True)
 
-    def take(self, stored: bytes) -> None:
-        """Take what that function answered: every variable as stored."""
-        found = msgspec.json.decode(stored, type=dict[str, str])
-        self.values = {name: self._open(name, value) for name, value in found.items()}
+    def take(self, stored: Mapping[str, str]) -> None:
+        """Take every variable as stored."""
+        self.values = {name: self.open(name, value) for name, value in stored.items()}
 
     def opened(self, path: str, result: bytes) -> bytes:
         """Return the result of a function; of the queries that list variables, with the values in plain text."""
-        if not path.startswith(LISTING):
+        if not path.startswith(ListVariables.path):
             return result
         found = msgspec.json.decode(result)
         for document in found if isinstance(found, list) else [found] if found else []:
-            document["value"] = self._open(document["name"], document["value"])
+            document["value"] = self.open(document["name"], document["value"])
         return encode_wire(found)
 
 

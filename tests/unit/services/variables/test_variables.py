@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from convexpy.errors import Error
+from convexpy.protocol.system.variables import VariableChange
 from convexpy.services.variables.service import (
     KEY_VARIABLE,
     SecretKeyError,
@@ -21,8 +21,8 @@ KEY = bytes(range(32))
 
 
 def sealed(variables: Variables, **values: str) -> dict[str, str]:
-    changes = variables.sealed([{"name": name, "value": value} for name, value in values.items()])
-    return {str(change["name"]): str(change["value"]) for change in changes}
+    changes = variables.sealed(VariableChange(name, value) for name, value in values.items())
+    return {change.name: str(change.value) for change in changes}
 
 
 def test_stored_values_do_not_show_what_they_hold_and_can_be_read_again() -> None:
@@ -48,9 +48,9 @@ def test_a_value_is_bound_to_its_name_its_deployment_and_its_key(change: str) ->
 def test_values_from_before_encryption_are_read_and_encrypted_again() -> None:
     variables = Variables(KEY, "d1", {"OLD": "plain"})
     assert (variables.values, variables.has_plain) == ({"OLD": "plain"}, True)
-    again = msgspec.json.decode(variables.sealed_again())
-    assert again["again"] is True
-    assert again["changes"][0]["value"].startswith("aes-gcm:1:")
+    call = variables.sealed_again()
+    assert call.again
+    assert str(call.changes[0].value).startswith("aes-gcm:1:")
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
+from convexpy.protocol.system.description import (
+    GetCloudUrl,
+    GetSchemas,
+    ListFunctions,
+    Schemas,
+)
 from convexpy.sandbox.host import CallContext
+from convexpy.sandbox.system._registry import handles
+from convexpy.values import ConvexObject
 
 
-def api_spec(context: CallContext, args: dict[str, Any]) -> list[dict[str, Any]]:
+@handles(ListFunctions)
+def api_spec(context: CallContext, call: ListFunctions) -> list[ConvexObject]:
     """Return every function in the official form: identifiers with `.js`, a missing validator as `any`."""
-    found: list[dict[str, Any]] = []
+    found: list[ConvexObject] = []
     for path, definition in sorted(context.app.functions.items()):
         module, _, name = path.partition(":")
         takes, returns = definition.args, definition.returns
@@ -29,20 +37,15 @@ def api_spec(context: CallContext, args: dict[str, Any]) -> list[dict[str, Any]]
     ]
 
 
-def cloud_url(context: CallContext, args: dict[str, Any]) -> str:
+@handles(GetCloudUrl)
+def cloud_url(context: CallContext, call: GetCloudUrl) -> str:
     """Return the public origin of the deployment."""
     return context.settings.cloud_url
 
 
-def schemas(context: CallContext, args: dict[str, Any]) -> dict[str, Any]:
+@handles(GetSchemas)
+def schemas(context: CallContext, call: GetSchemas) -> Schemas:
     """Return the active schema as the JSON string of the official form."""
     schema = context.app.schema
     empty = json.dumps({"tables": [], "schemaValidation": False})
-    return {"active": empty if schema is None else schema.export()}
-
-
-FUNCTIONS = {
-    "_system/cli/modules:apiSpec": api_spec,
-    "_system/cli/convexUrl:cloudUrl": cloud_url,
-    "_system/frontend/getSchemas": schemas,
-}
+    return Schemas(empty if schema is None else schema.export())

@@ -15,8 +15,10 @@ import msgspec
 import convexpy
 from convexpy.errors import ArgumentError, Error
 from convexpy.functions import FunctionDefinition, MutationCtx, QueryCtx
+from convexpy.protocol.system.shell import Evaluate, EvaluateWrites, Evaluation
 from convexpy.sandbox.host import CallContext, TransactionCallHost
-from convexpy.values import normalize
+from convexpy.sandbox.system._registry import handles
+from convexpy.values import ConvexObject, normalize
 
 SOURCE_NAME = "<shell>"
 TEXT_LENGTH_MAX = 200_000
@@ -36,16 +38,23 @@ class ChangedMeanwhile(Error):
     default_code = "ChangedMeanwhile"
 
 
-def evaluate(context: CallContext, args: dict[str, Any]) -> dict[str, Any]:
-    """Run `source` with `ctx` and `db`; return its last expression, and what it would write.
+@handles(Evaluate)
+def evaluate(context: CallContext, call: Evaluate) -> Evaluation:
+    """Run `source` with a `ctx` that reads; return its last expression."""
+    return _evaluated(context, call)
 
-    Takes `source prelude scope`, `write` for a `ctx` that can write, and `commit` with the `changes` that were agreed to:
-    without it everything is taken back. Answers `value text changes scope prelude lost`; `lost` names variables that are
-    no Convex values and so cannot be kept.
-    """
-    writes = bool(args.get("write"))
-    tree = _parsed(args["source"])
-    space = _space(context, args, writes=writes)
+
+@handles(EvaluateWrites)
+def evaluate_writes(context: CallContext, call: EvaluateWrites) -> Evaluation:
+    """Run `source` with a `ctx` that writes; return its last expression, and what it would write or has written."""
+    return _evaluated(context, call)
+
+
+def _evaluated(context: CallContext, call: Evaluate | EvaluateWrites) -> Evaluation:
+    """Run the source; whatever it writes is taken back, unless these changes were agreed to."""
+    commit = call.commit if isinstance(call, EvaluateWrites) else None
+    tree = _parsed(call.source)
+    space = _space(context, call)
     kept = dict(space)
     transaction = context.transaction
     privileged, transaction.is_privileged = transaction.is_privileged, False
@@ -56,23 +65,23 @@ def evaluate(context: CallContext, args: dict[str, Any]) -> dict[str, Any]:
         value = _run(tree, space)
         value = list(value) if isinstance(value, convexpy.Query) else value
         changes = transaction.changes()
-        if writes and args.get("commit") is not None:
-            _check_agreed(args["commit"], changes)
+        if commit is not None:
+            _check_agreed(commit, changes)
             transaction.merge()
             done = True
     finally:
         transaction.is_privileged = privileged
         if not done:
             transaction.drop()
-    scope, lost = _assigned(kept, space, args.get("scope", {}))
-    return {
-        "value": _plain(value),
-        "text": "" if value is None else pprint.pformat(value, sort_dicts=False)[:TEXT_LENGTH_MAX],
-        "changes": changes,
-        "scope": scope,
-        "prelude": [*args.get("prelude", ()), *_definitions(tree, args["source"])],
-        "lost": lost,
-    }
+    scope, lost = _assigned(kept, space, call.scope)
+    return Evaluation(
+        value=_plain(value),
+        text="" if value is None else pprint.pformat(value, sort_dicts=False)[:TEXT_LENGTH_MAX],
+        changes=changes,
+        scope=scope,
+        prelude=[*call.prelude, *_definitions(tree)],
+        lost=lost,
+    )
 
 
 def _parsed(source: str) -> ast.Module:
@@ -83,18 +92,16 @@ def _parsed(source: str) -> ast.Module:
         raise SourceError(f"{getattr(error, 'msg', None) or error} (line {line})") from error
 
 
-def _space(context: CallContext, args: dict[str, Any], *, writes: bool) -> dict[str, Any]:
-    definition = FunctionDefinition(
-        kind="mutation" if writes else "query", visibility="internal", handler=evaluate, run=evaluate
-    )
+def _space(context: CallContext, call: Evaluate | EvaluateWrites) -> dict[str, Any]:
+    definition = FunctionDefinition(kind=call.kind, visibility="internal", handler=_evaluated, run=_evaluated)
     definition.path = SOURCE_NAME
     host = TransactionCallHost(context, definition)
-    ctx: QueryCtx | MutationCtx = MutationCtx(host) if writes else QueryCtx(host)
+    ctx: QueryCtx | MutationCtx = MutationCtx(host) if isinstance(call, EvaluateWrites) else QueryCtx(host)
     space: dict[str, Any] = {name: getattr(convexpy, name) for name in _OFFERED}
     space |= {"__name__": SOURCE_NAME, "ctx": ctx, "db": ctx.db}
-    for text in args.get("prelude", ()):
+    for text in call.prelude:
         exec(compile(text, SOURCE_NAME, "exec"), space)
-    return {**space, **args.get("scope", {})}
+    return {**space, **call.scope}
 
 
 def _run(tree: ast.Module, space: dict[str, Any]) -> Any:
@@ -115,8 +122,8 @@ def _plain(value: Any) -> Any:
 
 
 def _assigned(
-    before: dict[str, Any], after: dict[str, Any], scope: dict[str, Any]
-) -> tuple[dict[str, Any], list[str]]:
+    before: dict[str, Any], after: dict[str, Any], scope: ConvexObject
+) -> tuple[ConvexObject, list[str]]:
     """Return the variables to keep, and the names of those that cannot be."""
     kept = {name: value for name, value in scope.items() if name in after}
     lost: list[str] = []
@@ -132,18 +139,15 @@ def _assigned(
     return kept, lost
 
 
-def _definitions(tree: ast.Module, source: str) -> list[str]:
+def _definitions(tree: ast.Module) -> list[str]:
     return [ast.unparse(node) for node in tree.body if isinstance(node, _DEFINES)]
 
 
-def _check_agreed(agreed: list[dict[str, Any]], changes: list[dict[str, Any]]) -> None:
+def _check_agreed(agreed: list[ConvexObject], changes: list[ConvexObject]) -> None:
     """Refuse to write anything but what was shown; ids of new documents are new every time."""
 
-    def essence(change: dict[str, Any]) -> tuple[Any, ...]:
+    def essence(change: ConvexObject) -> tuple[Any, ...]:
         return change["table"], change["kind"], None if change["kind"] == "insert" else change["id"]
 
     if [essence(each) for each in agreed] != [essence(each) for each in changes]:
         raise ChangedMeanwhile("the data has changed since this was shown: nothing was written, run it again")
-
-
-FUNCTIONS = {"_system/shell:evaluate": evaluate, "_system/shell:write": evaluate}

@@ -8,28 +8,40 @@ indexes become live. `abort` removes what is pending.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
 from convexpy.database import new_index_document, new_table_documents
 from convexpy.functions import QueryPlan
+from convexpy.limits import SOURCE_BATCH_BYTES
 from convexpy.protocol.app_description import IndexDescription, SchemaDescription
+from convexpy.protocol.system.pushes import (
+    HISTORY_MAX,
+    AbortPush,
+    ActivateVersion,
+    BeginPush,
+    BuildingIndex,
+    FinishIndexes,
+    ForgetDeleted,
+    ForgetSources,
+    KeepSources,
+    ListVersions,
+    PushedVersion,
+)
 from convexpy.sandbox.host import CallContext
-from convexpy.sandbox.system import environment
-from convexpy.sandbox.system.scheduling import replace_crons
+from convexpy.sandbox.system._registry import handles
+from convexpy.sandbox.system.crons import replace_crons
+from convexpy.sandbox.system.variables import apply_changes
 from convexpy.schema import load_schema
 
-HISTORY_MAX = 200
+SOURCES = "_source_packages"
 
 
-def begin(context: CallContext, args: dict[str, Any]) -> dict[str, Any]:
-    """Make tables and building indexes for a schema, given as JSON; return the indexes that have to be built.
-
-    The answer lists `{table, tablet, name, number, fields, staged}`.
-    """
-    schema = msgspec.json.decode(args["schema"], type=SchemaDescription)
-    building: list[dict[str, Any]] = []
+@handles(BeginPush)
+def begin(context: CallContext, call: BeginPush) -> list[BuildingIndex]:
+    """Make tables and building indexes for a described schema; return the indexes that have to be built."""
+    schema = msgspec.json.decode(call.schema, type=SchemaDescription)
+    building: list[BuildingIndex] = []
     transaction = context.transaction
     for name, table in schema.tables.items():
         if transaction.table(name) is None:
@@ -37,23 +49,23 @@ def begin(context: CallContext, args: dict[str, Any]) -> dict[str, Any]:
             transaction.system_insert("_tables", document)
             transaction.system_insert("_index", by_creation_time)
         building += _begin_indexes(context, name, table.indexes)
-    if args.get("pending"):
+    if call.pending:
         context.set_pending_schema(load_schema(schema))
-    return {"building": building}
+    return building
 
 
 def _begin_indexes(
     context: CallContext, table: str, wanted: Iterable[IndexDescription]
-) -> list[dict[str, Any]]:
+) -> list[BuildingIndex]:
     transaction = context.transaction
-    building: list[dict[str, Any]] = []
+    building: list[BuildingIndex] = []
     for index in wanted:
         info = transaction.catalog.by_name[table]
         known = [have for have in info.indexes if have.name == index.name and have.fields == index.fields]
         if known:
             have = known[0]
             if have.state == "building":
-                building.append(_described(table, have.tablet, index, have.number))
+                building.append(_building(table, have.tablet, index, have.number))
             continue
         document = new_index_document(
             transaction.catalog,
@@ -64,46 +76,47 @@ def _begin_indexes(
             staged=index.staged,
         )
         transaction.system_insert("_index", document)
-        building.append(_described(table, info.tablet, index, document["number"]))
+        building.append(_building(table, info.tablet, index, document["number"]))
     return building
 
 
-def _described(table: str, tablet: int, index: IndexDescription, number: int) -> dict[str, Any]:
-    return {
-        "table": table, "tablet": tablet, "name": index.name, "number": number,
-        "fields": list(index.fields), "staged": index.staged,
-    }  # fmt: skip
+def _building(table: str, tablet: int, index: IndexDescription, number: int) -> BuildingIndex:
+    return BuildingIndex(table, tablet, index.name, number, list(index.fields), index.staged)
 
 
-def indexes_built(context: CallContext, args: dict[str, Any]) -> None:
-    """Turn indexes ready: those of a push as part of it, staged ones when their background build has ended."""
+@handles(FinishIndexes)
+def indexes_built(context: CallContext, call: FinishIndexes) -> None:
+    """Turn staged indexes ready when their background build has ended."""
+    _finish_indexes(context, call.numbers)
+
+
+def _finish_indexes(context: CallContext, numbers: list[int]) -> None:
     for info in context.transaction.catalog.by_tablet.values():
         for index in info.indexes:
-            if index.number in args["numbers"] and index.state == "building":
+            if index.number in numbers and index.state == "building":
                 context.transaction.system_patch("_index", index.id, {"state": "ready"})
 
 
-def activate(context: CallContext, args: dict[str, Any]) -> dict[str, str]:
+@handles(ActivateVersion)
+def activate(context: CallContext, call: ActivateVersion) -> dict[str, str]:
     """Make a version live; return the variables as stored, if some are set with it.
 
-    `schema` is JSON, empty without one, `modules` lists [path, hash] of every module, `crons` the cron jobs,
-    `variables` those to set, encrypted, `note` who pushed it and why.
     Indexes that the schema does not name any more become `deleting`; tables stay, for they hold data.
     """
-    indexes_built(context, {"numbers": args["ready"]})
-    if args["schema"]:
-        for name, table in msgspec.json.decode(args["schema"], type=SchemaDescription).tables.items():
+    _finish_indexes(context, call.ready)
+    if call.schema:
+        for name, table in msgspec.json.decode(call.schema, type=SchemaDescription).tables.items():
             _settle_indexes(context, name, table.indexes)
-    _write_modules(context, dict(args["modules"]))
-    replace_crons(context, args["crons"])
-    stored = environment.update(context, {"changes": args["variables"]}) if args["variables"] else {}
+    _write_modules(context, dict(call.modules))
+    replace_crons(context, call.crons)
+    stored = apply_changes(context, call.variables) if call.variables else {}
     _end_older_versions(context)
     version = {
         "state": "active",
-        "number": args["version"],
-        "config": args["config"],
-        "schema": args["schema"],
-        "pushed": args["note"],
+        "number": call.version,
+        "config": call.config,
+        "schema": call.schema,
+        "pushed": msgspec.to_builtins(call.note),
     }
     context.transaction.system_insert("_versions", version)
     return stored
@@ -122,18 +135,17 @@ def _end_older_versions(context: CallContext) -> None:
             transaction.system_patch("_versions", document["_id"], {"state": "past", "schema": ""})
 
 
-def history(context: CallContext, args: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the pushed versions, the newest first: `version state pushedAt message actor commit branch dirty`."""
-    empty: dict[str, Any] = {
-        "pushedAt": None, "message": "", "actor": "", "commit": "", "branch": "", "dirty": False,
-    }  # fmt: skip
-    found: list[dict[str, Any]] = [
-        {"version": document["number"], "state": document["state"], **empty, **document.get("pushed", {})}
+@handles(ListVersions)
+def history(context: CallContext, call: ListVersions) -> list[PushedVersion]:
+    """Return the pushed versions, the newest first."""
+    found = [
+        msgspec.convert(
+            {"version": document["number"], "state": document["state"], **document.get("pushed", {})},
+            PushedVersion,
+        )
         for document in context.transaction.stream(QueryPlan("_versions", system=True))
     ]
-    return sorted(found, key=lambda entry: entry["version"], reverse=True)[
-        : int(args.get("limit", HISTORY_MAX))
-    ]
+    return sorted(found, key=lambda version: version.version, reverse=True)[: call.limit]
 
 
 def _settle_indexes(context: CallContext, table: str, wanted: Iterable[IndexDescription]) -> None:
@@ -165,16 +177,18 @@ def _write_modules(context: CallContext, modules: dict[str, str]) -> None:
             transaction.system_patch("_modules", have["_id"], {"sha256": sha256})
 
 
-def abort(context: CallContext, args: dict[str, Any]) -> None:
+@handles(AbortPush)
+def abort(context: CallContext, call: AbortPush) -> None:
     """Remove the indexes that a failed push has begun."""
     context.set_pending_schema(None)
     for info in context.transaction.catalog.by_tablet.values():
         for index in info.indexes:
-            if index.number in args["numbers"] and index.state == "building":
+            if index.number in call.numbers and index.state == "building":
                 context.transaction.system_patch("_index", index.id, {"state": "deleting"})
 
 
-def forget_deleted(context: CallContext, args: dict[str, Any]) -> None:
+@handles(ForgetDeleted)
+def forget_deleted(context: CallContext, call: ForgetDeleted) -> None:
     """Remove the documents of indexes whose keys are gone, and of tables whose documents are."""
     for table in ("_index", "_tables"):
         for document in list(context.transaction.stream(QueryPlan(table, system=True))):
@@ -182,11 +196,29 @@ def forget_deleted(context: CallContext, args: dict[str, Any]) -> None:
                 context.transaction.system_delete(table, document["_id"])
 
 
-FUNCTIONS = {
-    "_system/push:begin": begin,
-    "_system/push:activate": activate,
-    "_system/push:abort": abort,
-    "_system/push:history": history,
-    "_system/push:forgetDeleted": forget_deleted,
-    "_system/push:indexesBuilt": indexes_built,
-}
+@handles(KeepSources)
+def keep_sources(context: CallContext, call: KeepSources) -> None:
+    """Keep parts of contents: a few MiB in each transaction, so that a push of any size replaces one of any size."""
+    for part in call.parts:
+        document = {"sha256": part.sha256, "part": part.number, "source": part.source}
+        context.transaction.system_insert(SOURCES, document)
+
+
+@handles(ForgetSources)
+def forget_sources(context: CallContext, call: ForgetSources) -> list[str]:
+    """Remove contents by their hashes, some MiB at a time; return the hashes that are left."""
+    left, size = list(call.sha256s), 0
+    while left:
+        plan = QueryPlan(SOURCES, "by_sha256", equal=(("sha256", left[0]),), system=True)
+        parts: list[str] = []
+        for part in context.transaction.stream(plan):
+            parts.append(part["_id"])
+            size += len(part["source"])
+            if size >= SOURCE_BATCH_BYTES:
+                break
+        for id in parts:
+            context.transaction.system_delete(SOURCES, id)
+        if size >= SOURCE_BATCH_BYTES:
+            return left
+        left.pop(0)
+    return left

@@ -1,0 +1,118 @@
+"""The transactions of a push, and the history of versions."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+
+from convexpy.protocol.system._call import Operation, SystemMutation, SystemQuery
+from convexpy.protocol.system.crons import PlannedCron
+from convexpy.protocol.system.variables import VariableChange
+
+HISTORY_MAX = 200
+
+
+class BuildingIndex(msgspec.Struct):
+    """An index that has to be built."""
+
+    table: str
+    tablet: int
+    name: str
+    number: int
+    fields: list[str]
+    staged: bool
+
+
+class BeginPush(SystemMutation[list[BuildingIndex]]):
+    """Make tables and building indexes for a schema, given as JSON; `pending` has writes checked against it from now on."""
+
+    path: ClassVar[str] = "_system/push:begin"
+    schema: str
+    pending: bool
+
+
+class PushedBy(msgspec.Struct, rename="camel"):
+    """Who pushed a version and why; `pushed_at` is milliseconds, None for versions from before this was kept."""
+
+    pushed_at: float | None = None
+    message: str = ""
+    actor: str = ""
+    commit: str = ""
+    branch: str = ""
+    dirty: bool = False
+
+
+class ActivateVersion(SystemMutation[dict[str, str]]):
+    """Make a version live; the result are the variables as stored, if some are set with it.
+
+    `schema` is JSON, empty without one; `modules` has the hash of every module by path, `ready` the numbers of the
+    indexes that are built, `config` the settings of the version as they are stored, `variables` those to set, encrypted.
+    """
+
+    path: ClassVar[str] = "_system/push:activate"
+    version: int
+    config: dict[str, Any]
+    schema: str
+    ready: list[int]
+    modules: list[tuple[str, str]]
+    crons: list[PlannedCron]
+    note: PushedBy
+    variables: list[VariableChange]
+
+
+class AbortPush(SystemMutation[None]):
+    """Remove the indexes that a failed push has begun."""
+
+    path: ClassVar[str] = "_system/push:abort"
+    numbers: list[int]
+
+
+class FinishIndexes(SystemMutation[None]):
+    """Turn indexes ready whose build has ended."""
+
+    path: ClassVar[str] = "_system/push:indexesBuilt"
+    numbers: list[int]
+
+
+class ForgetDeleted(SystemMutation[None]):
+    """Remove the documents of indexes whose keys are gone, and of tables whose documents are."""
+
+    path: ClassVar[str] = "_system/push:forgetDeleted"
+
+
+class PushedVersion(PushedBy, kw_only=True):
+    """A version of the history; `state` is `active` or `past`."""
+
+    version: int
+    state: str
+
+
+class ListVersions(SystemQuery[list[PushedVersion]]):
+    """The pushed versions, the newest first."""
+
+    path: ClassVar[str] = "_system/push:history"
+    operation: ClassVar[Operation | None] = "functions:view"
+    limit: int = HISTORY_MAX
+
+
+class SourcePart(msgspec.Struct, array_like=True):
+    """A part of a file's content: the content's hash, the part's number, its bytes."""
+
+    sha256: str
+    number: int
+    source: bytes
+
+
+class KeepSources(SystemMutation[None]):
+    """Keep contents before a version goes live that needs them."""
+
+    path: ClassVar[str] = "_system/sources:keep"
+    parts: list[SourcePart]
+
+
+class ForgetSources(SystemMutation[list[str]]):
+    """Remove contents by their hashes, some MiB at a time; the result are the hashes that are left."""
+
+    path: ClassVar[str] = "_system/sources:forget"
+    sha256s: list[str]

@@ -1,0 +1,149 @@
+"""Scheduled jobs: what tools list and cancel, and what the server asks to run them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+from convexpy.protocol.system._call import Operation, SystemMutation, SystemQuery
+from convexpy.values import ConvexObject, Document
+
+
+class ScheduleJob(SystemMutation[str]):
+    """Schedule a job for an action, in a transaction of its own; the result is its id. `at` is milliseconds."""
+
+    path: ClassVar[str] = "_system/scheduling:schedule"
+    at: float
+    function: str = msgspec.field(name="path")
+    args: ConvexObject
+    parent_job: str = ""
+
+
+class CancelJob(SystemMutation[None]):
+    """Cancel a job."""
+
+    path: ClassVar[str] = "_system/scheduling:cancel"
+    id: str
+
+
+class CanceledJobs(msgspec.Struct, rename="camel"):
+    """How many jobs were canceled, and whether there are more."""
+
+    canceled: int
+    has_more: bool
+
+
+class CancelJobs(SystemMutation[CanceledJobs]):
+    """Cancel a bounded number of pending jobs, of one function or of all."""
+
+    path: ClassVar[str] = "_system/scheduling:cancelAll"
+    function: str | None = msgspec.field(default=None, name="path")
+
+
+class ListJobs(SystemQuery[list[Document]]):
+    """Jobs with their `function`, all or those in one state, the latest planned first.
+
+    `function` is a glob of paths; `after` (included) and `before` bound the time that they are planned for.
+    """
+
+    path: ClassVar[str] = "_system/scheduling:list"
+    operation: ClassVar[Operation | None] = "data:view"
+    state: str | None = None
+    function: str | None = msgspec.field(default=None, name="path")
+    limit: int = 100
+    after: float | None = None
+    before: float | None = None
+
+
+class GetJob(SystemQuery[Document | None]):
+    """One job with its `function`."""
+
+    path: ClassVar[str] = "_system/scheduling:get"
+    operation: ClassVar[Operation | None] = "data:view"
+    id: str
+
+
+class DueJob(msgspec.Struct, array_like=True):
+    """A pending job: its id, the path of its function, when it is due and when it was made, in milliseconds."""
+
+    id: str
+    function: str
+    time: float
+    created: float
+
+
+class IdleCron(msgspec.Struct, array_like=True):
+    """A cron job that does not run at present: its id, the path of its function, its next run, its name."""
+
+    id: str
+    function: str
+    next_run: float
+    name: str
+
+
+class UpcomingJobs(msgspec.Struct):
+    """What is due; `next` is the time of the first pending job that was left out."""
+
+    due: list[DueJob]
+    next: float | None
+    crons: list[IdleCron]
+
+
+class ListUpcoming(SystemQuery[UpcomingJobs]):
+    """The jobs that are due at `now`, planned for `since` or later, in order: more than `known`, at most `limit`."""
+
+    path: ClassVar[str] = "_system/scheduling:upcoming"
+    now: float
+    since: float | None = msgspec.field(name="from")
+    known: int
+    limit: int
+
+
+class NextPending(SystemMutation[float | None]):
+    """The time of the first pending job."""
+
+    path: ClassVar[str] = "_system/scheduling:next"
+
+
+class BegunJob(msgspec.Struct):
+    """What an action is to run: a path, and its arguments as wire JSON."""
+
+    function: str
+    args: str
+
+
+class BeginJob(SystemMutation[BegunJob | None]):
+    """Write that an action is running; None if it is not due any more."""
+
+    path: ClassVar[str] = "_system/scheduling:begin"
+    id: str
+
+
+class FinishJob(SystemMutation[int]):
+    """Write how a run has ended that could not do so itself; the result is the number of skipped runs of a cron job."""
+
+    path: ClassVar[str] = "_system/scheduling:finish"
+    id: str
+    error: str | None
+    began: float
+    request_id: str
+
+
+class FailInterrupted(SystemMutation[int]):
+    """Fail actions that ran when the server ended, a bounded number at once; the result is how many."""
+
+    path: ClassVar[str] = "_system/scheduling:interrupted"
+
+
+class ForgetJobs(SystemMutation[float | None]):
+    """Delete a bounded number of jobs that ended before `before`; the result is the time of the oldest one left."""
+
+    path: ClassVar[str] = "_system/scheduling:forget"
+    before: float
+
+
+class PlanAgain(SystemMutation[None]):
+    """Bring forward the cron jobs that a clock which ran ahead has planned."""
+
+    path: ClassVar[str] = "_system/scheduling:planAgain"
