@@ -17,9 +17,10 @@ from convexpy.engine.mutations import MutationPipeline
 from convexpy.engine.queries import QueryDispatcher
 from convexpy.engine.registry import FunctionRegistry
 from convexpy.errors import Error, Unavailable
-from convexpy.executors.connection import ExecutorConnection, Role
+from convexpy.executors.connection import ExecutorConnection
 from convexpy.executors.starter import VersionHandle
 from convexpy.limits import EXECUTOR_MISSING_S_MAX, RESPAWN_S_MAX, RESPAWN_S_MIN, Knobs
+from convexpy.protocol.fork_messages import Role
 from convexpy.protocol.frames import CheckpointMoved, FromExecutor, Ready
 from convexpy.runtime import Signal
 

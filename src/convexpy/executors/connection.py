@@ -13,14 +13,12 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from typing import Literal, Protocol, cast
+from typing import Protocol, cast
 
 from convexpy.executors.processor_wait import ProcessorWait, processor_wait
 from convexpy.protocol import stack_dumps
 from convexpy.protocol.call_marker import CallMarker, Running
 from convexpy.protocol.frames import FromExecutor, ToExecutor, encode_frame, reader_of_results
-
-Role = Literal["transactions", "actions"]
 
 ENDED_BY_SIGNAL = "its process was ended by"
 ENDED = "its process ended"

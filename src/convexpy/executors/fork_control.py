@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import socket
 from typing import Any
 
 from convexpy.errors import Unavailable
 from convexpy.executors.connection import ProcessExecutor
 from convexpy.limits import FORK_S_MAX, START_S_MAX
+from convexpy.protocol.fork_messages import (
+    Command,
+    Exited,
+    Failed,
+    Forked,
+    Imported,
+    Importing,
+    Loaded,
+    Report,
+    StartExecutor,
+    StartVersion,
+    encode_message,
+    reader_of_reports,
+)
 
 STATUS_S_MAX = 1.0
 GONE = "the process that starts executors has ended"
@@ -28,8 +41,7 @@ class ForkControl:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._sock.setblocking(False)
-        self._buffer = bytearray()
-        self._waiting: dict[str, asyncio.Future[Any]] = {}
+        self._waiting: dict[type[Report], asyncio.Future[Any]] = {}
         self._forked: dict[int, asyncio.Future[int]] = {}
         self._executors: dict[int, ProcessExecutor] = {}
         self._exited: dict[int, int] = {}
@@ -43,16 +55,11 @@ class ForkControl:
 
     async def _read(self) -> None:
         loop = asyncio.get_running_loop()
+        reader = reader_of_reports()
         with contextlib.suppress(OSError):
             while data := await loop.sock_recv(self._sock, 1 << 18):
-                self._buffer += data
-                while len(self._buffer) >= 4:
-                    size = int.from_bytes(self._buffer[:4], "little")
-                    if len(self._buffer) < 4 + size:
-                        break
-                    message = json.loads(bytes(self._buffer[4 : 4 + size]))
-                    del self._buffer[: 4 + size]
-                    self._take(message)
+                for report in reader.feed(data):
+                    self._take(report)
         self.give_up()
 
     def give_up(self) -> None:
@@ -63,55 +70,57 @@ class ForkControl:
             if not future.done():
                 future.set_exception(Unavailable(GONE))
 
-    def _take(self, message: dict[str, Any]) -> None:
+    def _take(self, report: Report) -> None:
         self._has_answered = True
-        if "forked" in message:
-            _settle(self._forked.pop(message["id"], None), message["forked"])
-        elif "exit" in message:
-            executor = self._executors.pop(message["exit"], None)
-            if executor is not None:
-                executor.exited(message["status"])
-            else:
-                self._exited[message["exit"]] = message["status"]
-                self._changed.set()
-        elif "importing" in message:
-            self.importing = message["importing"]
-        else:
-            for name in ("loaded", "failed", "imported"):
-                future = self._waiting.pop(name, None) if name in message else None
-                _settle(future, message)
+        match report:
+            case Forked():
+                _settle(self._forked.pop(report.id, None), report.pid)
+            case Exited():
+                executor = self._executors.pop(report.pid, None)
+                if executor is not None:
+                    executor.exited(report.status)
+                else:
+                    self._exited[report.pid] = report.status
+                    self._changed.set()
+            case Importing():
+                self.importing = report.module
+            case _:
+                _settle(self._waiting.pop(type(report), None), report)
 
-    def expect(self, *names: str) -> asyncio.Future[Any]:
-        """Return the future of the next message that has one of these keys."""
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        for name in names:
-            self._waiting[name] = future
+    def expect_loaded(self) -> asyncio.Future[Loaded | Failed]:
+        """Return the future of the report of how the import of the app ended."""
+        future: asyncio.Future[Loaded | Failed] = asyncio.get_running_loop().create_future()
+        self._waiting[Loaded] = self._waiting[Failed] = future
         return future
 
-    async def send_all(self, command: dict[str, Any]) -> None:
+    def expect_imported(self) -> asyncio.Future[Imported]:
+        """Return the future of the next report of packages that were imported."""
+        future: asyncio.Future[Imported] = asyncio.get_running_loop().create_future()
+        self._waiting[Imported] = future
+        return future
+
+    async def send_all(self, command: Command) -> None:
         """Send a command that may be large.
 
         Raises:
             Unavailable: the process has ended.
         """
-        body = json.dumps(command).encode()
         try:
-            await asyncio.get_running_loop().sock_sendall(self._sock, len(body).to_bytes(4, "little") + body)
+            await asyncio.get_running_loop().sock_sendall(self._sock, encode_message(command))
         except OSError as error:
             raise Unavailable(GONE) from error
 
-    def send(self, command: dict[str, Any], descriptors: list[int] | None = None) -> None:
+    def send(self, command: Command, descriptors: list[int] | None = None) -> None:
         """Send a command; it is small, so the socket takes it at once."""
-        body = json.dumps(command).encode()
         self._sock.setblocking(True)
         try:
-            socket.send_fds(self._sock, [len(body).to_bytes(4, "little") + body], descriptors or [])
+            socket.send_fds(self._sock, [encode_message(command)], descriptors or [])
         except OSError as error:
             raise Unavailable(GONE) from error
         finally:
             self._sock.setblocking(False)
 
-    async def fork(self, command: dict[str, Any], descriptors: list[int]) -> int:
+    async def fork(self, command: StartVersion | StartExecutor, descriptors: list[int]) -> int:
         """Have a child forked; return its pid.
 
         Raises:
@@ -121,7 +130,8 @@ class ForkControl:
         number = self._counter
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._forked[number] = future
-        self.send({**command, "id": number}, descriptors)
+        command.id = number
+        self.send(command, descriptors)
         seconds = FORK_S_MAX if self._has_answered else START_S_MAX
         try:
             async with asyncio.timeout(seconds):

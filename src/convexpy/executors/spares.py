@@ -20,19 +20,19 @@ from typing import Any
 import msgspec
 
 from convexpy.executors.base_process import run_as
-from convexpy.executors.connection import ExecutorConnection, ProcessExecutor, Role, describe_exit, kill_group
+from convexpy.executors.connection import ExecutorConnection, ProcessExecutor, describe_exit, kill_group
 from convexpy.executors.import_failures import ImportLimits, ended_while_importing, took_too_long
 from convexpy.executors.starter import (
     ASKED_S,
     IMPORT_GRACE_S,
     executor_environment,
-    raise_failure,
-    read_description,
+    staged,
 )
 from convexpy.limits import START_S_MAX
 from convexpy.protocol import call_marker, stack_dumps
 from convexpy.protocol.app_description import AppDescription
 from convexpy.protocol.executor_settings import ExecutorSettings
+from convexpy.protocol.fork_messages import LoadError, Role
 
 SPARES = 2
 PIPE_READ_S = 1.0
@@ -140,8 +140,8 @@ class SpawnStarter:
         finally:
             os.close(stacks)
         if "error" in message:
-            raise_failure(message["error"])
-        description = read_description(message, settings)
+            raise msgspec.convert(message["error"], LoadError).as_error()
+        description = staged(msgspec.convert(message, AppDescription), settings)
         if set(description.packages) - set(self._packages):
             self._discard()
             self._packages = list(description.packages)

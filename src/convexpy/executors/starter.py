@@ -12,20 +12,29 @@ import os
 import socket
 import subprocess
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
-from convexpy.errors import ProjectError, SourceLocation, Unavailable
+from convexpy.errors import Unavailable
 from convexpy.executors import base_process
 from convexpy.executors.base_process import base_environment
-from convexpy.executors.connection import ExecutorConnection, ProcessExecutor, Role, describe_exit, kill_group
+from convexpy.executors.connection import ExecutorConnection, ProcessExecutor, describe_exit, kill_group
 from convexpy.executors.fork_control import ForkControl
 from convexpy.executors.import_failures import ImportLimits, ended_while_importing, took_too_long
 from convexpy.limits import FORK_S_MAX, START_S_MAX
 from convexpy.protocol import call_marker, stack_dumps
 from convexpy.protocol.app_description import AppDescription
-from convexpy.protocol.executor_settings import ExecutorSettings, encode_settings
+from convexpy.protocol.executor_settings import ExecutorSettings
+from convexpy.protocol.fork_messages import (
+    Failed,
+    ImportPackages,
+    Loaded,
+    Role,
+    SetEnvironment,
+    StartExecutor,
+    StartVersion,
+)
 
 IMPORT_GRACE_S = 3.0
 """After its limit an import is ended by itself, with the line it stood on; what cannot be ended so is killed after this."""
@@ -77,21 +86,8 @@ def executor_environment(env: Mapping[str, str]) -> dict[str, str]:
     return {**base_environment(), **env}
 
 
-def raise_failure(error: dict[str, Any]) -> None:
-    """Raise the error that a process which imports the app has reported."""
-    location = error.get("location")
-    raise ProjectError(
-        error["message"],
-        code=error["code"],
-        hint=error.get("hint"),
-        location=SourceLocation(**location) if location else None,
-        data=error.get("data"),
-    )
-
-
-def read_description(message: dict[str, Any], settings: ExecutorSettings) -> AppDescription:
-    """Return what a process that imports an app has reported, with the indexes staged that the settings name."""
-    app = msgspec.convert(message, AppDescription)
+def staged(app: AppDescription, settings: ExecutorSettings) -> AppDescription:
+    """Return the description of an app with the indexes staged that the settings name."""
     if app.schema is None:
         return app
     return msgspec.structs.replace(app, schema=app.schema.with_staged(settings.staged_indexes))
@@ -143,7 +139,7 @@ class ForkVersion:
         ours, theirs = socket.socketpair()
         descriptor = call_marker.create()
         try:
-            pid = await control.fork({"op": "executor", "role": role}, [theirs.fileno(), descriptor])
+            pid = await control.fork(StartExecutor(role), [theirs.fileno(), descriptor])
             executor = ProcessExecutor(
                 pid, call_marker.CallMarker(descriptor), descriptor, self._settings.label
             )
@@ -205,13 +201,12 @@ class ForkStarter:
         stacks = call_marker.create()
         pid = 0
         try:
-            answer = control.expect("loaded", "failed")
-            command = {"op": "version", "settings": encode_settings(settings).decode()}
-            pid = await base.fork(command, [theirs.fileno(), stacks])
+            answer = control.expect_loaded()
+            pid = await base.fork(StartVersion(settings), [theirs.fileno(), stacks])
             theirs.close()
-            message = await self._imported(base, control, pid, answer, ImportLimits(settings, stacks))
-            if "failed" in message:
-                raise_failure(message["failed"])
+            report = await self._imported(base, control, pid, answer, ImportLimits(settings, stacks))
+            if isinstance(report, Failed):
+                raise report.error.as_error()
         except BaseException:
             kill_group(pid)
             await control.close()
@@ -219,16 +214,19 @@ class ForkStarter:
         finally:
             theirs.close()
             os.close(stacks)
-        return control, read_description(message["loaded"], settings)
+        return control, staged(report.app, settings)
 
     @staticmethod
     async def _imported(
-        base: ForkControl, control: ForkControl, pid: int, answer: asyncio.Future[Any], limits: ImportLimits
-    ) -> dict[str, Any]:
+        base: ForkControl,
+        control: ForkControl,
+        pid: int,
+        answer: asyncio.Future[Loaded | Failed],
+        limits: ImportLimits,
+    ) -> Loaded | Failed:
         try:
             async with asyncio.timeout(limits.seconds + IMPORT_GRACE_S):
-                message: dict[str, Any] = await answer
-            return message
+                return await answer
         except TimeoutError:
             stack_dumps.ask(limits.stacks, pid)
             await asyncio.sleep(ASKED_S)
@@ -250,13 +248,13 @@ class ForkStarter:
             if not new or self._base is None or self._base.ended:
                 return
             self._packages.update(new)
-            answer = self._base.expect("imported")
-            self._base.send({"op": "import", "modules": new})
+            answer = self._base.expect_imported()
+            self._base.send(ImportPackages(new))
             async with asyncio.timeout(START_S_MAX):
-                message = await answer
-            if message["unsafe"]:
-                self._unsafe.update(message["unsafe"])
-                self._packages.difference_update(message["unsafe"])
+                report = await answer
+            if report.unsafe:
+                self._unsafe.update(report.unsafe)
+                self._packages.difference_update(report.unsafe)
                 await self._stop_base()
 
     async def _ensure_base(self, env: dict[str, str]) -> ForkControl:
@@ -266,7 +264,7 @@ class ForkStarter:
         self._env = env
         started = base_process.take()
         self._process, self._base = started.process, ForkControl(started.socket)
-        await self._base.send_all({"op": "environment", "variables": env})
+        await self._base.send_all(SetEnvironment(env))
         if self._packages:
             await self._import_again(self._base)
             return await self._ensure_base(env)
@@ -276,8 +274,8 @@ class ForkStarter:
         """Import in a fresh base what the one before had; packages that end it, or never end, are left to the versions."""
         packages, self._packages = self._packages, set()
         try:
-            answer = base.expect("imported")
-            base.send({"op": "import", "modules": sorted(packages)})
+            answer = base.expect_imported()
+            base.send(ImportPackages(sorted(packages)))
             async with asyncio.timeout(START_S_MAX):
                 await answer
             self._packages = packages

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 
 import msgspec
 
-from convexpy.errors import ProjectError, SourceLocation
+from convexpy.errors import ProjectError
 from convexpy.project._env_file import read_env_file
 from convexpy.project._locate import Project
 from convexpy.protocol.app_description import AppDescription
+from convexpy.protocol.fork_messages import LoadError
 
 TIMEOUT_S = 120.0
 
@@ -66,12 +67,4 @@ def _read(child: subprocess.CompletedProcess[str]) -> AppDescription:
         ) from error
     if "error" not in document:
         return msgspec.convert(document, AppDescription)
-    failed = document["error"]
-    place = failed.get("location")
-    raise ProjectError(
-        failed["message"],
-        code=failed["code"],
-        hint=failed.get("hint"),
-        data=failed.get("data"),
-        location=SourceLocation(place["file"], place.get("line"), place.get("column")) if place else None,
-    )
+    raise msgspec.convert(document["error"], LoadError).as_error()

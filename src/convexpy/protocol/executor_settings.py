@@ -41,16 +41,6 @@ class ExecutorSettings(msgspec.Struct, frozen=True, kw_only=True):
     knobs: Knobs = Knobs()
 
 
-def encode_settings(settings: ExecutorSettings) -> bytes:
-    """Return the settings as JSON, for a command line or a frame."""
-    return msgspec.json.encode(settings)
-
-
-def decode_settings(data: bytes | str) -> ExecutorSettings:
-    """Return the settings that `encode_settings` wrote."""
-    return msgspec.json.decode(data, type=ExecutorSettings)
-
-
 def import_too_slow_text(seconds: float) -> str:
     """Return the text of an import that takes too long."""
     return f"importing the app exceeded the limit import_s: {seconds:g} s"

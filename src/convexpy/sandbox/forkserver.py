@@ -14,7 +14,6 @@ import contextlib
 import ctypes
 import gc
 import importlib
-import json
 import os
 import select
 import signal
@@ -22,12 +21,38 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import msgspec
+
+from convexpy.errors import Error, sendable
+from convexpy.protocol import stack_dumps
+from convexpy.protocol.call_marker import CallMarker
+from convexpy.protocol.executor_settings import ExecutorSettings
+from convexpy.protocol.fork_messages import (
+    Command,
+    Exited,
+    Failed,
+    Forked,
+    Imported,
+    Importing,
+    ImportPackages,
+    Loaded,
+    LoadError,
+    Report,
+    Role,
+    SetEnvironment,
+    StartExecutor,
+    StartVersion,
+    encode_message,
+    reader_of_commands,
+)
 from convexpy.runtime import hide_process, prefer_for_oom
+from convexpy.sandbox.loader import LoadedApp
 
 PR_SET_PDEATHSIG = 1
-COMMAND_BYTES_MAX = 1 << 20
 # Packages that start threads when they are imported and are known to survive a fork.
 SURVIVES_FORK = frozenset({"numpy", "scipy", "pandas", "sklearn"})
 
@@ -46,20 +71,12 @@ def threads() -> int:
         return 1
 
 
-def describe_failure(error: BaseException) -> dict[str, Any]:
-    """Return an exception as the JSON error that tools read."""
-    from convexpy.errors import Error, sendable
-
+def load_error(error: BaseException) -> LoadError:
+    """Return an exception of the app's modules as the error that tools read."""
     if isinstance(error, Error):
-        return {**error.to_json(), "retryOn": "files"}
+        return msgspec.convert(error.to_json(), LoadError)
     text = sendable("".join(traceback.format_exception(error)))
-    return {
-        "code": "InternalError",
-        "message": sendable(str(error)),
-        "location": None,
-        "hint": None,
-        "data": {"traceback": text},
-    }
+    return LoadError("InternalError", sendable(str(error)), data={"traceback": text})
 
 
 def _set_environment(variables: dict[str, str]) -> None:
@@ -81,9 +98,9 @@ class ForkServer:
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
-        self._received = bytearray()
+        self._reader = reader_of_commands()
         self._descriptors: list[int] = []
-        self._state: dict[str, Any] = {}
+        self._loaded: tuple[ExecutorSettings, LoadedApp] | None = None
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         os.set_blocking(self._wake_read, False)
@@ -111,9 +128,8 @@ class ForkServer:
                     return
                 if not data:
                     return
-                self._received += data
                 self._descriptors += descriptors
-                while (command := self._next_command()) is not None:
+                for command in self._reader.feed(data):
                     self._execute(command)
 
     def _watch_children(self) -> None:
@@ -121,21 +137,9 @@ class ForkServer:
         signal.signal(signal.SIGCHLD, _woken)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    def _next_command(self) -> dict[str, Any] | None:
-        if len(self._received) < 4:
-            return None
-        size = int.from_bytes(self._received[:4], "little")
-        if len(self._received) < 4 + size:
-            return None
-        body = bytes(self._received[4 : 4 + size])
-        del self._received[: 4 + size]
-        command: dict[str, Any] = json.loads(body)
-        return command
-
-    def _send(self, message: dict[str, Any]) -> None:
-        body = json.dumps(message).encode()
+    def _send(self, report: Report) -> None:
         with contextlib.suppress(ConnectionError):
-            self._control.sendall(len(body).to_bytes(4, "little") + body)
+            self._control.sendall(encode_message(report))
 
     def _reap(self) -> None:
         while True:
@@ -145,20 +149,18 @@ class ForkServer:
                 return
             if pid == 0:
                 return
-            self._send({"exit": pid, "status": os.waitstatus_to_exitcode(status)})
+            self._send(Exited(pid, os.waitstatus_to_exitcode(status)))
 
-    def _execute(self, command: dict[str, Any]) -> None:
-        match command["op"]:
-            case "environment":
-                _set_environment(command["variables"])
-            case "import":
-                self._import(command["modules"])
-            case "version":
-                self._fork(self._become_version, command)
-            case "executor":
-                self._fork(self._become_executor, command)
-            case unknown:
-                raise ValueError(f"unknown command {unknown!r}")
+    def _execute(self, command: Command) -> None:
+        match command:
+            case SetEnvironment():
+                _set_environment(command.variables)
+            case ImportPackages():
+                self._import(command.modules)
+            case StartVersion():
+                self._fork(command.id, partial(self._become_version, command.settings))
+            case StartExecutor():
+                self._fork(command.id, partial(self._become_executor, command.role))
 
     def _import(self, names: list[str]) -> None:
         """Import third-party packages ahead; one that leaves threads behind is reported, and this process is given up."""
@@ -170,9 +172,9 @@ class ForkServer:
             if threads() > before and name not in SURVIVES_FORK:
                 unsafe.append(name)
         gc.freeze()
-        self._send({"imported": names, "unsafe": unsafe})
+        self._send(Imported(unsafe))
 
-    def _fork(self, become: Any, command: dict[str, Any]) -> None:
+    def _fork(self, id: int, become: Callable[[list[int]], None]) -> None:
         descriptors, self._descriptors = self._descriptors, []
         gc.disable()
         pid = os.fork()
@@ -180,12 +182,12 @@ class ForkServer:
             gc.enable()
             for descriptor in descriptors:
                 os.close(descriptor)
-            self._send({"forked": pid, "id": command["id"]})
+            self._send(Forked(id, pid))
             return
         status = 70
         try:
             self._leave_parent()
-            become(command, descriptors)
+            become(descriptors)
             status = 0
         except SystemExit as stop:
             status = stop.code if isinstance(stop.code, int) else 70
@@ -205,42 +207,36 @@ class ForkServer:
         os.close(self._wake_read)
         os.close(self._wake_write)
 
-    def _become_version(self, command: dict[str, Any], descriptors: list[int]) -> None:
-        import msgspec
-
-        from convexpy.protocol import stack_dumps
-        from convexpy.protocol.executor_settings import decode_settings
+    def _become_version(self, settings: ExecutorSettings, descriptors: list[int]) -> None:
         from convexpy.sandbox import analyze, worker
 
         os.setsid()  # whatever the app starts is ended with it
         server = ForkServer(socket.socket(fileno=descriptors[0]))
         stack_dumps.install(descriptors[1])
         stack_dumps.note_own_end()
-        settings = decode_settings(command["settings"])
         try:
-            app = worker.load_app(settings, on_module=lambda name: server._send({"importing": name}))
+            app = worker.load_app(settings, on_module=lambda name: server._send(Importing(name)))
             description = analyze.describe_app(app)
         except BaseException as error:  # noqa: BLE001 - whatever the app's modules raise is the answer to the push
-            server._send({"failed": describe_failure(error)})
+            server._send(Failed(load_error(error)))
             os.killpg(0, signal.SIGKILL)
             return
-        server._state = {"app": app, "settings": settings}
+        server._loaded = (settings, app)
         gc.freeze()  # without a collection first: it would cost a push more than what it frees
-        server._send({"loaded": msgspec.to_builtins(description)})
+        server._send(Loaded(description))
         server.run()
         os.killpg(0, signal.SIGKILL)
 
-    def _become_executor(self, command: dict[str, Any], descriptors: list[int]) -> None:
-        from convexpy.protocol import stack_dumps
-        from convexpy.protocol.call_marker import CallMarker
+    def _become_executor(self, role: Role, descriptors: list[int]) -> None:
         from convexpy.sandbox import worker
 
+        assert self._loaded is not None  # only version processes are told to
         os.setsid()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         stream = socket.socket(fileno=descriptors[0])
         marker = CallMarker(descriptors[1])
         stack_dumps.install(descriptors[1])
-        worker.run(command["role"], stream, marker, self._state["settings"], self._state["app"])
+        worker.run(role, stream, marker, *self._loaded)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 import msgspec
 
@@ -26,6 +26,7 @@ from convexpy.persistence import open_reader
 from convexpy.protocol import stack_dumps
 from convexpy.protocol.call_marker import CallMarker
 from convexpy.protocol.executor_settings import ExecutorSettings
+from convexpy.protocol.fork_messages import Role
 from convexpy.protocol.frames import (
     Call,
     Damaged,
@@ -44,8 +45,6 @@ from convexpy.sandbox.executor import Executor
 from convexpy.sandbox.import_limits import limit_memory
 from convexpy.sandbox.loader import AppLoader, LoadedApp
 from convexpy.sandbox.packages import use_packages
-
-Role = Literal["transactions", "actions"]
 
 READ_BYTES = 1 << 18
 REPLY_WAIT_S = 0.0005

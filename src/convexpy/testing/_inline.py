@@ -15,10 +15,11 @@ import msgspec
 
 from convexpy.database import Store
 from convexpy.deployment import MemoryStorage
-from convexpy.executors.connection import ExecutorConnection, Role
+from convexpy.executors.connection import ExecutorConnection
 from convexpy.limits import START_S_MAX
 from convexpy.protocol.call_marker import Running
 from convexpy.protocol.executor_settings import ExecutorSettings
+from convexpy.protocol.fork_messages import Role
 from convexpy.protocol.frames import FromExecutor, Ready, ToExecutor
 from convexpy.runtime import Clock
 from convexpy.sandbox.action_executor import ActionExecutor
