@@ -204,7 +204,13 @@ def run(arguments: list[str]) -> int:
 
 def _usage(error: Any) -> errors.Failure:
     """Return an error of the parser as one of ours; a suggestion becomes the hint."""
-    message, _, near = error.format_message().replace("\n", " ").strip().partition(" Did you mean ")
+    message, _, near = (
+        error.format_message()
+        .replace("\n", " ")
+        .replace("Value error, ", "")
+        .strip()
+        .partition(" Did you mean ")
+    )
     path = error.ctx.command_path if error.ctx is not None else "convexpy"
     hint = f"{path} --help"
     if near:

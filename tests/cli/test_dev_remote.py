@@ -80,13 +80,13 @@ def test_in_a_terminal_it_asks(remote: ServerProcess, run: Any, project: Path) -
     assert indexes(run) == ["by_text"]
 
     interrupted = Terminal(project, *DEV)
-    interrupted.wait_for("Agree?")
+    interrupted.wait_for("Continue?")
     interrupted.type("\x03")
     assert interrupted.close() == (130, "")
     assert indexes(run) == ["by_text"]
 
     agreed = Terminal(project, *DEV, "--once")
-    agreed.wait_for("Agree?")
+    agreed.wait_for("Continue?")
     agreed.type("y")
     assert agreed.close() == (0, "")
     assert indexes(run) == []

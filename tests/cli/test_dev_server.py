@@ -139,7 +139,7 @@ def test_a_second_dev_names_the_first_and_other_commands_attach(
     run("run", "notes:add", "text=hi")
     assert run("run", "notes:list").stdout == '["hi"]\n'
     assert "notes:list log: listing" in run("logs").stdout.replace("] ", " ")
-    assert run().stdout.startswith("Dev server running on :")
+    assert "The local server is running on port " in run().stdout
 
 
 def test_killing_dev_takes_the_server_along(project: Path, ports: None, background: Any) -> None:

@@ -75,7 +75,7 @@ def test_a_pull_adds_what_is_absent(here: Any, tmp_path: Path) -> None:
 
     file.write_text("# mine\nA=own # stays\nOTHER=1\n")
     kept = here("env", "pull")
-    assert "A has another value in .env.local: left alone" in kept.stderr
+    assert "A has another value in .env.local and was left unchanged" in kept.stderr
     assert file.read_text() == '# mine\nA=own # stays\nOTHER=1\nB="two\\nlines"\n'
     assert here("env", "pull", "--replace-existing", "--json").json()["changed"] == ["A"]
     assert file.read_text().startswith("# mine\nA=secret-of-a # stays\n")

@@ -30,7 +30,7 @@ def test_a_new_key_alone_on_stdout_in_place_of_the_old(run: Any, server: ServerP
     new = rotated.stdout.strip()
     assert new.count("|") == 1 and "\n" not in new  # noqa: PT018
     assert new not in rotated.stderr
-    assert "this was the key in use, from flag --admin-key" in rotated.stderr
+    assert "this was the key in use; replace it in flag --admin-key" in rotated.stderr
     assert old not in rotated.stderr
     for key in (old, new):
         run("keys", "list", *using(server, key))

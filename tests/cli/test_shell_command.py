@@ -62,7 +62,7 @@ def test_stdin_is_one_input(here: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ended.stdout == "6\n"
     assert "counting" in ended.stderr
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
-    assert "no Python on stdin" in here("shell", expect=4).stderr
+    assert "stdin is empty" in here("shell", expect=4).stderr
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,9 @@ class ConsentingPush:
         self._hold(True)
         self._remember_terminal()
         try:
-            return all(prompts.confirm(f"{_described(change)}. Agree?", default=False) for change in changes)
+            return all(
+                prompts.confirm(f"{_described(change)}. Continue?", default=False) for change in changes
+            )
         finally:
             self._terminal = None
             self._hold(False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Annotated, Literal
 
 from typer import Option
@@ -85,8 +86,7 @@ def logs(
 
     if tail is not None and (history is not None or follow is False):
         raise errors.usage("--tail stands for --history and --follow")
-    if jsonl:
-        ctx = ctx.sibling(format="jsonl")
+    own = ctx.sibling(format="jsonl") if jsonl else ctx
     wanted = reading.Wanted(
         tuple(function or ()),
         tuple(kind or ()),
@@ -100,7 +100,7 @@ def logs(
         success,
     )
     wanted.filters()  # refused before a deployment is asked
-    printer = reading.Printer(ctx, wanted, raw=raw, columns=columns)
+    printer = reading.Printer(own, wanted, raw=raw, columns=columns)
     follow = True if tail is not None else follow
-    with ctx.connected("logs") as (_, client):
-        reading.read(ctx, client, wanted, printer, follow=follow, history=history if tail is None else tail)
+    with closing(own), own.connected("logs") as (_, client):
+        reading.read(own, client, wanted, printer, follow=follow, history=history if tail is None else tail)
