@@ -144,6 +144,7 @@ class Command(_WithFlags, TyperCommand):
     def invoke(self, ctx: Any) -> int:
         """Run the command and return its exit status."""
         settings = ctx.settings
+        _ = ctx.output  # sets the encoding of the standard streams, also for what is written to them directly
         try:
             if settings.project:
                 _enter(settings.project)

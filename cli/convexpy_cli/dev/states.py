@@ -42,14 +42,11 @@ class Options:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The files of one moment, and what caused the look at them. `files` is not looked into here."""
+    """The files at one point in time, and what triggered the scan. `files` is opaque here."""
 
     files: Any
     cause: str
     changed: tuple[str, ...] = ()
-
-
-# States
 
 
 @dataclass(frozen=True)
