@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from convexpy.client import DataClient, DocumentQuery
 from convexpy.printable import printable
+from convexpy.protocol.admin_api import TableInfo
 from convexpy.protocol.app_description import TableDescription
 from convexpy_cli import errors
 from convexpy_cli.functions import arguments
@@ -30,14 +31,13 @@ ANY = {"type": "any"}
 # Tables
 
 
-def table_cells(described: Mapping[str, Any]) -> list[str]:
+def table_cells(described: TableInfo) -> list[str]:
     """Return a table's line of the list."""
     indexes = [
-        each["name"] if each["state"] == "ready" else f"{each['name']} ({each['state']})"
-        for each in described["indexes"]
+        each.name if each.state == "ready" else f"{each.name} ({each.state})" for each in described.indexes
     ]
-    size = size_text(int(described["sizeBytes"]))
-    return [described["name"], f"{int(described['documents']):,}", size, ", ".join(indexes) or "-"]
+    size = size_text(described.size_bytes)
+    return [described.name, f"{described.documents:,}", size, ", ".join(indexes) or "-"]
 
 
 def check_table(client: AdminClient, name: str) -> TableDescription | None:
@@ -49,7 +49,7 @@ def check_table(client: AdminClient, name: str) -> TableDescription | None:
     if name.startswith("_"):
         return None
     # Two answers of one request: the schema says which tables there are meant to be, empty ones too.
-    known = [each["name"] for each in DataClient(client).tables()]
+    known = [each.name for each in DataClient(client).tables()]
     if name not in known:
         near = errors.nearest(name, known)
         hint = f"did you mean {near}?" if near else f"tables: {', '.join(known) or 'none yet'}"

@@ -43,9 +43,9 @@ def _watch(client: AdminClient, tables: Mapping[str, int], shown: Progress, ende
     walked = dict.fromkeys(tables, 0)
     try:
         while not ended.wait(ASKED_EVERY_S):
-            walking = client.status().get("walking")
-            if walking and walking["table"] in walked:
-                walked[walking["table"]] = min(walking["documents"], tables[walking["table"]])
+            walking = client.status().walking
+            if walking and walking.table in walked:
+                walked[walking.table] = min(walking.documents, tables[walking.table])
                 done, total = sum(walked.values()), sum(tables.values())
                 shown.show("building indexes", done, total, f"{done:,} of ~{total:,} documents")
     except DeploymentError:

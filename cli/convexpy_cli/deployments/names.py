@@ -25,6 +25,7 @@ from convexpy.project import (
     update_env_file,
     user_remotes,
 )
+from convexpy.protocol.admin_api import PushInfo
 from convexpy_cli import context, errors
 from convexpy_cli.deployments import current
 from convexpy_cli.output import masking
@@ -338,8 +339,10 @@ def reset_local(ctx: Context, confirm: str | None) -> dict[str, Any]:
 # What was pushed
 
 
-def history_cells(entry: dict[str, Any]) -> list[str]:
+def history_cells(entry: PushInfo) -> list[str]:
     """Return a push as a row of the list."""
-    where = " ".join(part for part in (commit_text(entry), entry["branch"]) if part)
-    pushed = local_time(entry["pushedAt"])
-    return [f"{entry['version']}", pushed, entry["actor"] or "-", where or "-", entry["message"] or "-"]
+    where = " ".join(
+        part for part in (commit_text({"commit": entry.commit, "dirty": entry.dirty}), entry.branch) if part
+    )
+    pushed = local_time(entry.pushed_at)
+    return [f"{entry.version}", pushed, entry.actor or "-", where or "-", entry.message or "-"]

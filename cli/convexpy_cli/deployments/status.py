@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from convexpy.client import AdminClient, Unreachable
 from convexpy.project import LocalDeployment, Target
+from convexpy.protocol.admin_api import DeploymentStatus
 from convexpy_cli import context, errors
 from convexpy_cli.deployments import current
 from convexpy_cli.docs.about import PROTOCOL_VERSION, version_text
@@ -66,28 +69,28 @@ def _deployment(target: Target) -> dict[str, Any]:
     }
 
 
-def _document(target: Target, version: str, latency_ms: float, found: dict[str, Any]) -> dict[str, Any]:
-    live = found["live"]
+def _document(target: Target, version: str, latency_ms: float, found: DeploymentStatus) -> dict[str, Any]:
+    live = found.live
     return {
         "deployment": _deployment(target),
         "reachable": True,
         "latencyMs": round(latency_ms, 1),
         "versions": {"server": version, "cli": version_text(), "protocol": PROTOCOL_VERSION},
         "live": {
-            "version": live["version"],
-            "commit": live["commit"] or None,
-            "dirty": live.get("dirty", False),
-            "pushedAt": live["pushedAt"],
-            "by": live["actor"] or None,
-            "message": live.get("message") or None,
+            "version": live.version,
+            "commit": live.commit or None,
+            "dirty": live.dirty,
+            "pushedAt": live.pushed_at,
+            "by": live.actor or None,
+            "message": live.message or None,
         },
-        "functions": found["functions"],
-        "tables": found["tables"],
-        "building": found["building"],
-        "clients": found["clients"],
-        "errorRate1h": found["errorRate1h"],
-        "disk": found["disk"],
-        "crons": [{"name": cron["name"], "nextRun": cron["nextRun"]} for cron in found["crons"]],
+        "functions": found.functions,
+        "tables": found.tables,
+        "building": msgspec.to_builtins(found.building),
+        "clients": found.clients,
+        "errorRate1h": found.error_rate_1h,
+        "disk": msgspec.to_builtins(found.disk),
+        "crons": [{"name": cron["name"], "nextRun": cron["nextRun"]} for cron in found.crons],
     }
 
 

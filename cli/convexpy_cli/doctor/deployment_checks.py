@@ -6,11 +6,11 @@ import os
 import statistics
 import time
 from collections.abc import Iterator
-from typing import Any
 
 from convexpy.client import AdminClient, DeploymentError, Probe, Unreachable
 from convexpy.errors import Error, ProjectError
 from convexpy.project import LocalDeployment, Target
+from convexpy.protocol.admin_api import DeploymentStatus
 from convexpy_cli.context import wait_for
 from convexpy_cli.deployments import current
 from convexpy_cli.docs.about import version_text
@@ -201,7 +201,8 @@ def key(scene: Scene) -> Iterator[Finding]:
     yield ok(f"accepted (from {_target(scene).key_source})")
     before = time.time() * 1000
     try:
-        scene.status = {**_client(scene).status(), "asked": (before + time.time() * 1000) / 2}
+        scene.status = _client(scene).status()
+        scene.asked_ms = (before + time.time() * 1000) / 2
     except DeploymentError as error:
         if error.code != "KeyKindForbidden":
             raise
@@ -210,10 +211,10 @@ def key(scene: Scene) -> Iterator[Finding]:
 def clock(scene: Scene) -> Iterator[Finding]:
     """Whether both clocks agree."""
     status = scene.status
-    if status is None or status.get("now") is None:
+    if status is None or status.now is None:
         yield skip("this key may not read the server's time")
         return
-    skew_ms = status["now"] - status["asked"]
+    skew_ms = status.now - scene.asked_ms
     if abs(skew_ms) > SKEW_MAX_MS:
         yield warn(
             f"the server's clock is {abs(skew_ms) / 1000:.0f} s {'ahead' if skew_ms > 0 else 'behind'}",
@@ -248,10 +249,10 @@ def index_builds(scene: Scene) -> Iterator[Finding]:
     if status is None:
         yield skip("this key may not read it")
         return
-    if not status["building"]:
+    if not status.building:
         yield ok("no index is being built")
         return
-    names = ", ".join(f"{each['table']}.{each['index']}" for each in status["building"])
+    names = ", ".join(f"{each.table}.{each.index}" for each in status.building)
     later = wait_for(lambda: _moved(scene, status), BUILD_LOOK_S)
     if later is None:
         yield warn(
@@ -263,29 +264,27 @@ def index_builds(scene: Scene) -> Iterator[Finding]:
         yield ok(f"{names}: being built, {later}")
 
 
-def _moved(scene: Scene, before: dict[str, Any]) -> str | None:
+def _moved(scene: Scene, before: DeploymentStatus) -> str | None:
     """Return how far a build is if it has moved since a look before."""
     now = _client(scene).status()
-    if now["building"] != before["building"]:
+    if now.building != before.building:
         return "one is complete"
-    if now.get("walking") == before.get("walking"):
+    if now.walking == before.walking:
         return None
-    walking = now.get("walking")
+    walking = now.walking
     return (
-        "one is complete"
-        if walking is None
-        else f"{walking['documents']:,} documents of {walking['table']} so far"
+        "one is complete" if walking is None else f"{walking.documents:,} documents of {walking.table} so far"
     )
 
 
 def server_disk(scene: Scene) -> Iterator[Finding]:
     """Whether the server has room."""
-    found = None if scene.status is None else scene.status.get("disk")
+    found = None if scene.status is None else scene.status.disk
     if found is None:
         yield skip("this key may not read it")
         return
-    message = f"{size_text(found['databaseBytes'])} used, {size_text(found['freeBytes'])} free"
-    if found["freeBytes"] < max(1024**3, found["databaseBytes"] // 5):
+    message = f"{size_text(found.database_bytes)} used, {size_text(found.free_bytes)} free"
+    if found.free_bytes < max(1024**3, found.database_bytes // 5):
         why = "writes are refused when it is full"
         yield warn(message, why=why, fix="use a bigger disk, or delete old backups")
     else:

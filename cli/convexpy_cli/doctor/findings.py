@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from convexpy.protocol.admin_api import DeploymentStatus
+
 if TYPE_CHECKING:
     from convexpy.client import AdminClient, Probe
     from convexpy.errors import Error
@@ -54,8 +56,10 @@ class Scene:
     target: Target | None = None
     probe: Probe | None = None
     client: AdminClient | None = None
-    status: dict[str, Any] | None = None
+    status: DeploymentStatus | None = None
     """What the deployment says about itself, once it has been asked."""
+    asked_ms: float = 0.0
+    """When it was asked, by the clock of this machine."""
     silent: str | None = None
     """Why the deployment can't be looked at, if so."""
 

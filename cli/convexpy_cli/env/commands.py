@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import msgspec
 from typer import Argument, Option
 
 from convexpy_cli import errors
@@ -33,7 +34,7 @@ def env_list(
     from convexpy_cli.env import updates
 
     with ctx.connected("env list") as (_, client):
-        rows: list[dict[str, Any]] = client.described_environment()
+        rows: list[dict[str, Any]] = msgspec.to_builtins(client.described_environment())
         variables = client.environment() if reveal else {}
     if reveal:
         rows = [{**row, "value": variables.get(row["name"])} for row in rows]

@@ -116,7 +116,7 @@ def present_values(client: AdminClient) -> dict[str, str | None]:
     except DeploymentError as error:
         if error.code != "KeyKindForbidden":
             raise
-    return {row["name"]: None for row in client.described_environment()}
+    return {row.name: None for row in client.described_environment()}
 
 
 def changes(present: Mapping[str, str | None], wanted: Mapping[str, str], *, replace: bool) -> Changes:

@@ -62,7 +62,7 @@ def functions_list(
         with ctx.connected("functions list") as (_, client):
             found = client.app()
             if stats:
-                counts = {each["path"]: each for each in client.function_statistics()}
+                counts = {each.path: each for each in client.function_statistics()}
     visibility = "public" if public else "internal" if internal else None
     shown = describe.chosen(found.functions, visibility=visibility, kinds=kind or (), globs=globs or ())
     rows = [describe.row(each, counts) for each in shown]

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from convexpy.protocol.admin_api import FunctionReport
 from convexpy.protocol.app_description import AppDescription, FunctionDescription
 from convexpy.schema.shapes import shape
 
 if TYPE_CHECKING:
     from convexpy_cli.context import Context
 
+_NO_CALLS = {"calls": 0, "errors": 0, "p95Ms": None}
 KINDS = ("query", "mutation", "action")
 
 
@@ -42,13 +44,13 @@ def chosen(
     ]
 
 
-def row(function: FunctionDescription, counts: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Any]:
-    """Return a function as scripts read it; with `counts` how it fared, too."""
+def row(function: FunctionDescription, counts: Mapping[str, FunctionReport] | None) -> dict[str, Any]:
+    """Return a function as scripts read it; with `counts` its calls, too."""
     names = ("path", "kind", "visibility", "args", "returns", "file", "line")
     found: dict[str, Any] = {name: getattr(function, name) for name in names}
     if counts is not None:
-        own = counts.get(function.path, {})
-        found |= {"calls": own.get("calls", 0), "errors": own.get("errors", 0), "p95Ms": own.get("p95Ms")}
+        own = counts.get(function.path)
+        found |= {"calls": own.calls, "errors": own.errors, "p95Ms": own.p95_ms} if own else _NO_CALLS
     return found
 
 

@@ -104,8 +104,8 @@ def keys_revoke(ctx: Context, which: Which) -> None:
 
     with ctx.connected("keys revoke", writes=True) as (target, client):
         used = target.admin_key or ""
-        matching = [key for key in client.admin_keys() if which in (key["name"], key["prefix"])]
+        matching = [key for key in client.admin_keys() if which in (key.name, key.prefix)]
         making.check_not_in_use(ctx, matching, used)
         revoked = client.revoke_key(which)
     ctx.output.result(revoked)
-    ctx.output.step("ok", f"{revoked['name']} is revoked")
+    ctx.output.step("ok", f"{revoked.name} is revoked")

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from convexpy.auth import KeyRecord, create_hashed_key, seal_record, shown_prefix
+from convexpy.protocol.admin_api import NewKey
 from convexpy.runtime import PRIVATE_FOLDER, write_private
 from convexpy_cli import errors
 
@@ -34,8 +35,8 @@ def create(
     functions: tuple[str, ...],
     expires_at: float | None,
     secret_file: Path | None = None,
-) -> dict[str, Any]:
-    """Return a new key and its line of the list, in the shape that a server answers with.
+) -> NewKey:
+    """Return a new key, as a server answers with it.
 
     Raises:
         Failure: it is no data folder, it can't be written to, or the name is none.
@@ -46,18 +47,16 @@ def create(
     deployment = known.name
     secret = _secret_of(data, known, secret_file)
     key, key_id, digest = create_hashed_key(deployment)
-    fields = {
-        "keyId": key_id, "digest": digest, "name": name, "kind": kind, "functions": list(functions),
-        "createdAt": time.time() * 1000, "expiresAt": expires_at,
+    fields: dict[str, Any] = {
+        "name": name, "kind": kind, "functions": functions,
+        "created_at": time.time() * 1000, "expires_at": expires_at,
     }  # fmt: skip
-    record = msgspec.convert(fields, KeyRecord)
+    record = KeyRecord(key_id=key_id, digest=digest, **fields)
     try:
         _put(data / FOLDER, f"{key_id}.json", seal_record(secret, record), owner)
     except OSError as error:
         raise _unusable(data, f"cannot write into it: {error.strerror}") from error
-    prefix = shown_prefix(deployment, key_id, hashed=True)
-    described = {name: value for name, value in fields.items() if name not in ("keyId", "digest")}
-    return {"key": key, **described, "prefix": prefix, "lastUsedAt": None}
+    return NewKey(key=key, prefix=shown_prefix(deployment, key_id, hashed=True), **fields)
 
 
 def _secret_of(data: Path, known: _Known, secret_file: Path | None) -> str:

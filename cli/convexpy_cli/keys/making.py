@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
+import msgspec
+
+from convexpy.protocol.admin_api import KeyInfo, NewKey
 from convexpy_cli import errors
 from convexpy_cli.context import Context
 from convexpy_cli.output.units import local_minute, local_time, span_s
@@ -45,46 +47,44 @@ def rotate(ctx: Context, which: str, grace: str, save_env: str | None) -> None:
     grace_s = 0.0 if grace in ("0", "0s") else span_s(grace)
     with ctx.connected("keys rotate", writes=True) as (target, client):
         used = target.admin_key or ""
-        matching = [key for key in client.admin_keys() if which in (key["name"], key["prefix"])]
+        matching = [key for key in client.admin_keys() if which in (key.name, key.prefix)]
         if not grace_s:
             check_not_in_use(ctx, matching, used)
         made = client.rotate_key(which, grace_s * 1000)
     if in_use(matching, used):
         ctx.output.note(f"this was the key in use; replace it in {target.key_source}")
     _hand_over(ctx, made, save_env)
-    ends = "has ended" if not grace_s else f"is valid until {local_time(made['old']['expiresAt'])}"
-    ctx.output.note(f"the old key {ends} ({made['old']['name']} in `keys list`)")
+    ends = "has ended" if not grace_s else f"is valid until {local_time(made.old.expires_at)}"
+    ctx.output.note(f"the old key {ends} ({made.old.name} in `keys list`)")
 
 
-def in_use(keys: list[dict[str, Any]], used: str) -> list[dict[str, Any]]:
+def in_use(keys: list[KeyInfo], used: str) -> list[KeyInfo]:
     """Return those of the keys that the command itself uses."""
-    return [key for key in keys if used.partition(":")[0].startswith(key["prefix"])]
+    return [key for key in keys if used.partition(":")[0].startswith(key.prefix)]
 
 
-def check_not_in_use(ctx: Context, keys: list[dict[str, Any]], used: str) -> None:
+def check_not_in_use(ctx: Context, keys: list[KeyInfo], used: str) -> None:
     """Refuse to end the key that this command itself uses, unless it is agreed to."""
     found = in_use(keys, used)
     if found and "key-revoke" not in ctx.settings.allow:
-        raise errors.consent(
-            f"{found[0]['name']} is the key in use", "--allow=key-revoke, or use another key"
-        )
+        raise errors.consent(f"{found[0].name} is the key in use", "--allow=key-revoke, or use another key")
 
 
-def _hand_over(ctx: Context, made: dict[str, Any], save_env: str | None) -> None:
+def _hand_over(ctx: Context, made: NewKey, save_env: str | None) -> None:
     """Give a new key to the caller: the only time that it is anywhere."""
     if save_env is None:
-        ctx.output.result(made, made["key"])
-        ctx.output.note(f"{made['name']}: the key is shown only this once")
+        ctx.output.result(made, made.key)
+        ctx.output.note(f"{made.name}: the key is shown only this once")
         return
     from convexpy.project import update_env_file
 
-    update_env_file(Path(save_env), {"CONVEXPY_DEPLOY_KEY": made["key"]})
-    ctx.output.result({**made, "key": None, "savedIn": save_env})
+    update_env_file(Path(save_env), {"CONVEXPY_DEPLOY_KEY": made.key})
+    ctx.output.result({**msgspec.to_builtins(made), "key": None, "savedIn": save_env})
     ctx.output.step("ok", f"wrote CONVEXPY_DEPLOY_KEY to {save_env}")
 
 
-def cells(key: dict[str, Any]) -> list[str]:
+def cells(key: KeyInfo) -> list[str]:
     """Return a key as a row of the list."""
-    kind = key["kind"] + (f" {' '.join(key['functions'])}" if key["functions"] else "")
-    times = [local_minute(key["createdAt"]), local_minute(key["lastUsedAt"])]
-    return [key["name"], kind, key["prefix"] + "…", *times, local_minute(key["expiresAt"], "never")]
+    kind = key.kind + (f" {' '.join(key.functions)}" if key.functions else "")
+    times = [local_minute(key.created_at), local_minute(key.last_used_at)]
+    return [key.name, kind, key.prefix + "…", *times, local_minute(key.expires_at, "never")]

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from convexpy.client import AdminClient, DataClient, DocumentQuery, Evaluator
 
 if TYPE_CHECKING:
@@ -62,7 +64,10 @@ def _text(description: str) -> dict[str, Any]:
 
 def _tables(ctx: Context, client: AdminClient) -> Any:
     described = client.app().tables
-    return [{**each, "schema": described.get(each["name"])} for each in DataClient(client).tables()]
+    return [
+        {**msgspec.to_builtins(each), "schema": described.get(each.name)}
+        for each in DataClient(client).tables()
+    ]
 
 
 def _data(
@@ -131,8 +136,8 @@ def _logs(
 
 def _insights(ctx: Context, client: AdminClient) -> Any:
     counts = client.function_statistics()
-    failing = sorted((each for each in counts if each["errors"]), key=lambda each: -each["errors"])
-    slow = sorted(counts, key=lambda each: -each["p95Ms"])
+    failing = sorted((each for each in counts if each.errors), key=lambda each: -each.errors)
+    slow = sorted(counts, key=lambda each: -each.p95_ms)
     return {"failing": failing[:20], "slowest": slow[:20]}
 
 

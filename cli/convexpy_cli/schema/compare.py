@@ -104,7 +104,7 @@ def violations(
 ) -> tuple[list[dict[str, Any]], int]:
     """Return `{table, id, message}` of the documents that do not fit, and how many were looked at."""
     checked, data = load_schema(schema), DataClient(client)
-    numbers = {each["name"]: int(each["number"]) for each in data.tables()}
+    numbers = {each.name: each.number for each in data.tables()}
     found: list[dict[str, Any]] = []
     total = 0
     for name in schema.tables:
@@ -128,8 +128,8 @@ def infer(client: AdminClient, name: str | None, sample: int) -> SchemaDescripti
     """Return a schema that the stored documents of one table, or of all, would fit."""
     data = DataClient(client)
     described = data.tables()
-    by_number = {int(each["number"]): str(each["name"]) for each in described}
-    chosen = [each for each in described if name in (None, each["name"])]
+    by_number = {each.number: each.name for each in described}
+    chosen = [each for each in described if name in (None, each.name)]
     if not chosen and name is not None:
         raise errors.Failure("TableNotFound", f'no table "{name}"', errors.FAILED)
 
@@ -139,12 +139,11 @@ def infer(client: AdminClient, name: str | None, sample: int) -> SchemaDescripti
 
     tables: dict[str, TableDescription] = {}
     for each in chosen:
-        documents, _ = _sampled(data, each["name"], sample)
+        documents, _ = _sampled(data, each.name, sample)
         indexes = tuple(
-            IndexDescription(index["name"], tuple(index["fields"]), index["state"] == "staged")
-            for index in each["indexes"]
+            IndexDescription(index.name, index.fields, index.state == "staged") for index in each.indexes
         )
-        tables[each["name"]] = TableDescription(inference.inferred(documents, table_of), indexes)
+        tables[each.name] = TableDescription(inference.inferred(documents, table_of), indexes)
     return SchemaDescription(tables)
 
 

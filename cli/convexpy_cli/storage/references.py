@@ -48,7 +48,7 @@ def scan(client: AdminClient, files: set[str]) -> Scan:
     """Look for these files in all documents that may point to files."""
     found, data = Scan(), DataClient(client)
     described = client.app().tables
-    for table in sorted(each["name"] for each in data.tables()):
+    for table in sorted(each.name for each in data.tables()):
         if table.startswith("_") or not may_refer(described.get(table)):
             continue
         found.tables.append(table)

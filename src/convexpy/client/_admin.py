@@ -13,6 +13,16 @@ import msgspec
 
 from convexpy.client._errors import DeploymentError, FunctionFailed
 from convexpy.client._transport import Transport
+from convexpy.protocol.admin_api import (
+    DeploymentStatus,
+    FunctionReport,
+    KeyInfo,
+    NewKey,
+    PushInfo,
+    RotatedKey,
+    TableInfo,
+    VariableInfo,
+)
 from convexpy.protocol.app_description import LiveApp
 from convexpy.protocol.system import SystemCall
 from convexpy.protocol.system.crons import ListCronRuns, ListCrons
@@ -136,9 +146,10 @@ class AdminClient:
         value = self.call(call.path, json.loads(call.encode()), decode=True).value
         return call.convert_result(value, strict=False)
 
-    def tables(self) -> list[dict[str, Any]]:
-        """Return `name number documents sizeBytes indexes` of every table."""
-        return list(self._transport.request("GET", "/api/convexpy/tables", timeout_s=LOG_WAIT_S)["tables"])
+    def tables(self) -> list[TableInfo]:
+        """Return every table with its size and its indexes."""
+        answer = self._transport.request("GET", "/api/convexpy/tables", timeout_s=LOG_WAIT_S)
+        return msgspec.convert(answer["tables"], list[TableInfo])
 
     # Pushes
 
@@ -207,9 +218,10 @@ class AdminClient:
         answer = self._transport.request("GET", "/api/v1/list_environment_variables")
         return dict(answer["environmentVariables"])
 
-    def described_environment(self) -> list[dict[str, Any]]:
-        """Return `name updatedAt length fingerprint` of every variable; for keys that may not read values, too."""
-        return list(self._transport.request("GET", "/api/convexpy/env")["variables"])
+    def described_environment(self) -> list[VariableInfo]:
+        """Return every variable without its value; for keys that may not read values, too."""
+        answer = self._transport.request("GET", "/api/convexpy/env")
+        return msgspec.convert(answer["variables"], list[VariableInfo])
 
     def update_environment(self, changes: Mapping[str, str | None]) -> None:
         """Set variables, and remove those whose value is None: all of it or nothing."""
@@ -239,32 +251,25 @@ class AdminClient:
 
     # Admin keys
 
-    def admin_keys(self) -> list[dict[str, Any]]:
-        """Return what the deployment knows of its admin keys: name, kind, prefix, times in milliseconds."""
-        return list(self._transport.request("GET", "/api/convexpy/keys")["keys"])
+    def admin_keys(self) -> list[KeyInfo]:
+        """Return what the deployment knows of its admin keys."""
+        return msgspec.convert(self._transport.request("GET", "/api/convexpy/keys")["keys"], list[KeyInfo])
 
     def create_key(
         self, name: str, kind: str, functions: Sequence[str] = (), expires_at: float | None = None
-    ) -> dict[str, Any]:
+    ) -> NewKey:
         """Make an admin key. The answer's `key` is shown nowhere else; `expires_at` is milliseconds since the epoch."""
         body = {"name": name, "kind": kind, "functions": list(functions), "expiresAt": expires_at}
-        answer: dict[str, Any] = self._transport.request("POST", "/api/convexpy/keys", body, repeatable=False)
-        return answer
+        return msgspec.convert(self.admin_request("/api/convexpy/keys", body), NewKey)
 
-    def revoke_key(self, which: str) -> dict[str, Any]:
+    def revoke_key(self, which: str) -> KeyInfo:
         """Make the key of this name or prefix worthless; return what was known of it."""
-        answer: dict[str, Any] = self._transport.request(
-            "POST", "/api/convexpy/keys/revoke", {"key": which}, repeatable=False
-        )
-        return answer
+        return msgspec.convert(self.admin_request("/api/convexpy/keys/revoke", {"key": which}), KeyInfo)
 
-    def rotate_key(self, which: str, grace_ms: float) -> dict[str, Any]:
+    def rotate_key(self, which: str, grace_ms: float) -> RotatedKey:
         """Make a key in place of the one of this name or prefix; it is in the answer's `key`, and nowhere else."""
         body = {"key": which, "graceMs": grace_ms}
-        answer: dict[str, Any] = self._transport.request(
-            "POST", "/api/convexpy/keys/rotate", body, repeatable=False
-        )
-        return answer
+        return msgspec.convert(self.admin_request("/api/convexpy/keys/rotate", body), RotatedKey)
 
     # Jobs and cron jobs
 
@@ -321,19 +326,20 @@ class AdminClient:
         """POST to a route for holders of an admin key; return its answer."""
         return self._transport.request("POST", path, body, repeatable=False)
 
-    def function_statistics(self, *, hourly: bool = False) -> list[dict[str, Any]]:
-        """Return `path kind calls errors averageMs p50Ms p95Ms longestMs` of the functions called in 24 hours."""
+    def function_statistics(self, *, hourly: bool = False) -> list[FunctionReport]:
+        """Return the counts of the functions called in 24 hours."""
         path = "/api/convexpy/functions/stats" + ("?hourly=1" if hourly else "")
-        return list(self._transport.request("GET", path)["functions"])
+        return msgspec.convert(self._transport.request("GET", path)["functions"], list[FunctionReport])
 
-    def history(self, limit: int = 50) -> list[dict[str, Any]]:
-        """Return the pushes, the newest first: `version state pushedAt message actor commit branch dirty`."""
-        return list(self._transport.request("GET", f"/api/convexpy/history?limit={limit}")["pushes"])
+    def history(self, limit: int = 50) -> list[PushInfo]:
+        """Return the pushes, the newest first."""
+        answer = self._transport.request("GET", f"/api/convexpy/history?limit={limit}")
+        return msgspec.convert(answer["pushes"], list[PushInfo])
 
-    def status(self) -> dict[str, Any]:
-        """Return what is live, what is being built, who is connected, and how it is doing."""
-        answer: dict[str, Any] = self._transport.request("GET", "/api/convexpy/status", timeout_s=10.0)
-        return answer
+    def status(self) -> DeploymentStatus:
+        """Return what is live, what is being built, who is connected and how the deployment is doing."""
+        answer = self._transport.request("GET", "/api/convexpy/status", timeout_s=10.0)
+        return msgspec.convert(answer, DeploymentStatus)
 
     def version(self) -> str:
         """Return what the server says about its version."""

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from convexpy.protocol.admin_api import TableInfo
+
 if TYPE_CHECKING:
     from convexpy.client._admin import AdminClient
 
@@ -59,8 +61,8 @@ class DataClient:
         )
         return answer["value"]
 
-    def tables(self) -> list[dict[str, Any]]:
-        """Return `name number documents sizeBytes indexes` of every table."""
+    def tables(self) -> list[TableInfo]:
+        """Return every table with its size and its indexes."""
         return self._client.tables()
 
     def page(

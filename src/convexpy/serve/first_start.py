@@ -67,13 +67,13 @@ async def make_first_key(deployment: Deployment, keys: Keys) -> str | None:
     if not keys.first_key_due:
         return None
     try:
-        key, _ = await deployment.keyring.create(FIRST_KEY, "admin")
+        key = (await deployment.keyring.create(FIRST_KEY, "admin")).key
     except (RequestError, Error) as error:
         if error.code != "KeyNameTaken":
             raise
         # The server ended between making and showing it: nobody has it.
         await deployment.keyring.revoke(FIRST_KEY)
-        key, _ = await deployment.keyring.create(FIRST_KEY, "admin")
+        key = (await deployment.keyring.create(FIRST_KEY, "admin")).key
     return key
 
 

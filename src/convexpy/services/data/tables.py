@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
 from convexpy.engine.checkpoints import CheckpointService
 from convexpy.engine.system_functions import SystemFunctions
 from convexpy.persistence import CheckpointReader
+from convexpy.protocol.admin_api import TableIndex, TableInfo
 from convexpy.protocol.system.data import DescribeTables, StoredTable
 
 
@@ -28,26 +28,31 @@ class Tables:
         self._checkpoints = checkpoints
         self._open_reader = open_reader
 
-    async def described(self) -> list[dict[str, Any]]:
-        """Return `name number documents sizeBytes indexes` of every table, as of now."""
+    async def described(self) -> list[TableInfo]:
+        """Return every table with its size and its indexes, as of now."""
         tables = await self._system.run(DescribeTables())
         await self._checkpoints.catch_up()
         return await asyncio.to_thread(self._measured, tables)
 
-    def _measured(self, tables: list[StoredTable]) -> list[dict[str, Any]]:
+    def _measured(self, tables: list[StoredTable]) -> list[TableInfo]:
         reader = self._open_reader()
-        measured: list[dict[str, Any]] = []
+        found: list[TableInfo] = []
         try:
             reader.begin()
             for table in tables:
                 documents, size = reader.measure(table.tablet)
-                known = {
-                    "name": table.name,
-                    "number": table.number,
-                    "indexes": msgspec.to_builtins(table.indexes),
-                }
-                measured.append({**known, "documents": documents, "sizeBytes": size})
-            return measured
+                found.append(
+                    TableInfo(
+                        name=table.name,
+                        number=table.number,
+                        documents=documents,
+                        size_bytes=size,
+                        indexes=tuple(
+                            msgspec.convert(each, TableIndex, from_attributes=True) for each in table.indexes
+                        ),
+                    )
+                )
+            return found
         finally:
             reader.end()
             reader.close()

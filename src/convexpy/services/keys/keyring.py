@@ -18,6 +18,7 @@ from convexpy.auth import (
 from convexpy.engine.background import BackgroundTasks
 from convexpy.engine.system_functions import SystemFunctions
 from convexpy.errors import Error, RequestError
+from convexpy.protocol.admin_api import KeyInfo, NewKey, RotatedKey
 from convexpy.protocol.system.keys import CreateKey, EndingKey, NoteKeyUse, RevokeKey, RotateKey
 from convexpy.runtime import Clock, Signal
 from convexpy.services.keys.new_keys import NewKeys
@@ -90,8 +91,8 @@ class Keyring:
 
     async def create(
         self, name: str, kind: KeyKind, functions: tuple[str, ...] = (), expires_at: float | None = None
-    ) -> tuple[str, dict[str, Any]]:
-        """Return a new key, which is nowhere else from now on, and its line of the list.
+    ) -> NewKey:
+        """Return a new key, which is nowhere else from now on.
 
         Raises:
             RequestError: the name is taken, or something is not what it should be.
@@ -118,9 +119,9 @@ class Keyring:
         )
         await self._store(record)
         self._keys.records[key_id] = record
-        return key, self._described(record)
+        return NewKey(key=key, **self._described(record))
 
-    async def revoke(self, which: str) -> dict[str, Any]:
+    async def revoke(self, which: str) -> KeyInfo:
         """Make a key worthless, by its name or the prefix that lists show; return its line of the list.
 
         Raises:
@@ -130,10 +131,10 @@ class Keyring:
         await self._system.run(RevokeKey(record.key_id))
         self._keys.records.pop(record.key_id, None)
         self.revoked(record.key_id)
-        return self._described(record)
+        return KeyInfo(**self._described(record))
 
-    async def rotate(self, which: str, grace_ms: float) -> tuple[str, dict[str, Any], dict[str, Any]]:
-        """Return a new key in place of one, its line of the list, and that of the old one.
+    async def rotate(self, which: str, grace_ms: float) -> RotatedKey:
+        """Return a new key in place of one.
 
         The new key has the name and the rights of the old one and lasts as long as that was made for. The old one goes on
         under another name for `grace_ms`, unless it would have expired before.
@@ -168,7 +169,7 @@ class Keyring:
         self._keys.records[old.key_id] = ending
         # What the old key has opened is opened again with it, and then ends with it.
         self.revoked(old.key_id)
-        return key, self._described(record), self._described(ending)
+        return RotatedKey(key=key, old=KeyInfo(**self._described(ending)), **self._described(record))
 
     def _named(self, which: str) -> KeyRecord:
         matching = [
@@ -185,29 +186,24 @@ class Keyring:
             raise RequestError(f"{what} is named {which!r}", code="KeyNotFound", status=404)
         return matching[0]
 
-    def listed(self) -> list[dict[str, Any]]:
+    def listed(self) -> list[KeyInfo]:
         """Return what is known of every key, the oldest first."""
-        first: list[dict[str, Any]] = []
+        first: list[KeyInfo] = []
         if self._keys.first_id:
-            first.append(
-                {
-                    "name": "first", "kind": FULL_ACCESS.kind, "functions": [],
-                    "prefix": shown_prefix(self._keys.name, self._keys.first_id),
-                    "createdAt": None, "lastUsedAt": None, "expiresAt": None,
-                }
-            )  # fmt: skip
+            prefix = shown_prefix(self._keys.name, self._keys.first_id)
+            first.append(KeyInfo(name="first", kind=FULL_ACCESS.kind, prefix=prefix))
         records = sorted(self._keys.records.values(), key=lambda record: record.created_at)
-        return first + [self._described(record) for record in records]
+        return first + [KeyInfo(**self._described(record)) for record in records]
 
     def _described(self, record: KeyRecord) -> dict[str, Any]:
         return {
             "name": record.name,
             "kind": record.kind,
-            "functions": list(record.functions),
+            "functions": record.functions,
             "prefix": self._prefix(record),
-            "createdAt": record.created_at,
-            "lastUsedAt": record.last_used_at,
-            "expiresAt": record.expires_at,
+            "created_at": record.created_at,
+            "last_used_at": record.last_used_at,
+            "expires_at": record.expires_at,
         }
 
     def _prefix(self, record: KeyRecord) -> str:

@@ -78,10 +78,8 @@ class KeyRoutes:
         await admin_for(self._identities, request, "keys:manage")
         body: _NewKey = decode_body(await request.json_body(), _NewKey)
         with errors_of_the_request():
-            key, described = await self._keyring.create(
-                body.name, body.kind, tuple(body.functions), body.expires_at
-            )
-        return json_response({"key": key, **described})
+            made = await self._keyring.create(body.name, body.kind, tuple(body.functions), body.expires_at)
+        return json_response(made)
 
     async def revoke(self, request: HttpRequest) -> Response:
         """POST /api/convexpy/keys/revoke."""
@@ -95,5 +93,4 @@ class KeyRoutes:
         await admin_for(self._identities, request, "keys:manage")
         body: _Rotation = decode_body(await request.json_body(), _Rotation)
         with errors_of_the_request():
-            key, described, old = await self._keyring.rotate(body.key, body.grace_ms)
-        return json_response({"key": key, **described, "old": old})
+            return json_response(await self._keyring.rotate(body.key, body.grace_ms))

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
 from convexpy.limits import STATISTICS_BYTES_MAX, STATISTICS_FUNCTIONS_MAX
+from convexpy.protocol.admin_api import FunctionReport, HourReport
 
 HOURS = 24
 HOUR_S = 3600
@@ -89,21 +89,16 @@ class FunctionStatistics:
         calls = sum(each.calls for each in found)
         return sum(each.errors for each in found) / calls if calls else None
 
-    def described(self, *, hourly: bool = False) -> list[dict[str, Any]]:
-        """Return `path kind calls errors averageMs p50Ms p95Ms longestMs` of every function called in 24 hours.
-
-        With `hourly` also `hours`: `at` in milliseconds since the epoch, `calls`, `errors`, `averageMs`.
-        """
+    def described(self, *, hourly: bool = False) -> list[FunctionReport]:
+        """Return the counts of every function called in 24 hours; with `hourly` those of each hour, too."""
         first = int(self._now_s()) // HOUR_S - HOURS
-        rows: list[dict[str, Any]] = []
+        found: list[FunctionReport] = []
         for path in sorted(self._functions):
             counts = self._functions[path]
             recent = [each for each in counts.hours if each.hour > first]
             if recent:
-                rows.append({"path": path, "kind": counts.kind, **_summary(recent)})
-                if hourly:
-                    rows[-1]["hours"] = [_hour(each) for each in recent]
-        return rows
+                found.append(_report(path, counts.kind, recent, hourly=hourly))
+        return found
 
     # Across restarts
 
@@ -138,18 +133,21 @@ def _class_of(ms: float) -> int:
     return min(CLASSES - 1, int(ms / SHORTEST_MS).bit_length())
 
 
-def _summary(hours: list[HourlyCounts]) -> dict[str, Any]:
+def _report(path: str, kind: str, hours: list[HourlyCounts], *, hourly: bool) -> FunctionReport:
     calls = sum(each.calls for each in hours)
     durations = [sum(each.durations[number] for each in hours) for number in range(CLASSES)]
     longest = max(each.longest_ms for each in hours)
-    return {
-        "calls": calls,
-        "errors": sum(each.errors for each in hours),
-        "averageMs": round(sum(each.total_ms for each in hours) / calls, 3),
-        "p50Ms": round(min(_percentile(durations, calls, 0.50), longest), 3),
-        "p95Ms": round(min(_percentile(durations, calls, 0.95), longest), 3),
-        "longestMs": round(longest, 3),
-    }
+    return FunctionReport(
+        path=path,
+        kind=kind,
+        calls=calls,
+        errors=sum(each.errors for each in hours),
+        average_ms=round(sum(each.total_ms for each in hours) / calls, 3),
+        p50_ms=round(min(_percentile(durations, calls, 0.50), longest), 3),
+        p95_ms=round(min(_percentile(durations, calls, 0.95), longest), 3),
+        longest_ms=round(longest, 3),
+        hours=tuple(map(_hour, hours)) if hourly else msgspec.UNSET,
+    )
 
 
 def _percentile(durations: list[int], calls: int, share: float) -> float:
@@ -162,10 +160,8 @@ def _percentile(durations: list[int], calls: int, share: float) -> float:
     return float("inf")
 
 
-def _hour(each: HourlyCounts) -> dict[str, Any]:
-    return {
-        "at": each.hour * HOUR_S * 1000,
-        "calls": each.calls,
-        "errors": each.errors,
-        "averageMs": round(each.total_ms / each.calls, 3),
-    }
+def _hour(each: HourlyCounts) -> HourReport:
+    average_ms = round(each.total_ms / each.calls, 3)
+    return HourReport(
+        at=each.hour * HOUR_S * 1000, calls=each.calls, errors=each.errors, average_ms=average_ms
+    )

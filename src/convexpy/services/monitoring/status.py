@@ -7,7 +7,6 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -19,6 +18,7 @@ from convexpy.engine.versions import LiveVersion
 from convexpy.http.identify import admin_for
 from convexpy.http.messages import HttpRequest, Response, json_response
 from convexpy.http.routing import Routes
+from convexpy.protocol.admin_api import DeploymentStatus, DiskUse, IndexBuild, PushInfo, TableWalk
 from convexpy.protocol.system import encode_plain
 from convexpy.protocol.system.crons import ListCrons
 from convexpy.services.logs import FunctionLog
@@ -66,40 +66,33 @@ class StatusRoutes:
         crons = await self._system.run(ListCrons())
         statistics, walking = self._log.statistics, self._checkpoints.walking
         return json_response(
-            {
-                "name": self._name,
-                "serverVersion": __version__,
-                "startedAt": self._started_s * 1000,
-                "now": time.time() * 1000,
-                "redacts": self._redacts,
-                "live": {
-                    "version": active.version,
-                    "pushedAt": None,
-                    "commit": "",
-                    "dirty": False,
-                    "actor": "",
-                    **active.pushed,
-                },
-                "functions": len(description.functions),
-                "tables": len(description.tables),
-                "building": self._building(),
-                "walking": None if walking is None else {"table": walking[0], "documents": walking[1]},
-                "clients": self._clients(),
-                "errorRate1h": statistics.error_rate(1),
-                "crons": msgspec.json.decode(encode_plain(crons)),
-                "disk": await asyncio.to_thread(self._disk),
-            }
+            DeploymentStatus(
+                name=self._name,
+                server_version=__version__,
+                started_at=self._started_s * 1000,
+                now=time.time() * 1000,
+                redacts=self._redacts,
+                live=msgspec.convert({"version": active.version, **active.pushed}, PushInfo),
+                functions=len(description.functions),
+                tables=len(description.tables),
+                building=self._building(),
+                walking=None if walking is None else TableWalk(table=walking[0], documents=walking[1]),
+                clients=self._clients(),
+                error_rate_1h=statistics.error_rate(1),
+                crons=msgspec.json.decode(encode_plain(crons)),
+                disk=await asyncio.to_thread(self._disk),
+            )
         )
 
-    def _building(self) -> list[dict[str, Any]]:
-        return [
-            {"table": table.name, "index": index.name, "staged": index.staged}
+    def _building(self) -> tuple[IndexBuild, ...]:
+        return tuple(
+            IndexBuild(table=table.name, index=index.name, staged=index.staged)
             for table in self._checkpoints.catalog.user_tables()
             for index in table.indexes
             if index.state == "building"
-        ]
+        )
 
-    def _disk(self) -> dict[str, int]:
+    def _disk(self) -> DiskUse:
         folder = self._data_folder
         used = sum(file.stat().st_size for file in folder.glob("*.db*") if file.is_file())
-        return {"databaseBytes": used, "freeBytes": shutil.disk_usage(folder).free}
+        return DiskUse(database_bytes=used, free_bytes=shutil.disk_usage(folder).free)

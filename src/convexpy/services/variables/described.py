@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Any
 
 from convexpy.engine.system_functions import SystemFunctions
+from convexpy.protocol.admin_api import VariableInfo
 from convexpy.protocol.system.variables import ListVariables
 from convexpy.services.variables.service import Variables
 
@@ -15,22 +15,22 @@ FINGERPRINT_LENGTH = 4
 
 async def described_variables(
     system: SystemFunctions, variables: Variables, secret: str
-) -> list[dict[str, Any]]:
-    """Return `name updatedAt length fingerprint` of every variable, sorted by name.
+) -> list[VariableInfo]:
+    """Return what can be told of every variable, sorted by name.
 
     The fingerprint is keyed by `secret`, the deployment's: it shows whether a value is the one from before, and nothing else.
     """
-    described: list[dict[str, Any]] = []
+    described: list[VariableInfo] = []
     for found in await system.run(ListVariables()):
         name = found["name"]
         value = variables.open(name, found["value"])
         described.append(
-            {
-                "name": name,
-                "updatedAt": found.get("updatedAt", found["_creationTime"]),
-                "length": len(value),
-                "fingerprint": fingerprint(secret, name, value),
-            }
+            VariableInfo(
+                name=name,
+                updated_at=found.get("updatedAt") or found["_creationTime"],
+                length=len(value),
+                fingerprint=fingerprint(secret, name, value),
+            )
         )
     return described
 

@@ -39,13 +39,13 @@ def test_what_is_described_fits_the_calls(calls: list[tuple[float, bool]]) -> No
         statistics.count("Query", "a:b", seconds, failed=failed)
     (row,) = statistics.described(hourly=True)
     in_ms = sorted(seconds * 1000 for seconds, _ in calls)
-    assert row["calls"] == sum(hour["calls"] for hour in row["hours"]) == len(calls)
-    assert row["errors"] == sum(failed for _, failed in calls)
-    assert row["longestMs"] == pytest.approx(in_ms[-1], abs=0.001)
-    assert 0 <= row["p50Ms"] <= row["p95Ms"] <= row["longestMs"]
+    assert row.calls == sum(hour.calls for hour in row.hours) == len(calls)
+    assert row.errors == sum(failed for _, failed in calls)
+    assert row.longest_ms == pytest.approx(in_ms[-1], abs=0.001)
+    assert 0 <= row.p50_ms <= row.p95_ms <= row.longest_ms
     # The class of a percentile is at most twice as wide as the duration itself.
     exact = in_ms[min(len(in_ms) - 1, int(len(in_ms) * 0.95))]
-    assert row["p95Ms"] <= max(0.125, exact * 2 + 0.001)
+    assert row.p95_ms <= max(0.125, exact * 2 + 0.001)
     again = FunctionStatistics(Clock())
     again.load(statistics.dump())
     assert again.described(hourly=True) == statistics.described(hourly=True)
@@ -78,7 +78,7 @@ def test_paths_that_strangers_make_up_do_not_fill_the_memory(monkeypatch: pytest
     assert len(statistics.described()) == 10
     clock.now += 25 * 3600
     statistics.count("Query", "real:one", 0, failed=False)
-    assert [row["path"] for row in statistics.described()] == ["real:one"]
+    assert [row.path for row in statistics.described()] == ["real:one"]
 
 
 def test_the_share_of_errors() -> None:

@@ -1,0 +1,148 @@
+"""What the admin API of a deployment answers: the same structs for the server's routes and for clients.
+
+Times are milliseconds since the epoch, None where they are not known. Servers of other versions may leave fields out.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+
+Number: TypeAlias = int | float
+"""A number that is shown as it came: `4`, not `4.0`."""
+
+
+class _Answer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """JSON with names in camel case."""
+
+
+class KeyInfo(_Answer, frozen=True, kw_only=True):
+    """An admin key, without the key. `functions` are globs, of a key of the kind `run`."""
+
+    name: str
+    kind: str
+    functions: tuple[str, ...] = ()
+    prefix: str
+    created_at: Number | None = None
+    last_used_at: Number | None = None
+    expires_at: Number | None = None
+
+
+class NewKey(KeyInfo, frozen=True, kw_only=True):
+    """A key that was just made: the one answer that holds it."""
+
+    key: str
+
+
+class RotatedKey(NewKey, frozen=True, kw_only=True):
+    """A key that was made in place of another one."""
+
+    old: KeyInfo
+
+
+class VariableInfo(_Answer, frozen=True, kw_only=True):
+    """An environment variable without its value; the fingerprint changes with the value."""
+
+    name: str
+    updated_at: Number
+    length: int
+    fingerprint: str
+
+
+class TableIndex(_Answer, frozen=True, kw_only=True):
+    """An index as it is stored: `ready`, `building` or `staged`."""
+
+    name: str
+    fields: tuple[str, ...]
+    state: str
+
+
+class TableInfo(_Answer, frozen=True, kw_only=True):
+    """A table with what is in it."""
+
+    name: str
+    number: int
+    documents: int
+    size_bytes: int
+    indexes: tuple[TableIndex, ...] = ()
+
+
+class HourReport(_Answer, frozen=True, kw_only=True):
+    """The calls of a function in the hour that began at `at`."""
+
+    at: Number
+    calls: int
+    errors: int
+    average_ms: Number
+
+
+class FunctionReport(_Answer, frozen=True, kw_only=True):
+    """The calls of a function in 24 hours; `hours` if they were asked for."""
+
+    path: str
+    kind: str
+    calls: int
+    errors: int
+    average_ms: Number
+    p50_ms: Number
+    p95_ms: Number
+    longest_ms: Number
+    hours: tuple[HourReport, ...] | msgspec.UnsetType = msgspec.UNSET
+
+
+class PushInfo(_Answer, frozen=True, kw_only=True):
+    """A version that was pushed, by whom, from which commit and why. `dirty`: files differed from the commit."""
+
+    version: int
+    state: str = "active"
+    pushed_at: Number | None = None
+    message: str = ""
+    actor: str = ""
+    commit: str = ""
+    branch: str = ""
+    dirty: bool = False
+
+
+class IndexBuild(_Answer, frozen=True, kw_only=True):
+    """An index that is being built."""
+
+    table: str
+    index: str
+    staged: bool
+
+
+class TableWalk(_Answer, frozen=True, kw_only=True):
+    """How many documents of a table were looked at so far, to build its indexes or to check them."""
+
+    table: str
+    documents: int
+
+
+class DiskUse(_Answer, frozen=True, kw_only=True):
+    """The room that the databases take, and what is left."""
+
+    database_bytes: int
+    free_bytes: int
+
+
+class DeploymentStatus(_Answer, frozen=True, kw_only=True):
+    """What is live, what is being built, who is connected, and how the deployment is doing.
+
+    `now` is the server's clock; `error_rate_1h` is None without a call; `crons` are documents with `name` and `nextRun`.
+    """
+
+    name: str = ""
+    server_version: str = ""
+    started_at: Number | None = None
+    now: Number | None = None
+    redacts: bool = False
+    live: PushInfo
+    functions: int
+    tables: int
+    building: tuple[IndexBuild, ...] = ()
+    walking: TableWalk | None = None
+    clients: int = 0
+    error_rate_1h: Number | None = msgspec.field(default=None, name="errorRate1h")
+    crons: list[dict[str, Any]] = []
+    disk: DiskUse | None = None
