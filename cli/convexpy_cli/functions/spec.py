@@ -6,50 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from convexpy.protocol.app_description import AppDescription, FunctionDescription, LiveApp
-
-# What descriptions hold beyond the official form of validators.
-_OURS = ("int", "name", "module", "default")
+from convexpy.schema.official import function_spec
 
 
 def official_spec(app: AppDescription, url: str) -> dict[str, Any]:
     """Return `{url, functions}` as `npx convex function-spec` prints it: the input of third-party generators."""
-    functions: list[dict[str, Any]] = [
-        {
-            "identifier": each.path.replace(":", ".js:"),
-            "functionType": each.kind.capitalize(),
-            "visibility": {"kind": each.visibility},
-            "args": official_validator(each.args),
-            "returns": official_validator(each.returns or {"type": "any"}),
-        }
-        for each in sorted(app.functions, key=lambda each: each.path)
-    ]
-    routes = [
-        {"functionType": "HttpAction", "method": each.method, "path": each.pattern} for each in app.http
-    ]
-    return {"url": url, "functions": [*functions, *routes]}
-
-
-def official_validator(described: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a validator without what only convexpy says of it."""
-    kind, value = described["type"], described.get("value")
-    plain = {name: item for name, item in described.items() if name not in _OURS}
-    if kind == "object":
-        plain["value"] = {name: _field(field) for name, field in described["value"].items()}
-    elif kind == "array":
-        plain["value"] = official_validator(described["value"])
-    elif kind == "union" and isinstance(value, list):
-        plain["value"] = [official_validator(member) for member in described["value"]]
-    elif kind == "record":
-        plain["keys"] = official_validator(described["keys"])
-        plain["values"] = _field(described["values"])
-    return plain
-
-
-def _field(described: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "fieldType": official_validator(described["fieldType"]),
-        "optional": bool(described.get("optional")),
-    }
+    return {"url": url, "functions": function_spec(app.functions, app.http)}
 
 
 # OpenAPI

@@ -20,34 +20,49 @@ CONFIG_FILE = "convexpy.toml"
 
 # What a value may be: a type, a tuple of allowed words, or "strings" for a list of strings.
 _Kind = type | tuple[Any, ...] | str
-_SECTIONS: dict[str, dict[str, _Kind]] = {
-    "project": {"name": str, "functions": str, "requires-convexpy": str, "function-case": ("snake", "camel")},
-    "deployment": {"default": str},
+_Options = dict[str, tuple[str, _Kind]]
+"""By key: the field that it is read into, and what it may be."""
+_SECTIONS: dict[str, _Options] = {
+    "project": {
+        "name": ("name", str),
+        "functions": ("functions", str),
+        "requires-convexpy": ("requires_convexpy", str),
+        "function-case": ("function_case", ("snake", "camel")),
+    },
+    "deployment": {"default": ("default_deployment", str)},
     "dev": {
-        "port": int,
-        "site-port": int,
-        "allow-host": "strings",
-        "allow-origin": "strings",
-        "typecheck": ("enable", "try", "disable"),
-        "tail-logs": ("always", "pause-on-deploy", "disable"),
-        "watch-extra": "strings",
-        "poll": ("auto", True, False),
-        "start": str,
+        "port": ("port", int),
+        "site-port": ("site_port", int),
+        "allow-host": ("allow_host", "strings"),
+        "allow-origin": ("allow_origin", "strings"),
+        "typecheck": ("typecheck", ("enable", "try", "disable")),
+        "tail-logs": ("tail_logs", ("always", "pause-on-deploy", "disable")),
+        "watch-extra": ("watch_extra", "strings"),
+        "poll": ("poll", ("auto", True, False)),
+        "start": ("start", str),
     },
     "deploy": {
-        "cmd": str,
-        "cmd-url-env-var": str,
-        "typecheck": ("enable", "try", "disable"),
-        "large-table-documents": int,
-        "require-clean-git": bool,
+        "cmd": ("deploy_cmd", str),
+        "cmd-url-env-var": ("deploy_cmd_url_env_var", str),
+        "typecheck": ("deploy_typecheck", ("enable", "try", "disable")),
+        "large-table-documents": ("large_table_documents", int),
+        "require-clean-git": ("require_clean_git", bool),
     },
-    "codegen": {"python": bool, "typescript": ("auto", True, False)},
-    "typecheck": {"checker": str},
-    "python": {"requirements": str},
-    "env": {"required": "strings", "client-file": str},
-    "output": {"editor": str},
+    "codegen": {
+        "python": ("codegen_python", bool),
+        "typescript": ("codegen_typescript", ("auto", True, False)),
+    },
+    "typecheck": {"checker": ("checker", str)},
+    "python": {"requirements": ("requirements", str)},
+    "env": {"required": ("required_env", "strings"), "client-file": ("client_file", str)},
+    "output": {"editor": ("editor", str)},
 }
-_DEPLOYMENT: dict[str, _Kind] = {"url": str, "site-url": str, "production": bool, "protected": bool}
+_DEPLOYMENT: _Options = {
+    "url": ("url", str),
+    "site-url": ("site_url", str),
+    "production": ("production", bool),
+    "protected": ("protected", bool),
+}
 
 
 @dataclass(frozen=True)
@@ -68,6 +83,7 @@ class Config:
     file: Path | None = None
     name: str | None = None
     functions: str = "convex"
+    requires_convexpy: str = ""
     function_case: str = "snake"
     default_deployment: str = "local"
     deployments: Mapping[str, NamedDeployment] = field(default_factory=dict[str, NamedDeployment])
@@ -91,6 +107,7 @@ class Config:
     requirements: str | None = None
     required_env: tuple[str, ...] = ()
     client_file: str = ".env.local"
+    editor: str = ""
     warnings: tuple[str, ...] = ()
 
 
@@ -167,17 +184,17 @@ def _checked(source: _Source, document: dict[str, Any]) -> Config:
 
 
 def _check_section(
-    source: _Source, path: tuple[str, ...], values: Any, kinds: Mapping[str, _Kind], warnings: list[str]
+    source: _Source, path: tuple[str, ...], values: Any, options: _Options, warnings: list[str]
 ) -> None:
     for key, value in _mapping(source, path, values).items():
-        if key not in kinds:
-            warnings.append(_unknown(source, (*path, key), list(kinds)))
-        elif not _fits(value, kinds[key]):
+        if key not in options:
+            warnings.append(_unknown(source, (*path, key), list(options)))
+        elif not _fits(value, kind := options[key][1]):
             raise _invalid(
                 f"{'.'.join((*path, key))} is {_describe(value)}",
                 source.location((*path, key)),
-                hint=f"{key} = {_example(kinds[key])}",
-                data={"found": _describe(value), "expected": _expected(kinds[key])},
+                hint=f"{key} = {_example(kind)}",
+                data={"found": _describe(value), "expected": _expected(kind)},
             )
     if path[0] == "deployments" and "url" not in values:
         raise _invalid(f"{'.'.join(path)} has no url", source.location(path), hint='url = "https://…"')
@@ -238,48 +255,25 @@ def _unknown(source: _Source, path: tuple[str, ...], known: list[str]) -> str:
 
 
 def _built(source: _Source, document: dict[str, Any], warnings: tuple[str, ...]) -> Config:
-    project, dev = document.get("project", {}), document.get("dev", {})
-    deploy = document.get("deploy", {})
+    fields: dict[str, Any] = {}
+    for section, options in _SECTIONS.items():
+        fields |= _fields(document.get(section, {}), options)
     deployments = {
-        name: NamedDeployment(
-            name,
-            str(entry["url"]).rstrip("/"),
-            entry.get("site-url"),
-            entry.get("production", False),
-            entry.get("protected", False),
-        )
+        name: NamedDeployment(name, **_fields(entry, _DEPLOYMENT))
         for name, entry in document.get("deployments", {}).items()
     }
-    defaults = Config()
-    return Config(
-        file=source.file,
-        name=project.get("name"),
-        functions=project.get("functions", defaults.functions).rstrip("/"),
-        function_case=project.get("function-case", defaults.function_case),
-        default_deployment=document.get("deployment", {}).get("default", defaults.default_deployment),
-        deployments=deployments,
-        port=dev.get("port"),
-        site_port=dev.get("site-port"),
-        allow_host=tuple(dev.get("allow-host", ())),
-        allow_origin=tuple(dev.get("allow-origin", ())),
-        typecheck=dev.get("typecheck", defaults.typecheck),
-        tail_logs=dev.get("tail-logs", defaults.tail_logs),
-        watch_extra=tuple(dev.get("watch-extra", ())),
-        poll=dev.get("poll", defaults.poll),
-        start=dev.get("start", defaults.start),
-        deploy_cmd=deploy.get("cmd", defaults.deploy_cmd),
-        deploy_cmd_url_env_var=deploy.get("cmd-url-env-var", defaults.deploy_cmd_url_env_var),
-        deploy_typecheck=deploy.get("typecheck", defaults.deploy_typecheck),
-        large_table_documents=deploy.get("large-table-documents", defaults.large_table_documents),
-        require_clean_git=deploy.get("require-clean-git", defaults.require_clean_git),
-        codegen_python=document.get("codegen", {}).get("python", defaults.codegen_python),
-        codegen_typescript=document.get("codegen", {}).get("typescript", defaults.codegen_typescript),
-        checker=document.get("typecheck", {}).get("checker", defaults.checker),
-        requirements=document.get("python", {}).get("requirements"),
-        required_env=tuple(document.get("env", {}).get("required", ())),
-        client_file=document.get("env", {}).get("client-file", defaults.client_file),
-        warnings=warnings,
-    )
+    return Config(file=source.file, deployments=deployments, warnings=warnings, **fields)
+
+
+def _fields(values: dict[str, Any], options: _Options) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, (name, _) in options.items():
+        if key in values:
+            value = values[key]
+            found[name] = tuple(value) if isinstance(value, list) else value
+            if name in ("functions", "url"):
+                found[name] = value.rstrip("/")
+    return found
 
 
 def _line_of(text: str, table: list[str], key: str | None) -> int:

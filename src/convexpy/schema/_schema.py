@@ -122,9 +122,6 @@ class _DocumentValidator(ObjectValidator):
     def violation(self, value: Any, path: str, tables: TableNumbers | None) -> str | None:
         return self.inner.violation(value, path, tables)
 
-    def export(self) -> dict[str, Any]:
-        return self.inner.export()
-
     def describe(self) -> dict[str, Any]:
         return self.inner.describe()
 

@@ -140,7 +140,7 @@ def app_changes(before: AppDescription, after: AppDescription) -> AppChanges:
             {each.name: each for each in after.crons},
             CronDescription.same_job,
         ),
-        compare(_routes(before), _routes(after), lambda *_: True),
+        compare(_routes(before), _routes(after), lambda one, other: True),
         before.auth != after.auth,
     )
 

@@ -64,6 +64,7 @@ from convexpy.values._validator import (
     TableNumbers,
     Validator,
     Validators,
+    official_json,
 )
 
 __all__ = [
@@ -123,6 +124,7 @@ __all__ = [
     "new_internal_id",
     "normalize",
     "normalize_patch",
+    "official_json",
     "one_mapping",
     "pagination_opts",
     "pagination_result",

@@ -60,12 +60,8 @@ class ArrayValidator(Validator):
         texts = (self.items.violation(item, f"{path}[{at}]", tables) for at, item in enumerate(value))
         return next(filter(None, texts), None)
 
-    def export(self) -> dict[str, Any]:
-        """Return the type and the validator of items."""
-        return {"type": "array", "value": self.items.export()}
-
     def describe(self) -> dict[str, Any]:
-        """Return the export with the description of items."""
+        """Return the type and the description of items."""
         return {"type": "array", "value": self.items.describe()}
 
     def __repr__(self) -> str:
@@ -110,13 +106,8 @@ class RecordValidator(Validator):
                 return text
         return None
 
-    def export(self) -> dict[str, Any]:
-        """Return the type and the validators of keys and values."""
-        values = {"fieldType": self.values.export(), "optional": False}
-        return {"type": "record", "keys": self.keys.export(), "values": values}
-
     def describe(self) -> dict[str, Any]:
-        """Return the export with the description of values."""
+        """Return the type and the description of values."""
         values = {"fieldType": self.values.describe(), "optional": False}
         return {"type": "record", "keys": self.keys.describe(), "values": values}
 
@@ -161,12 +152,8 @@ class UnionValidator(Validator):
                 return each.convert(value) if each.convert else value
         return value
 
-    def export(self) -> dict[str, Any]:
-        """Return the type and the members."""
-        return {"type": "union", "value": [each.export() for each in self.members]}
-
     def describe(self) -> dict[str, Any]:
-        """Return the export with the descriptions of the members."""
+        """Return the type and the descriptions of the members."""
         return {"type": "union", "value": [each.describe() for each in self.members]}
 
     def __repr__(self) -> str:
@@ -202,10 +189,6 @@ class OptionalValidator(Validator):
     def violation(self, value: Any, path: str, tables: TableNumbers | None) -> str | None:
         """Say what the wrapped validator says."""
         return self.inner.violation(value, path, tables)
-
-    def export(self) -> dict[str, Any]:
-        """Return the wrapped validator's: that a field is optional is said by its object."""
-        return self.inner.export()
 
     def describe(self) -> dict[str, Any]:
         """Return the wrapped validator's."""
@@ -294,16 +277,8 @@ class ObjectValidator(Validator):
                 return self._faulty(text, value, path)
         return None
 
-    def export(self) -> dict[str, Any]:
-        """Return the type and the fields."""
-        fields = {
-            name: {"fieldType": each.export(), "optional": each.is_optional}
-            for name, each in self._fields.items()
-        }
-        return {"type": "object", "value": fields}
-
     def describe(self) -> dict[str, Any]:
-        """Return the export, with `default` on fields that get one, and the class's `name` and `module`."""
+        """Return the fields, with `default` on fields that get one, and the class's `name` and `module`."""
         fields: dict[str, Any] = {}
         for name, each in self._fields.items():
             fields[name] = {"fieldType": each.describe(), "optional": each.is_optional}

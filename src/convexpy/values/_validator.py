@@ -30,6 +30,7 @@ __all__ = [
     "Validator",
     "Validators",
     "member",
+    "official_json",
 ]
 
 TableNumbers: TypeAlias = Callable[[str], int | None]
@@ -87,13 +88,13 @@ class Validator:
         """Return where and why the value does not fit, or None if it does."""
         return None if self.fits(value, tables) else self._mismatch(value, path)
 
-    def export(self) -> dict[str, Any]:
-        """Return the official JSON of the validator."""
-        raise NotImplementedError
-
     def describe(self) -> dict[str, Any]:
         """Return the official JSON, with additions for code generators (`int`, `name`, `default` …)."""
-        return self.export()
+        raise NotImplementedError
+
+    def export(self) -> dict[str, Any]:
+        """Return the official JSON of the validator."""
+        return official_json(self.describe())
 
     def _mismatch(self, value: Any, path: str) -> str:
         where = f"Path: {path}\n" if path else ""
@@ -107,6 +108,31 @@ class Validator:
 
 
 Validators: TypeAlias = Mapping[str, Validator]
+
+
+def official_json(described: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the description of a validator without what only convexpy says of it."""
+    kind, value = described["type"], described.get("value")
+    plain = {
+        name: item for name, item in described.items() if name not in ("int", "name", "module", "default")
+    }
+    if kind == "object":
+        plain["value"] = {name: _official_field(field) for name, field in described["value"].items()}
+    elif kind == "array":
+        plain["value"] = official_json(described["value"])
+    elif kind == "union" and isinstance(value, list):
+        plain["value"] = [official_json(member) for member in described["value"]]
+    elif kind == "record":
+        plain["keys"] = official_json(described["keys"])
+        plain["values"] = _official_field(described["values"])
+    return plain
+
+
+def _official_field(described: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "fieldType": official_json(described["fieldType"]),
+        "optional": bool(described.get("optional")),
+    }
 
 
 def _unnamed(described: Any) -> Any:
@@ -183,13 +209,10 @@ class ScalarValidator(Validator):
         """The types of this kind; a whole float is an `int` too, but not every float."""
         return frozenset(_SCALARS[self.kind][2])
 
-    def export(self) -> dict[str, Any]:
-        """Return `{"type": …}`."""
-        return {"type": _SCALARS[self.kind][0]}
-
     def describe(self) -> dict[str, Any]:
-        """Return the export, with `"int": true` for whole numbers."""
-        return {**self.export(), "int": True} if self.kind == "int" else self.export()
+        """Return `{"type": …}`, with `"int": true` for whole numbers."""
+        kind = _SCALARS[self.kind][0]
+        return {"type": kind, "int": True} if self.kind == "int" else {"type": kind}
 
     def __repr__(self) -> str:
         return f"v.{self.kind}()"
@@ -228,7 +251,7 @@ class IdValidator(Validator):
             f"validator `{self!r}`.{where}"
         )
 
-    def export(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """Return the type and the table."""
         return {"type": "id", "tableName": self.table}
 
@@ -251,7 +274,7 @@ class LiteralValidator(Validator):
         kind = type(plain)
         self._set(lambda value, tables: type(value) is kind and value == plain)
 
-    def export(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """Return the type and the value as on the wire."""
         return {"type": "literal", "value": to_json(self.value)}
 

@@ -12,29 +12,15 @@ from convexpy.protocol.system.description import (
 )
 from convexpy.sandbox.host import CallContext
 from convexpy.sandbox.system._registry import handles
+from convexpy.schema.official import function_spec
 from convexpy.values import ConvexObject
 
 
 @handles(ListFunctions)
 def api_spec(context: CallContext, call: ListFunctions) -> list[ConvexObject]:
-    """Return every function in the official form: identifiers with `.js`, a missing validator as `any`."""
-    found: list[ConvexObject] = []
-    for path, definition in sorted(context.app.functions.items()):
-        module, _, name = path.partition(":")
-        takes, returns = definition.args, definition.returns
-        found.append(
-            {
-                "identifier": f"{module}.js:{name}",
-                "functionType": definition.kind.capitalize(),
-                "visibility": {"kind": definition.visibility},
-                "args": {"type": "any"} if takes is None else takes.export(),
-                "returns": {"type": "any"} if returns is None else returns.export(),
-            }
-        )
+    """Return every function in the official form."""
     routes = () if context.app.http is None else context.app.http.describe()
-    return found + [
-        {"functionType": "HttpAction", "method": route.method, "path": route.pattern} for route in routes
-    ]
+    return function_spec((each.describe() for each in context.app.functions.values()), routes)
 
 
 @handles(GetCloudUrl)
