@@ -269,10 +269,11 @@ def _fields(values: dict[str, Any], options: _Options) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, (name, _) in options.items():
         if key in values:
-            value = values[key]
-            found[name] = tuple(value) if isinstance(value, list) else value
+            value: Any = values[key]
             if name in ("functions", "url"):
                 found[name] = value.rstrip("/")
+            else:
+                found[name] = tuple(value) if isinstance(value, list) else value
     return found
 
 
