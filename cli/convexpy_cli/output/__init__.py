@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from convexpy_cli.output.base import Output
+from convexpy_cli.output.base import Output as Output
 from convexpy_cli.output.settings import Settings
-
-__all__ = ["Output", "choose_output"]
 
 
 def choose_output(settings: Settings) -> Output:

@@ -7,8 +7,6 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-__all__ = ["each_at_once"]
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

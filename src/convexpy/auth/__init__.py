@@ -1,51 +1,26 @@
 """Authentication: holders of admin keys, and end users by the tokens of their issuers."""
 
 from convexpy.auth._access import (
-    ANONYMOUS,
-    APP_ACCESS,
-    FULL_ACCESS,
-    SERVER_ACCESS,
-    Access,
-    Caller,
-    KeyKind,
-    OperationNotPermitted,
-    system_call,
+    ANONYMOUS as ANONYMOUS,
+    APP_ACCESS as APP_ACCESS,
+    FULL_ACCESS as FULL_ACCESS,
+    SERVER_ACCESS as SERVER_ACCESS,
+    Access as Access,
+    Caller as Caller,
+    KeyKind as KeyKind,
+    OperationNotPermitted as OperationNotPermitted,
+    system_call as system_call,
 )
 from convexpy.auth._keys import (
-    AdminKeys,
-    InvalidKey,
-    KeyRecord,
-    ParsedKey,
-    complete_identity,
-    create_hashed_key,
-    create_instance_secret,
-    shown_prefix,
+    AdminKeys as AdminKeys,
+    InvalidKey as InvalidKey,
+    KeyRecord as KeyRecord,
+    ParsedKey as ParsedKey,
+    complete_identity as complete_identity,
+    create_hashed_key as create_hashed_key,
+    create_instance_secret as create_instance_secret,
+    shown_prefix as shown_prefix,
 )
-from convexpy.auth._refusals import TokenRefused
-from convexpy.auth._sealed_records import open_record, seal_record
-from convexpy.auth._verifier import TokenVerifier, Verified
-
-__all__ = [
-    "ANONYMOUS",
-    "APP_ACCESS",
-    "FULL_ACCESS",
-    "SERVER_ACCESS",
-    "Access",
-    "AdminKeys",
-    "Caller",
-    "InvalidKey",
-    "KeyKind",
-    "KeyRecord",
-    "OperationNotPermitted",
-    "ParsedKey",
-    "TokenRefused",
-    "TokenVerifier",
-    "Verified",
-    "complete_identity",
-    "create_hashed_key",
-    "create_instance_secret",
-    "open_record",
-    "seal_record",
-    "shown_prefix",
-    "system_call",
-]
+from convexpy.auth._refusals import TokenRefused as TokenRefused
+from convexpy.auth._sealed_records import open_record as open_record, seal_record as seal_record
+from convexpy.auth._verifier import TokenVerifier as TokenVerifier, Verified as Verified

@@ -10,8 +10,6 @@ from typing import Any, Final
 from convexpy.auth._refusals import EXPIRED, MALFORMED, NOT_VERIFIED, TokenRefused
 from convexpy.limits import ARRAY_LENGTH_MAX, DOCUMENT_NESTING_MAX, TOKEN_CLOCK_SKEW_S
 
-__all__ = ["check_times", "identity_of"]
-
 REGISTERED: Final = frozenset({"iss", "sub", "aud", "exp", "iat"})
 PASSING: Final = frozenset({"jti", "nbf", "fva"})
 """Claims that change at each refresh: the same person would look like another, and every query would run again."""

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     import httpx
 
-__all__ = ["KeyFetcher", "Resolve", "is_public"]
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """Returns the IP addresses of a host; raises OSError."""

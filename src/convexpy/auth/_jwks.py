@@ -20,7 +20,6 @@ from convexpy.limits import (
 if TYPE_CHECKING:
     from jwt import PyJWK
 
-__all__ = ["KeySet", "KeySetError", "SigningKey", "read_data_url", "read_key_set"]
 
 # Key type and curve → the one algorithm such a key is for, and the members that make the public key.
 KINDS: Final[dict[tuple[str, str | None], tuple[str, tuple[str, ...]]]] = {

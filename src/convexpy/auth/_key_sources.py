@@ -14,8 +14,6 @@ from convexpy.auth._jwks import KeySet, KeySetError, SigningKey
 from convexpy.auth._refusals import DISCOVERY_FAILED, NOT_VERIFIED, TokenRefused, shown
 from convexpy.limits import ISSUER_KEYS_FRESH_S, ISSUER_KEYS_STALE_S, ISSUER_RETRY_S
 
-__all__ = ["KeySource"]
-
 
 class KeySource:
     """The keys of one issuer."""

@@ -12,17 +12,6 @@ from convexpy.auth._refusals import NO_PROVIDER, NOT_VERIFIED, TokenRefused, sho
 from convexpy.auth._tokens import ALGORITHMS, ParsedToken
 from convexpy.protocol.app_description import ProviderDescription
 
-__all__ = [
-    "Provider",
-    "check_form",
-    "choose_provider",
-    "full_address",
-    "is_local",
-    "permitted",
-    "read_providers",
-    "same_issuer",
-]
-
 LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 

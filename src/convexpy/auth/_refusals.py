@@ -6,16 +6,6 @@ from typing import Final
 
 from convexpy.errors import AuthError
 
-__all__ = [
-    "DISCOVERY_FAILED",
-    "EXPIRED",
-    "MALFORMED",
-    "NOT_VERIFIED",
-    "NO_PROVIDER",
-    "TokenRefused",
-    "shown",
-]
-
 MALFORMED: Final = "InvalidAuthHeader"
 """The token is not a signed JWT, or lacks what every token must say."""
 NO_PROVIDER: Final = "NoAuthProvider"

@@ -12,8 +12,6 @@ import msgspec
 
 from convexpy.auth._keys import KeyRecord
 
-__all__ = ["open_record", "seal_record"]
-
 
 class _Sealed(msgspec.Struct):
     record: msgspec.Raw

@@ -14,8 +14,6 @@ import msgspec
 from convexpy.auth._refusals import MALFORMED, NOT_VERIFIED, TokenRefused, shown
 from convexpy.limits import USER_TOKEN_BYTES_MAX
 
-__all__ = ["ALGORITHMS", "ParsedToken", "check_length", "parse_token"]
-
 ALGORITHMS: Final = ("RS256", "ES256", "EdDSA")
 """What may sign a token. No algorithm with a shared secret, and never `none`."""
 

@@ -21,8 +21,6 @@ from convexpy.auth._tokens import ParsedToken, check_length, parse_token
 from convexpy.limits import VERIFIED_TOKENS_MAX
 from convexpy.protocol.app_description import ProviderDescription
 
-__all__ = ["TokenVerifier", "Verified"]
-
 
 class Verified(msgspec.Struct, frozen=True):
     """What a valid token says. It is shared by all who send the token: `claims` must not be changed."""

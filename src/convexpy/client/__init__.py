@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from convexpy.client._admin import AdminClient, FunctionResult, LogPage, LogPlace, PushFile, PushResult
-from convexpy.client._data import DataClient, DocumentQuery
-from convexpy.client._errors import DeploymentError, FunctionFailed, Unreachable
-from convexpy.client._evaluation import Evaluated, Evaluator
-from convexpy.client._files import FileClient, FileInfo
-from convexpy.client._probe import Probe
-from convexpy.client._transfers import Download, TransferClient
-from convexpy.client._watch import watch_query
-
-__all__ = [
-    "AdminClient",
-    "DataClient",
-    "DeploymentError",
-    "DocumentQuery",
-    "Download",
-    "Evaluated",
-    "Evaluator",
-    "FileClient",
-    "FileInfo",
-    "FunctionFailed",
-    "FunctionResult",
-    "LogPage",
-    "LogPlace",
-    "Probe",
-    "PushFile",
-    "PushResult",
-    "TransferClient",
-    "Unreachable",
-    "watch_query",
-]
+from convexpy.client._admin import (
+    AdminClient as AdminClient,
+    FunctionResult as FunctionResult,
+    LogPage as LogPage,
+    LogPlace as LogPlace,
+    PushFile as PushFile,
+    PushResult as PushResult,
+)
+from convexpy.client._data import DataClient as DataClient, DocumentQuery as DocumentQuery
+from convexpy.client._errors import (
+    DeploymentError as DeploymentError,
+    FunctionFailed as FunctionFailed,
+    Unreachable as Unreachable,
+)
+from convexpy.client._evaluation import Evaluated as Evaluated, Evaluator as Evaluator
+from convexpy.client._files import FileClient as FileClient, FileInfo as FileInfo
+from convexpy.client._probe import Probe as Probe
+from convexpy.client._transfers import Download as Download, TransferClient as TransferClient
+from convexpy.client._watch import watch_query as watch_query

@@ -11,7 +11,6 @@ from convexpy.protocol.admin_api import TableInfo
 if TYPE_CHECKING:
     from convexpy.client._admin import AdminClient
 
-__all__ = ["DataClient", "DocumentQuery"]
 
 PAGE = 1000
 

@@ -6,8 +6,6 @@ from typing import Any
 
 from convexpy.errors import Error
 
-__all__ = ["DeploymentError", "FunctionFailed", "Unreachable"]
-
 
 class DeploymentError(Error):
     """A deployment refused a request. `status` is the HTTP status, `retry_on` what would make another try worthwhile.

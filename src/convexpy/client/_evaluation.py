@@ -10,8 +10,6 @@ from convexpy.client._errors import FunctionFailed
 if TYPE_CHECKING:
     from convexpy.client._admin import AdminClient
 
-__all__ = ["Evaluated", "Evaluator"]
-
 
 @dataclass(frozen=True)
 class Evaluated:

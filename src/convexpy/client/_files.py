@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from convexpy.client._admin import AdminClient
 
-__all__ = ["FileClient", "FileInfo"]
 
 PAGE = 1000
 TRANSFER_TIMEOUT_S = 120.0

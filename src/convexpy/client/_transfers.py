@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from convexpy.client._admin import AdminClient
 
-__all__ = ["Download", "TransferClient"]
 
 TIMEOUT_S = 300.0
 

@@ -23,8 +23,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from convexpy.errors import ConvexError
 from convexpy.functions import QueryPlan
 
-__all__ = ["CursorCipher", "InvalidCursor", "fingerprint"]
-
 LENGTH_MIN = 64
 """Bytes of the shortest position, padded: room for a creation time and an id."""
 _END, _BEHIND, _PADDING = b"\0", b"\1", b"\x80"

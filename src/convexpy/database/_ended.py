@@ -11,8 +11,6 @@ from convexpy.database._usage import Usage
 from convexpy.database.transaction import Transaction
 from convexpy.errors import Error
 
-__all__ = ["CallEnded", "end_transaction"]
-
 
 class CallEnded(Error):
     """A ctx was used after its call had ended."""

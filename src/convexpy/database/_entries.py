@@ -18,25 +18,6 @@ import msgspec
 from convexpy.errors import InvariantViolation
 from convexpy.protocol.system.imports import FillTablet
 
-__all__ = [
-    "ENTRY_FORMAT",
-    "FILLING",
-    "WHOLE_INDEX",
-    "Entry",
-    "IndexKeys",
-    "Keys",
-    "Replay",
-    "TransactionRecord",
-    "Write",
-    "WriteSet",
-    "creation_time",
-    "decode_entry",
-    "encode_entry",
-    "encode_write_set",
-    "highest_creation_time",
-    "written_keys",
-]
-
 ENTRY_FORMAT = 1
 FILLING = FillTablet.path
 """The function whose transactions only write into hidden tablets."""

@@ -14,8 +14,6 @@ import msgspec
 from convexpy.database._entries import FILLING, Entry, Write
 from convexpy.database._system_tables import SYSTEM_TABLES
 
-__all__ = ["HistoryLost", "Rewind", "Undone", "decode_rewind"]
-
 _BOUNDARIES = frozenset(
     table.tablet
     for table in SYSTEM_TABLES

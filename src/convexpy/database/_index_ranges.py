@@ -9,8 +9,6 @@ from convexpy.errors import ArgumentError
 from convexpy.functions import Bound, QueryPlan
 from convexpy.values import UNSET, encode_key, encode_value, prefix_successor, to_json
 
-__all__ = ["find_index", "key_range"]
-
 _MORE = "For more information see https://docs.convex.dev/using/indexes."
 _STRING_TAG = 0x10
 _ALL = b"\xff"

@@ -8,8 +8,6 @@ rebuilt. Cost: O(log² n + matches) a look-up, O(log² n) amortised for adding a
 
 from __future__ import annotations
 
-__all__ = ["Interval", "IntervalSet"]
-
 SHORT_LIST = 16
 
 

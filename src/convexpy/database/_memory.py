@@ -18,8 +18,6 @@ from sortedcontainers import SortedDict
 
 from convexpy.database._entries import Keys, Replay, Write
 
-__all__ = ["MISSING", "FoundDocument", "MemoryLayer", "MemoryRow"]
-
 
 class _Missing:
     """Stands for "there was no entry"."""

@@ -16,8 +16,6 @@ from convexpy.database._entries import Keys, Write
 from convexpy.database._history import Rewind
 from convexpy.database._memory import MISSING
 
-__all__ = ["OwnDocument", "OwnKeys", "OwnWrites"]
-
 SORT_FROM = 8
 """From so many new keys on, sorting is cheaper than finding the place of each."""
 

@@ -17,8 +17,6 @@ import msgspec
 from convexpy.errors import ArgumentError
 from convexpy.limits import ARRAY_LENGTH_MAX
 
-__all__ = ["Journal", "PageOptions", "PageStatus", "page_options"]
-
 SPLIT_RECOMMENDED_ITEMS = ARRAY_LENGTH_MAX * 3 // 4
 PageStatus = str | None
 

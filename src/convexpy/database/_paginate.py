@@ -14,8 +14,6 @@ from convexpy.functions import QueryPlan
 from convexpy.limits import ARRAY_LENGTH_MAX, DOCUMENT_SIZE_BYTES_MAX
 from convexpy.values import decode_document
 
-__all__ = ["paginate"]
-
 NEAR_LIMIT = 0.75
 """The share of a read limit, the function's or the page's own, from which a page should be split."""
 

@@ -13,8 +13,6 @@ from convexpy.database._entries import Write
 from convexpy.persistence import CheckpointReader
 from convexpy.values import key_boundaries
 
-__all__ = ["MISSING", "Point", "PointCache", "ReadCache"]
-
 DOCUMENTS_BYTES_MAX = 32 * 1024 * 1024
 POINTS_MAX = 100_000
 ENTRY_OVERHEAD_BYTES = 200

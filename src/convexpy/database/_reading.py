@@ -25,8 +25,6 @@ from convexpy.functions import QueryPlan
 from convexpy.limits import TransactionBudget
 from convexpy.values import decode_document, decode_id
 
-__all__ = ["Reading"]
-
 
 class Reading:
     """What queries and mutations may both do; `Transaction` adds writing."""

@@ -12,8 +12,6 @@ from convexpy.database._snapshot import Item, Snapshot
 from convexpy.database._usage import Usage
 from convexpy.database.read_set import ReadRange
 
-__all__ = ["CHUNK_MAX", "Scan"]
-
 CHUNK_MAX = 256
 CHUNK_FIRST = 16
 

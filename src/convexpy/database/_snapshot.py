@@ -8,8 +8,6 @@ from convexpy.database._cursors import CursorCipher
 from convexpy.database._entries import Keys
 from convexpy.database.catalog import Catalog
 
-__all__ = ["ALL", "Item", "Snapshot"]
-
 Item = tuple[bytes, str, bytes]
 """`(key, id, document)`."""
 ALL = b"\xff"

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["APP_VISIBLE", "INDEX", "SYSTEM_TABLES", "TABLES", "SystemTable", "system_index"]
-
 TABLES = 1
 """The tablet of `_tables`."""
 INDEX = 2

@@ -9,8 +9,6 @@ from convexpy.database.catalog import Catalog
 from convexpy.errors import ArgumentError
 from convexpy.limits import IDENTIFIER_LENGTH_MAX
 
-__all__ = ["check_table_name", "new_index_document", "new_table_documents"]
-
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*").fullmatch
 
 

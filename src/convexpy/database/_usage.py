@@ -8,8 +8,6 @@ from functools import lru_cache
 from convexpy.errors import ArgumentError, LimitExceeded
 from convexpy.limits import TransactionBudget
 
-__all__ = ["LIMIT_NAMES", "Usage"]
-
 LIMIT_NAMES = TransactionBudget.__struct_fields__
 
 _READ_LESS = (

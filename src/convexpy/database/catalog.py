@@ -21,8 +21,6 @@ from convexpy.database._entries import Keys
 from convexpy.database._system_tables import INDEX, SYSTEM_TABLES, TABLES
 from convexpy.values import UNSET, decode_document, encode_value
 
-__all__ = ["USER_NUMBERS_FROM", "Catalog", "IndexInfo", "TableInfo"]
-
 USER_NUMBERS_FROM = 10_001
 """Numbers of user tables, their tablets and their indexes start here."""
 DELETING = "deleting"

@@ -27,8 +27,6 @@ from convexpy.persistence import (
 from convexpy.runtime import pauses
 from convexpy.values import decode_document
 
-__all__ = ["Checkpointer", "IndexWalk"]
-
 WALK_CHUNK = 256
 DROP_SLICE = 2_000
 REPLAY_SLICE = 1_000

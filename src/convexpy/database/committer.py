@@ -19,8 +19,6 @@ from convexpy.limits import Knobs
 from convexpy.persistence import LogRow, LogStore, StoreFull
 from convexpy.runtime import Clock, pauses
 
-__all__ = ["CommitOutcomes", "Group", "GroupCommitter"]
-
 SWITCH_INTERVAL_S = 0.0002
 """Beside a busy loop a commit took 5.6 ms with Python's default of 5 ms, and 0.9 ms with 0.5."""
 COMPACT_AFTER_BYTES = 12 * 1024 * 1024

@@ -6,8 +6,6 @@ unnoticed.
 
 from __future__ import annotations
 
-__all__ = ["ReadRange", "ReadSet"]
-
 
 class ReadRange:
     """A part of an index, half-open, that grows while an iterator goes on."""

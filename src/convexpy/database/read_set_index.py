@@ -15,8 +15,6 @@ from convexpy.database._intervals import Interval, IntervalSet
 from convexpy.errors import InvariantViolation
 from convexpy.values import key_boundaries, prefix_successor
 
-__all__ = ["ReadSetIndex"]
-
 Place = tuple[int, bytes]
 """An index and a prefix of its keys."""
 ALL = b"\xff"

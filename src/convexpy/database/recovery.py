@@ -8,8 +8,6 @@ from convexpy.database._entries import encode_entry, highest_creation_time
 from convexpy.persistence import CheckpointWriter, LogRow, LogStore, OutcomeUnknown, StoreFull, StoreRefused
 from convexpy.runtime import Clock
 
-__all__ = ["Recovered", "recover"]
-
 
 @dataclass(frozen=True, slots=True)
 class Recovered:

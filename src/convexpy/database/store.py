@@ -28,8 +28,6 @@ from convexpy.persistence import CheckpointReader, LogRow, ReplayRecord
 from convexpy.runtime import Clock, RandomBytes
 from convexpy.values import decode_document, prefix_successor
 
-__all__ = ["Store"]
-
 
 class Store:
     """The data as one executor, or the server, sees it. Not for several threads.

@@ -33,8 +33,6 @@ from convexpy.values import (
     new_internal_id,
 )
 
-__all__ = ["DocumentSchema", "SchemaMismatch", "Transaction"]
-
 SYSTEM_FIELDS = ("_id", "_creationTime")
 # A value takes at most nine bytes where its JSON takes two, so most documents need not be walked to know their size.
 SURELY_SMALL_BYTES = DOCUMENT_SIZE_BYTES_MAX // 5

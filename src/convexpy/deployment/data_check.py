@@ -19,8 +19,6 @@ from convexpy.persistence import DataDamaged, StoreRefused
 from convexpy.persistence.sqlite import FolderLock, raw
 from convexpy.values import decode_document
 
-__all__ = ["DataCheck"]
-
 TABLES, INDEX = 1, 2
 _UNREADABLE = (
     DataDamaged,

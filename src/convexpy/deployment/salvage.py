@@ -21,8 +21,6 @@ from convexpy.persistence import LogRow, StoreRefused, refusing
 from convexpy.persistence.sqlite import FolderLock, SqliteCheckpointWriter, SqliteLogStore, raw
 from convexpy.runtime import sync_folder
 
-__all__ = ["Salvaged", "salvage"]
-
 
 @dataclass
 class Salvaged:

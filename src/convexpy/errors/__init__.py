@@ -22,33 +22,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from convexpy.errors._location import SourceLocation, caller_location, relative_file, set_source_root
-from convexpy.errors._text import sendable, sendable_json
-
-__all__ = [
-    "ArgumentError",
-    "AuthError",
-    "ConvexError",
-    "DocumentNotFound",
-    "Error",
-    "FunctionError",
-    "FunctionNotFound",
-    "InvariantViolation",
-    "LimitExceeded",
-    "NotUnique",
-    "ProjectError",
-    "PushRejected",
-    "RequestError",
-    "ReturnsError",
-    "SchemaViolation",
-    "SourceLocation",
-    "Unavailable",
-    "caller_location",
-    "relative_file",
-    "sendable",
-    "sendable_json",
-    "set_source_root",
-]
+from convexpy.errors._location import (
+    SourceLocation as SourceLocation,
+    caller_location as caller_location,
+    relative_file as relative_file,
+    set_source_root as set_source_root,
+)
+from convexpy.errors._text import sendable as sendable, sendable_json as sendable_json
 
 
 class ConvexError(Exception):

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from convexpy.errors import Error, InvariantViolation, ProjectError
 
-__all__ = ["EXIT_CODES", "exit_code", "exit_code_of"]
-
 EXIT_CODES: dict[str, int] = {
     "FunctionFailed": 1,
     "SourceError": 1,

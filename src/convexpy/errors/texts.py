@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 from convexpy.errors import ProjectError, SourceLocation
 
-__all__ = ["Encoding", "TextUnreadable", "decode_text", "encoding_of", "read_text"]
-
 _MARKS = (
     # UTF-32 before UTF-16: the one's mark begins with the other's.
     (codecs.BOM_UTF8, "utf-8"),

@@ -12,8 +12,6 @@ import msgspec
 
 from convexpy.errors import Error
 
-__all__ = ["TransferWorker"]
-
 LINE_BYTES_MAX = 64 * 1024 * 1024
 
 

@@ -10,8 +10,6 @@ import msgspec
 from convexpy.errors import ProjectError, caller_location
 from convexpy.protocol.app_description import ProviderDescription
 
-__all__ = ["AuthConfig", "AuthProvider", "auth_config", "custom_jwt", "oidc"]
-
 
 class AuthProvider(msgspec.Struct, frozen=True):
     """An issuer. `type` is `oidc` (keys are discovered) or `customJwt` (keys are at `jwks`)."""

@@ -8,8 +8,6 @@ from typing import Any
 
 from convexpy.functions._host import ActionHost
 
-__all__ = ["Requests"]
-
 
 class Requests:
     """The requests of one action; knows those that nobody has begun to await."""

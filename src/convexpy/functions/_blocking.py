@@ -8,8 +8,6 @@ from typing import Any
 from convexpy.functions._host import ActionHost
 from convexpy.protocol.app_description import FunctionKind
 
-__all__ = ["BlockingHost"]
-
 
 class BlockingHost:
     """Calls, scheduling, storage and identity by blocking requests."""

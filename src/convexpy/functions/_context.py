@@ -27,8 +27,6 @@ from convexpy.functions._services import AsyncAuth, AsyncScheduler, Auth, Schedu
 from convexpy.functions._storage import ActionStorage, StorageReader, StorageWriter, SyncActionStorage
 from convexpy.protocol.app_description import FunctionKind
 
-__all__ = ["ActionCtx", "MutationCtx", "QueryCtx", "SyncActionCtx"]
-
 P = ParamSpec("P")
 R = TypeVar("R")
 

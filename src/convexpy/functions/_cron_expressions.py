@@ -15,8 +15,6 @@ from cronsim import CronSim, CronSimError
 
 from convexpy.values import from_ms
 
-__all__ = ["problem_of", "times"]
-
 _MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 _DAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
 # Name of the field, lowest and highest number, names of numbers from the lowest up.

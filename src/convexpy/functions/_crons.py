@@ -13,8 +13,6 @@ from convexpy.functions._schedules import cron_problem
 from convexpy.protocol.app_description import CronDescription, ScheduleJson
 from convexpy.values import normalize, to_json
 
-__all__ = ["CronSpec", "Crons", "cron_jobs"]
-
 _Function: TypeAlias = SchedulableReference[..., Any] | AnyReference | str
 _Args: TypeAlias = Mapping[str, Any]
 _Weekday: TypeAlias = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]

@@ -19,15 +19,6 @@ from convexpy.values import (
     normalize_patch,
 )
 
-__all__ = [
-    "DatabaseReader",
-    "DatabaseWriter",
-    "ScheduledFunctionDoc",
-    "ScheduledFunctionState",
-    "StorageDoc",
-    "SystemReader",
-]
-
 
 class StorageDoc(TypedDict):
     """A document of `_storage`."""

@@ -22,23 +22,6 @@ from convexpy.functions._registry import current_module, note
 from convexpy.protocol.app_description import FunctionKind, Visibility
 from convexpy.values import Duration, ObjectValidator, Validator, Validators, span_ms
 
-__all__ = [
-    "ActionDecorator",
-    "ActionFunction",
-    "Change",
-    "MutationDecorator",
-    "MutationFunction",
-    "QueryDecorator",
-    "QueryFunction",
-    "SyncActionFunction",
-    "action",
-    "internal_action",
-    "internal_mutation",
-    "internal_query",
-    "mutation",
-    "query",
-]
-
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)

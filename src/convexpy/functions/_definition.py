@@ -21,8 +21,6 @@ from convexpy.protocol.app_description import (
 )
 from convexpy.values import UNSET, Convert, ObjectValidator, TableNumbers, Validator, normalize
 
-__all__ = ["FunctionDefinition"]
-
 
 def is_coroutine_function(handler: Callable[..., Any]) -> bool:
     """Whether a call gives something to await, also where a decorator stands before an `async def`."""

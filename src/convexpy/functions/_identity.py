@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["UserIdentity"]
-
 
 class UserIdentity(Mapping[str, Any]):
     """The caller.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from convexpy.errors import ArgumentError
 from convexpy.functions._host import CallHost
 
-__all__ = ["ActionMeta", "Limit", "Limits", "Meta", "TransactionLimits"]
-
 
 class Limit:
     """One limit of the running transaction."""

@@ -12,17 +12,6 @@ from convexpy.errors import ArgumentError, NotUnique
 from convexpy.functions._host import Bound, DatabaseHost, QueryPlan, SearchSpec
 from convexpy.values import UNSET, Document, PaginationOptions, PaginationResult, normalize, pagination_opts
 
-__all__ = [
-    "IndexRange",
-    "Query",
-    "SearchBuilder",
-    "SearchFilter",
-    "TableQuery",
-    "VectorExpression",
-    "VectorFilter",
-    "VectorHit",
-]
-
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True, default=Document)
 F = TypeVar("F", bound=str, default=Any)

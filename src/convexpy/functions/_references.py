@@ -19,22 +19,6 @@ from convexpy.values import normalize
 if TYPE_CHECKING:
     from convexpy.functions._definition import FunctionDefinition
 
-__all__ = [
-    "ActionReference",
-    "AnyReference",
-    "Call",
-    "FunctionReference",
-    "MutationReference",
-    "QueryReference",
-    "SchedulableReference",
-    "Untyped",
-    "api",
-    "call_of",
-    "canonical_path",
-    "definition_of",
-    "internal",
-    "path_of",
-]
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)

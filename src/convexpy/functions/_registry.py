@@ -18,8 +18,6 @@ from convexpy.functions._definition import FunctionDefinition
 from convexpy.functions._references import canonical_path
 from convexpy.functions._signature import camel_case
 
-__all__ = ["collect", "current_module", "importing", "note"]
-
 
 class _Imports(threading.local):
     """The modules being imported, outermost first."""

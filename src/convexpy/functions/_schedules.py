@@ -13,8 +13,6 @@ from functools import lru_cache
 
 from convexpy.protocol.app_description import ScheduleJson
 
-__all__ = ["cron_problem", "expression_of", "next_run_ms", "planned_ms", "runs_skipped", "spread_minute"]
-
 _WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 
 

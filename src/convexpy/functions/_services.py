@@ -13,8 +13,6 @@ from convexpy.functions._identity import UserIdentity
 from convexpy.functions._references import SchedulableReference, Untyped, call_of, definition_of
 from convexpy.values import Duration, Moment, ScheduledFunctionId, moment_ms, span_ms
 
-__all__ = ["AsyncAuth", "AsyncScheduler", "Auth", "Scheduler"]
-
 P = ParamSpec("P")
 
 

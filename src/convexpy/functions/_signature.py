@@ -25,8 +25,6 @@ from convexpy.values import (
     validator_of,
 )
 
-__all__ = ["Parameter", "Signature", "camel_case", "location_of", "read_signature"]
-
 _def = re.compile(r"\s*(async\s+)?def\s").match
 _word_start = re.compile(r"(?<=[A-Za-z0-9])_([A-Za-z0-9])")
 

@@ -17,16 +17,6 @@ from convexpy.functions._awaited import Requests
 from convexpy.functions._blocking import BlockingHost
 from convexpy.values import StorageId
 
-__all__ = [
-    "ActionStorage",
-    "StorageMetadata",
-    "StorageReader",
-    "StorageWriter",
-    "StoredFile",
-    "SyncActionStorage",
-    "SyncStoredFile",
-]
-
 _Content: TypeAlias = bytes | bytearray | memoryview | BinaryIO | Path | Iterable[bytes]
 _CHUNK_BYTES = 256 * 1024
 _BUFFER_BYTES = 256 * 1024

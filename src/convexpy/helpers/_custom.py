@@ -9,8 +9,6 @@ from typing_extensions import TypeVar
 
 from convexpy.functions import ActionDecorator, MutationDecorator, QueryDecorator
 
-__all__ = ["Customization", "custom_action", "custom_ctx", "custom_mutation", "custom_query"]
-
 C = TypeVar("C")
 D = TypeVar("D")
 S = TypeVar("S")

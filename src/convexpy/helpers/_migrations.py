@@ -20,8 +20,6 @@ from convexpy.functions import MutationCtx, MutationDecorator
 from convexpy.schema import TableDefinition, define_table
 from convexpy.values import v
 
-__all__ = ["Migrations", "migration_tables"]
-
 TABLE = "migrations"
 SHOWN_MAX = 5
 

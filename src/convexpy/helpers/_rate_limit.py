@@ -13,8 +13,6 @@ from convexpy.functions import MutationCtx
 from convexpy.schema import TableDefinition, define_table
 from convexpy.values import Duration, span_ms, v
 
-__all__ = ["RateLimitStatus", "rate_limit", "rate_limit_tables"]
-
 TABLE = "rateLimits"
 
 rate_limit_tables: Mapping[str, TableDefinition] = {

@@ -9,8 +9,6 @@ from convexpy.errors import DocumentNotFound
 from convexpy.functions import DatabaseReader
 from convexpy.values import Document
 
-__all__ = ["get_all_or_raise", "get_many_from", "get_many_via", "get_one_from"]
-
 
 def get_one_from(db: DatabaseReader, table: str, index: str, /, **equal: Any) -> Document | None:
     """Return the one document that the index finds, or None; `NotUnique` if there are more."""

@@ -17,15 +17,6 @@ from convexpy.functions import DatabaseReader, DatabaseWriter, MutationDecorator
 from convexpy.helpers._custom import custom_ctx, custom_mutation, custom_query
 from convexpy.values import Document, normalize
 
-__all__ = [
-    "Rules",
-    "TableRules",
-    "mutation_with_rls",
-    "query_with_rls",
-    "wrap_database_reader",
-    "wrap_database_writer",
-]
-
 C = TypeVar("C")
 Reader = TypeVar("Reader", bound=DatabaseReader)
 Writer = TypeVar("Writer", bound=DatabaseWriter)

@@ -1,6 +1,4 @@
 """HTTP and WebSocket front of a deployment: routes, CORS, status codes; no rules of its own."""
 
-from convexpy.http.app import ApiApp
-from convexpy.http.site import SiteApp
-
-__all__ = ["ApiApp", "SiteApp"]
+from convexpy.http.app import ApiApp as ApiApp
+from convexpy.http.site import SiteApp as SiteApp

@@ -7,50 +7,30 @@ that run over all of them (`tests/conformance/test_persistence.py`).
 from pathlib import Path
 
 from convexpy.persistence.interface import (
-    CheckpointBatch,
-    CheckpointReader,
-    CheckpointWriter,
-    Compaction,
-    DataDamaged,
-    DataStore,
-    DocumentChange,
-    KeyChange,
-    LogRow,
-    LogStore,
-    OutcomeUnknown,
-    ReplayRecord,
-    StoreFull,
-    StoreRefused,
-    WalkedDocument,
+    CheckpointBatch as CheckpointBatch,
+    CheckpointReader as CheckpointReader,
+    CheckpointWriter as CheckpointWriter,
+    Compaction as Compaction,
+    DataDamaged as DataDamaged,
+    DataStore as DataStore,
+    DocumentChange as DocumentChange,
+    KeyChange as KeyChange,
+    LogRow as LogRow,
+    LogStore as LogStore,
+    OutcomeUnknown as OutcomeUnknown,
+    ReplayRecord as ReplayRecord,
+    StoreFull as StoreFull,
+    StoreRefused as StoreRefused,
+    WalkedDocument as WalkedDocument,
 )
-from convexpy.persistence.memory import MemoryFiles
+from convexpy.persistence.memory import MemoryFiles as MemoryFiles
 from convexpy.persistence.sqlite.folder import DataFolder, open_checkpoint_reader
-from convexpy.persistence.sqlite.refusals import DISK_FULL, disk_refusal, refusing, storage_refusal
-
-__all__ = [
-    "DISK_FULL",
-    "CheckpointBatch",
-    "CheckpointReader",
-    "CheckpointWriter",
-    "Compaction",
-    "DataDamaged",
-    "DataStore",
-    "DocumentChange",
-    "KeyChange",
-    "LogRow",
-    "LogStore",
-    "MemoryFiles",
-    "OutcomeUnknown",
-    "ReplayRecord",
-    "StoreFull",
-    "StoreRefused",
-    "WalkedDocument",
-    "disk_refusal",
-    "open_reader",
-    "open_store",
-    "refusing",
-    "storage_refusal",
-]
+from convexpy.persistence.sqlite.refusals import (
+    DISK_FULL as DISK_FULL,
+    disk_refusal as disk_refusal,
+    refusing as refusing,
+    storage_refusal as storage_refusal,
+)
 
 
 def open_store(folder: Path, *, allow_network_file_system: bool = False) -> DataStore:

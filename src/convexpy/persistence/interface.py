@@ -13,24 +13,6 @@ from typing import NamedTuple, Protocol
 
 from convexpy.errors import Error
 
-__all__ = [
-    "CheckpointBatch",
-    "CheckpointReader",
-    "CheckpointWriter",
-    "Compaction",
-    "DataDamaged",
-    "DataStore",
-    "DocumentChange",
-    "KeyChange",
-    "LogRow",
-    "LogStore",
-    "OutcomeUnknown",
-    "ReplayRecord",
-    "StoreFull",
-    "StoreRefused",
-    "WalkedDocument",
-]
-
 
 class StoreFull(Exception):
     """A write was refused and is surely not there: no space, or another process kept the file busy."""

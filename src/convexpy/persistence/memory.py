@@ -20,8 +20,6 @@ from convexpy.persistence.interface import (
     WalkedDocument,
 )
 
-__all__ = ["MemoryCheckpointReader", "MemoryCheckpointWriter", "MemoryFiles", "MemoryLogStore"]
-
 
 class _Tablet:
     """Documents by id, each with the number under which it was first stored."""

@@ -1,12 +1,7 @@
 """The names of the package, with their types; `__init__.py` imports each when it is first used."""
 
-from ._analysis import (
-    analyze as analyze,
-)
-from ._client_env import (
-    client_variables as client_variables,
-    write_client_env as write_client_env,
-)
+from ._analysis import analyze as analyze
+from ._client_env import client_variables as client_variables, write_client_env as write_client_env
 from ._config import (
     CONFIG_FILE as CONFIG_FILE,
     Config as Config,
@@ -38,21 +33,14 @@ from ._local import (
     port_is_free as port_is_free,
     process_start_time as process_start_time,
 )
-from ._locate import (
-    Project as Project,
-    find_project as find_project,
-    open_project as open_project,
-)
+from ._locate import Project as Project, find_project as find_project, open_project as open_project
 from ._modules import (
     FunctionsFolder as FunctionsFolder,
     SourceFile as SourceFile,
     has_typescript_functions as has_typescript_functions,
     is_pushed as is_pushed,
 )
-from ._profiles import (
-    Profiles as Profiles,
-    check_name as check_name,
-)
+from ._profiles import Profiles as Profiles, check_name as check_name
 from ._scaffold import (
     PlannedFile as PlannedFile,
     Scaffold as Scaffold,

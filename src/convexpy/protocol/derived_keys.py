@@ -9,8 +9,6 @@ from __future__ import annotations
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-__all__ = ["cursor_key", "upload_key"]
-
 
 def cursor_key(secret: str) -> bytes:
     """Return the key that encrypts cursors: 64 bytes, for AES-256-SIV."""

@@ -12,8 +12,6 @@ import re
 
 from convexpy.errors import RequestError
 
-__all__ = ["UPLOAD_PATH", "UPLOAD_TOKEN_MS", "check_upload_token", "upload_token", "upload_url"]
-
 UPLOAD_PATH = "/api/storage/upload"
 UPLOAD_TOKEN_MS = 3_600_000
 CLOCK_STEP_MS = 60_000

@@ -7,8 +7,6 @@ import os
 import secrets
 from pathlib import Path
 
-__all__ = ["PRIVATE_FILE", "PRIVATE_FOLDER", "sync_folder", "write_private"]
-
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 

@@ -1,6 +1,12 @@
 """The schema: what an app defines, the check of documents against it, and what changes between two."""
 
-from convexpy.schema._definitions import TableDefinition, define_table, is_identifier
-from convexpy.schema._schema import Schema, define_schema, load_schema
-
-__all__ = ["Schema", "TableDefinition", "define_schema", "define_table", "is_identifier", "load_schema"]
+from convexpy.schema._definitions import (
+    TableDefinition as TableDefinition,
+    define_table as define_table,
+    is_identifier as is_identifier,
+)
+from convexpy.schema._schema import (
+    Schema as Schema,
+    define_schema as define_schema,
+    load_schema as load_schema,
+)

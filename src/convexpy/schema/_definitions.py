@@ -28,8 +28,6 @@ from convexpy.values import (
     v,
 )
 
-__all__ = ["TableDefinition", "define_table", "is_identifier"]
-
 BUILT_IN_INDEXES: Final = ("by_id", "by_creation_time")
 FILTER_FIELDS_MAX: Final = 16
 VECTOR_DIMENSIONS: Final = range(2, 4097)

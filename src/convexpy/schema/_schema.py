@@ -27,8 +27,6 @@ from convexpy.values import (
     v,
 )
 
-__all__ = ["Schema", "define_schema", "load_schema"]
-
 _SYSTEM_TABLES = frozenset({"_storage", "_scheduled_functions"})
 _SYSTEM_FIELDS = ("_id", "_creationTime")
 

@@ -19,8 +19,6 @@ from convexpy.errors.exit_codes import exit_code
 from convexpy.persistence import storage_refusal
 from convexpy.runtime import PRIVATE_FOLDER
 
-__all__ = ["main"]
-
 
 def main(arguments: list[str]) -> int:
     """Do what the first argument says to the folder of the second; return the exit status."""

@@ -23,8 +23,6 @@ from convexpy.snapshots._faults import Fault, SnapshotError
 from convexpy.snapshots._json import read_json_lines
 from convexpy.snapshots._old_exports import OldTable
 
-__all__ = ["Archive", "ArchiveLimits", "ArchivedFile", "ArchivedTable"]
-
 TABLES = "_tables"
 STORAGE = "_storage"
 DOCUMENTS = "documents.jsonl"

@@ -18,8 +18,6 @@ from convexpy.errors import ArgumentError
 from convexpy.snapshots._faults import SnapshotError
 from convexpy.values import UNSET, Int64, canonical_number, decode_wire, encode_wire
 
-__all__ = ["Cell", "CsvTypes", "Guess", "as_text", "csv_types", "is_ambiguous", "type_by_name"]
-
 Cell = Callable[[str], Any]
 """From the text of a cell to its value; UNSET leaves the field out. Raises ValueError with what is wrong."""
 CsvTypes = dict[str, Cell]

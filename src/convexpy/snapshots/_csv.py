@@ -17,8 +17,6 @@ from convexpy.snapshots._faults import Fault, Place, SnapshotError
 from convexpy.snapshots._json import Row
 from convexpy.values import UNSET, from_json
 
-__all__ = ["guess_types", "read_csv", "write_csv"]
-
 DELIMITERS = (",", ";", "\t", "|")
 """The first of these in the header separates the cells."""
 SYSTEM_FIELDS = ("_id", "_creationTime")

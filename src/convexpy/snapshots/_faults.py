@@ -6,8 +6,6 @@ from typing import Any, NamedTuple
 
 from convexpy.errors import Error
 
-__all__ = ["Fault", "Place", "SnapshotError"]
-
 
 class Place(NamedTuple):
     """A place in a file; lines and columns count from 1, 0 means that it is not known."""

@@ -17,8 +17,6 @@ from convexpy.snapshots._faults import Fault, Place, SnapshotError
 from convexpy.snapshots._old_exports import OldTable
 from convexpy.values import decode_export, decode_wire, from_json
 
-__all__ = ["Row", "read_json_array", "read_json_lines"]
-
 Row = tuple[int, dict[str, Any] | Fault]
 """The line, and the document or what is wrong with it."""
 LINE_BYTES_MAX = 8 * 1024 * 1024

@@ -18,8 +18,6 @@ from convexpy.errors import ArgumentError
 from convexpy.snapshots._faults import SnapshotError
 from convexpy.values import Int64, canonical_number, from_json
 
-__all__ = ["OldTable"]
-
 _STRING, _INT64, _BYTES, _INF, _NAN = "string", "int64", "bytes", "float64inf", "NaN"
 _UNITS: dict[str, frozenset[str]] = {
     "never": frozenset(), "null": frozenset(), "int64": frozenset({_INT64}), "float64": frozenset({_INF, _NAN}),

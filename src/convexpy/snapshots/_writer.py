@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["SnapshotWriter"]
-
 README = """# A snapshot of a deployment
 
 `<table>/documents.jsonl` has the documents of a table, one a line. `_tables/documents.jsonl` has the numbers of the

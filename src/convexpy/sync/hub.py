@@ -28,8 +28,6 @@ from convexpy.protocol import sync
 from convexpy.protocol.sync import StateVersion
 from convexpy.sync.entries import Key, QueryEntry, QueryOutcome, QueryRunner, Run, Subscriber
 
-__all__ = ["Hub", "QueryOutcome", "QueryRunner", "Timeline"]
-
 TICK_INTERVAL_S = 0.002
 TICKS_WAITED_MAX = 3
 RETRY_FIRST_S, RETRY_MAX_S = 1.0, 60.0

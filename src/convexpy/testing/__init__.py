@@ -5,9 +5,7 @@ The fixture `convex` comes with the pytest plugin, which is active wherever conv
 
 from typing import Any
 
-from convexpy.testing._surface import ConvexTest, Subscription
-
-__all__ = ["ConvexTest", "Subscription", "app_module"]
+from convexpy.testing._surface import ConvexTest as ConvexTest, Subscription as Subscription
 
 
 def app_module(name: str, /) -> Any:

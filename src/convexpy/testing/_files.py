@@ -10,8 +10,6 @@ from convexpy.testing._local import CLOUD_URL, LocalDeployment
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["fetch_api", "is_api_url"]
-
 
 def is_api_url(path: str) -> bool:
     """Say whether this is a URL of the API origin, as functions hand them out, and not a path of an HTTP action."""

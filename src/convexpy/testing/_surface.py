@@ -15,7 +15,6 @@ from convexpy.values import Duration
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["ConvexTest", "Subscription"]
 
 P = ParamSpec("P")
 R = TypeVar("R")

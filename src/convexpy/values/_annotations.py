@@ -25,8 +25,6 @@ from convexpy.values._pagination import PaginationOptions, PaginationResult
 from convexpy.values._types import UNSET, Int64
 from convexpy.values._validator import ANY, Convert, LiteralValidator, Validator
 
-__all__ = ["argument_name", "hints_of", "validator_of"]
-
 _WRAPPERS = {
     typing.NotRequired: False,
     typing_extensions.NotRequired: False,

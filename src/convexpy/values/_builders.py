@@ -25,16 +25,6 @@ from convexpy.values._validator import (
     Validators,
 )
 
-__all__ = [
-    "ArgumentName",
-    "Builders",
-    "load_validator",
-    "page_of",
-    "pagination_opts",
-    "pagination_result",
-    "v",
-]
-
 _String: TypeAlias = str
 _LiteralValue: TypeAlias = str | float | bool | Int64
 

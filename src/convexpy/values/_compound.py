@@ -21,15 +21,6 @@ from convexpy.values._validator import (
     member,
 )
 
-__all__ = [
-    "ArrayValidator",
-    "ObjectValidator",
-    "OptionalValidator",
-    "RecordValidator",
-    "UnionValidator",
-    "one_mapping",
-]
-
 
 class ArrayValidator(Validator):
     """A list of items of one kind."""

@@ -18,7 +18,6 @@ from convexpy.errors import InvariantViolation
 if TYPE_CHECKING:
     from convexpy.runtime import RandomBytes
 
-__all__ = ["INTERNAL_ID_BYTES", "TABLE_NUMBER_MAX", "decode_id", "encode_id", "new_internal_id"]
 
 INTERNAL_ID_BYTES = 16
 TABLE_NUMBER_MAX = 2**32 - 1

@@ -46,19 +46,6 @@ from convexpy.values._rules import (
 )
 from convexpy.values._types import INT64_MAX, INT64_MIN, SAFE_INTEGER, Int64
 
-__all__ = [
-    "decode_document",
-    "decode_export",
-    "decode_wire",
-    "encode_clean",
-    "encode_document",
-    "encode_export",
-    "encode_result",
-    "encode_wire",
-    "from_json",
-    "to_json",
-]
-
 _NATIVE = frozenset({str, bool, int, type(None)})
 _SPECIAL_NAMES = {"NaN": NAN, "Infinity": math.inf, "-Infinity": -math.inf, "-0": -0.0}
 _DOUBLE = struct.Struct("<d")

@@ -9,18 +9,6 @@ from typing import Any, NamedTuple
 
 from convexpy.values._types import Int64
 
-__all__ = [
-    "CLEAN",
-    "EXPORT",
-    "STORED",
-    "WIRE",
-    "JsonForm",
-    "special_name",
-    "tag_buffer",
-    "tag_double",
-    "tag_integer",
-]
-
 _DOUBLE = struct.Struct("<d")
 
 

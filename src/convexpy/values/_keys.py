@@ -20,8 +20,6 @@ from convexpy.errors import ArgumentError, InvariantViolation
 from convexpy.values._normalize import canonical_number
 from convexpy.values._types import UNSET, Int64
 
-__all__ = ["decode_key", "encode_key", "encode_value", "key_boundaries", "prefix_successor"]
-
 _UNDEFINED = b"\x01"
 _NULL = b"\x03"
 _FALSE = b"\x0e"

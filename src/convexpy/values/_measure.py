@@ -14,8 +14,6 @@ from convexpy.values._keys import encode_value
 from convexpy.values._normalize import normalize
 from convexpy.values._types import UNSET, Int64
 
-__all__ = ["check_document_limits", "check_value_size", "compare", "nesting", "size", "size_of"]
-
 _SYSTEM_FIELDS = frozenset({"_id", "_creationTime"})
 _FIXED = {type(None): 1, bool: 1, int: 9, float: 9, Int64: 9}
 

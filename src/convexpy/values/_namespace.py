@@ -8,8 +8,6 @@ from convexpy.values._annotations import validator_of
 from convexpy.values._builders import Builders
 from convexpy.values._validator import Validator
 
-__all__ = ["v"]
-
 
 class _V(Builders):
     """The namespace `v`."""

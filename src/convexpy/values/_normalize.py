@@ -26,8 +26,6 @@ from convexpy.values._rules import (
 )
 from convexpy.values._types import SAFE_INTEGER, UNSET, Int64
 
-__all__ = ["NAN", "canonical_number", "normalize", "normalize_patch"]
-
 NAN = math.nan
 """The one NaN of canonical values."""
 

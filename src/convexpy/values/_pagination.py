@@ -9,8 +9,6 @@ from typing_extensions import TypedDict, TypeVar
 
 from convexpy.values._types import Document
 
-__all__ = ["PageStatus", "PaginationOptions", "PaginationResult"]
-
 U = TypeVar("U")
 T_co = TypeVar("T_co", covariant=True, default=Document)
 

@@ -12,8 +12,6 @@ from convexpy.limits import (
     VALUE_NESTING_MAX,
 )
 
-__all__ = ["Fault", "check_count", "check_length", "check_name", "check_text", "too_nested", "valid_names"]
-
 _NAMES_KEPT = 20_000
 
 

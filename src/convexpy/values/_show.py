@@ -8,8 +8,6 @@ from typing import Any
 
 from convexpy.values._types import Int64
 
-__all__ = ["show", "show_name"]
-
 _SHOWN_MAX = 2_000
 _identifier = re.compile(r"[A-Za-z_][A-Za-z0-9_]*").fullmatch
 

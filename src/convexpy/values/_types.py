@@ -8,27 +8,6 @@ from typing import Any, ClassVar, Final, NewType, Protocol, TypeAlias
 
 from convexpy.errors import ArgumentError
 
-__all__ = [
-    "ID_TABLES",
-    "INT64_MAX",
-    "INT64_MIN",
-    "SAFE_INTEGER",
-    "UNSET",
-    "ConvexObject",
-    "Document",
-    "Duration",
-    "Int64",
-    "ModelInstance",
-    "Moment",
-    "ObjectValue",
-    "ScheduledFunctionId",
-    "StorageId",
-    "from_ms",
-    "moment_ms",
-    "span_ms",
-    "to_ms",
-]
-
 SAFE_INTEGER: Final = 2**53
 """Whole numbers up to here, of either sign, are exact as float64."""
 INT64_MIN: Final = -(2**63)

@@ -19,20 +19,6 @@ from convexpy.values._normalize import normalize
 from convexpy.values._show import show
 from convexpy.values._types import Int64
 
-__all__ = [
-    "ANY",
-    "Convert",
-    "Fits",
-    "IdValidator",
-    "LiteralValidator",
-    "ScalarValidator",
-    "TableNumbers",
-    "Validator",
-    "Validators",
-    "member",
-    "official_json",
-]
-
 TableNumbers: TypeAlias = Callable[[str], int | None]
 """Gives the number of a table by name, None if there is no such table (yet)."""
 Fits: TypeAlias = Callable[[Any, "TableNumbers | None"], bool]

@@ -8,15 +8,6 @@ from __future__ import annotations
 
 from zlib import crc32
 
-__all__ = [
-    "document_checksum",
-    "entry_salt",
-    "key_checksum",
-    "replay_checksum",
-    "row_checksum",
-    "texts_checksum",
-]
-
 _MASK = 0xFFFFFFFF
 
 

@@ -17,8 +17,6 @@ from urllib.parse import quote
 from convexpy.limits import WAL_KEPT_BYTES_MAX
 from convexpy.persistence.interface import OutcomeUnknown, StoreFull
 
-__all__ = ["empty_wal", "open_reading", "open_writing", "raising_outcomes", "transaction", "wal_is_small"]
-
 BUSY_TIMEOUT_MS = 5000
 READ_CACHE_KIB = 32 * 1024
 SURELY_ABSENT = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY}

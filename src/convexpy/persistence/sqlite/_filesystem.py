@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["network_file_system", "type_in_mounts"]
-
 NETWORK_TYPES = frozenset(
     # Docker Desktop's and WSL's mounts of the host are among them: they pretend to be local.
     (

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from convexpy.persistence.interface import StoreRefused
 
-__all__ = ["FolderLock"]
-
 
 class FolderLock:
     """Holds `lock` in a folder from construction until `release`."""

@@ -16,8 +16,6 @@ from convexpy.persistence.sqlite._checksums import (
     row_checksum,
 )
 
-__all__ = ["add_checkpoint_checksums", "add_log_checksums"]
-
 
 def add_log_checksums(connection: sqlite3.Connection) -> None:
     """Move `log.db` from format 1 to 2, in the transaction that is open."""

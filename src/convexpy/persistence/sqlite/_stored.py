@@ -9,16 +9,6 @@ from zlib import crc32
 from convexpy.persistence.interface import DataDamaged
 from convexpy.persistence.sqlite._checksums import document_checksum
 
-__all__ = [
-    "DAMAGE",
-    "checked_document",
-    "damaged_document",
-    "named_damage",
-    "schema_checksum",
-    "stored_numbers",
-    "table_name",
-]
-
 DAMAGE = (DataDamaged, sqlite3.DatabaseError, TypeError, UnicodeDecodeError)
 """What reading a damaged record may raise: a flipped bit can also make bytes a number, or text no UTF-8."""
 _CODES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}

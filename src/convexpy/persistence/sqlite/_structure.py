@@ -12,8 +12,6 @@ from pathlib import Path
 from convexpy.persistence.interface import DataDamaged
 from convexpy.persistence.sqlite._connection import open_reading
 
-__all__ = ["LargeFilesCheck", "check_structure", "structure_faults"]
-
 logger = logging.getLogger("convexpy.storage")
 
 FAULTS_MAX = 20

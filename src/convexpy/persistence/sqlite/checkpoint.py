@@ -44,8 +44,6 @@ from convexpy.persistence.sqlite._stored import (
 from convexpy.persistence.sqlite.log import FORMAT, check_format
 from convexpy.runtime import pauses
 
-__all__ = ["SqliteCheckpointWriter", "check_meta"]
-
 _TABLET = (
     "CREATE TABLE IF NOT EXISTS _t{0}"
     "(n INTEGER PRIMARY KEY, _id TEXT NOT NULL UNIQUE, _creationTime REAL NOT NULL, document TEXT NOT NULL, "

@@ -14,8 +14,6 @@ from convexpy.persistence.sqlite.log import SqliteLogStore
 from convexpy.persistence.sqlite.reader import SqliteCheckpointReader
 from convexpy.persistence.sqlite.refusals import refusing
 
-__all__ = ["DataFolder", "open_checkpoint_reader", "open_checkpoint_writer"]
-
 
 class DataFolder:
     """A data folder that this process owns, from construction until `close`.

@@ -22,8 +22,6 @@ from convexpy.persistence.sqlite._connection import (
 )
 from convexpy.persistence.sqlite._migration import add_log_checksums
 
-__all__ = ["FORMAT", "SqliteLogStore", "check_format", "checked_row"]
-
 FORMAT = 2
 """The newest format of both files that this version reads and writes."""
 

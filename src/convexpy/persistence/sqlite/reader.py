@@ -16,8 +16,6 @@ from convexpy.persistence.sqlite._stored import (
     stored_numbers,
 )
 
-__all__ = ["SqliteCheckpointReader"]
-
 _MASK = 0xFFFFFFFF
 
 

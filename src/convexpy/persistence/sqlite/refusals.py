@@ -11,8 +11,6 @@ from pathlib import Path
 from convexpy.errors import Error
 from convexpy.persistence.interface import DataDamaged, StoreRefused
 
-__all__ = ["DISK_FULL", "disk_refusal", "refusing", "sqlite_refusal", "storage_refusal"]
-
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """What the operating system says when there is no room."""
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from convexpy.project.codegen._files import (
-    GENERATED_FOLDER,
-    render_files,
-    render_for,
-    stale_files,
-    wants_typescript,
-    write_files,
+    GENERATED_FOLDER as GENERATED_FOLDER,
+    render_files as render_files,
+    render_for as render_for,
+    stale_files as stale_files,
+    wants_typescript as wants_typescript,
+    write_files as write_files,
 )
-
-__all__ = [
-    "GENERATED_FOLDER",
-    "render_files",
-    "render_for",
-    "stale_files",
-    "wants_typescript",
-    "write_files",
-]

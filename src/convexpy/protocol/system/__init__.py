@@ -8,47 +8,26 @@ from __future__ import annotations
 from typing import Any
 
 from convexpy.protocol.system import (
-    crons,
-    data,
-    description,
-    exports,
-    files,
-    imports,
-    keys,
-    pushes,
-    scheduling,
-    shell,
-    variables,
+    crons as crons,
+    data as data,
+    description as description,
+    exports as exports,
+    files as files,
+    imports as imports,
+    keys as keys,
+    pushes as pushes,
+    scheduling as scheduling,
+    shell as shell,
+    variables as variables,
 )
 from convexpy.protocol.system._call import (
-    Operation,
-    SystemCall,
-    SystemMutation,
-    SystemQuery,
-    decode_call,
-    encode_plain,
+    Operation as Operation,
+    SystemCall as SystemCall,
+    SystemMutation as SystemMutation,
+    SystemQuery as SystemQuery,
+    decode_call as decode_call,
+    encode_plain as encode_plain,
 )
-
-__all__ = [
-    "SYSTEM_CALLS",
-    "Operation",
-    "SystemCall",
-    "SystemMutation",
-    "SystemQuery",
-    "crons",
-    "data",
-    "decode_call",
-    "description",
-    "encode_plain",
-    "exports",
-    "files",
-    "imports",
-    "keys",
-    "pushes",
-    "scheduling",
-    "shell",
-    "variables",
-]
 
 _all: list[type[SystemCall[Any]]] = [*SystemQuery.__subclasses__(), *SystemMutation.__subclasses__()]
 SYSTEM_CALLS = {call.path: call for call in _all}

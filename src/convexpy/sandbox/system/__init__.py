@@ -5,33 +5,16 @@ Their paths begin with `_system/`; only admins and the server itself reach them.
 """
 
 from convexpy.sandbox.system import (
-    crons,
-    data,
-    description,
-    exports,
-    files,
-    imports,
-    keys,
-    pushes,
-    scheduling,
-    shell,
-    variables,
+    crons as crons,
+    data as data,
+    description as description,
+    exports as exports,
+    files as files,
+    imports as imports,
+    keys as keys,
+    pushes as pushes,
+    scheduling as scheduling,
+    shell as shell,
+    variables as variables,
 )
-from convexpy.sandbox.system._registry import HANDLERS, handles, run
-
-__all__ = [
-    "HANDLERS",
-    "crons",
-    "data",
-    "description",
-    "exports",
-    "files",
-    "handles",
-    "imports",
-    "keys",
-    "pushes",
-    "run",
-    "scheduling",
-    "shell",
-    "variables",
-]
+from convexpy.sandbox.system._registry import HANDLERS as HANDLERS, handles as handles, run as run

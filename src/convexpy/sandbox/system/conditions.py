@@ -14,8 +14,6 @@ from typing import Any
 from convexpy.errors import ArgumentError
 from convexpy.values import UNSET, compare
 
-__all__ = ["parse_condition"]
-
 LENGTH_MAX = 10_000
 _CONSTANTS = {"true": True, "false": False, "null": None, "None": None, "True": True, "False": False}
 _ORDER: dict[type[ast.cmpop], Callable[[int, int], bool]] = {

@@ -14,8 +14,6 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["ServerLine", "run_child"]
-
 MEMORY_BYTES = 768 * 1024 * 1024
 PROGRESS_EVERY_S = 0.3
 

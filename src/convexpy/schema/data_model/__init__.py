@@ -5,24 +5,18 @@ Used where an app is loaded (its modules import these names) and where files for
 
 from __future__ import annotations
 
-from convexpy.schema.data_model._data_model import DataModel, Table
-from convexpy.schema.data_model._layout import assignment, import_lines, literal, signature
-from convexpy.schema.data_model._names import UniqueNames, is_name, pascal
-from convexpy.schema.data_model._types import Annotations, Described, FieldType, typed_dict, words_of
-
-__all__ = [
-    "Annotations",
-    "DataModel",
-    "Described",
-    "FieldType",
-    "Table",
-    "UniqueNames",
-    "assignment",
-    "import_lines",
-    "is_name",
-    "literal",
-    "pascal",
-    "signature",
-    "typed_dict",
-    "words_of",
-]
+from convexpy.schema.data_model._data_model import DataModel as DataModel, Table as Table
+from convexpy.schema.data_model._layout import (
+    assignment as assignment,
+    import_lines as import_lines,
+    literal as literal,
+    signature as signature,
+)
+from convexpy.schema.data_model._names import UniqueNames as UniqueNames, is_name as is_name, pascal as pascal
+from convexpy.schema.data_model._types import (
+    Annotations as Annotations,
+    Described as Described,
+    FieldType as FieldType,
+    typed_dict as typed_dict,
+    words_of as words_of,
+)

@@ -10,8 +10,6 @@ import msgspec
 
 from convexpy.errors import ArgumentError
 
-__all__ = ["LEVELS", "LogFilter"]
-
 LEVELS = ("DEBUG", "INFO", "LOG", "WARN", "ERROR")
 KINDS = ("query", "mutation", "action", "http", "cron", "scheduled")
 _OF_CALLER = {"Cron": "cron", "Scheduler": "scheduled"}

@@ -15,8 +15,6 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["Agenda", "Fetch", "Job", "Lane"]
-
 Lane = Literal["mutation", "action"]
 RETRY_FIRST_MS = 250.0
 RETRY_MAX_MS = 30_000.0

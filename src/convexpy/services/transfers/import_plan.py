@@ -9,8 +9,6 @@ import msgspec
 
 from convexpy.errors import RequestError
 
-__all__ = ["ImportPlan", "ImportRequest", "PlannedTable", "check_request"]
-
 
 class ImportRequest(msgspec.Struct, rename="camel"):
     """What is to be imported, and how. `types`, `delimiter` and `dry_run` are our own additions to the official form."""

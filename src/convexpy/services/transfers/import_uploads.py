@@ -16,8 +16,6 @@ from pathlib import Path
 from convexpy.errors import RequestError
 from convexpy.limits import UPLOAD_KEPT_S, UPLOAD_PARTS_MAX
 
-__all__ = ["ImportUploads"]
-
 PART_BYTES = 4 * 1024 * 1024
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 

@@ -8,8 +8,6 @@ from convexpy.project.codegen.typescript._server import render_server
 from convexpy.protocol.app_description import AppDescription
 from convexpy.schema.data_model import DataModel
 
-__all__ = ["render_typescript"]
-
 
 def render_typescript(app: AppDescription, model: DataModel) -> dict[str, str]:
     """Return the text of every file for TypeScript by its name; `model` is that of the app."""

@@ -4,21 +4,17 @@ A blob is written once, as a whole, under a random name; it is visible only when
 belong to a file is none of this room's business.
 """
 
-from convexpy.services.files.blobs._content import Content, batched, sha256_base64
-from convexpy.services.files.blobs._folder import FolderBlobStore
-from convexpy.services.files.blobs._interface import BlobInfo, BlobMissing, BlobStore, StorageFailed
-from convexpy.services.files.blobs._memory import MemoryBlobStore
-from convexpy.services.files.blobs._opening import open_blob_store
-
-__all__ = [
-    "BlobInfo",
-    "BlobMissing",
-    "BlobStore",
-    "Content",
-    "FolderBlobStore",
-    "MemoryBlobStore",
-    "StorageFailed",
-    "batched",
-    "open_blob_store",
-    "sha256_base64",
-]
+from convexpy.services.files.blobs._content import (
+    Content as Content,
+    batched as batched,
+    sha256_base64 as sha256_base64,
+)
+from convexpy.services.files.blobs._folder import FolderBlobStore as FolderBlobStore
+from convexpy.services.files.blobs._interface import (
+    BlobInfo as BlobInfo,
+    BlobMissing as BlobMissing,
+    BlobStore as BlobStore,
+    StorageFailed as StorageFailed,
+)
+from convexpy.services.files.blobs._memory import MemoryBlobStore as MemoryBlobStore
+from convexpy.services.files.blobs._opening import open_blob_store as open_blob_store
