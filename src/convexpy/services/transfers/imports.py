@@ -1,6 +1,5 @@
 """Imports: a file arrives in parts, is checked as a whole, is confirmed, and becomes visible in one transaction.
 
-Steps:
 1. Parts are spooled to disk; `finish` joins them and makes the document of the import (`uploaded`).
 2. A process reads the file and checks every row; tables that will be replaced get hidden tablets first, because ids need
    the tables' numbers. The state becomes `waiting_for_confirmation`, with what will change.

@@ -37,12 +37,13 @@ def verified(local: LocalDeployment, key: str) -> ParsedKey:
 def test_a_key_is_verified_listed_without_its_secret_and_revoked(local: LocalDeployment) -> None:
     keyring, ended = local.deployment.keyring, list[str]()
     keyring.revoked.connect(ended.append)
-    key, described = local.wait(keyring.create("ci", "deploy"))
+    made = local.wait(keyring.create("ci", "deploy"))
+    key = made.key
     record = verified(local, key).record
     assert record is not None
     assert (record.name, record.kind) == ("ci", "deploy")
     assert key.partition("|")[2] not in str(keyring.listed())
-    assert described["prefix"] in str(keyring.listed())
+    assert made.prefix in str(keyring.listed())
     local.wait(keyring.revoke("ci"))
     assert ended == [record.key_id]
     with pytest.raises(InvalidKey):
@@ -78,9 +79,10 @@ def test_a_key_that_makes_no_sense_is_not_made(
 
 def test_a_rotated_key_goes_on_for_its_grace_under_another_name(local: LocalDeployment) -> None:
     keyring = local.deployment.keyring
-    old, _ = local.wait(keyring.create("ci", "deploy"))
-    new, described, ending = local.wait(keyring.rotate("ci", 60_000.0))
-    assert (described["name"], ending["name"].startswith("ci-old-")) == ("ci", True)
+    old = local.wait(keyring.create("ci", "deploy")).key
+    made = local.wait(keyring.rotate("ci", 60_000.0))
+    new = made.key
+    assert (made.name, made.old.name.startswith("ci-old-")) == ("ci", True)
     assert verified(local, new).record is not None
     assert verified(local, old).record is not None
     local.advance(61)
@@ -91,7 +93,7 @@ def test_a_rotated_key_goes_on_for_its_grace_under_another_name(local: LocalDepl
 def test_an_expired_key_is_refused(local: LocalDeployment) -> None:
     keyring = local.deployment.keyring
     now_ms = local.clock.now_ns() / 1e6
-    key, _ = local.wait(keyring.create("short", "admin", (), now_ms + 1000))
+    key = local.wait(keyring.create("short", "admin", (), now_ms + 1000)).key
     assert verified(local, key).record is not None
     local.advance(2)
     with pytest.raises(InvalidKey):
