@@ -77,7 +77,7 @@ def test_the_sdist_can_be_built_from(built: tuple[Path, Path]) -> None:
 SMOKE = """
 import asyncio, json, subprocess, sys
 import convexpy, convexpy_cli.main
-assert "rich" not in sys.modules and "typer" not in sys.modules
+assert "rich" not in sys.modules
 process = subprocess.Popen(
     [sys.executable, "-m", "convexpy.serve", "--data", sys.argv[1], "--port", "0", "--site-port", "0"],
     stdout=subprocess.PIPE,
@@ -89,25 +89,35 @@ print(convexpy.__file__)
 """
 
 
+INSTALL = ("-m", "pip", "install", "-q", "--disable-pip-version-check")
+
+
+@pytest.fixture(scope="module")
+def installed(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment with the wheel and what it requires; other forms of it replace the wheel."""
+    python = environment(tmp_path_factory.mktemp("installed") / "venv")
+    run(python, *INSTALL, "-c", ROOT / "constraints.txt", built[0])
+    return python
+
+
 @pytest.mark.parametrize("form", ["wheel", "sdist", "editable", "lowest"])
 def test_an_install_runs_the_command_makes_an_app_and_serves(
-    built: tuple[Path, Path], form: str, tmp_path: Path
+    built: tuple[Path, Path], request: pytest.FixtureRequest, form: str, tmp_path: Path
 ) -> None:
-    python = environment(tmp_path / "venv")
-    install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    if form == "editable":
-        run(*install, "-e", ROOT)
-    elif form == "lowest":
-        run(*install, *lowest_requirements(), built[0])
+    if form == "lowest":
+        python = environment(tmp_path / "venv")
+        run(python, *INSTALL, *lowest_requirements(), built[0])
     else:
-        run(*install, "-c", ROOT / "constraints.txt", built[0] if form == "wheel" else built[1])
+        python = request.getfixturevalue("installed")
+        source = {"wheel": (built[0],), "sdist": (built[1],), "editable": ("-e", ROOT)}[form]
+        run(python, *INSTALL, "--force-reinstall", "--no-deps", *source)
     command = python.with_name("convexpy")
     assert re.fullmatch(r"convexpy \d+\.\d+\.\d+\S*\n", run(command, "--version"))
     assert run(python, "-m", "convexpy", "--version") == run(command, "--version")
     run(command, "init", tmp_path / "app", "--template", "chat", "--yes", "--no-git", "--no-install")
     assert (tmp_path / "app" / "convex" / "messages.py").is_file()
     where = run(python, "-c", SMOKE, tmp_path / "data", cwd=tmp_path).strip()
-    assert where.startswith(str(ROOT / "src") if form == "editable" else str(tmp_path))
+    assert where.startswith(str(ROOT / "src") if form == "editable" else str(python.parents[1]))
     run(command, "codegen", "--check", cwd=tmp_path / "app")
 
 

@@ -214,7 +214,7 @@ class Made:
 
 def test_whatever_is_described_compiles(tmp_path: Path) -> None:
     with_packages(tmp_path)
-    for seed in range(60):
+    for seed in range(25):
         files = render_files(Made(seed).app(), python=False, typescript=True)
         write_files(tmp_path, files, folder=f"made/{seed}")
     assert compiler_says(tmp_path, "bundler", "made") == "exit 0"

@@ -459,10 +459,10 @@ def test_layers_over_a_read_cache_that_is_always_full_equal_the_model(
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_memory_layers_equal_a_naive_model_for_long() -> None:
-    run(StoreMachine, examples=300, steps=80)
+    run(StoreMachine, examples=150, steps=80)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_sqlite_layers_equal_a_naive_model_for_long() -> None:
-    run(SqliteStoreMachine, examples=100, steps=60)
+    run(SqliteStoreMachine, examples=50, steps=60)
