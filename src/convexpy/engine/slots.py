@@ -19,7 +19,6 @@ from convexpy.protocol.call_marker import Running
 from convexpy.protocol.frames import Call, Damaged, FromExecutor, Paused, Ready, Result, ToExecutor
 
 WATCH_INTERVAL_S = 0.1
-CPU_SHARE_WHILE_OTHERS_WAIT = 0.5
 ASLEEP_CPU_SHARE = 0.02
 logger = logging.getLogger("convexpy.executors")
 
@@ -158,7 +157,6 @@ class TransactionSlot:
             own_ns = cpu_ns  # one that computes is taken to have been ready for the rest
         return Spent(
             cpu_s=cpu_ns / 1e9,
-            wall_s=(now_ns - running.monotonic_ns) / 1e9,
             own_s=own_ns / 1e9,
             ready=wait is not None and wait.ready,
         )
@@ -189,12 +187,11 @@ class _FirstLook(NamedTuple):
 class Spent(NamedTuple):
     """What a call has used so far.
 
-    `own_s` is the part of `wall_s` in which it ran, slept or waited for something, but not for a processor; `ready` says
-    that it runs or waits for a processor at this moment.
+    `own_s` is the wall time in which it ran, slept or waited for something, but not for a processor; `ready` says that
+    it runs or waits for a processor at this moment.
     """
 
     cpu_s: float
-    wall_s: float
     own_s: float
     ready: bool
 
@@ -202,19 +199,14 @@ class Spent(NamedTuple):
 def exceeded_limit(spent: Spent, knobs: Knobs, *, others_wait: bool) -> str:
     """Return the limit that a call has exceeded, with its figures; empty if none.
 
-    On a busy machine the limit of CPU time is reached late: half of it must do once other calls have waited for as long
-    as the limit. While they wait, a call that hardly uses the processor gets twice the limit. The time of a call that is
-    ready to run is not yet known in full, so it is not judged by its wall time at that moment.
+    How busy the machine is changes nothing: a call that computes is ended by its CPU time, however long that takes. One that
+    hardly uses the processor gets twice the limit while other calls wait. The time of a call that is ready to run is not
+    yet known in full, so it is not judged by its wall time at that moment.
     """
     limit = knobs.function_cpu_s
     wall_limit = limit * knobs.function_wall_factor
     if spent.cpu_s > limit:
         return f"function_cpu_s: {limit:g} s of CPU time"
-    if others_wait and spent.wall_s > limit and spent.cpu_s > limit * CPU_SHARE_WHILE_OTHERS_WAIT:
-        return (
-            f"function_cpu_s: {limit:g} s, of which half counts while other calls wait: they waited for "
-            f"{spent.wall_s:.1f} s, it used {spent.cpu_s:.1f} s of CPU time"
-        )
     if spent.ready:
         return ""
     if others_wait and spent.own_s > 2 * limit and spent.cpu_s < spent.own_s * ASLEEP_CPU_SHARE:
