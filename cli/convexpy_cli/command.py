@@ -136,9 +136,10 @@ class Command(_WithFlags, TyperCommand):
         try:
             return super().parse_args(ctx, secret_values.protected(self.params, args))
         except Exception as error:
-            if not hasattr(error, "format_message"):
+            describe: Callable[[], str] | None = getattr(error, "format_message", None)
+            if describe is None:
                 raise
-            message = secret_values.without_values(error.format_message())
+            message = secret_values.without_values(describe())
             raise errors.usage(message, f"{ctx.command_path} --help") from None
 
     def invoke(self, ctx: Any) -> int:

@@ -470,4 +470,4 @@ def test_a_server_that_stays_away_leaves_the_state_unknown(
     server = start_server(env={"CONVEXPY_PAUSE": "push.before_activate=kill"})
     target(server, monkeypatch)
     result = run(*BARE, expect=6)
-    assert "unknown: `convexpy status` tells" in last(result)
+    assert "is unknown; run `convexpy status`" in last(result)

@@ -205,7 +205,7 @@ def test_following_goes_on_through_a_restart(
 
     wait_for(lambda: say("first"))
     server.kill()
-    wait_for(lambda: any("does not answer" in line for line in follower.err))
+    wait_for(lambda: any("does not respond" in line for line in follower.err))
     server.start()
     wait_for(lambda: say("second"))
     wait_for(lambda: any("was restarted" in line for line in follower.err))

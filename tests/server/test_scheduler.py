@@ -279,7 +279,7 @@ def test_canceling(server: ServerProcess) -> None:
     assert state(server, done) == "success"
     for foreign in (server.call("mutation", "jobs:some_id"), "no id"):
         failure = server.failure("mutation", "jobs:cancel", id=foreign)
-        assert "no id of a scheduled function" in failure["errorMessage"]
+        assert "is not a valid id of a scheduled function" in failure["errorMessage"]
 
 
 def test_a_canceled_action_ends_and_its_children_do_not_run(server: ServerProcess) -> None:

@@ -373,7 +373,7 @@ def test_certificates_that_cannot_be_used_end_the_start(tmp_path: Path) -> None:
         "cannot read": (cert, tmp_path / "none.key"),
         "is not that of the certificate": (cert, other),
         "is encrypted": (cert, locked),
-        "no certificate and key in PEM form": (tmp_path / "empty.pem", key),
+        "not a certificate and key in PEM form": (tmp_path / "empty.pem", key),
     }
     for text, (one, two) in cases.items():
         flags = ["--tls-cert", str(one), *(["--tls-key", str(two)] if two else [])]

@@ -60,7 +60,7 @@ class FunctionRunner:
         self._timeline = timeline
         self._log = log
         self.presenter = presenter
-        self.authenticate = authenticate
+        self._authenticate = authenticate
         self._open_variables = open_variables
         self._next_call = next_call
         self._clock = clock
@@ -155,6 +155,10 @@ class FunctionRunner:
         return outcome.value, outcome.failure
 
     # For sessions (sync.Backend and sync.QueryRunner)
+
+    def authenticate(self, message: Authenticate, done: Callable[[Caller | AuthError], None]) -> None:
+        """Check the token or key of a session; `done` is called at once unless keys must be fetched."""
+        self._authenticate(message, done)
 
     def canonical_args(self, args: bytes) -> bytes:
         """Return the one object of the arguments as canonical JSON, or what came in its place."""
