@@ -41,6 +41,7 @@ class SyncSocket:
             "compression": None,
             "ping_interval": None,
             "close_timeout": 2,
+            "open_timeout": 60,
         }
         options = {**defaults, **options}
         self._stack = contextlib.ExitStack()
