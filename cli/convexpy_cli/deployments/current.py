@@ -16,12 +16,6 @@ from convexpy.project import (
 )
 from convexpy_cli import errors
 from convexpy_cli.context import Context
-from convexpy_cli.docs.about import PROTOCOL_VERSION
-
-
-def protocol() -> str:
-    """Return the protocol version that this copy speaks."""
-    return PROTOCOL_VERSION
 
 
 def current(ctx: Context, ref: str | None = None) -> tuple[Target, str | None]:

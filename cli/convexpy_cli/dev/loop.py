@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convexpy.client import AdminClient, DeploymentError
 from convexpy.errors import Error
 from convexpy.project import Project, Target, find_checker, open_project
 from convexpy_cli import errors
@@ -287,12 +286,3 @@ class Loop:
                 lambda code: self.send(states.Ended(code)),
                 beside_events=self._ctx.settings.machine,
             )
-
-
-def check_reachable(client: AdminClient) -> None:
-    """Raise `DeploymentError` if the deployment does not respond or does not take the key."""
-    try:
-        client.check_key()
-    except DeploymentError as error:
-        if error.status != 404:
-            raise

@@ -317,7 +317,6 @@ def build_deployment(
         hub=hub,
         identities=identities,
         checkpoints=checkpoints,
-        sweeper=sweeper,
         log=log,
         statistics=StatisticsKeeper(storage.folder, log.statistics),
         keyring=keyring,

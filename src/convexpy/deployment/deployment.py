@@ -16,7 +16,6 @@ from convexpy.engine.history import History
 from convexpy.engine.http_actions import HttpActions
 from convexpy.engine.identities import Identities
 from convexpy.engine.outcome import failed
-from convexpy.engine.sweeper import Sweeper
 from convexpy.engine.system_functions import SystemFunctions
 from convexpy.engine.timeline import LogTimeline
 from convexpy.engine.versions import LiveVersion
@@ -59,7 +58,6 @@ class Deployment:
     hub: Hub
     identities: Identities
     checkpoints: CheckpointService
-    sweeper: Sweeper
     log: FunctionLog
     statistics: StatisticsKeeper
     keyring: Keyring

@@ -1,6 +1,6 @@
 """What the ctx classes need from the engine: the seam between the public surface and the rooms above.
 
-The rooms above implement these protocols (`execution`), the facade in this room calls them. All values that
+The rooms above implement these protocols (`sandbox`), the facade in this room calls them. All values that
 pass are plain Convex values (dict, list, str, int, float, bool, None, bytes, Int64), already normalised by
 the facade where app code handed them in, and fresh copies where the engine hands them out.
 """

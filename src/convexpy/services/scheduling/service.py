@@ -4,7 +4,7 @@ The documents decide. The service learns of jobs through the index keys that com
 that are due with a query, and sleeps until the next one; without jobs it sleeps for good.
 
 - A mutation is one call of the mutation executor, which checks that the job is due, runs it and writes how it ended
-  (`execution.jobs`). It is repeated until it has been answered, so it happens exactly once.
+  (`sandbox/jobs.py`). It is repeated until it has been answered, so it happens exactly once.
 - An action is `inProgress` in a durable row before it starts, and gets its final state after. What is `inProgress` when
   the server starts has failed: at most once.
 """
