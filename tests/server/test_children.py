@@ -135,7 +135,7 @@ def test_killed_children_are_started_again(
 ) -> None:
     works(shared)
     for pid in victims(shared.process.pid):
-        os.kill(pid, signal.SIGKILL)
+        children.kill(pid)
     works(shared)
     wait_for(lambda: shared.request("GET", "/readyz")[0] == 200, what="readiness")
 
@@ -170,7 +170,7 @@ def test_a_call_under_way_ends_when_its_executor_is_killed(shared: ServerProcess
     try:
         for _ in range(5):
             for pid in children.executors(shared.process.pid):
-                os.kill(pid, signal.SIGKILL)
+                children.kill(pid)
             wait_for(lambda: shared.request("GET", "/readyz")[0] == 200, what="readiness")
     finally:
         stop.set()

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
+
+from support.processes import wait_for
 
 
 def _parents() -> dict[int, int]:
@@ -22,21 +27,35 @@ def children(pid: int) -> list[int]:
     return sorted(child for child, parent in _parents().items() if parent == pid)
 
 
+def _is_fork_server(pid: int) -> bool:
+    with contextlib.suppress(OSError):  # it may end meanwhile
+        return b"forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
+
+
+def _newest(pids: Callable[[], list[int]], what: str) -> int:
+    return wait_for(pids, what=what)[-1]
+
+
 def fork_server(server_pid: int) -> int:
     """Return the fork server of a running server: the newest, while an older one ends."""
-    return [
-        pid for pid in children(server_pid) if b"forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ][-1]
+    return _newest(lambda: [pid for pid in children(server_pid) if _is_fork_server(pid)], "a fork server")
 
 
 def version_process(server_pid: int) -> int:
     """Return the newest process that holds a version of the app."""
-    return children(fork_server(server_pid))[-1]
+    return _newest(lambda: children(fork_server(server_pid)), "a version process")
 
 
 def executors(server_pid: int) -> list[int]:
     """Return the executors of the newest version."""
     return children(version_process(server_pid))
+
+
+def kill(pid: int) -> None:
+    """Kill a process at once, if it still runs: one executor may end with another."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def is_alive(pid: int) -> bool:
