@@ -23,12 +23,23 @@ Operation = Literal[
 """What the holder of an admin key may be allowed to do."""
 
 
-class SystemCall(msgspec.Struct, Generic[R_co], rename="camel"):
+class _CallMeta(msgspec.StructMeta):
+    """Takes `path` and `operation` as keywords of a class."""
+
+    def __new__(
+        mcls, name: str, bases: Any, members: Any, *, path: str = "", operation: Any = None, **config: Any
+    ) -> Any:
+        call: Any = super().__new__(mcls, name, bases, members, **config)
+        call.path, call.operation = path, operation
+        return call
+
+
+class SystemCall(msgspec.Struct, Generic[R_co], metaclass=_CallMeta, rename="camel"):
     """The arguments of one system function, which returns an `R_co`."""
 
     path: ClassVar[str]
     kind: ClassVar[Literal["query", "mutation"]]
-    operation: ClassVar[Operation | None] = None
+    operation: ClassVar[Operation | None]
     """What a key must allow to run it; None: only the server runs it."""
 
     def encode(self) -> bytes:

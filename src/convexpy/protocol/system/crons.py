@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import msgspec
 
-from convexpy.protocol.system._call import Operation, SystemMutation, SystemQuery
+from convexpy.protocol.system._call import SystemMutation, SystemQuery
 from convexpy.values import ConvexObject, Document
 
 
@@ -24,33 +22,26 @@ class CronJob(msgspec.Struct, rename="camel"):
     failures_in_a_row: int
 
 
-class ListCrons(SystemQuery[list[CronJob]]):
+class ListCrons(SystemQuery[list[CronJob]], path="_system/crons:list", operation="functions:view"):
     """Every cron job, sorted by name."""
 
-    path: ClassVar[str] = "_system/crons:list"
-    operation: ClassVar[Operation | None] = "functions:view"
 
-
-class ListCronRuns(SystemQuery[list[ConvexObject]]):
+class ListCronRuns(SystemQuery[list[ConvexObject]], path="_system/crons:history", operation="data:view"):
     """The latest runs of a cron job, the newest first."""
 
-    path: ClassVar[str] = "_system/crons:history"
-    operation: ClassVar[Operation | None] = "data:view"
     name: str
 
 
-class RunCron(SystemMutation[str]):
+class RunCron(SystemMutation[str], path="_system/crons:run"):
     """Schedule an extra run of a cron job for now; the result is the job's id."""
 
-    path: ClassVar[str] = "_system/crons:run"
     name: str
 
 
-class ListCronDocuments(SystemQuery[list[Document]]):
+class ListCronDocuments(
+    SystemQuery[list[Document]], path="_system/frontend/listCronJobs", operation="functions:view"
+):
     """Every cron job as the official dashboard reads it; times are int64 nanoseconds."""
-
-    path: ClassVar[str] = "_system/frontend/listCronJobs"
-    operation: ClassVar[Operation | None] = "functions:view"
 
 
 class PlannedCron(msgspec.Struct, rename="camel"):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from convexpy.protocol.system._call import Operation, SystemMutation, SystemQuery
+from convexpy.protocol.system._call import SystemMutation, SystemQuery
 from convexpy.values import ConvexObject, Document
 
 Order = Literal["asc", "desc"]
@@ -29,44 +29,33 @@ NO_DOCUMENTS = Page(page=[], is_done=True, continue_cursor="end")
 # Of the official tools
 
 
-class ListTableNames(SystemQuery[Page]):
+class ListTableNames(SystemQuery[Page], path="_system/cli/tables", operation="data:view"):
     """The names of all user tables, as one page of `{name}`."""
 
-    path: ClassVar[str] = "_system/cli/tables"
-    operation: ClassVar[Operation | None] = "data:view"
 
-
-class ReadTable(SystemQuery[Page]):
+class ReadTable(SystemQuery[Page], path="_system/cli/tableData", operation="data:view"):
     """A page of documents in the order of their creation."""
 
-    path: ClassVar[str] = "_system/cli/tableData"
-    operation: ClassVar[Operation | None] = "data:view"
     table: str
     pagination_opts: ConvexObject
     order: Order | None = None
 
 
-class CountTable(SystemQuery[int]):
+class CountTable(SystemQuery[int], path="_system/cli/tableSize", operation="data:view"):
     """The number of documents of a table."""
 
-    path: ClassVar[str] = "_system/cli/tableSize"
-    operation: ClassVar[Operation | None] = "data:view"
     table_name: str
 
 
-class WatchTable(SystemQuery[float]):
+class WatchTable(SystemQuery[float], path="_system/cli/queryTable", operation="data:view"):
     """A new number whenever the table changes."""
 
-    path: ClassVar[str] = "_system/cli/queryTable"
-    operation: ClassVar[Operation | None] = "data:view"
     table_name: str
 
 
-class ScanTable(SystemQuery[list[Document]]):
+class ScanTable(SystemQuery[list[Document]], path="_system/frontend/listTableScan", operation="data:view"):
     """The newest documents of a table."""
 
-    path: ClassVar[str] = "_system/frontend/listTableScan"
-    operation: ClassVar[Operation | None] = "data:view"
     table: str
     limit: int = 100
 
@@ -77,11 +66,11 @@ class AddedDocuments(msgspec.Struct):
     success: bool = True
 
 
-class AddDocuments(SystemMutation[AddedDocuments]):
+class AddDocuments(
+    SystemMutation[AddedDocuments], path="_system/frontend/addDocument", operation="data:write"
+):
     """Insert documents; one that does not fit the schema refuses them all."""
 
-    path: ClassVar[str] = "_system/frontend/addDocument"
-    operation: ClassVar[Operation | None] = "data:write"
     table: str
     documents: list[Document]
 
@@ -94,11 +83,11 @@ class ClearedPage(msgspec.Struct, rename="camel"):
     continue_cursor: str = ""
 
 
-class ClearTablePage(SystemMutation[ClearedPage]):
+class ClearTablePage(
+    SystemMutation[ClearedPage], path="_system/frontend/clearTablePage", operation="data:write"
+):
     """Delete a page of documents, oldest first."""
 
-    path: ClassVar[str] = "_system/frontend/clearTablePage"
-    operation: ClassVar[Operation | None] = "data:write"
     table_name: str
 
 
@@ -122,11 +111,8 @@ class StoredTable(msgspec.Struct):
     indexes: list[StoredIndex]
 
 
-class DescribeTables(SystemQuery[list[StoredTable]]):
+class DescribeTables(SystemQuery[list[StoredTable]], path="_system/data:tables", operation="data:view"):
     """Every user table."""
-
-    path: ClassVar[str] = "_system/data:tables"
-    operation: ClassVar[Operation | None] = "data:view"
 
 
 class FieldBound(msgspec.Struct):
@@ -149,11 +135,9 @@ class Selection(msgspec.Struct, kw_only=True):
     where: str | None = None
 
 
-class ReadPage(SystemQuery[Page], Selection, rename="camel"):
+class ReadPage(SystemQuery[Page], Selection, path="_system/data:page", operation="data:view", rename="camel"):
     """A page of documents of a selection; a page that ends at the limit of documents looked at is not done."""
 
-    path: ClassVar[str] = "_system/data:page"
-    operation: ClassVar[Operation | None] = "data:view"
     pagination_opts: ConvexObject
 
 
@@ -164,28 +148,22 @@ class FoundDocument(msgspec.Struct):
     document: Document
 
 
-class GetDocument(SystemQuery[FoundDocument | None]):
+class GetDocument(SystemQuery[FoundDocument | None], path="_system/data:get", operation="data:view"):
     """The document of an id."""
 
-    path: ClassVar[str] = "_system/data:get"
-    operation: ClassVar[Operation | None] = "data:view"
     id: str
 
 
-class InsertDocuments(SystemMutation[list[str]]):
+class InsertDocuments(SystemMutation[list[str]], path="_system/data:insert", operation="data:write"):
     """Insert documents into a table; the result are their ids."""
 
-    path: ClassVar[str] = "_system/data:insert"
-    operation: ClassVar[Operation | None] = "data:write"
     table: str
     documents: list[Document]
 
 
-class PatchDocument(SystemMutation[None]):
+class PatchDocument(SystemMutation[None], path="_system/data:patch", operation="data:write"):
     """Set the fields of `set` and remove those of `unset`."""
 
-    path: ClassVar[str] = "_system/data:patch"
-    operation: ClassVar[Operation | None] = "data:write"
     id: str
     set: ConvexObject = {}
     unset: list[str] = []
@@ -199,10 +177,10 @@ class DeletedDocuments(msgspec.Struct, rename="camel"):
     continue_cursor: str | UnsetType = UNSET
 
 
-class DeleteDocuments(SystemMutation[DeletedDocuments], Selection):
+class DeleteDocuments(
+    SystemMutation[DeletedDocuments], Selection, path="_system/data:delete", operation="data:write"
+):
     """Delete documents by `ids`, all of them or none, or a page of those that a selection has."""
 
-    path: ClassVar[str] = "_system/data:delete"
-    operation: ClassVar[Operation | None] = "data:write"
     ids: list[str] | None = None
     cursor: str | None = None

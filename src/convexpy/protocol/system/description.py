@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import msgspec
 
-from convexpy.protocol.system._call import Operation, SystemQuery
+from convexpy.protocol.system._call import SystemQuery
 from convexpy.values import ConvexObject
 
 
-class ListFunctions(SystemQuery[list[ConvexObject]]):
+class ListFunctions(
+    SystemQuery[list[ConvexObject]], path="_system/cli/modules:apiSpec", operation="functions:view"
+):
     """Every function and route: identifiers with `.js`, a missing validator as `any`."""
 
-    path: ClassVar[str] = "_system/cli/modules:apiSpec"
-    operation: ClassVar[Operation | None] = "functions:view"
 
-
-class GetCloudUrl(SystemQuery[str]):
+class GetCloudUrl(SystemQuery[str], path="_system/cli/convexUrl:cloudUrl", operation="functions:view"):
     """The public origin of the deployment."""
-
-    path: ClassVar[str] = "_system/cli/convexUrl:cloudUrl"
-    operation: ClassVar[Operation | None] = "functions:view"
 
 
 class Schemas(msgspec.Struct):
@@ -30,8 +24,5 @@ class Schemas(msgspec.Struct):
     active: str
 
 
-class GetSchemas(SystemQuery[Schemas]):
+class GetSchemas(SystemQuery[Schemas], path="_system/frontend/getSchemas", operation="functions:view"):
     """The active schema."""
-
-    path: ClassVar[str] = "_system/frontend/getSchemas"
-    operation: ClassVar[Operation | None] = "functions:view"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import msgspec
 
-from convexpy.protocol.system._call import Operation, SystemMutation, SystemQuery
+from convexpy.protocol.system._call import SystemMutation, SystemQuery
 from convexpy.values import ConvexObject, Document
 
 
@@ -20,57 +18,48 @@ class StoredFile(msgspec.Struct, rename="camel"):
     uuid: str = ""
 
 
-class AddFile(SystemMutation[str]):
+class AddFile(SystemMutation[str], path="_system/storage:add"):
     """Make the documents of a file whose bytes are durable; the result is its id."""
 
-    path: ClassVar[str] = "_system/storage:add"
     uuid: str
     sha256: str
     size: int
     content_type: str | None
 
 
-class GetFileUrl(SystemQuery[str | None]):
+class GetFileUrl(SystemQuery[str | None], path="_system/storage:url", operation="data:view"):
     """Where a file can be downloaded."""
 
-    path: ClassVar[str] = "_system/storage:url"
-    operation: ClassVar[Operation | None] = "data:view"
     id: str
 
 
-class GetFileMetadata(SystemQuery[ConvexObject | None]):
+class GetFileMetadata(SystemQuery[ConvexObject | None], path="_system/storage:metadata"):
     """The metadata of a file, as `ctx.storage.get_metadata` returns it."""
 
-    path: ClassVar[str] = "_system/storage:metadata"
     id: str
 
 
-class GetFileDocument(SystemQuery[Document | None]):
+class GetFileDocument(SystemQuery[Document | None], path="_system/storage:document", operation="data:view"):
     """The `_storage` document of a file."""
 
-    path: ClassVar[str] = "_system/storage:document"
-    operation: ClassVar[Operation | None] = "data:view"
     id: str
 
 
-class DeleteFiles(SystemMutation[None]):
+class DeleteFiles(SystemMutation[None], path="_system/storage:delete"):
     """Delete files, all of them or none."""
 
-    path: ClassVar[str] = "_system/storage:delete"
     ids: list[str]
 
 
-class FindFile(SystemQuery[StoredFile | None]):
+class FindFile(SystemQuery[StoredFile | None], path="_system/storage:byId"):
     """A file by its id, with the `uuid` of its bytes."""
 
-    path: ClassVar[str] = "_system/storage:byId"
     id: str
 
 
-class FindServedFile(SystemQuery[StoredFile | None]):
+class FindServedFile(SystemQuery[StoredFile | None], path="_system/storage:byUuid"):
     """The file that a URL names; None if there is none or it was deleted."""
 
-    path: ClassVar[str] = "_system/storage:byUuid"
     uuid: str
 
 
@@ -81,22 +70,19 @@ class DeletedBlob(msgspec.Struct):
     uuid: str
 
 
-class ListUnlinkable(SystemQuery[list[DeletedBlob]]):
+class ListUnlinkable(SystemQuery[list[DeletedBlob]], path="_system/storage:unlinkable"):
     """Files deleted before a moment (milliseconds) whose bytes may still be there, oldest first; a bounded number."""
 
-    path: ClassVar[str] = "_system/storage:unlinkable"
     before: float
 
 
-class ForgetBlobs(SystemMutation[None]):
+class ForgetBlobs(SystemMutation[None], path="_system/storage:forget"):
     """Remove the records of deleted files whose bytes are gone."""
 
-    path: ClassVar[str] = "_system/storage:forget"
     ids: list[str]
 
 
-class ListUnknownBlobs(SystemQuery[list[str]]):
+class ListUnknownBlobs(SystemQuery[list[str]], path="_system/storage:unknown"):
     """Those of some names of blobs that no file has, deleted ones included."""
 
-    path: ClassVar[str] = "_system/storage:unknown"
     uuids: list[str]

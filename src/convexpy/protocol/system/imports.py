@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import msgspec
 
-from convexpy.protocol.system._call import Operation, SystemMutation, SystemQuery
+from convexpy.protocol.system._call import SystemMutation, SystemQuery
 from convexpy.values import ConvexObject, Document
 
 
-class GetImport(SystemQuery[Document | None]):
+class GetImport(SystemQuery[Document | None], path="_system/cli/queryImport", operation="data:view"):
     """An import."""
 
-    path: ClassVar[str] = "_system/cli/queryImport"
-    operation: ClassVar[Operation | None] = "data:view"
     import_id: str
 
 
-class ListImports(SystemQuery[list[Document]]):
+class ListImports(SystemQuery[list[Document]], path="_system/cli/queryImport:list", operation="data:view"):
     """The newest imports."""
 
-    path: ClassVar[str] = "_system/cli/queryImport:list"
-    operation: ClassVar[Operation | None] = "data:view"
 
-
-class CreateImport(SystemMutation[str]):
+class CreateImport(SystemMutation[str], path="_system/imports:create"):
     """Make the document of an import whose file has arrived; the result is its id."""
 
-    path: ClassVar[str] = "_system/imports:create"
     described: Document
 
 
-class UpdateImport(SystemMutation[bool]):
+class UpdateImport(SystemMutation[bool], path="_system/imports:update"):
     """Change an import that is in one of the states `of`; the result says whether it was."""
 
-    path: ClassVar[str] = "_system/imports:update"
     id: str
     of: list[str]
     fields: ConvexObject
@@ -65,19 +56,17 @@ class ImportRoom(msgspec.Struct):
     numbers: dict[str, int]
 
 
-class BeginImport(SystemMutation[ImportRoom]):
+class BeginImport(SystemMutation[ImportRoom], path="_system/imports:begin"):
     """Make hidden tablets for what is to be replaced."""
 
-    path: ClassVar[str] = "_system/imports:begin"
     id: str
     mode: str
     tables: list[ImportedTable]
 
 
-class ListHiddenTablets(SystemMutation[list[int]]):
+class ListHiddenTablets(SystemMutation[list[int]], path="_system/imports:hidden"):
     """The hidden tablets of an import."""
 
-    path: ClassVar[str] = "_system/imports:hidden"
     id: str
 
 
@@ -88,40 +77,35 @@ class ActiveTablet(msgspec.Struct):
     tablet: int
 
 
-class ListActiveTablets(SystemMutation[list[ActiveTablet]]):
+class ListActiveTablets(SystemMutation[list[ActiveTablet]], path="_system/imports:tablets"):
     """Every active user table, and `_storage`."""
 
-    path: ClassVar[str] = "_system/imports:tablets"
 
-
-class FillTablet(SystemMutation[None]):
+class FillTablet(SystemMutation[None], path="_system/imports:fill"):
     """Put a prepared batch into a hidden tablet."""
 
-    path: ClassVar[str] = "_system/imports:fill"
     tablet: int
     file: str
     offset: int
     length: int
 
 
-class AppendToTable(SystemMutation[None]):
+class AppendToTable(SystemMutation[None], path="_system/imports:insert"):
     """Add a prepared batch to a table, as mutations would."""
 
-    path: ClassVar[str] = "_system/imports:insert"
     table: str
     file: str
     offset: int
     length: int
 
 
-class SwapTables(SystemMutation[None]):
+class SwapTables(SystemMutation[None], path="_system/imports:swap"):
     """Make an import visible.
 
     `tables` lists the hidden tablets, `files` names the list of stored files or is None, `schema` is the schema that the
     documents were checked against, as it is stored; `timestamp` is nanoseconds in decimal.
     """
 
-    path: ClassVar[str] = "_system/imports:swap"
     id: str
     mode: str
     schema: str
@@ -131,15 +115,12 @@ class SwapTables(SystemMutation[None]):
     timestamp: str
 
 
-class AbortImport(SystemMutation[bool]):
+class AbortImport(SystemMutation[bool], path="_system/imports:abort"):
     """Give up the hidden tablets of an import, and set `fields` if it has not ended; the result says if there were any."""
 
-    path: ClassVar[str] = "_system/imports:abort"
     id: str
     fields: ConvexObject
 
 
-class FailInterruptedImports(SystemMutation[bool]):
+class FailInterruptedImports(SystemMutation[bool], path="_system/imports:interrupted"):
     """Fail what was under way when the server ended; the result says whether there is something to sweep."""
-
-    path: ClassVar[str] = "_system/imports:interrupted"

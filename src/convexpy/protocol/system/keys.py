@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import msgspec
 
 from convexpy.protocol.system._call import SystemMutation
 from convexpy.values import Document
 
 
-class CreateKey(SystemMutation[None]):
+class CreateKey(SystemMutation[None], path="_system/keys:create"):
     """Keep the record of a new key; its name must be free."""
 
-    path: ClassVar[str] = "_system/keys:create"
     record: Document
 
 
-class RevokeKey(SystemMutation[None]):
+class RevokeKey(SystemMutation[None], path="_system/keys:revoke"):
     """Forget a key."""
 
-    path: ClassVar[str] = "_system/keys:revoke"
     key_id: str
 
 
@@ -32,17 +28,15 @@ class EndingKey(msgspec.Struct, rename="camel"):
     expires_at: float | None
 
 
-class RotateKey(SystemMutation[None]):
+class RotateKey(SystemMutation[None], path="_system/keys:rotate"):
     """Keep the record of a new key under the name of an old one, which gets another name and an end."""
 
-    path: ClassVar[str] = "_system/keys:rotate"
     old: EndingKey
     new: Document
 
 
-class NoteKeyUse(SystemMutation[None]):
+class NoteKeyUse(SystemMutation[None], path="_system/keys:used"):
     """Note when a key was last used, in milliseconds."""
 
-    path: ClassVar[str] = "_system/keys:used"
     key_id: str
     at: float

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 
-from convexpy.protocol.system._call import Operation, SystemMutation, SystemQuery
+from convexpy.protocol.system._call import SystemMutation, SystemQuery
 from convexpy.protocol.system.crons import PlannedCron
 from convexpy.protocol.system.variables import VariableChange
 
@@ -24,10 +24,9 @@ class BuildingIndex(msgspec.Struct):
     staged: bool
 
 
-class BeginPush(SystemMutation[list[BuildingIndex]]):
+class BeginPush(SystemMutation[list[BuildingIndex]], path="_system/push:begin"):
     """Make tables and building indexes for a schema, given as JSON; `pending` has writes checked against it from now on."""
 
-    path: ClassVar[str] = "_system/push:begin"
     schema: str
     pending: bool
 
@@ -43,14 +42,13 @@ class PushedBy(msgspec.Struct, rename="camel"):
     dirty: bool = False
 
 
-class ActivateVersion(SystemMutation[dict[str, str]]):
+class ActivateVersion(SystemMutation[dict[str, str]], path="_system/push:activate"):
     """Make a version live; the result are the variables as stored, if some are set with it.
 
     `schema` is JSON, empty without one; `modules` has the hash of every module by path, `ready` the numbers of the
     indexes that are built, `config` the settings of the version as they are stored, `variables` those to set, encrypted.
     """
 
-    path: ClassVar[str] = "_system/push:activate"
     version: int
     config: dict[str, Any]
     schema: str
@@ -61,24 +59,20 @@ class ActivateVersion(SystemMutation[dict[str, str]]):
     variables: list[VariableChange]
 
 
-class AbortPush(SystemMutation[None]):
+class AbortPush(SystemMutation[None], path="_system/push:abort"):
     """Remove the indexes that a failed push has begun."""
 
-    path: ClassVar[str] = "_system/push:abort"
     numbers: list[int]
 
 
-class FinishIndexes(SystemMutation[None]):
+class FinishIndexes(SystemMutation[None], path="_system/push:indexesBuilt"):
     """Turn indexes ready whose build has ended."""
 
-    path: ClassVar[str] = "_system/push:indexesBuilt"
     numbers: list[int]
 
 
-class ForgetDeleted(SystemMutation[None]):
+class ForgetDeleted(SystemMutation[None], path="_system/push:forgetDeleted"):
     """Remove the documents of indexes whose keys are gone, and of tables whose documents are."""
-
-    path: ClassVar[str] = "_system/push:forgetDeleted"
 
 
 class PushedVersion(PushedBy, kw_only=True):
@@ -88,11 +82,9 @@ class PushedVersion(PushedBy, kw_only=True):
     state: str
 
 
-class ListVersions(SystemQuery[list[PushedVersion]]):
+class ListVersions(SystemQuery[list[PushedVersion]], path="_system/push:history", operation="functions:view"):
     """The pushed versions, the newest first."""
 
-    path: ClassVar[str] = "_system/push:history"
-    operation: ClassVar[Operation | None] = "functions:view"
     limit: int = HISTORY_MAX
 
 
@@ -104,15 +96,13 @@ class SourcePart(msgspec.Struct, array_like=True):
     source: bytes
 
 
-class KeepSources(SystemMutation[None]):
+class KeepSources(SystemMutation[None], path="_system/sources:keep"):
     """Keep contents before a version goes live that needs them."""
 
-    path: ClassVar[str] = "_system/sources:keep"
     parts: list[SourcePart]
 
 
-class ForgetSources(SystemMutation[list[str]]):
+class ForgetSources(SystemMutation[list[str]], path="_system/sources:forget"):
     """Remove contents by their hashes, some MiB at a time; the result are the hashes that are left."""
 
-    path: ClassVar[str] = "_system/sources:forget"
     sha256s: list[str]

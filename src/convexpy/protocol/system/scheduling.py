@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import msgspec
 
-from convexpy.protocol.system._call import Operation, SystemMutation, SystemQuery
+from convexpy.protocol.system._call import SystemMutation, SystemQuery
 from convexpy.values import ConvexObject, Document
 
 
-class ScheduleJob(SystemMutation[str]):
+class ScheduleJob(SystemMutation[str], path="_system/scheduling:schedule"):
     """Schedule a job for an action, in a transaction of its own; the result is its id. `at` is milliseconds."""
 
-    path: ClassVar[str] = "_system/scheduling:schedule"
     at: float
     function: str = msgspec.field(name="path")
     args: ConvexObject
     parent_job: str = ""
 
 
-class CancelJob(SystemMutation[None]):
+class CancelJob(SystemMutation[None], path="_system/scheduling:cancel"):
     """Cancel a job."""
 
-    path: ClassVar[str] = "_system/scheduling:cancel"
     id: str
 
 
@@ -34,21 +30,18 @@ class CanceledJobs(msgspec.Struct, rename="camel"):
     has_more: bool
 
 
-class CancelJobs(SystemMutation[CanceledJobs]):
+class CancelJobs(SystemMutation[CanceledJobs], path="_system/scheduling:cancelAll"):
     """Cancel a bounded number of pending jobs, of one function or of all."""
 
-    path: ClassVar[str] = "_system/scheduling:cancelAll"
     function: str | None = msgspec.field(default=None, name="path")
 
 
-class ListJobs(SystemQuery[list[Document]]):
+class ListJobs(SystemQuery[list[Document]], path="_system/scheduling:list", operation="data:view"):
     """Jobs with their `function`, all or those in one state, the latest planned first.
 
     `function` is a glob of paths; `after` (included) and `before` bound the time that they are planned for.
     """
 
-    path: ClassVar[str] = "_system/scheduling:list"
-    operation: ClassVar[Operation | None] = "data:view"
     state: str | None = None
     function: str | None = msgspec.field(default=None, name="path")
     limit: int = 100
@@ -56,11 +49,9 @@ class ListJobs(SystemQuery[list[Document]]):
     before: float | None = None
 
 
-class GetJob(SystemQuery[Document | None]):
+class GetJob(SystemQuery[Document | None], path="_system/scheduling:get", operation="data:view"):
     """One job with its `function`."""
 
-    path: ClassVar[str] = "_system/scheduling:get"
-    operation: ClassVar[Operation | None] = "data:view"
     id: str
 
 
@@ -90,20 +81,17 @@ class UpcomingJobs(msgspec.Struct):
     crons: list[IdleCron]
 
 
-class ListUpcoming(SystemQuery[UpcomingJobs]):
+class ListUpcoming(SystemQuery[UpcomingJobs], path="_system/scheduling:upcoming"):
     """The jobs that are due at `now`, planned for `since` or later, in order: more than `known`, at most `limit`."""
 
-    path: ClassVar[str] = "_system/scheduling:upcoming"
     now: float
     since: float | None = msgspec.field(name="from")
     known: int
     limit: int
 
 
-class NextPending(SystemMutation[float | None]):
+class NextPending(SystemMutation[float | None], path="_system/scheduling:next"):
     """The time of the first pending job."""
-
-    path: ClassVar[str] = "_system/scheduling:next"
 
 
 class BegunJob(msgspec.Struct):
@@ -113,37 +101,30 @@ class BegunJob(msgspec.Struct):
     args: str
 
 
-class BeginJob(SystemMutation[BegunJob | None]):
+class BeginJob(SystemMutation[BegunJob | None], path="_system/scheduling:begin"):
     """Write that an action is running; None if it is not due any more."""
 
-    path: ClassVar[str] = "_system/scheduling:begin"
     id: str
 
 
-class FinishJob(SystemMutation[int]):
+class FinishJob(SystemMutation[int], path="_system/scheduling:finish"):
     """Write how a run has ended that could not do so itself; the result is the number of skipped runs of a cron job."""
 
-    path: ClassVar[str] = "_system/scheduling:finish"
     id: str
     error: str | None
     began: float
     request_id: str
 
 
-class FailInterrupted(SystemMutation[int]):
+class FailInterrupted(SystemMutation[int], path="_system/scheduling:interrupted"):
     """Fail actions that ran when the server ended, a bounded number at once; the result is how many."""
 
-    path: ClassVar[str] = "_system/scheduling:interrupted"
 
-
-class ForgetJobs(SystemMutation[float | None]):
+class ForgetJobs(SystemMutation[float | None], path="_system/scheduling:forget"):
     """Delete a bounded number of jobs that ended before `before`; the result is the time of the oldest one left."""
 
-    path: ClassVar[str] = "_system/scheduling:forget"
     before: float
 
 
-class PlanAgain(SystemMutation[None]):
+class PlanAgain(SystemMutation[None], path="_system/scheduling:planAgain"):
     """Bring forward the cron jobs that a clock which ran ahead has planned."""
-
-    path: ClassVar[str] = "_system/scheduling:planAgain"

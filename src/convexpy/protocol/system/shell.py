@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 
-from convexpy.protocol.system._call import Operation, SystemMutation, SystemQuery
+from convexpy.protocol.system._call import SystemMutation, SystemQuery
 from convexpy.values import ConvexObject
 
 
@@ -21,21 +21,17 @@ class Evaluation(msgspec.Struct):
     lost: list[str]
 
 
-class Evaluate(SystemQuery[Evaluation]):
+class Evaluate(SystemQuery[Evaluation], path="_system/shell:evaluate", operation="code:run"):
     """Run Python with a `ctx` that reads. `prelude` and `scope` are what earlier inputs have defined."""
 
-    path: ClassVar[str] = "_system/shell:evaluate"
-    operation: ClassVar[Operation | None] = "code:run"
     source: str
     prelude: list[str] = []
     scope: ConvexObject = {}
 
 
-class EvaluateWrites(SystemMutation[Evaluation]):
+class EvaluateWrites(SystemMutation[Evaluation], path="_system/shell:write", operation="code:run"):
     """Run Python with a `ctx` that writes; kept only if it makes the changes of `commit`, which were agreed to."""
 
-    path: ClassVar[str] = "_system/shell:write"
-    operation: ClassVar[Operation | None] = "code:run"
     source: str
     prelude: list[str] = []
     scope: ConvexObject = {}

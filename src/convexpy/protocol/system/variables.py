@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import msgspec
 
-from convexpy.protocol.system._call import Operation, SystemMutation, SystemQuery
+from convexpy.protocol.system._call import SystemMutation, SystemQuery
 from convexpy.values import Document
 
 
-class ListVariables(SystemQuery[list[Document]]):
+class ListVariables(
+    SystemQuery[list[Document]], path="_system/cli/queryEnvironmentVariables", operation="env:view"
+):
     """Every variable, sorted by name."""
-
-    path: ClassVar[str] = "_system/cli/queryEnvironmentVariables"
-    operation: ClassVar[Operation | None] = "env:view"
 
 
 class Variable(msgspec.Struct):
@@ -24,11 +21,11 @@ class Variable(msgspec.Struct):
     value: str
 
 
-class GetVariable(SystemQuery[Variable | None]):
+class GetVariable(
+    SystemQuery[Variable | None], path="_system/cli/queryEnvironmentVariables:get", operation="env:view"
+):
     """One variable."""
 
-    path: ClassVar[str] = "_system/cli/queryEnvironmentVariables:get"
-    operation: ClassVar[Operation | None] = "env:view"
     name: str = ""
 
 
@@ -39,12 +36,11 @@ class VariableChange(msgspec.Struct):
     value: str | None = None
 
 
-class UpdateVariables(SystemMutation[dict[str, str]]):
+class UpdateVariables(SystemMutation[dict[str, str]], path="_system/environment:update"):
     """Apply all changes, checked and encrypted; the result is all variables as stored.
 
     With `again` the values are what they were, encrypted with another nonce or key.
     """
 
-    path: ClassVar[str] = "_system/environment:update"
     changes: list[VariableChange]
     again: bool = False

@@ -5,14 +5,7 @@ from __future__ import annotations
 from convexpy.errors import ArgumentError, FunctionNotFound
 from convexpy.functions import QueryPlan, next_run_ms
 from convexpy.protocol.scheduled_jobs import CRONS
-from convexpy.protocol.system.crons import (
-    CronJob,
-    ListCronDocuments,
-    ListCronRuns,
-    ListCrons,
-    PlannedCron,
-    RunCron,
-)
+from convexpy.protocol.system import crons as calls
 from convexpy.sandbox import jobs
 from convexpy.sandbox.host import CallContext
 from convexpy.sandbox.system._registry import handles
@@ -28,7 +21,7 @@ def _crons(context: CallContext) -> dict[str, Document]:
     return {document["name"]: document for document in found}
 
 
-def replace_crons(context: CallContext, crons: list[PlannedCron]) -> None:
+def replace_crons(context: CallContext, crons: list[calls.PlannedCron]) -> None:
     """Make these the cron jobs, as part of a push.
 
     A job of the same name and schedule keeps its next run, whatever else has changed.
@@ -65,11 +58,10 @@ def following_runs(schedule: ConvexObject, next_run: float, count: int = NEXT_RU
     return found
 
 
-@handles(ListCrons)
-def list_crons(context: CallContext, call: ListCrons) -> list[CronJob]:
-    """Return every cron job with its last and its next run."""
+@handles(calls.ListCrons)
+def list_crons(context: CallContext, call: calls.ListCrons) -> list[calls.CronJob]:
     return [
-        CronJob(
+        calls.CronJob(
             name=cron["name"],
             cron_spec=cron["cronSpec"],
             function=cron["function"],
@@ -84,9 +76,8 @@ def list_crons(context: CallContext, call: ListCrons) -> list[CronJob]:
     ]
 
 
-@handles(ListCronRuns)
-def cron_history(context: CallContext, call: ListCronRuns) -> list[ConvexObject]:
-    """Return the latest runs of a cron job, the newest first."""
+@handles(calls.ListCronRuns)
+def cron_history(context: CallContext, call: calls.ListCronRuns) -> list[ConvexObject]:
     plan = QueryPlan(
         jobs.CRON_LOGS, "by_name", equal=(("name", call.name),), order="desc", system=True
     )  # fmt: skip
@@ -97,9 +88,8 @@ def cron_history(context: CallContext, call: ListCronRuns) -> list[ConvexObject]
         ]
 
 
-@handles(RunCron)
-def run_cron(context: CallContext, call: RunCron) -> str:
-    """Schedule an extra run of a cron job for now; return the job's id."""
+@handles(calls.RunCron)
+def run_cron(context: CallContext, call: calls.RunCron) -> str:
     cron = _crons(context).get(call.name)
     if cron is None:
         raise ArgumentError(f"there is no cron job {call.name!r}", code="CronNotFound")
@@ -118,9 +108,8 @@ def run_cron(context: CallContext, call: RunCron) -> str:
 # As documents of `_cron_jobs`, `_cron_next_run` and `_cron_job_logs`
 
 
-@handles(ListCronDocuments)
-def list_cron_jobs(context: CallContext, call: ListCronDocuments) -> list[Document]:
-    """Return every cron job with `lastRun` (or None) and `nextRun`, sorted by name. Times are nanoseconds."""
+@handles(calls.ListCronDocuments)
+def list_cron_jobs(context: CallContext, call: calls.ListCronDocuments) -> list[Document]:
     with context.transaction.engine():
         crons = sorted(
             context.transaction.stream(QueryPlan(CRONS, system=True)), key=lambda cron: str(cron["name"])

@@ -7,31 +7,7 @@ import msgspec
 from convexpy.database import TableInfo
 from convexpy.errors import ArgumentError, ConvexError, DocumentNotFound, Error, SchemaViolation
 from convexpy.functions import Bound, Order, QueryPlan
-from convexpy.protocol.system.data import (
-    NO_DOCUMENTS,
-    AddDocuments,
-    AddedDocuments,
-    ClearedPage,
-    ClearTablePage,
-    CountTable,
-    DeletedDocuments,
-    DeleteDocuments,
-    DescribeTables,
-    FieldBound,
-    FoundDocument,
-    GetDocument,
-    InsertDocuments,
-    ListTableNames,
-    Page,
-    PatchDocument,
-    ReadPage,
-    ReadTable,
-    ScanTable,
-    Selection,
-    StoredIndex,
-    StoredTable,
-    WatchTable,
-)
+from convexpy.protocol.system import data as calls
 from convexpy.sandbox.host import CallContext
 from convexpy.sandbox.system._registry import handles
 from convexpy.sandbox.system.conditions import parse_condition
@@ -43,11 +19,10 @@ ROWS_READ_MAX = 16_000
 DELETED_AT_ONCE = 4_000
 
 
-@handles(ListTableNames)
-def list_tables(context: CallContext, call: ListTableNames) -> Page:
-    """Return the names of all user tables as one page."""
+@handles(calls.ListTableNames)
+def list_tables(context: CallContext, call: calls.ListTableNames) -> calls.Page:
     names: list[Document] = [{"name": table.name} for table in _user_tables(context)]
-    return msgspec.structs.replace(NO_DOCUMENTS, page=names)
+    return msgspec.structs.replace(calls.NO_DOCUMENTS, page=names)
 
 
 def _user_tables(context: CallContext) -> list[TableInfo]:
@@ -71,43 +46,38 @@ def _plan(context: CallContext, table: str, order: Order) -> QueryPlan | None:
     return None if info is None else QueryPlan(table, order=order, system=info.is_system)
 
 
-@handles(ReadTable)
-def table_data(context: CallContext, call: ReadTable) -> Page:
-    """Return a page of full documents in the order of their creation."""
+@handles(calls.ReadTable)
+def table_data(context: CallContext, call: calls.ReadTable) -> calls.Page:
     plan = _plan(context, call.table, call.order or "asc")
-    return NO_DOCUMENTS if plan is None else _page(context, plan, call.pagination_opts)
+    return calls.NO_DOCUMENTS if plan is None else _page(context, plan, call.pagination_opts)
 
 
-def _page(context: CallContext, plan: QueryPlan, opts: ConvexObject) -> Page:
-    return msgspec.convert(context.transaction.paginate(plan, opts), Page)
+def _page(context: CallContext, plan: QueryPlan, opts: ConvexObject) -> calls.Page:
+    return msgspec.convert(context.transaction.paginate(plan, opts), calls.Page)
 
 
-@handles(CountTable)
-def table_size(context: CallContext, call: CountTable) -> int:
-    """Return the number of documents of a table."""
+@handles(calls.CountTable)
+def table_size(context: CallContext, call: calls.CountTable) -> int:
     plan = _plan(context, call.table_name, "asc")
     return 0 if plan is None else context.transaction.count(plan)
 
 
-@handles(WatchTable)
-def query_table(context: CallContext, call: WatchTable) -> float:
-    """Return a new number whenever the table changes."""
+@handles(calls.WatchTable)
+def query_table(context: CallContext, call: calls.WatchTable) -> float:
     plan = _plan(context, call.table_name, "asc")
     if plan is not None:
         context.transaction.count(plan)
     return context.random().random()
 
 
-@handles(ScanTable)
-def scan(context: CallContext, call: ScanTable) -> list[Document]:
-    """Return the newest documents of a table."""
+@handles(calls.ScanTable)
+def scan(context: CallContext, call: calls.ScanTable) -> list[Document]:
     plan = _plan(context, call.table, "desc")
     return [] if plan is None else list(context.transaction.stream(plan, limit=call.limit))
 
 
-@handles(AddDocuments)
-def add_documents(context: CallContext, call: AddDocuments) -> AddedDocuments:
-    """Insert documents; one that does not fit the schema refuses them all."""
+@handles(calls.AddDocuments)
+def add_documents(context: CallContext, call: calls.AddDocuments) -> calls.AddedDocuments:
     documents = call.documents
     if len(documents) > DOCUMENTS_MAX:
         raise ArgumentError(f"at most {DOCUMENTS_MAX} documents can be added at once")
@@ -116,18 +86,17 @@ def add_documents(context: CallContext, call: AddDocuments) -> AddedDocuments:
             context.transaction.insert(call.table, document)
     except SchemaViolation as error:
         raise ConvexError(str(error)) from error
-    return AddedDocuments()
+    return calls.AddedDocuments()
 
 
-@handles(ClearTablePage)
-def clear_page(context: CallContext, call: ClearTablePage) -> ClearedPage:
-    """Delete a page of documents, oldest first."""
+@handles(calls.ClearTablePage)
+def clear_page(context: CallContext, call: calls.ClearTablePage) -> calls.ClearedPage:
     table = call.table_name
     plan = _plan(context, table, "asc")
     found = [] if plan is None else list(context.transaction.stream(plan, limit=PAGE + 1))
     for document in found[:PAGE]:
         context.transaction.delete(document["_id"], table)
-    return ClearedPage(len(found[:PAGE]), len(found) > PAGE)
+    return calls.ClearedPage(len(found[:PAGE]), len(found) > PAGE)
 
 
 # For `convexpy data`
@@ -139,7 +108,7 @@ class TableNotFound(Error):
     default_code = "TableNotFound"
 
 
-def _selected(context: CallContext, call: Selection) -> QueryPlan:
+def _selected(context: CallContext, call: calls.Selection) -> QueryPlan:
     table = call.table
     check_readable(table)
     info = context.transaction.table(table)
@@ -159,20 +128,19 @@ def _selected(context: CallContext, call: Selection) -> QueryPlan:
     )
 
 
-def _bound(bound: FieldBound | None) -> Bound | None:
+def _bound(bound: calls.FieldBound | None) -> Bound | None:
     return None if bound is None else Bound(bound.field, bound.value, bound.inclusive)
 
 
-@handles(DescribeTables)
-def tables(context: CallContext, call: DescribeTables) -> list[StoredTable]:
-    """Return `name number tablet indexes` of every user table."""
+@handles(calls.DescribeTables)
+def tables(context: CallContext, call: calls.DescribeTables) -> list[calls.StoredTable]:
     return [
-        StoredTable(
+        calls.StoredTable(
             table.name,
             table.number,
             table.tablet,
             [
-                StoredIndex(index.name, list(index.fields), index.state)
+                calls.StoredIndex(index.name, list(index.fields), index.state)
                 for index in table.indexes
                 if index.state != "deleting" and index.name != "by_creation_time"
             ],
@@ -181,16 +149,14 @@ def tables(context: CallContext, call: DescribeTables) -> list[StoredTable]:
     ]
 
 
-@handles(ReadPage)
-def page(context: CallContext, call: ReadPage) -> Page:
-    """Return a page of a selection. At most ROWS_READ_MAX documents are looked at; a page that ends there is not done."""
+@handles(calls.ReadPage)
+def page(context: CallContext, call: calls.ReadPage) -> calls.Page:
     opts = {"maximumRowsRead": ROWS_READ_MAX, **call.pagination_opts}
     return _page(context, _selected(context, call), opts)
 
 
-@handles(GetDocument)
-def get(context: CallContext, call: GetDocument) -> FoundDocument | None:
-    """Return the document of an id and its table."""
+@handles(calls.GetDocument)
+def get(context: CallContext, call: calls.GetDocument) -> calls.FoundDocument | None:
     decoded = decode_id(call.id)
     if decoded is None:
         raise ArgumentError(f"{call.id!r} is not a valid id", code="InvalidId")
@@ -199,32 +165,29 @@ def get(context: CallContext, call: GetDocument) -> FoundDocument | None:
         return None
     check_readable(info.name)
     found = context.transaction.get(call.id, system=info.is_system)
-    return None if found is None else FoundDocument(info.name, found)
+    return None if found is None else calls.FoundDocument(info.name, found)
 
 
-@handles(InsertDocuments)
-def insert(context: CallContext, call: InsertDocuments) -> list[str]:
-    """Insert documents into a table; return their ids."""
+@handles(calls.InsertDocuments)
+def insert(context: CallContext, call: calls.InsertDocuments) -> list[str]:
     return [context.transaction.insert(call.table, document) for document in call.documents]
 
 
-@handles(PatchDocument)
-def patch(context: CallContext, call: PatchDocument) -> None:
-    """Set the fields of `set` and remove those of `unset`."""
+@handles(calls.PatchDocument)
+def patch(context: CallContext, call: calls.PatchDocument) -> None:
     changes = {**call.set, **dict.fromkeys(call.unset, UNSET)}
     context.transaction.patch(call.id, None, changes)
 
 
-@handles(DeleteDocuments)
-def delete(context: CallContext, call: DeleteDocuments) -> DeletedDocuments:
-    """Delete documents by their ids, all of them or none, or a page of a selection."""
+@handles(calls.DeleteDocuments)
+def delete(context: CallContext, call: calls.DeleteDocuments) -> calls.DeletedDocuments:
     if call.ids is not None:
         for id in call.ids:
             try:
                 context.transaction.delete(id)
             except DocumentNotFound as error:
                 raise DocumentNotFound(f"there is no document {id}; nothing was deleted") from error
-        return DeletedDocuments(len(call.ids), is_done=True)
+        return calls.DeletedDocuments(len(call.ids), is_done=True)
     opts: ConvexObject = {
         "cursor": call.cursor,
         "numItems": DELETED_AT_ONCE,
@@ -233,4 +196,4 @@ def delete(context: CallContext, call: DeleteDocuments) -> DeletedDocuments:
     chosen = _page(context, _selected(context, call), opts)
     for document in chosen.page:
         context.transaction.delete(document["_id"], call.table)
-    return DeletedDocuments(len(chosen.page), chosen.is_done, chosen.continue_cursor)
+    return calls.DeletedDocuments(len(chosen.page), chosen.is_done, chosen.continue_cursor)

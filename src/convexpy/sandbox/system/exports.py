@@ -7,15 +7,7 @@ from __future__ import annotations
 
 from convexpy.errors import Error
 from convexpy.functions import QueryPlan
-from convexpy.protocol.system.exports import (
-    CreateExport,
-    FailInterruptedExports,
-    FindExport,
-    GetLatestExport,
-    ListExports,
-    RemoveExports,
-    UpdateExport,
-)
+from convexpy.protocol.system import exports as calls
 from convexpy.sandbox.host import CallContext
 from convexpy.sandbox.system._registry import handles
 from convexpy.values import UNSET, Document, Int64
@@ -29,9 +21,8 @@ def _newest_first(context: CallContext) -> list[Document]:
     return list(context.transaction.stream(QueryPlan(TABLE, order="desc", system=True), limit=LISTED))
 
 
-@handles(CreateExport)
-def create(context: CallContext, call: CreateExport) -> str:
-    """Ask for an export; return its id. One at a time."""
+@handles(calls.CreateExport)
+def create(context: CallContext, call: calls.CreateExport) -> str:
     if any(found["state"] in UNFINISHED for found in _newest_first(context)):
         raise Error("There is already an export requested or in progress.", code="ExportInProgress")
     document = {
@@ -42,9 +33,8 @@ def create(context: CallContext, call: CreateExport) -> str:
     return context.transaction.system_insert(TABLE, document)
 
 
-@handles(UpdateExport)
-def update(context: CallContext, call: UpdateExport) -> bool:
-    """Change an export that is in one of the states `of`; say whether it was. Fields in `moments` become int64."""
+@handles(calls.UpdateExport)
+def update(context: CallContext, call: calls.UpdateExport) -> bool:
     found = context.transaction.get(call.id, TABLE, system=True)
     if found is None or found["state"] not in call.of:
         return False
@@ -53,42 +43,37 @@ def update(context: CallContext, call: UpdateExport) -> bool:
     return True
 
 
-@handles(GetLatestExport)
-def latest(context: CallContext, call: GetLatestExport) -> Document | None:
-    """Return the newest export that somebody asked for, backups left out."""
+@handles(calls.GetLatestExport)
+def latest(context: CallContext, call: calls.GetLatestExport) -> Document | None:
     for found in _newest_first(context):
         if found["requestor"] == "snapshotExport":
             return found
     return None
 
 
-@handles(ListExports)
-def list_exports(context: CallContext, call: ListExports) -> list[Document]:
-    """Return the newest exports and backups."""
+@handles(calls.ListExports)
+def list_exports(context: CallContext, call: calls.ListExports) -> list[Document]:
     wanted = call.requestor
     return [found for found in _newest_first(context) if wanted in (None, found["requestor"])]
 
 
-@handles(FindExport)
-def find(context: CallContext, call: FindExport) -> Document | None:
-    """Return the export of an id, or of its `start_ts` in decimal."""
+@handles(calls.FindExport)
+def find(context: CallContext, call: calls.FindExport) -> Document | None:
     for found in _newest_first(context):
         if call.which in (found["_id"], str(int(found.get("start_ts", 0)))):
             return found
     return None
 
 
-@handles(RemoveExports)
-def remove(context: CallContext, call: RemoveExports) -> None:
-    """Forget exports."""
+@handles(calls.RemoveExports)
+def remove(context: CallContext, call: calls.RemoveExports) -> None:
     for id in call.ids:
         if context.transaction.get(id, TABLE, system=True) is not None:
             context.transaction.system_delete(TABLE, id)
 
 
-@handles(FailInterruptedExports)
-def interrupted(context: CallContext, call: FailInterruptedExports) -> list[Document]:
-    """Fail the exports that were under way when the server ended; return all."""
+@handles(calls.FailInterruptedExports)
+def interrupted(context: CallContext, call: calls.FailInterruptedExports) -> list[Document]:
     for found in _newest_first(context):
         if found["state"] in UNFINISHED:
             failed = {"state": "failed", "error": "the server was restarted", "progress": UNSET}

@@ -3,20 +3,7 @@
 from __future__ import annotations
 
 from convexpy.functions import Bound, QueryPlan
-from convexpy.protocol.system.files import (
-    AddFile,
-    DeletedBlob,
-    DeleteFiles,
-    FindFile,
-    FindServedFile,
-    ForgetBlobs,
-    GetFileDocument,
-    GetFileMetadata,
-    GetFileUrl,
-    ListUnknownBlobs,
-    ListUnlinkable,
-    StoredFile,
-)
+from convexpy.protocol.system import files as calls
 from convexpy.sandbox import files
 from convexpy.sandbox.host import CallContext
 from convexpy.sandbox.system._registry import handles
@@ -25,9 +12,8 @@ from convexpy.values import ConvexObject, Document
 BATCH = 500
 
 
-@handles(AddFile)
-def add(context: CallContext, call: AddFile) -> str:
-    """Make the documents of a file whose bytes are durable; return its id."""
+@handles(calls.AddFile)
+def add(context: CallContext, call: calls.AddFile) -> str:
     return files.add_file(
         context.transaction,
         call.uuid,
@@ -37,34 +23,29 @@ def add(context: CallContext, call: AddFile) -> str:
     )
 
 
-@handles(GetFileUrl)
-def url(context: CallContext, call: GetFileUrl) -> str | None:
-    """Return where a file can be downloaded, or None."""
+@handles(calls.GetFileUrl)
+def url(context: CallContext, call: calls.GetFileUrl) -> str | None:
     return files.file_url(context.transaction, call.id, context.settings.cloud_url)
 
 
-@handles(GetFileMetadata)
-def metadata(context: CallContext, call: GetFileMetadata) -> ConvexObject | None:
-    """Return the metadata of a file, or None."""
+@handles(calls.GetFileMetadata)
+def metadata(context: CallContext, call: calls.GetFileMetadata) -> ConvexObject | None:
     return files.file_metadata(context.transaction, call.id)
 
 
-@handles(GetFileDocument)
-def document(context: CallContext, call: GetFileDocument) -> Document | None:
-    """Return the `_storage` document of a file, or None."""
+@handles(calls.GetFileDocument)
+def document(context: CallContext, call: calls.GetFileDocument) -> Document | None:
     return files.find_file(context.transaction, call.id, "storage")
 
 
-@handles(DeleteFiles)
-def delete(context: CallContext, call: DeleteFiles) -> None:
-    """Delete files."""
+@handles(calls.DeleteFiles)
+def delete(context: CallContext, call: calls.DeleteFiles) -> None:
     for id in call.ids:
         files.delete_file(context.transaction, id, context.now_ms)
 
 
-@handles(FindFile)
-def by_id(context: CallContext, call: FindFile) -> StoredFile | None:
-    """Return a file and the name of its bytes."""
+@handles(calls.FindFile)
+def by_id(context: CallContext, call: calls.FindFile) -> calls.StoredFile | None:
     found = files.find_file(context.transaction, call.id, "storage.get")
     if found is None:
         return None
@@ -72,9 +53,8 @@ def by_id(context: CallContext, call: FindFile) -> StoredFile | None:
     return None if blob is None else _stored(found, blob["uuid"])
 
 
-@handles(FindServedFile)
-def by_uuid(context: CallContext, call: FindServedFile) -> StoredFile | None:
-    """Return the metadata of the file that a URL names, or None if there is none or it was deleted."""
+@handles(calls.FindServedFile)
+def by_uuid(context: CallContext, call: calls.FindServedFile) -> calls.StoredFile | None:
     blob = files.blob_of(context.transaction, "by_uuid", "uuid", call.uuid)
     if blob is None or "deletedAt" in blob:
         return None
@@ -82,13 +62,12 @@ def by_uuid(context: CallContext, call: FindServedFile) -> StoredFile | None:
     return None if found is None else _stored(found, call.uuid)
 
 
-def _stored(found: Document, uuid: str) -> StoredFile:
-    return StoredFile(found["_id"], found["sha256"], found["size"], found.get("contentType"), uuid)
+def _stored(found: Document, uuid: str) -> calls.StoredFile:
+    return calls.StoredFile(found["_id"], found["sha256"], found["size"], found.get("contentType"), uuid)
 
 
-@handles(ListUnlinkable)
-def unlinkable(context: CallContext, call: ListUnlinkable) -> list[DeletedBlob]:
-    """Return files deleted before a moment whose bytes may still be there, oldest first."""
+@handles(calls.ListUnlinkable)
+def unlinkable(context: CallContext, call: calls.ListUnlinkable) -> list[calls.DeletedBlob]:
     plan = QueryPlan(
         files.BLOBS,
         "by_deleted_at",
@@ -97,20 +76,18 @@ def unlinkable(context: CallContext, call: ListUnlinkable) -> list[DeletedBlob]:
         system=True,
     )
     found = context.transaction.stream(plan, limit=BATCH)
-    return [DeletedBlob(blob["_id"], blob["uuid"]) for blob in found]
+    return [calls.DeletedBlob(blob["_id"], blob["uuid"]) for blob in found]
 
 
-@handles(ForgetBlobs)
-def forget(context: CallContext, call: ForgetBlobs) -> None:
-    """Remove the records of deleted files whose bytes are gone."""
+@handles(calls.ForgetBlobs)
+def forget(context: CallContext, call: calls.ForgetBlobs) -> None:
     for id in call.ids:
         if context.transaction.get(id, files.BLOBS, system=True) is not None:
             context.transaction.system_delete(files.BLOBS, id)
 
 
-@handles(ListUnknownBlobs)
-def unknown(context: CallContext, call: ListUnknownBlobs) -> list[str]:
-    """Return those of some names of blobs that no file has, deleted ones included."""
+@handles(calls.ListUnknownBlobs)
+def unknown(context: CallContext, call: calls.ListUnknownBlobs) -> list[str]:
     return [
         uuid for uuid in call.uuids if files.blob_of(context.transaction, "by_uuid", "uuid", uuid) is None
     ]

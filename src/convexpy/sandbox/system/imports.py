@@ -19,24 +19,7 @@ import msgspec
 from convexpy.database import TableInfo, check_table_name, new_index_document, new_table_documents
 from convexpy.errors import Error
 from convexpy.functions import QueryPlan
-from convexpy.protocol.system.imports import (
-    AbortImport,
-    ActiveTablet,
-    AppendToTable,
-    BeginImport,
-    CreateImport,
-    FailInterruptedImports,
-    FillTablet,
-    GetImport,
-    ImportedTable,
-    ImportRoom,
-    ListActiveTablets,
-    ListHiddenTablets,
-    ListImports,
-    SwapTables,
-    TableRoom,
-    UpdateImport,
-)
+from convexpy.protocol.system import imports as calls
 from convexpy.sandbox import files
 from convexpy.sandbox.host import CallContext
 from convexpy.sandbox.system._registry import handles
@@ -54,9 +37,9 @@ def _newest_first(context: CallContext, limit: int) -> list[Document]:
     return list(context.transaction.stream(QueryPlan(TABLE, order="desc", system=True), limit=limit))
 
 
-@handles(CreateImport)
-def create(context: CallContext, call: CreateImport) -> str:
-    """Make the document of an import whose file has arrived; return its id. Old ones are forgotten."""
+@handles(calls.CreateImport)
+def create(context: CallContext, call: calls.CreateImport) -> str:
+    # Old ones are forgotten.
     transaction = context.transaction
     for old in _newest_first(context, 2 * KEPT)[KEPT:]:
         transaction.system_delete(TABLE, old["_id"])
@@ -64,9 +47,8 @@ def create(context: CallContext, call: CreateImport) -> str:
     return transaction.system_insert(TABLE, document)
 
 
-@handles(UpdateImport)
-def update(context: CallContext, call: UpdateImport) -> bool:
-    """Change an import that is in one of the states `of`; say whether it was."""
+@handles(calls.UpdateImport)
+def update(context: CallContext, call: calls.UpdateImport) -> bool:
     found = context.transaction.get(call.id, TABLE, system=True)
     if found is None or found["state"]["state"] not in call.of:
         return False
@@ -74,25 +56,22 @@ def update(context: CallContext, call: UpdateImport) -> bool:
     return True
 
 
-@handles(GetImport)
-def get(context: CallContext, call: GetImport) -> Document | None:
-    """Return an import, or None."""
+@handles(calls.GetImport)
+def get(context: CallContext, call: calls.GetImport) -> Document | None:
     id = context.transaction.normalize_id(TABLE, call.import_id, system=True)
     return None if id is None else context.transaction.get(id, TABLE, system=True)
 
 
-@handles(ListImports)
-def list_imports(context: CallContext, call: ListImports) -> list[Document]:
-    """Return the newest imports."""
+@handles(calls.ListImports)
+def list_imports(context: CallContext, call: calls.ListImports) -> list[Document]:
     return _newest_first(context, LISTED)
 
 
 # Making room
 
 
-@handles(BeginImport)
-def begin(context: CallContext, call: BeginImport) -> ImportRoom:
-    """Make hidden tablets for what is to be replaced."""
+@handles(calls.BeginImport)
+def begin(context: CallContext, call: calls.BeginImport) -> calls.ImportRoom:
     return _Room(context, call.id, call.mode).make(call.tables)
 
 
@@ -101,18 +80,18 @@ class _Room:
         self._transaction = context.transaction
         self._id = id
         self._mode = mode
-        self._places: dict[str, TableRoom] = {}
+        self._places: dict[str, calls.TableRoom] = {}
         self._numbers = {table.name: table.number for table in self._transaction.catalog.user_tables()}
 
-    def make(self, wanted: list[ImportedTable]) -> ImportRoom:
+    def make(self, wanted: list[calls.ImportedTable]) -> calls.ImportRoom:
         cleared: list[str] = []
         if self._mode == "replaceAll":
             cleared = sorted(set(self._numbers) - {each.name for each in wanted})
-        swapped: list[ImportedTable] = []
+        swapped: list[calls.ImportedTable] = []
         for each in wanted:
             if self._is_added_to(each.name, each.number):
                 info = self._transaction.catalog.by_name[each.name]
-                self._places[each.name] = TableRoom(info.number, info.tablet, [], insert=True)
+                self._places[each.name] = calls.TableRoom(info.number, info.tablet, [], insert=True)
             else:
                 swapped.append(each)
         cleared += self._in_the_way(swapped, cleared)
@@ -124,7 +103,7 @@ class _Room:
             others = {taken for other, taken in self._numbers.items() if other != name}
             self._make_hidden(name, -1 if number in others else None)
         tables = {each.name: self._places[each.name] for each in wanted}
-        return ImportRoom(tables, cleared, self._numbers)
+        return calls.ImportRoom(tables, cleared, self._numbers)
 
     def _is_added_to(self, name: str, number: int | None) -> bool:
         check_table_name(name)
@@ -144,7 +123,7 @@ class _Room:
             code="TableNumberConflict",
         )
 
-    def _in_the_way(self, swapped: list[ImportedTable], cleared: list[str]) -> list[str]:
+    def _in_the_way(self, swapped: list[calls.ImportedTable], cleared: list[str]) -> list[str]:
         """Return tables that lose their number to an imported one; only empty ones may."""
         replaced = {each.name for each in swapped} | set(cleared)
         by_number = {number: name for name, number in self._numbers.items()}
@@ -200,7 +179,7 @@ class _Room:
             transaction.system_insert("_index", document)
             indexes.append(list(index.fields))
         self._numbers[name] = int(table["number"])
-        self._places[name] = TableRoom(table["number"], table["tablet"], indexes, insert=False)
+        self._places[name] = calls.TableRoom(table["number"], table["tablet"], indexes, insert=False)
 
 
 def is_empty(transaction: Any, name: str) -> bool:
@@ -208,9 +187,8 @@ def is_empty(transaction: Any, name: str) -> bool:
     return transaction.first(QueryPlan(name)) is None
 
 
-@handles(ListHiddenTablets)
-def hidden(context: CallContext, call: ListHiddenTablets) -> list[int]:
-    """Return the hidden tablets of an import."""
+@handles(calls.ListHiddenTablets)
+def hidden(context: CallContext, call: calls.ListHiddenTablets) -> list[int]:
     documents = context.transaction.stream(QueryPlan("_tables", system=True))
     return [
         int(document["tablet"])
@@ -219,12 +197,11 @@ def hidden(context: CallContext, call: ListHiddenTablets) -> list[int]:
     ]
 
 
-@handles(ListActiveTablets)
-def tablets(context: CallContext, call: ListActiveTablets) -> list[ActiveTablet]:
-    """Return the name and the tablet of every active user table, and of `_storage`."""
+@handles(calls.ListActiveTablets)
+def tablets(context: CallContext, call: calls.ListActiveTablets) -> list[calls.ActiveTablet]:
     active = context.transaction.catalog.by_name.values()
     return [
-        ActiveTablet(table.name, table.tablet)
+        calls.ActiveTablet(table.name, table.tablet)
         for table in active
         if not table.is_system or table.name == files.FILES
     ]
@@ -240,7 +217,9 @@ def _prepared(context: CallContext, name: str) -> Path:
     return Path(context.settings.data_folder) / "transfers" / "imports" / name
 
 
-def _batch(context: CallContext, call: FillTablet | AppendToTable) -> list[tuple[str, bytes, list[bytes]]]:
+def _batch(
+    context: CallContext, call: calls.FillTablet | calls.AppendToTable
+) -> list[tuple[str, bytes, list[bytes]]]:
     """Read a prepared batch."""
     with _prepared(context, call.file).open("rb") as file:
         file.seek(call.offset)
@@ -248,15 +227,13 @@ def _batch(context: CallContext, call: FillTablet | AppendToTable) -> list[tuple
     return msgspec.msgpack.decode(data, type=list[tuple[str, bytes, list[bytes]]])
 
 
-@handles(FillTablet)
-def fill(context: CallContext, call: FillTablet) -> None:
-    """Put a prepared batch into a hidden tablet."""
+@handles(calls.FillTablet)
+def fill(context: CallContext, call: calls.FillTablet) -> None:
     context.transaction.fill(call.tablet, _batch(context, call))
 
 
-@handles(AppendToTable)
-def insert(context: CallContext, call: AppendToTable) -> None:
-    """Add a prepared batch to a table, as mutations would."""
+@handles(calls.AppendToTable)
+def insert(context: CallContext, call: calls.AppendToTable) -> None:
     transaction = context.transaction
     with transaction.engine():
         for _, stored, _ in _batch(context, call):
@@ -266,9 +243,8 @@ def insert(context: CallContext, call: AppendToTable) -> None:
 # The end
 
 
-@handles(SwapTables)
-def swap(context: CallContext, call: SwapTables) -> None:
-    """Make an import visible: names point to the filled tablets, files are there, the import is completed."""
+@handles(calls.SwapTables)
+def swap(context: CallContext, call: calls.SwapTables) -> None:
     transaction = context.transaction
     _check_schema(context, call.schema)
     tables = transaction.catalog.by_tablet
@@ -356,9 +332,8 @@ def _restore_file(context: CallContext, file: dict[str, Any]) -> None:
     transaction.system_insert(files.BLOBS, {"storageId": file["id"], "uuid": file["uuid"]})
 
 
-@handles(AbortImport)
-def abort(context: CallContext, call: AbortImport) -> bool:
-    """Give up the hidden tablets of an import, and end it; say whether there were any."""
+@handles(calls.AbortImport)
+def abort(context: CallContext, call: calls.AbortImport) -> bool:
     found = context.transaction.get(call.id, TABLE, system=True)
     if found is not None and found["state"]["state"] in UNFINISHED:
         context.transaction.system_patch(TABLE, call.id, {**call.fields, "progress": UNSET})
@@ -378,9 +353,8 @@ def _drop_hidden(context: CallContext, imports: set[str]) -> bool:
     return found
 
 
-@handles(FailInterruptedImports)
-def interrupted(context: CallContext, call: FailInterruptedImports) -> bool:
-    """Fail what was under way when the server ended; say whether there is something to sweep."""
+@handles(calls.FailInterruptedImports)
+def interrupted(context: CallContext, call: calls.FailInterruptedImports) -> bool:
     failed = {"state": {"state": "failed", "error_message": "the server was restarted; nothing was imported"}}
     for found in _newest_first(context, KEPT):
         if found["state"]["state"] in UNFINISHED:

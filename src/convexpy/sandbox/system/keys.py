@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from convexpy.errors import Error
 from convexpy.functions import QueryPlan
-from convexpy.protocol.system.keys import (
-    CreateKey,
-    NoteKeyUse,
-    RevokeKey,
-    RotateKey,
-)
+from convexpy.protocol.system import keys as calls
 from convexpy.sandbox.host import CallContext
 from convexpy.sandbox.system._registry import handles
 from convexpy.values import Document
@@ -22,9 +17,8 @@ def _find(context: CallContext, key_id: str) -> Document | None:
     return context.transaction.first(QueryPlan(TABLE, "by_key_id", equal=(("keyId", key_id),), system=True))
 
 
-@handles(CreateKey)
-def create(context: CallContext, call: CreateKey) -> None:
-    """Keep the record of a new key; its name must be free."""
+@handles(calls.CreateKey)
+def create(context: CallContext, call: calls.CreateKey) -> None:
     _create(context, call.record)
 
 
@@ -37,20 +31,16 @@ def _create(context: CallContext, record: Document) -> None:
     context.transaction.system_insert(TABLE, record)
 
 
-@handles(RevokeKey)
-def revoke(context: CallContext, call: RevokeKey) -> None:
-    """Forget a key."""
+@handles(calls.RevokeKey)
+def revoke(context: CallContext, call: calls.RevokeKey) -> None:
     record = _find(context, call.key_id)
     if record is not None:
         context.transaction.system_delete(TABLE, record["_id"])
 
 
-@handles(RotateKey)
-def rotate(context: CallContext, call: RotateKey) -> None:
-    """Keep the record of a new key under the name of an old one, which gets another name and an end.
-
-    The name is free, since the two change places in one transaction.
-    """
+@handles(calls.RotateKey)
+def rotate(context: CallContext, call: calls.RotateKey) -> None:
+    # The name is free, since the two change places in one transaction.
     old = call.old
     record = _find(context, old.key_id)
     if record is None:
@@ -60,9 +50,8 @@ def rotate(context: CallContext, call: RotateKey) -> None:
     _create(context, call.new)
 
 
-@handles(NoteKeyUse)
-def used(context: CallContext, call: NoteKeyUse) -> None:
-    """Note when a key was last used."""
+@handles(calls.NoteKeyUse)
+def used(context: CallContext, call: calls.NoteKeyUse) -> None:
     record = _find(context, call.key_id)
     if record is not None:
         context.transaction.system_patch(TABLE, record["_id"], {"lastUsedAt": call.at})

@@ -15,19 +15,7 @@ from convexpy.database import new_index_document, new_table_documents
 from convexpy.functions import QueryPlan
 from convexpy.limits import SOURCE_BATCH_BYTES
 from convexpy.protocol.app_description import IndexDescription, SchemaDescription
-from convexpy.protocol.system.pushes import (
-    HISTORY_MAX,
-    AbortPush,
-    ActivateVersion,
-    BeginPush,
-    BuildingIndex,
-    FinishIndexes,
-    ForgetDeleted,
-    ForgetSources,
-    KeepSources,
-    ListVersions,
-    PushedVersion,
-)
+from convexpy.protocol.system import pushes as calls
 from convexpy.sandbox.host import CallContext
 from convexpy.sandbox.system._registry import handles
 from convexpy.sandbox.system.crons import replace_crons
@@ -37,11 +25,10 @@ from convexpy.schema import load_schema
 SOURCES = "_source_packages"
 
 
-@handles(BeginPush)
-def begin(context: CallContext, call: BeginPush) -> list[BuildingIndex]:
-    """Make tables and building indexes for a described schema; return the indexes that have to be built."""
+@handles(calls.BeginPush)
+def begin(context: CallContext, call: calls.BeginPush) -> list[calls.BuildingIndex]:
     schema = msgspec.json.decode(call.schema, type=SchemaDescription)
-    building: list[BuildingIndex] = []
+    building: list[calls.BuildingIndex] = []
     transaction = context.transaction
     for name, table in schema.tables.items():
         if transaction.table(name) is None:
@@ -56,9 +43,9 @@ def begin(context: CallContext, call: BeginPush) -> list[BuildingIndex]:
 
 def _begin_indexes(
     context: CallContext, table: str, wanted: Iterable[IndexDescription]
-) -> list[BuildingIndex]:
+) -> list[calls.BuildingIndex]:
     transaction = context.transaction
-    building: list[BuildingIndex] = []
+    building: list[calls.BuildingIndex] = []
     for index in wanted:
         info = transaction.catalog.by_name[table]
         known = [have for have in info.indexes if have.name == index.name and have.fields == index.fields]
@@ -80,13 +67,12 @@ def _begin_indexes(
     return building
 
 
-def _building(table: str, tablet: int, index: IndexDescription, number: int) -> BuildingIndex:
-    return BuildingIndex(table, tablet, index.name, number, list(index.fields), index.staged)
+def _building(table: str, tablet: int, index: IndexDescription, number: int) -> calls.BuildingIndex:
+    return calls.BuildingIndex(table, tablet, index.name, number, list(index.fields), index.staged)
 
 
-@handles(FinishIndexes)
-def indexes_built(context: CallContext, call: FinishIndexes) -> None:
-    """Turn staged indexes ready when their background build has ended."""
+@handles(calls.FinishIndexes)
+def indexes_built(context: CallContext, call: calls.FinishIndexes) -> None:
     _finish_indexes(context, call.numbers)
 
 
@@ -97,12 +83,9 @@ def _finish_indexes(context: CallContext, numbers: list[int]) -> None:
                 context.transaction.system_patch("_index", index.id, {"state": "ready"})
 
 
-@handles(ActivateVersion)
-def activate(context: CallContext, call: ActivateVersion) -> dict[str, str]:
-    """Make a version live; return the variables as stored, if some are set with it.
-
-    Indexes that the schema does not name any more become `deleting`; tables stay, for they hold data.
-    """
+@handles(calls.ActivateVersion)
+def activate(context: CallContext, call: calls.ActivateVersion) -> dict[str, str]:
+    # Indexes that the schema does not name any more become `deleting`; tables stay, for they hold data.
     _finish_indexes(context, call.ready)
     if call.schema:
         for name, table in msgspec.json.decode(call.schema, type=SchemaDescription).tables.items():
@@ -128,20 +111,19 @@ def _end_older_versions(context: CallContext) -> None:
     known = sorted(
         transaction.stream(QueryPlan("_versions", system=True)), key=lambda document: document["number"]
     )
-    for document in known[: -HISTORY_MAX + 1]:
+    for document in known[: -calls.HISTORY_MAX + 1]:
         transaction.system_delete("_versions", document["_id"])
-    for document in known[-HISTORY_MAX + 1 :]:
+    for document in known[-calls.HISTORY_MAX + 1 :]:
         if document["state"] == "active":
             transaction.system_patch("_versions", document["_id"], {"state": "past", "schema": ""})
 
 
-@handles(ListVersions)
-def history(context: CallContext, call: ListVersions) -> list[PushedVersion]:
-    """Return the pushed versions, the newest first."""
+@handles(calls.ListVersions)
+def history(context: CallContext, call: calls.ListVersions) -> list[calls.PushedVersion]:
     found = [
         msgspec.convert(
             {"version": document["number"], "state": document["state"], **document.get("pushed", {})},
-            PushedVersion,
+            calls.PushedVersion,
         )
         for document in context.transaction.stream(QueryPlan("_versions", system=True))
     ]
@@ -177,9 +159,8 @@ def _write_modules(context: CallContext, modules: dict[str, str]) -> None:
             transaction.system_patch("_modules", have["_id"], {"sha256": sha256})
 
 
-@handles(AbortPush)
-def abort(context: CallContext, call: AbortPush) -> None:
-    """Remove the indexes that a failed push has begun."""
+@handles(calls.AbortPush)
+def abort(context: CallContext, call: calls.AbortPush) -> None:
     context.set_pending_schema(None)
     for info in context.transaction.catalog.by_tablet.values():
         for index in info.indexes:
@@ -187,26 +168,24 @@ def abort(context: CallContext, call: AbortPush) -> None:
                 context.transaction.system_patch("_index", index.id, {"state": "deleting"})
 
 
-@handles(ForgetDeleted)
-def forget_deleted(context: CallContext, call: ForgetDeleted) -> None:
-    """Remove the documents of indexes whose keys are gone, and of tables whose documents are."""
+@handles(calls.ForgetDeleted)
+def forget_deleted(context: CallContext, call: calls.ForgetDeleted) -> None:
     for table in ("_index", "_tables"):
         for document in list(context.transaction.stream(QueryPlan(table, system=True))):
             if document["state"] == "deleting":
                 context.transaction.system_delete(table, document["_id"])
 
 
-@handles(KeepSources)
-def keep_sources(context: CallContext, call: KeepSources) -> None:
+@handles(calls.KeepSources)
+def keep_sources(context: CallContext, call: calls.KeepSources) -> None:
     """Keep parts of contents: a few MiB in each transaction, so that a push of any size replaces one of any size."""
     for part in call.parts:
         document = {"sha256": part.sha256, "part": part.number, "source": part.source}
         context.transaction.system_insert(SOURCES, document)
 
 
-@handles(ForgetSources)
-def forget_sources(context: CallContext, call: ForgetSources) -> list[str]:
-    """Remove contents by their hashes, some MiB at a time; return the hashes that are left."""
+@handles(calls.ForgetSources)
+def forget_sources(context: CallContext, call: calls.ForgetSources) -> list[str]:
     left, size = list(call.sha256s), 0
     while left:
         plan = QueryPlan(SOURCES, "by_sha256", equal=(("sha256", left[0]),), system=True)

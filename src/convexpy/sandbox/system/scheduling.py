@@ -6,25 +6,7 @@ from fnmatch import fnmatchcase
 
 from convexpy.functions import Bound, QueryPlan, canonical_path
 from convexpy.protocol.scheduled_jobs import CRONS, JOBS
-from convexpy.protocol.system.scheduling import (
-    BeginJob,
-    BegunJob,
-    CanceledJobs,
-    CancelJob,
-    CancelJobs,
-    DueJob,
-    FailInterrupted,
-    FinishJob,
-    ForgetJobs,
-    GetJob,
-    IdleCron,
-    ListJobs,
-    ListUpcoming,
-    NextPending,
-    PlanAgain,
-    ScheduleJob,
-    UpcomingJobs,
-)
+from convexpy.protocol.system import scheduling as calls
 from convexpy.sandbox import jobs
 from convexpy.sandbox.host import CallContext
 from convexpy.sandbox.system._registry import handles
@@ -34,9 +16,8 @@ UPCOMING_BYTES = 8 * 1024 * 1024
 FORGOTTEN_AT_ONCE = 256
 
 
-@handles(ScheduleJob)
-def schedule(context: CallContext, call: ScheduleJob) -> str:
-    """Schedule a job for an action, in a transaction of its own; return the job's id."""
+@handles(calls.ScheduleJob)
+def schedule(context: CallContext, call: calls.ScheduleJob) -> str:
     return jobs.schedule(
         context.transaction,
         context.app,
@@ -48,24 +29,22 @@ def schedule(context: CallContext, call: ScheduleJob) -> str:
     )
 
 
-@handles(CancelJob)
-def cancel(context: CallContext, call: CancelJob) -> None:
-    """Cancel a job."""
+@handles(calls.CancelJob)
+def cancel(context: CallContext, call: calls.CancelJob) -> None:
     jobs.cancel(context.transaction, call.id, context.now_ms)
 
 
-@handles(CancelJobs)
-def cancel_all(context: CallContext, call: CancelJobs) -> CanceledJobs:
-    """Cancel a bounded number of pending jobs, of one function or of all."""
+@handles(calls.CancelJobs)
+def cancel_all(context: CallContext, call: calls.CancelJobs) -> calls.CanceledJobs:
     cancelled = 0
     with context.transaction.engine():
         for document in context.transaction.stream(_pending()):
             if cancelled == FORGOTTEN_AT_ONCE:
-                return CanceledJobs(cancelled, has_more=True)
+                return calls.CanceledJobs(cancelled, has_more=True)
             if call.function in (None, canonical_path(document["name"])):
                 jobs.cancel(context.transaction, document["_id"], context.now_ms)
                 cancelled += 1
-    return CanceledJobs(cancelled, has_more=False)
+    return calls.CanceledJobs(cancelled, has_more=False)
 
 
 def _pending(from_ms: float | None = None) -> QueryPlan:
@@ -74,9 +53,8 @@ def _pending(from_ms: float | None = None) -> QueryPlan:
     return QueryPlan(JOBS, "by_state_and_time", equal=equal, lower=lower, ordered=True, system=True)
 
 
-@handles(ListJobs)
-def list_jobs(context: CallContext, call: ListJobs) -> list[Document]:
-    """Return jobs, the latest planned first."""
+@handles(calls.ListJobs)
+def list_jobs(context: CallContext, call: calls.ListJobs) -> list[Document]:
     state, glob, after, before = call.state, call.function, call.after, call.before
     found: list[Document] = []
     # Times are the second field of the index: bounds of it need a state.
@@ -98,18 +76,16 @@ def list_jobs(context: CallContext, call: ListJobs) -> list[Document]:
     return found
 
 
-@handles(GetJob)
-def get_job(context: CallContext, call: GetJob) -> Document | None:
-    """Return one job, or None."""
+@handles(calls.GetJob)
+def get_job(context: CallContext, call: calls.GetJob) -> Document | None:
     with context.transaction.engine():
         document = context.transaction.get(call.id, JOBS, system=True)
     return None if document is None else {**document, "function": canonical_path(document["name"])}
 
 
-@handles(ListUpcoming)
-def upcoming(context: CallContext, call: ListUpcoming) -> UpcomingJobs:
-    """Return what is due, and what comes next."""
-    due: list[DueJob] = []
+@handles(calls.ListUpcoming)
+def upcoming(context: CallContext, call: calls.ListUpcoming) -> calls.UpcomingJobs:
+    due: list[calls.DueJob] = []
     following: float | None = None
     transaction = context.transaction
     with transaction.engine():
@@ -119,37 +95,36 @@ def upcoming(context: CallContext, call: ListUpcoming) -> UpcomingJobs:
                 following = document["scheduledTime"]
                 break
             path = canonical_path(document["name"])
-            due.append(DueJob(document["_id"], path, document["scheduledTime"], document["_creationTime"]))
+            due.append(
+                calls.DueJob(document["_id"], path, document["scheduledTime"], document["_creationTime"])
+            )
         crons = list(transaction.stream(QueryPlan(CRONS, system=True)))
     idle = [
-        IdleCron(cron["_id"], cron["function"], cron["nextRun"], cron["name"])
+        calls.IdleCron(cron["_id"], cron["function"], cron["nextRun"], cron["name"])
         for cron in crons
         if cron["state"]["kind"] != "inProgress"
     ]
-    return UpcomingJobs(due, following, idle)
+    return calls.UpcomingJobs(due, following, idle)
 
 
-@handles(NextPending)
-def next_pending(context: CallContext, call: NextPending) -> float | None:
-    """Return the time of the first pending job, or None."""
+@handles(calls.NextPending)
+def next_pending(context: CallContext, call: calls.NextPending) -> float | None:
     with context.transaction.engine():
         first = context.transaction.first(_pending())
     return None if first is None else first["scheduledTime"]
 
 
-@handles(BeginJob)
-def begin(context: CallContext, call: BeginJob) -> BegunJob | None:
-    """Write that an action is running; return what it is to run, None if it is not due any more."""
+@handles(calls.BeginJob)
+def begin(context: CallContext, call: calls.BeginJob) -> calls.BegunJob | None:
     run = jobs.find_run(context.transaction, call.id)
     if run is None or not run.is_due(context.now_ms):
         return None
     run.begin()
-    return BegunJob(run.path, encode_wire(run.args).decode())
+    return calls.BegunJob(run.path, encode_wire(run.args).decode())
 
 
-@handles(FinishJob)
-def finish(context: CallContext, call: FinishJob) -> int:
-    """Write how a run has ended that could not do so itself; return the number of skipped runs of a cron job."""
+@handles(calls.FinishJob)
+def finish(context: CallContext, call: calls.FinishJob) -> int:
     run = jobs.find_run(context.transaction, call.id)
     if run is None:
         return 0
@@ -161,15 +136,13 @@ def finish(context: CallContext, call: FinishJob) -> int:
     )
 
 
-@handles(FailInterrupted)
-def interrupted(context: CallContext, call: FailInterrupted) -> int:
-    """Fail actions that ran when the server ended, a bounded number at once; return how many."""
+@handles(calls.FailInterrupted)
+def interrupted(context: CallContext, call: calls.FailInterrupted) -> int:
     return jobs.interrupt(context.transaction, context.now_ms, FORGOTTEN_AT_ONCE)
 
 
-@handles(ForgetJobs)
-def forget(context: CallContext, call: ForgetJobs) -> float | None:
-    """Delete jobs that ended before `before`, a bounded number; return the time of the oldest one left."""
+@handles(calls.ForgetJobs)
+def forget(context: CallContext, call: calls.ForgetJobs) -> float | None:
     ended = QueryPlan(
         JOBS,
         "by_completed_time",
@@ -186,7 +159,6 @@ def forget(context: CallContext, call: ForgetJobs) -> float | None:
     return None
 
 
-@handles(PlanAgain)
-def plan_again(context: CallContext, call: PlanAgain) -> None:
-    """Bring forward the cron jobs that a clock which ran ahead has planned."""
+@handles(calls.PlanAgain)
+def plan_again(context: CallContext, call: calls.PlanAgain) -> None:
     jobs.plan_again(context.transaction, context.now_ms)

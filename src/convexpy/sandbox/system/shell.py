@@ -40,13 +40,11 @@ class ChangedMeanwhile(Error):
 
 @handles(Evaluate)
 def evaluate(context: CallContext, call: Evaluate) -> Evaluation:
-    """Run `source` with a `ctx` that reads; return its last expression."""
     return _evaluated(context, call)
 
 
 @handles(EvaluateWrites)
 def evaluate_writes(context: CallContext, call: EvaluateWrites) -> Evaluation:
-    """Run `source` with a `ctx` that writes; return its last expression, and what it would write or has written."""
     return _evaluated(context, call)
 
 

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from convexpy.errors import Error
 from convexpy.functions import QueryPlan
-from convexpy.protocol.system.variables import (
-    GetVariable,
-    ListVariables,
-    UpdateVariables,
-    Variable,
-    VariableChange,
-)
+from convexpy.protocol.system import variables as calls
 from convexpy.sandbox.host import CallContext
 from convexpy.sandbox.system._registry import handles
 from convexpy.values import Document, canonical_number
@@ -24,27 +18,24 @@ def _find(context: CallContext, name: str) -> Document | None:
     return context.transaction.first(plan)
 
 
-@handles(ListVariables)
-def list_all(context: CallContext, call: ListVariables) -> list[Document]:
-    """Return every variable, sorted by name."""
+@handles(calls.ListVariables)
+def list_all(context: CallContext, call: calls.ListVariables) -> list[Document]:
     return list(context.transaction.stream(QueryPlan(TABLE, "by_name", system=True)))
 
 
-@handles(GetVariable)
-def get(context: CallContext, call: GetVariable) -> Variable | None:
-    """Return one variable, or None."""
+@handles(calls.GetVariable)
+def get(context: CallContext, call: calls.GetVariable) -> calls.Variable | None:
     found = _find(context, call.name)
-    return None if found is None else Variable(found["name"], found["value"])
+    return None if found is None else calls.Variable(found["name"], found["value"])
 
 
-@handles(UpdateVariables)
-def update(context: CallContext, call: UpdateVariables) -> dict[str, str]:
-    """Apply changes, which the server has checked and encrypted; return all variables as stored."""
+@handles(calls.UpdateVariables)
+def update(context: CallContext, call: calls.UpdateVariables) -> dict[str, str]:
     return apply_changes(context, call.changes, again=call.again)
 
 
 def apply_changes(
-    context: CallContext, changes: list[VariableChange], *, again: bool = False
+    context: CallContext, changes: list[calls.VariableChange], *, again: bool = False
 ) -> dict[str, str]:
     """Apply changes as part of a transaction; those made `again` keep their time."""
     set_at = {} if again else {"updatedAt": canonical_number(float(context.now_ms))}
@@ -58,7 +49,9 @@ def apply_changes(
             context.transaction.system_insert(TABLE, {"name": name, "value": value, **set_at})
         elif known["value"] != value:
             context.transaction.system_patch(TABLE, known["_id"], {"value": value, **set_at})
-    everything = {document["name"]: document["value"] for document in list_all(context, ListVariables())}
+    everything = {
+        document["name"]: document["value"] for document in list_all(context, calls.ListVariables())
+    }
     if len(everything) > COUNT_MAX:
         raise Error(f"more than {COUNT_MAX} variables", code="TooManyEnvironmentVariables")
     return everything
