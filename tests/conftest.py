@@ -26,8 +26,11 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
     """Start servers on data folders of their own; they end with the test, whatever happened."""
     started: list[ServerProcess] = []
 
-    def start(*arguments: str, env: Mapping[str, str] | None = None) -> ServerProcess:
-        server = ServerProcess(tmp_path / f"data{len(started)}", *arguments, env=env)
+    def start(
+        *arguments: str, env: Mapping[str, str] | None = None, interpreter: bool = False
+    ) -> ServerProcess:
+        data = tmp_path / f"data{len(started)}"
+        server = ServerProcess(data, *arguments, env=env, interpreter=interpreter)
         started.append(server)
         return server
 

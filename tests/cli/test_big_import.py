@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,8 @@ class Peaks:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc")
-def test_a_million_rows_in_bounded_memory(server: ServerProcess, project: Path) -> None:
+def test_a_million_rows_in_bounded_memory(start_server: Callable[..., ServerProcess], project: Path) -> None:
+    server = start_server(interpreter=True)
     server.push_ok({"schema.py": SCHEMA})
     with (project / "people.csv").open("w") as file:
         file.write("name,age,city\n")

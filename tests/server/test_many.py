@@ -74,7 +74,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))  # the server inherits it
     try:
-        with contextlib.closing(ServerProcess(tmp_path_factory.mktemp("many") / "data")) as running:
+        with contextlib.closing(
+            ServerProcess(tmp_path_factory.mktemp("many") / "data", interpreter=True)
+        ) as running:
             running.push_ok({"fn.py": APP, "schema.py": SCHEMA})
             yield running
     finally:
