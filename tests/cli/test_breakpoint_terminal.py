@@ -86,7 +86,7 @@ class Call:
 
     def result(self) -> Any:
         """Return the answer."""
-        self._thread.join(20)
+        self._thread.join(60)
         return self.value
 
 

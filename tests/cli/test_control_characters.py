@@ -80,7 +80,7 @@ def test_in_a_pipe(attacked: ServerProcess, run: Any) -> None:
 def test_at_a_terminal(attacked: ServerProcess, project: Path, command: tuple[str, ...]) -> None:
     terminal = Terminal(project, *command, screen=True, columns=300)
     shown = COLOURS.sub("", terminal.read_all()).replace("\r\n", "\n")
-    terminal.process.wait(30)
+    terminal.process.wait(60)
     terminal.close()
     assert "forged" in shown
     assert is_safe(shown.replace("\r\n", "\n"))

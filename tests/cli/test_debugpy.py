@@ -87,7 +87,7 @@ def test_an_editor_stops_in_queries_mutations_and_actions(project: Path, backgro
             evaluated = session.ask("evaluate", expression=name, frameId=frame["id"], context="repl")
             assert evaluated["result"] == shown
             session.ask("continue", threadId=thread)
-            call.join(20)
+            call.join(60)
             client.close()
             assert got == [value]
     finally:
@@ -106,13 +106,13 @@ def test_an_editor_stops_in_queries_mutations_and_actions(project: Path, backgro
         call.start()
         session, thread, _ = again.wait_until_stopped()
         session.ask("continue", threadId=thread)
-        call.join(20)
+        call.join(60)
         assert got == ["EVE?"]
     finally:
         again.close()
         client.close()
     dev.process.send_signal(2)
-    assert dev.process.wait(20) == 130
+    assert dev.process.wait(60) == 130
     assert wait_for(lambda: True if _is_free(port) else None, 10.0)
 
 
@@ -137,7 +137,7 @@ def test_ctrl_c_while_it_waits_ends_it(project: Path, background: Any) -> None:
     dev = background(project, "dev", "--json", "--debugpy", str(port))
     dev.until("waitingForDebugger")
     dev.process.send_signal(2)
-    assert dev.process.wait(20) == 130
+    assert dev.process.wait(60) == 130
     assert LocalDeployment(open_project(project)).holder() is None
     assert wait_for(lambda: True if _is_free(port) else None, 10.0)
 

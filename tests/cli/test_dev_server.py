@@ -102,7 +102,7 @@ def test_a_save_goes_live_an_error_stops_nothing_and_ctrl_c_leaves_130(
 
     dev.process.send_signal(signal.SIGINT)
     dev.until("stopped")
-    assert dev.process.wait(30) == 130
+    assert dev.process.wait(60) == 130
     assert is_gone(server["pid"])
     assert dev.process.stderr is not None
     assert "KeyboardInterrupt" not in dev.process.stderr.read()
@@ -177,7 +177,7 @@ def test_the_companion_gets_the_url_and_its_end_is_ours(project: Path, ports: No
     dev = background(project, *DEV, "--start", f'{sys.executable} -c "{script}"')
     server = dev.until("server")
     assert dev.until("stopped")["exitCode"] == 5
-    assert dev.process.wait(30) == 5
+    assert dev.process.wait(60) == 5
     assert (project / "url").read_text() == server["url"]
 
 
@@ -270,11 +270,11 @@ def test_hosts_and_pages_are_named_by_flag_variable_and_file_and_refusals_are_sh
     }
     statuses: list[int] = []
     for each in headers.values():
-        connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=20)
+        connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=60)
         connection.request("GET", "/version", headers=each)
         statuses.append(connection.getresponse().status)
         connection.close()
     assert statuses == [200, 200, 403]
     dev.process.send_signal(signal.SIGINT)
-    _, said = dev.process.communicate(timeout=30)
+    _, said = dev.process.communicate(timeout=60)
     assert "--allow-origin https://c.example" in said

@@ -41,7 +41,7 @@ class Seen:
                 return False
             return isinstance(event, FilesChanged) and path in event.snapshot.files
 
-        wait_for(found, within_s=30.0, what=f"{path}; {self.warnings}")
+        wait_for(found, what=f"{path}; {self.warnings}")
 
     def settle(self, folder: Path, name: str) -> None:
         """Save until a save is seen: whoever watches is ready then."""
@@ -57,7 +57,7 @@ class Seen:
                 return False
             return isinstance(event, FilesChanged) and name in event.snapshot.files
 
-        wait_for(seen, within_s=30.0, what=f"a save; {self.warnings}")
+        wait_for(seen, what=f"a save; {self.warnings}")
 
 
 @pytest.fixture

@@ -182,7 +182,7 @@ def test_a_check_that_crashes_or_hangs_is_a_failure_of_that_check() -> None:
     (late,) = examination.findings(Check("hanging", hang), scene(), timeout_s=0.1)
     released.set()
     assert late.status == "fail"
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 50
 
 
 def test_a_folder_that_tells_of_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +221,7 @@ def test_a_server_that_accepts_and_says_nothing(run: Any, clean: Path) -> None:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         started = time.monotonic()
         found = by_check(run("doctor", "--json", "--url", url, "--admin-key", KEY, expect=1).json())
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
     assert found["reachable"]["status"] == "ok"
     assert "no answer in time" in found["round-trip"]["message"]
     assert found["versions"]["status"] == "skip"

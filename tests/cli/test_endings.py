@@ -139,7 +139,7 @@ def until_stalled(way: Stalling, terminal: Terminal) -> None:
         terminal.read_all(0.1)
         return way.stalled.is_set()
 
-    wait_for(stalled, within_s=60, what="the stall")
+    wait_for(stalled, what="the stall")
 
 
 def interrupted(terminal: Terminal) -> str:

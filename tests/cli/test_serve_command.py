@@ -51,14 +51,14 @@ class Served:
         request = urllib.request.Request(
             self.ready["url"] + path, None if body is None else json.dumps(body).encode(), headers
         )
-        with urllib.request.urlopen(request, timeout=20) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             return json.loads(response.read())
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         assert self.process.stdout is not None
         with self.process.stdout:
-            return self.process.wait(20)
+            return self.process.wait(60)
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ def test_the_first_key_is_shown_on_a_terminal(tmp_path: Path) -> None:
     assert "shown this once" in text
     assert not (tmp_path / "data" / "admin-key").exists()
     process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     os.close(ours)
     stored = [path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file()]
     assert not any(shown[0].partition("|")[2].encode() in content for content in stored)

@@ -155,7 +155,7 @@ class Terminal:
 
     def until(self, text: str) -> None:
         """Read until the text has come."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while text not in self.seen:
             assert time.monotonic() < deadline, self.seen
             if select.select([self.main], [], [], 0.5)[0]:
@@ -190,7 +190,7 @@ def test_at_a_terminal_inputs_share_variables(here: Any, server: ServerProcess) 
         terminal.type("\n")
         terminal.until(">>> ")
         terminal.type("exit\n")
-        assert terminal.process.wait(20) == 0
+        assert terminal.process.wait(60) == 0
     finally:
         terminal.process.kill()
         terminal.process.wait()

@@ -86,7 +86,7 @@ class NodeProgram:
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
-            status = self._process.wait(20)
+            status = self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             status = self._process.wait()

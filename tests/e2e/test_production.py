@@ -19,7 +19,7 @@ import pytest
 from support.processes import ServerProcess
 from support.static_pages import static_pages
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.slow
 
 NOTES = """
 from convexpy import mutation, query
@@ -79,7 +79,7 @@ def served(folder: Path, port: int) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
+            assert process.wait(60) == 0
 
 
 @contextlib.contextmanager

@@ -222,12 +222,12 @@ def test_dev_runs_vite_beside_the_deployment(app: Path, tmp_path: Path) -> None:
             command, cwd=copied, env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr
         )
     try:
-        url = wait_for(lambda: vite_url(log.read_text(), dev), within_s=60, what="Vite's address")
-        with urllib.request.urlopen(f"{url}src/convex.ts", timeout=30) as answer:
+        url = wait_for(lambda: vite_url(log.read_text(), dev), what="Vite's address")
+        with urllib.request.urlopen(f"{url}src/convex.ts", timeout=60) as answer:
             module = answer.read().decode()
     finally:
         dev.terminate()
-        dev.wait(30)
+        dev.wait(60)
     with pytest.raises(URLError):
         urllib.request.urlopen(url, timeout=5)
     said = [json.loads(line) for line in events.read_text().splitlines()]

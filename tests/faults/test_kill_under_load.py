@@ -24,7 +24,7 @@ from support.processes import ServerProcess, wait_for
 from support.sockets import SyncSocket, add
 from websockets.exceptions import WebSocketException
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 KILLS = 20
 ACCOUNTS = 12

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from support.processes import ServerProcess, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 KILLS = 8
 GONE = (OSError, http.client.HTTPException)
@@ -128,7 +128,7 @@ def test_killed_while_jobs_run(server: ServerProcess) -> None:
             time.sleep(moments.uniform(0.0, 0.8))  # the moment is the seed's, no fact is waited for
             server.kill()
             server.start()
-    wait_for(lambda: server.call("query", "jobs:unfinished") == 0, within_s=60, what="the end of all jobs")
+    wait_for(lambda: server.call("query", "jobs:unfinished") == 0, what="the end of all jobs")
     check(server, load.acknowledged)
 
 
@@ -169,7 +169,7 @@ def test_killed_at_the_points_of_a_commit(server: ServerProcess, point: str, vis
     server.call("mutation", "jobs:ask", key="a", delay=1500)
     server.stop()
     server.start(env={"CONVEXPY_PAUSE": f"{point}=kill@{visit}"})
-    assert server.process.wait(30) == -9  # the cron job alone brings it there
+    assert server.process.wait(60) == -9  # the cron job alone brings it there
     server.kill()
     server.start(env={})
     wait_for(lambda: server.call("query", "jobs:unfinished") == 0, what="the end of all jobs")

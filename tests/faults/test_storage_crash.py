@@ -86,7 +86,7 @@ def test_killed_at_each_step_of_storing(
     acknowledged = store(server, "first")
     with pytest.raises(GONE):
         store(server, "second")
-    server.process.wait(20)
+    server.process.wait(60)
     server.kill()
     server.start(env={})
     files = whole_files(server)
@@ -120,7 +120,7 @@ def test_killed_while_removing(start_server: StartServer, point: str) -> None:
     age(server)
     with contextlib.suppress(AssertionError):  # it may die before it is ready
         server.start(env={"CONVEXPY_PAUSE": f"{point}=kill"})
-    server.process.wait(20)
+    server.process.wait(60)
     server.kill()
     assert (ORPHAN in blobs(server)) == (point == "files.before_unlink")
     server.start(env={})
@@ -164,7 +164,6 @@ def test_deletions_are_durable(start_server: StartServer) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 def test_killed_at_random_moments_under_uploads(start_server: StartServer) -> None:
     seed = int(os.environ.get("CONVEXPY_TEST_SEED") or random.SystemRandom().getrandbits(32))
     print(f"CONVEXPY_TEST_SEED={seed}")

@@ -253,11 +253,11 @@ def test_a_socket_outlives_no_key(app: ServerProcess) -> None:
 
 
 def test_a_key_expires(app: ServerProcess) -> None:
-    key = make(app, "brief", "admin", expiresAt=(time.time() + 0.7) * 1000)
-    assert call(app, "query", "fn:hidden", key)[0] == 200
-    deadline = time.monotonic() + 20
+    expires_at = time.time() + 0.7
+    key = make(app, "brief", "admin", expiresAt=expires_at * 1000)
     while call(app, "query", "fn:hidden", key)[0] == 200:
-        assert time.monotonic() < deadline
+        assert time.time() < expires_at + 60
+    assert time.time() >= expires_at
     assert call(app, "query", "fn:hidden", key)[1]["code"] == "BadDeployKey"
 
 

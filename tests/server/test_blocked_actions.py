@@ -228,7 +228,7 @@ def test_any_exception_is_an_answer(server: ServerProcess, what: str) -> None:
         assert calling.ended()["status"] == "error"
         assert what in calling.answer["errorMessage"] or "RuntimeError" in calling.answer["errorMessage"]
         assert "fn.py" in calling.answer["errorMessage"]
-        assert calling.took_s < 5
+        assert calling.took_s < 30
     assert server.call("action", "fn:quick") == pid
 
 

@@ -150,7 +150,7 @@ class Running:
         return not self._thread.is_alive()
 
     def result(self) -> Any:
-        self._thread.join(20)
+        self._thread.join(60)
         assert self.done, "no answer"
         if isinstance(self.value, BaseException):
             raise self.value
@@ -380,7 +380,7 @@ def test_http_actions_and_fresh_interpreters(start_server: Any, debugger: Debugg
     server.push_ok({"app.py": APP, "http.py": HTTP})
 
     def get() -> Any:
-        with urllib.request.urlopen(f"{server.site_url}/stop", timeout=20) as response:
+        with urllib.request.urlopen(f"{server.site_url}/stop", timeout=60) as response:
             return response.read()
 
     for work, value in (

@@ -146,7 +146,7 @@ def test_stopped_executors_are_replaced(shared: ServerProcess) -> None:
         os.kill(pid, signal.SIGSTOP)
     started = time.monotonic()
     works(shared)
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
 
 
 def test_a_call_under_way_ends_when_its_executor_is_killed(shared: ServerProcess) -> None:
@@ -175,7 +175,7 @@ def test_a_call_under_way_ends_when_its_executor_is_killed(shared: ServerProcess
     finally:
         stop.set()
         for thread in threads:
-            thread.join(30)
+            thread.join(60)
     assert not any(thread.is_alive() for thread in threads)
     assert errors == []
 

@@ -194,7 +194,7 @@ def test_killed_in_any_phase_an_export_has_failed_and_nothing_is_left(
     server.start(env={"CONVEXPY_PAUSE": f"{phase}=kill"})
     with contextlib.suppress(OSError, http.client.HTTPException):
         export(server)
-    assert server.process.wait(20) == -9
+    assert server.process.wait(60) == -9
     server._reap()
     server.start(env={})
     assert system(server, "_system/cli/exports:getLatest")["state"] == "failed"

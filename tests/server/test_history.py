@@ -164,7 +164,7 @@ def test_what_is_not_kept_says_so(start_server: Any, tmp_path: Path) -> None:
         assert status == 200 or (status, answer["code"]) == (503, "OutOfRetention")
         return status == 503
 
-    wait_for(is_lost, within_s=30)
+    wait_for(is_lost)
 
 
 def test_no_moment_before_a_push_or_a_change_of_variables(server: ServerProcess) -> None:

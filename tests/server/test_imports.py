@@ -409,7 +409,7 @@ def test_killed_in_any_phase_there_is_the_old_or_the_new(app: ServerProcess, pha
     data = lines(*[{"name": name} for name in new])
     with contextlib.suppress(OSError, http.client.HTTPException):
         run_import(server, data, format="jsonLines", tableName="users", mode="replace")
-    assert server.process.wait(20) == -9
+    assert server.process.wait(60) == -9
     server._reap()
     server.start(env={})
     assert names(server) == (new if phase == "imports.swapped" else old)

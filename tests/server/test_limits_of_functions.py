@@ -145,7 +145,7 @@ def test_a_misbehaving_function_fails_by_name_and_others_go_on(
         took = time.monotonic() - started
         for name in names:
             assert name in answer["errorMessage"], answer
-        assert took < 10.0, took  # far from endless; the limit itself is in the message
+        assert took < 40.0, took  # far from endless; the limit itself is in the message
         before = len(done)
         wait_for(lambda: len(done) > before + 3, what="the bystander's further calls")
     finally:

@@ -82,7 +82,7 @@ def test_a_module_that_does_not_import_is_an_error(server: ServerProcess, what: 
     if has_line:
         lines = (HEAD + body).count("\n")
         assert 2 <= location["line"] <= lines
-    assert took_s < IMPORT_S + 15
+    assert took_s < IMPORT_S + 60
     assert server.call("query", "good:answer") == 42
     if sys.platform == "linux":
         wait_for(

@@ -114,7 +114,7 @@ def failed_start(
 
 
 def fetched(url: str | urllib.request.Request) -> bytes:
-    with urllib.request.urlopen(url, timeout=20) as response:
+    with urllib.request.urlopen(url, timeout=60) as response:
         content: bytes = response.read()
         return content
 
@@ -351,14 +351,14 @@ def test_tls_from_files(start: Start, tmp_path: Path) -> None:
     server = start("--single-port", "--tls-cert", str(cert), "--tls-key", str(key))
     assert server.url.startswith("https://")
     trusting = ssl.create_default_context(cafile=str(cert))
-    connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=trusting, timeout=20)
+    connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=trusting, timeout=60)
     connection.request("GET", "/instance_name")
     assert connection.getresponse().read().decode() == server.ready["name"]
     connection.close()
     with SyncSocket(server.url, ssl=trusting) as client:
         client.modify(add(0, "fn:none"))
         client.until(lambda message: message["type"] == "Transition")
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as plain:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as plain:
         plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert not plain.recv(100).startswith(b"HTTP")
 
@@ -466,10 +466,10 @@ def test_a_running_mutation_is_finished_and_answered(start: Start) -> None:
         assert client.until_closed() == (1001, "GoingAway")
     wait_for(lambda: not accepts(server), what="new connections to be refused")
     assert not answers
-    caller.join(20)
+    caller.join(60)
     assert answers
     assert answers[0][:2] == (200, {"status": "success", "value": "x", "logLines": []})
-    assert server.process.wait(20) == 0
+    assert server.process.wait(60) == 0
     server._reap()
     server.start()
     assert server.call("query", "fn:titles") == ["x"]
@@ -526,11 +526,11 @@ async def long(ctx, request):
         assert client.until_closed() == (1001, "GoingAway")
         assert acting.until_closed() == (1001, "GoingAway")
     for caller in callers:
-        caller.join(20)
+        caller.join(60)
     assert {path: (status, answer["code"]) for path, (status, answer, _) in answers.items()} == {
         "/api/action": (503, "ShuttingDown"), "/http/long": (503, "ShuttingDown"),
     }  # fmt: skip
-    assert server.process.wait(20) == 0
+    assert server.process.wait(60) == 0
     assert "Traceback" not in server.errors()
     server._reap()
 
@@ -565,8 +565,8 @@ def test_a_second_signal_ends_it_at_once(start: Start) -> None:
     server.process.send_signal(signal.SIGTERM)
     wait_for(lambda: not accepts(server))
     server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(5) == 143
-    caller.join(10)
+    assert server.process.wait(60) == 143
+    caller.join(60)
     server._reap()
 
 
@@ -587,7 +587,7 @@ def test_the_service_manager_is_told(start: Start, tmp_path: Path) -> None:
     address = tmp_path / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(address))
-        listener.settimeout(20)
+        listener.settimeout(60)
         server = start("--single-port", env={"NOTIFY_SOCKET": str(address)})
         assert listener.recv(4096).startswith(b"READY=1")
         server.stop()

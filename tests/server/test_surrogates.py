@@ -103,7 +103,7 @@ def test_a_lone_surrogate_ends_no_executor(server: ServerProcess, kind: str) -> 
         else:
             assert what in ("insert", "get", "call", "arg")
             assert answer["value"] in (None, "done")
-        assert took_s < 5, what
+        assert took_s < 30, what
     assert "Traceback" not in server.errors()[log:]
     assert "could not run" not in server.errors()[log:]
 

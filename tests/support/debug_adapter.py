@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 
 
 class Session:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 PROMPT = "(Pdb) "
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 class PausedFunction:

@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 from support import preloaded
 
 ROOT = Path(__file__).parents[2]
-START_S = 60.0
 
 
 class ServerProcess:
@@ -99,7 +98,7 @@ class ServerProcess:
         self.process.kill()
         self._reap()
 
-    def stop(self, timeout_s: float = 20.0) -> int:
+    def stop(self, timeout_s: float = 60.0) -> int:
         """Stop the server as Ctrl-C does; return its exit status."""
         self.process.send_signal(signal.SIGINT)
         try:
@@ -189,7 +188,7 @@ class ServerProcess:
         return answer
 
 
-def wait_for(fact: Callable[[], Any], *, within_s: float = 20.0, what: str = "the fact") -> Any:
+def wait_for(fact: Callable[[], Any], *, within_s: float = 60.0, what: str = "the fact") -> Any:
     """Return the first true result of `fact`; fail at the deadline with what was seen last."""
     deadline = time.monotonic() + within_s
     while True:

@@ -32,7 +32,7 @@ class S3Server:
             stdin=subprocess.DEVNULL,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
-        self.port: int = wait_for(self._announced, within_s=60, what="the S3 server's address")
+        self.port: int = wait_for(self._announced, what="the S3 server's address")
         self.url = f"http://127.0.0.1:{self.port}"
         self.env = {**KEYS, "AWS_ENDPOINT_URL": self.url}
 
@@ -43,7 +43,7 @@ class S3Server:
 
     def request(self, method: str, path: str) -> tuple[int, bytes]:
         """Return status and body of a bare request."""
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
             connection.request(method, path, headers={"Host": f"127.0.0.1:{self.port}"})
             response = connection.getresponse()
             return response.status, response.read()

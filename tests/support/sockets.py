@@ -14,7 +14,7 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 START = {"querySet": 0, "identity": 0, "ts": "AAAAAAAAAAA="}
 
 

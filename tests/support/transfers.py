@@ -80,7 +80,7 @@ def export(server: ServerProcess, query: str = "includeStorage=true") -> bytes:
         found = system(server, "_system/exports:find", which=id)
         return found if found["state"] in ENDED else None
 
-    found = wait_for(done, within_s=60.0, what="the export to end")
+    found = wait_for(done, what="the export to end")
     assert found["state"] == "completed", found
     status, data, _ = server.request("GET", f"/api/export/zip/{id}", admin=True)
     assert status == 200

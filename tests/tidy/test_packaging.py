@@ -84,7 +84,7 @@ process = subprocess.Popen(
 )
 ready = json.loads(process.stdout.readline())
 process.terminate()
-assert process.wait(20) == 0
+assert process.wait(60) == 0
 print(convexpy.__file__)
 """
 

@@ -16,7 +16,7 @@ from convexpy.serve import bounded_protocol
 from convexpy.serve.bounded_protocol import ConnectionCounter
 from convexpy.serve.listening import server_of
 
-WAIT_S = 15.0
+WAIT_S = 60.0
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
