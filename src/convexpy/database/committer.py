@@ -107,8 +107,9 @@ class GroupCommitter:
     def submit(self, call_id: int, transaction: bytes | None, max_creation_time: float = 0.0) -> None:
         """Add a call to the open group; None if it wrote nothing: it is answered with those before it."""
         with self._changed:
+            if not self._queue:  # else the thread knows
+                self._changed.notify()
             self._queue.append((call_id, transaction, max_creation_time))
-            self._changed.notify()
 
     def resume(self) -> None:
         """After `full`.

@@ -4,20 +4,20 @@ Stream order is the snapshot: a call runs at the last row before it in its strea
 version, not many. Rows come as bytes and are decoded when the next transaction begins; what a checkpoint
 has covered by then never is.
 
-Invariant:  the memory layer holds every row after the checkpoint that the reader sees. Older ones do no
+Invariant:  the memory layer holds every change after the checkpoint that the reader sees. Older ones do no
 harm: they say what the checkpoint says.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from convexpy.database._cursors import CursorCipher
 from convexpy.database._entries import Keys, TransactionRecord, WriteSet, decode_entry
-from convexpy.database._memory import FoundDocument, MemoryLayer, MemoryRow
-from convexpy.database._read_cache import MISSING, PointCache, ReadCache
+from convexpy.database._first_keys import UNKNOWN, FirstKeys
+from convexpy.database._memory import Change, FoundDocument, MemoryLayer
 from convexpy.database._snapshot import ALL, Item
 from convexpy.database._system_tables import INDEX, TABLES
 from convexpy.database.catalog import Catalog
@@ -43,12 +43,10 @@ class Store:
         self.ts = 0
         self.last_creation_time = 0.0
         self._reader = reader
-        self._below = ReadCache(reader)
-        self._points = PointCache()
-        self._memory = MemoryLayer(on_key=self._points.forget)
+        self._first_keys = FirstKeys()
+        self._memory = MemoryLayer(on_key=self._first_keys.changed)
         self._waiting: deque[LogRow] = deque()
         self._waiting_bytes = 0
-        self._covered = 0
         self._is_reading = False
         self._catalog: Catalog | None = None
         self._durable_catalog: Catalog | None = None
@@ -68,8 +66,7 @@ class Store:
     def accept(self, call_id: int, write_set: WriteSet) -> None:
         """Lay a finished call over the state, not durable yet: transactions begun from now on see it."""
         self._decode_waiting()
-        row = MemoryRow(None, None, call_id=call_id)
-        self._apply(row, (write_set.record,))
+        self._apply(Change(None, None, call_id=call_id), (write_set.record,))
         self._raise_creation_time(write_set.max_creation_time)
 
     def own_commit(self, seq: int, ts: int, last_call_id: int) -> None:
@@ -81,24 +78,23 @@ class Store:
 
     def drop_speculation(self) -> None:
         """Go back to the last durable row."""
-        self._memory.take_back(self._covered)
-        self._points.clear()
+        self._memory.take_back()
+        self._first_keys.clear()
         self._catalog = self._durable_catalog
 
     def checkpoint(self, seq: int) -> None:
-        """The checkpoint has reached `seq`: read from it, and only then forget the rows that it covers."""
+        """The checkpoint has reached `seq`: read from it, and only then let go of what it covers."""
         if self._is_reading:
             covered = self._reader.renew()
             if covered < seq:
                 raise InvariantViolation(f"told of a checkpoint at {seq}, but it is at {covered}")
-        self._covered = max(self._covered, seq)
-        self._below.forget(self._memory.drop(seq))
+        self._memory.checkpointed(seq)
         while self._waiting and self._waiting[0].seq <= seq:
             self._waiting_bytes -= len(self._waiting.popleft().entry)
-            # Unread rows may have held tables and indexes: learn them from the checkpoint.
+            # What was not read may have changed anything, tables and indexes too: learn it from the checkpoint.
             self._catalog = self._durable_catalog = None
-            self._below.clear()
-            self._points.clear()
+            self._memory.clear()
+            self._first_keys.clear()
 
     def idle(self) -> None:
         """Close the read transaction, so that it does not keep the write-ahead log from being folded."""
@@ -108,10 +104,8 @@ class Store:
 
     @property
     def memory_bytes(self) -> int:
-        """About how much the rows in memory and the read cache take."""
-        return (
-            self._memory.size_bytes + self._waiting_bytes + self._below.size_bytes + self._points.size_bytes
-        )
+        """About how much is held in memory."""
+        return self._memory.size_bytes + self._waiting_bytes + self._first_keys.size_bytes
 
     # Reading
 
@@ -130,31 +124,33 @@ class Store:
 
     def get(self, tablet: int, id: str) -> bytes | None:
         """Return a document."""
-        documents = self._memory.documents.get(tablet)
-        if documents is not None:
-            found = documents.get(id)
-            if found is not None:
-                return found[1]
-        return self._below.get(tablet, id)
+        found = self._memory.document(tablet, id)
+        if found is not None:
+            return found[0]
+        document = self._reader.get(tablet, id)
+        self._memory.keep(tablet, id, document)
+        return document
 
     def written_keys(self, tablet: int, id: str) -> Keys:
-        """Return the keys of a document as its last write has them; none if that is in the checkpoint."""
-        documents = self._memory.documents.get(tablet)
-        found = documents.get(id) if documents is not None else None
-        return found[2] if found is not None else ()
+        """Return the keys of a document as its last write has them; none if they are not in memory."""
+        found = self._memory.document(tablet, id)
+        return found[1] if found is not None else ()
 
     def first(self, index: int, tablet: int, lower: bytes, upper: bytes, *, desc: bool) -> Item | None:
         """Return the first document of an index range, or None."""
-        is_prefix = index > 0 and upper == prefix_successor(lower)
+        is_prefix, prefix = index > 0 and upper == prefix_successor(lower), lower
         if is_prefix:
-            point = self._points.get(index, lower, desc)
-            if point is None:
+            first = self._first_keys.get(index, prefix, desc)
+            if first is None:
                 return None
-            if point is not MISSING:
-                document = self.get(tablet, point[1])
+            key, id = first
+            if id:
+                document = self.get(tablet, id)
                 if document is None:
-                    raise InvariantViolation(f"an index names the document {point[1]}, which is not there")
-                return (point[0], point[1], document)
+                    raise InvariantViolation(f"an index names the document {id}, which is not there")
+                return (key, id, document)
+            if first is not UNKNOWN:
+                lower, upper = (lower, key) if desc else (key, upper)
         items, rest = self.chunk(index, tablet, lower, upper, desc=desc, limit=1)
         while not items and rest is not None:
             # What the checkpoint has first was removed since.
@@ -162,7 +158,7 @@ class Store:
             items, rest = self.chunk(index, tablet, left, right, desc=desc, limit=16)
         item = items[0] if items else None
         if is_prefix:
-            self._points.keep(index, lower, desc, item and (item[0], item[1]))
+            self._first_keys.keep(index, prefix, desc, item and (item[0], item[1]))
         return item
 
     def chunk(
@@ -181,15 +177,15 @@ class Store:
         if len(below) >= limit:
             last = below[-1][0]
             rest = last if desc else last + b"\0"
-        documents = self._memory.documents.get(tablet)
-        if not documents:
+        written = self._memory.over(tablet)
+        if written is None:
             return below, rest
         if rest is not None:
             lower, upper = (rest, upper) if desc else (lower, rest)
         over, cut = self._over(index, tablet, lower, upper, desc=desc, limit=limit)
         if not over:
-            return [_newest(item, documents) for item in below], rest
-        return self._merged(below, over, documents, cut, desc=desc), rest if cut is None else cut
+            return [_newest(item, written) for item in below], rest
+        return self._merged(below, over, written, cut, desc=desc), rest if cut is None else cut
 
     def _over(
         self, index: int, tablet: int, lower: bytes, upper: bytes, *, desc: bool, limit: int
@@ -200,13 +196,10 @@ class Store:
         """
         if index < 0:
             return self._over_by_id(tablet, lower, upper), None
-        keys = self._memory.keys.get(index)
-        if not keys:
-            return {}, None
         found: dict[bytes, str | None] = {}
         live = 0
-        for key in keys.irange(lower, upper, inclusive=(True, False), reverse=desc):
-            id = found[key] = keys[key][1]
+        for key, id in self._memory.keys(index, lower, upper, desc=desc):
+            found[key] = id
             if id is not None:
                 live += 1
                 if live > limit:
@@ -214,19 +207,19 @@ class Store:
         return found, None
 
     def _over_by_id(self, tablet: int, lower: bytes, upper: bytes) -> dict[bytes, str | None]:
-        documents = self._memory.documents[tablet]
         found: dict[bytes, str | None] = {}
         for id in self._memory.ids(tablet):
             key = id.encode()
             if lower <= key < upper:
-                found[key] = id if documents[id][1] is not None else None
+                document = self._memory.document(tablet, id)
+                found[key] = id if document is not None and document[0] is not None else None
         return found
 
     @staticmethod
     def _merged(
         below: list[Item],
         over: dict[bytes, str | None],
-        documents: Mapping[str, FoundDocument],
+        written: Callable[[str], FoundDocument | None],
         cut: bytes | None,
         *,
         desc: bool,
@@ -242,13 +235,13 @@ class Store:
         for key in sorted(merged, reverse=desc):
             if cut is not None and (key < cut if desc else key >= cut):
                 break
-            items.append(_newest(merged[key], documents))
+            items.append(_newest(merged[key], written))
         return items
 
     def replay(self, session: str, request: int) -> ReplayRecord | None:
         """Return what a session's request answered before; its `seq` is None while that is not durable."""
         self._open()
-        found = self._memory.replays.get((session, request))
+        found = self._memory.replay(session, request)
         if found is not None:
             return ReplayRecord(session, request, found[0].seq, found[0].ts, found[1])
         return self._reader.replay(session, request)
@@ -267,7 +260,7 @@ class Store:
     def _open(self) -> None:
         """Open the read transaction and bring memory and catalog up to the last row of the stream."""
         if not self._is_reading:
-            self._covered = max(self._covered, self._reader.begin())
+            self._memory.checkpointed(self._reader.begin())
             self._is_reading = True
         self._decode_waiting()
         if self._catalog is None:
@@ -285,18 +278,17 @@ class Store:
             seq, ts, entry = self._waiting.popleft()
             self._waiting_bytes -= len(entry)
             decoded = decode_entry(entry)
-            row = MemoryRow(seq, ts)
-            self._apply(row, decoded.transactions)
+            self._apply(Change(seq, ts), decoded.transactions)
             self._durable_catalog = self._catalog
             self._raise_creation_time(decoded.max_creation_time)
 
-    def _apply(self, row: MemoryRow, transactions: Sequence[TransactionRecord]) -> None:
-        self._memory.add(row)
+    def _apply(self, change: Change, transactions: Sequence[TransactionRecord]) -> None:
+        self._memory.begin(change)
         for transaction in transactions:
-            self._memory.apply(row, transaction.writes, transaction.replay)
+            self._memory.apply(change, transaction.writes, transaction.replay)
             if self._catalog is not None:
                 self._learn(transaction.writes)
-        row.catalog = self._catalog
+        change.catalog = self._catalog
 
     def _learn(self, writes: Any) -> None:
         assert self._catalog is not None  # checked by the caller
@@ -309,10 +301,10 @@ class Store:
         self.last_creation_time = max(self.last_creation_time, time)
 
 
-def _newest(item: Item, documents: Mapping[str, FoundDocument]) -> Item:
+def _newest(item: Item, written: Callable[[str], FoundDocument | None]) -> Item:
     """Return an index entry with the document that the memory layer has for it, if it has one."""
-    found = documents.get(item[1])
-    document = item[2] if found is None else found[1]
+    found = written(item[1])
+    document = item[2] if found is None else found[0]
     if not document:
         raise InvariantViolation(f"an index names the document {item[1]}, which is not there")
     return (item[0], item[1], document)

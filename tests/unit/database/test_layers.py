@@ -14,7 +14,8 @@ from convexpy.database import (
     Store,
     Transaction,
     WriteSet,
-    _read_cache,
+    _first_keys,
+    _memory,
     encode_entry,
     new_index_document,
     written_keys,
@@ -174,7 +175,7 @@ def test_nested_sub_transactions_leave_what_a_stack_of_copies_leaves(
     assert everything() == last
 
 
-def test_speculation_taken_back_after_a_checkpoint_leaves_nothing_in_memory() -> None:
+def test_speculation_is_taken_back_after_a_checkpoint() -> None:
     items = Items(1)
     transaction = items.begin()
     transaction.patch(items.ids[0], None, {"n": 2})
@@ -184,15 +185,11 @@ def test_speculation_taken_back_after_a_checkpoint_leaves_nothing_in_memory() ->
     assert items.numbers() == [2]
     items.store.drop_speculation()
     assert items.numbers() == [1]
-    memory = items.store._memory
-    assert [dict(entries) for entries in memory.documents.values() if entries] == []
-    assert [dict(entries) for entries in memory.keys.values() if entries] == []
-    assert memory.size_bytes == 0
 
 
 def test_a_first_document_that_is_gone_does_not_hide_those_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cache knows the first key of a prefix from an older checkpoint, but its document no longer."""
-    monkeypatch.setattr(_read_cache, "DOCUMENTS_BYTES_MAX", 0)
+    monkeypatch.setattr(_memory, "MEMORY_BYTES_MAX", 0)
     items = Items(1, 1)
     items.checkpointer.run(items.seq)
     items.store.checkpoint(items.seq)
@@ -216,7 +213,7 @@ def test_the_cache_serves_repeated_reads_and_forgets_what_changed() -> None:
     plan = QueryPlan("items", "by_n", (("n", 1),))
     assert items.numbers(plan) == [1]
     calls = 0
-    held = items.store._below._reader
+    held = items.store._reader
 
     class Counting:
         def __getattr__(self, name: str) -> Any:
@@ -224,7 +221,7 @@ def test_the_cache_serves_repeated_reads_and_forgets_what_changed() -> None:
             calls += name in ("get", "range")
             return getattr(held, name)
 
-    items.store._below._reader = Counting()
+    items.store._reader = Counting()
     for _ in range(3):
         assert items.begin().first(plan) is not None
         assert items.begin().get(items.ids[0]) is not None
@@ -271,15 +268,16 @@ def test_what_the_cache_gives_is_what_the_range_gives(held: list[int], steps: li
 
 
 def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_read_cache, "DOCUMENTS_BYTES_MAX", 2000)
-    monkeypatch.setattr(_read_cache, "POINTS_MAX", 4)
+    monkeypatch.setattr(_memory, "MEMORY_BYTES_MAX", 2000)
+    monkeypatch.setattr(_first_keys, "FIRST_KEYS_MAX", 4)
     items = Items(*range(20))
     items.checkpointer.run(items.seq)
     items.store.checkpoint(items.seq)
     for n in range(20):
         assert items.begin().first(QueryPlan("items", "by_n", (("n", n),))) is not None
         assert items.begin().get(items.ids[n]) is not None
-        assert items.store._below.size_bytes < 2000 + 5 * _read_cache.ENTRY_OVERHEAD_BYTES
+    # What was written before the checkpoint has gone with its generation, at the second time that room was made.
+    assert items.store.memory_bytes < 2 * 2000 + 5 * _first_keys.ENTRY_OVERHEAD_BYTES
 
 
 def test_a_deleted_prefix_of_any_length_is_passed_by_first() -> None:
@@ -295,3 +293,39 @@ def test_a_deleted_prefix_of_any_length_is_passed_by_first() -> None:
         found = list(items.begin().stream(QueryPlan("items", "by_n", order=order), limit=limit))
         assert [document["n"] for document in found] == [2]
     assert items.begin().first(QueryPlan("items", "by_n", (("n", 1),))) is None
+
+
+def test_a_document_that_is_written_often_takes_the_memory_of_one() -> None:
+    items = Items(*range(10))
+    sizes = []
+    for n in range(2_000):
+        transaction = items.begin()
+        transaction.patch(items.ids[n % 10], None, {"other": n})
+        items.commit(transaction)
+        sizes.append(items.store.memory_bytes)
+    assert sizes[-1] <= sizes[20]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_queue_is_not_searched_from_its_start(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = Items(*([1] * 300))
+    items.checkpointer.run(items.seq)
+    items.store.checkpoint(items.seq)
+    looked_at = 0
+    held = _memory.MemoryLayer.keys
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        nonlocal looked_at
+        for found in held(*arguments, **options):
+            looked_at += 1
+            yield found
+
+    monkeypatch.setattr(_memory.MemoryLayer, "keys", counted)
+    for _ in range(300):
+        transaction = items.begin()
+        first = transaction.first(QueryPlan("items", "by_n", (("n", 1),), order=order))
+        assert first is not None
+        transaction.patch(first["_id"], None, {"n": 2})
+        items.commit(transaction)
+    assert items.begin().first(QueryPlan("items", "by_n", (("n", 1),), order=order)) is None
+    assert looked_at < 3 * 300

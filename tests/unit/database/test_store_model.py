@@ -33,7 +33,8 @@ from convexpy.database import (
     Store,
     Transaction,
     WriteSet,
-    _read_cache,
+    _first_keys,
+    _memory,
     encode_entry,
     new_index_document,
     recover,
@@ -451,8 +452,8 @@ def test_sqlite_layers_equal_a_naive_model() -> None:
 def test_layers_over_a_read_cache_that_is_always_full_equal_the_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_read_cache, "DOCUMENTS_BYTES_MAX", 700)
-    monkeypatch.setattr(_read_cache, "POINTS_MAX", 3)
+    monkeypatch.setattr(_memory, "MEMORY_BYTES_MAX", 700)
+    monkeypatch.setattr(_first_keys, "FIRST_KEYS_MAX", 3)
     run(StoreMachine, examples=25, steps=40)
 
 
