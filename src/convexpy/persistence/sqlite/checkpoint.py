@@ -18,7 +18,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from convexpy.errors import InvariantViolation
-from convexpy.persistence.interface import CheckpointBatch, Compaction, DataDamaged, KeyChange, WalkedDocument
+from convexpy.persistence.interface import (
+    CheckpointBatch,
+    Compaction,
+    DataDamaged,
+    DocumentChange,
+    KeyChange,
+    WalkedDocument,
+)
 from convexpy.persistence.sqlite._checksums import (
     document_checksum,
     entry_salt,
@@ -53,8 +60,9 @@ _INDEX = "CREATE TABLE IF NOT EXISTS _i{0}(key BLOB PRIMARY KEY, n INTEGER NOT N
 _UPSERT = (
     "INSERT INTO _t{0}(_id, _creationTime, document, checksum) VALUES(?, ?, CAST(? AS TEXT), ?) "
     "ON CONFLICT(_id) DO UPDATE SET _creationTime = excluded._creationTime, document = excluded.document, "
-    "checksum = excluded.checksum RETURNING n"
+    "checksum = excluded.checksum"
 )
+NUMBERS_AT_ONCE = 500
 META = ("format", "deployment_id", "checkpoint_seq", "max_creation_time")
 """What the checksum in `_meta` covers, in this order."""
 
@@ -135,9 +143,9 @@ class SqliteCheckpointWriter:
             with raising_outcomes(), transaction(self._connection):
                 self._create_missing(batch)
                 self._remove_keys(batch)
-                numbers = self._write_documents(batch)
+                self._write_documents(batch)
                 pauses.reach("checkpoint.half_applied")
-                self._add_keys(batch, numbers)
+                self._add_keys(batch)
                 self._write_replay(batch)
                 if batch.tables is not None:
                     self._write_views(batch.tables)
@@ -168,30 +176,45 @@ class SqliteCheckpointWriter:
                 f"DELETE FROM _i{index} WHERE key = ?", ((change.key,) for change in changes)
             )
 
-    def _write_documents(self, batch: CheckpointBatch) -> dict[tuple[int, str], int]:
-        """Write the documents; return the `n` of those that stay."""
-        run = self._connection.execute
-        numbers: dict[tuple[int, str], int] = {}
-        for tablet, id, creation_time, document in batch.documents:
-            if document is None:
-                run(f"DELETE FROM _t{tablet} WHERE _id = ?", (id,))
-            else:
-                checksum = document_checksum(tablet, id.encode(), document)
-                row = run(_UPSERT.format(tablet), (id, creation_time, document, checksum)).fetchone()
-                numbers[tablet, id] = row[0]
+    def _write_documents(self, batch: CheckpointBatch) -> None:
+        for tablet, changes in groupby(batch.documents, key=_tablet_of):
+            gone: list[tuple[str]] = []
+            written: list[tuple[str, float, bytes, int]] = []
+            for _, id, creation_time, document in changes:
+                if document is None:
+                    gone.append((id,))
+                else:
+                    checksum = document_checksum(tablet, id.encode(), document)
+                    written.append((id, creation_time, document, checksum))
+            if gone:
+                self._connection.executemany(f"DELETE FROM _t{tablet} WHERE _id = ?", gone)
+            self._connection.executemany(_UPSERT.format(tablet), written)
+
+    def _numbers(self, tablet: int, ids: set[str]) -> dict[str, int]:
+        """Return the `n` of documents."""
+        numbers: dict[str, int] = {}
+        ordered = sorted(ids)
+        for start in range(0, len(ordered), NUMBERS_AT_ONCE):
+            part = ordered[start : start + NUMBERS_AT_ONCE]
+            marks = ",".join("?" * len(part))
+            numbers.update(
+                self._connection.execute(f"SELECT _id, n FROM _t{tablet} WHERE _id IN ({marks})", part)
+            )
         return numbers
 
-    def _add_keys(self, batch: CheckpointBatch, numbers: Mapping[tuple[int, str], int]) -> None:
+    def _add_keys(self, batch: CheckpointBatch) -> None:
         added = [change for change in batch.keys if change.id is not None]
+        ids: dict[int, set[str]] = {}
+        for change in added:
+            ids.setdefault(change.tablet, set()).add(str(change.id))
+        numbers = {tablet: self._numbers(tablet, named) for tablet, named in ids.items()}
         for index, changes in groupby(added, key=_index_of):
             rows: list[tuple[bytes, int, int]] = []
             salt = entry_salt(index)
             for _, key, tablet, id in changes:
-                n = numbers.get((tablet, str(id)))
+                n = numbers[tablet].get(str(id))
                 if n is None:
-                    raise InvariantViolation(
-                        f"index {index}: a key was added for {id}, which is not in the batch"
-                    )
+                    raise InvariantViolation(f"index {index}: a key was added for {id}, which is not there")
                 rows.append((key, n, key_checksum(salt, key, n)))
             self._connection.executemany(f"INSERT OR REPLACE INTO _i{index} VALUES(?, ?, ?)", rows)
 
@@ -309,6 +332,10 @@ class SqliteCheckpointWriter:
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+
+def _tablet_of(change: DocumentChange) -> int:
+    return change.tablet
 
 
 def _index_of(change: KeyChange) -> int:

@@ -66,7 +66,7 @@ class SqliteLogStore:
         except BaseException:
             self._connection.close()
             raise
-        self._last = self._read_last()
+        self._first, self._last = self._read_ends()
 
     def _open(self, new_id: str) -> str:
         with transaction(self._connection):
@@ -85,9 +85,11 @@ class SqliteLogStore:
                 add_log_checksums(self._connection)
         return meta["deployment_id"]
 
-    def _read_last(self) -> int:
-        row = self._connection.execute("SELECT max(seq) FROM log").fetchone()
-        return row[0] or 0
+    def _read_ends(self) -> tuple[int | None, int]:
+        first, last = self._connection.execute(
+            "SELECT (SELECT min(seq) FROM log), (SELECT max(seq) FROM log)"
+        ).fetchone()
+        return first, last or 0
 
     def append(self, seq: int, ts: int, entry: bytes) -> None:
         """Make a row durable: one INSERT, one sync."""
@@ -96,6 +98,8 @@ class SqliteLogStore:
                 "INSERT INTO log VALUES(?, ?, ?, ?)", (seq, ts, entry, row_checksum(seq, ts, entry))
             )
         self._last = seq
+        if self._first is None:
+            self._first = seq
 
     def rows(self, after_seq: int, limit: int | None = None) -> list[LogRow]:
         """Return the rows after `after_seq` in order."""
@@ -121,8 +125,7 @@ class SqliteLogStore:
     @property
     def first_seq(self) -> int | None:
         """The oldest row kept, or None."""
-        (first,) = self._connection.execute("SELECT min(seq) FROM log").fetchone()
-        return int(first) if first is not None else None
+        return self._first
 
     def last_row(self) -> LogRow | None:
         """Return the newest row, or None."""
@@ -144,6 +147,7 @@ class SqliteLogStore:
             return 0
         with raising_outcomes():
             self._connection.execute("DELETE FROM log WHERE seq < ?", (end,))
+        self._first = end
         return end - first
 
     def probe(self) -> None:
