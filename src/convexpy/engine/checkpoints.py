@@ -65,6 +65,7 @@ class CheckpointService:
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._folding: asyncio.Task[None] | None = None
+        self._last_row_s = self._oldest_row_s = 0.0
         self._closed = False
         self._obstacle = ""
         self.walking: tuple[str, int] | None = None
@@ -84,16 +85,32 @@ class CheckpointService:
     def row(self, row: TailRow) -> None:
         """Note a durable row; it is folded later."""
         self._rows.append(row)
+        self._last_row_s = asyncio.get_running_loop().time()
         if self._timeline.tail_bytes >= self._knobs.tail_checkpoint_bytes:
             self._begin()
-        else:
+        elif self._timer is None:
             self._arm()
 
     def _arm(self) -> None:
-        """Checkpoint a while after the first row that is not covered, or at size."""
+        """Checkpoint when nothing was written for a while, when that has not happened for long, or at size.
+
+        Under load few and large checkpoints cost least: what is written often is folded once.
+        """
         if self._timer is None and not self._closed:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._knobs.checkpoint_idle_s, self._begin)
+            self._last_row_s = self._oldest_row_s = loop.time()
+            self._timer = loop.call_later(self._knobs.checkpoint_idle_s, self._look)
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        due_s = min(
+            self._last_row_s + self._knobs.checkpoint_idle_s,
+            self._oldest_row_s + self._knobs.checkpoint_age_s,
+        )
+        if loop.time() >= due_s:
+            self._begin()
+        else:
+            self._timer = loop.call_at(due_s, self._look)
 
     def _begin(self) -> None:
         if self._timer is not None:

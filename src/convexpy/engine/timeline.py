@@ -20,15 +20,19 @@ ReadRanges = Iterable[tuple[int, bytes, bytes | None]]
 class TailRow:
     """A durable row with its frame, encoded once for all executors."""
 
-    __slots__ = ("entry", "frame", "keys", "seq", "size", "ts")
+    __slots__ = ("frame", "keys", "seq", "size", "ts")
 
     def __init__(self, row: LogRow, keys: WrittenKeys) -> None:
         self.seq = row.seq
         self.ts = row.ts
         self.keys = keys
         self.frame = encode_frame(Row(row.seq, row.ts, row.entry))
-        self.entry = row.entry
         self.size = len(row.entry)
+
+    @property
+    def entry(self) -> bytes:
+        """The entry as the log holds it: the last element of the frame."""
+        return self.frame[-self.size :]
 
 
 class RecentRow:

@@ -183,11 +183,12 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True):
     scheduled_kept_s: float = 7 * 86_400.0
 
     # Commit and storage.
-    tail_checkpoint_bytes: int = 16 * MIB
+    tail_checkpoint_bytes: int = 32 * MIB
     tail_bytes_max: int = 128 * MIB
     group_bytes_max: int = 8 * MIB
     speculative_bytes_max: int = 64 * MIB
     checkpoint_idle_s: float = 2.0
+    checkpoint_age_s: float = 30.0
     log_rows_kept: int = 10_000
     log_bytes_kept: int = 64 * MIB
     history_s: float = 240.0
