@@ -87,6 +87,20 @@ class Meter:
         return cpu_s(self._pids) - self._before
 
 
+def thread_cpu_s(pids: Iterable[int]) -> dict[tuple[int, int, str], tuple[float, float]]:
+    """Return user and system seconds of each thread, by process, thread id and name."""
+    found = {}
+    for pid in pids:
+        for task in Path(f"/proc/{pid}/task").glob("*"):
+            with contextlib.suppress(OSError):
+                text = (task / "stat").read_text()
+                name = text[text.index("(") + 1 : text.rindex(")")]
+                fields = text[text.rindex(")") + 2 :].split()
+                times = (int(fields[11]) / TICKS_PER_S, int(fields[12]) / TICKS_PER_S)
+                found[pid, int(task.name), name] = times
+    return found
+
+
 @contextlib.contextmanager
 def frozen(root: int) -> Iterator[None]:
     """Stop a process tree for a while, so that what it has left to do falls into its own turn, not the peer's."""
