@@ -33,6 +33,7 @@ class Apps:
 
     api: ApiApp
     site: SiteApp
+    functions: FunctionApi
     probes: Probes
     sockets: Sockets
     running: RunningRequests
@@ -134,4 +135,4 @@ def build_apps(deployment: Deployment) -> Apps:
         site_url=settings.site_url,
         body_bytes_max=settings.knobs.request_body_bytes,
     )
-    return Apps(api=api, site=site(), probes=probes, sockets=sockets, running=running)
+    return Apps(api=api, site=site(), functions=functions, probes=probes, sockets=sockets, running=running)

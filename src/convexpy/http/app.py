@@ -6,13 +6,13 @@ A bare callable with a dictionary of routes: a router library would cost more th
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from collections.abc import Iterable
 
 from convexpy._version import __version__
 from convexpy.engine.identities import Identities
-from convexpy.errors import Error, RequestError
+from convexpy.errors import RequestError
+from convexpy.http.failures import failure_response
 from convexpy.http.identify import admin_for
 from convexpy.http.messages import (
     HttpRequest,
@@ -21,7 +21,6 @@ from convexpy.http.messages import (
     Scope,
     Send,
     cors_headers,
-    error_response,
     json_response,
     preflight,
     text_response,
@@ -32,9 +31,7 @@ from convexpy.http.site import BODILESS, SiteApp
 from convexpy.http.socket import Sockets
 from convexpy.http.streaming import FileResponse
 from convexpy.limits import ECHO_BYTES_MAX
-from convexpy.persistence import DISK_FULL
 
-logger = logging.getLogger("convexpy.http")
 _SYNC = re.compile(r"/api(?:/([^/]+))?/sync")
 _SLASHES = re.compile(r"//+")
 UNSUPPORTED = (
@@ -130,22 +127,12 @@ class ApiApp:
     async def _respond(self, request: HttpRequest) -> Response:
         try:
             return await self._route(request)
-        except RequestError as error:
-            return error_response(error)
         except asyncio.CancelledError:
             if not self._running.cut:
                 raise
-            return error_response(refusal())
-        except Error as error:
-            logger.warning("%s %s failed: %s", request.method, request.path, error)
-            return error_response(RequestError(error.message, code=error.code, status=503))
-        except Exception as error:
-            logger.exception("%s %s failed", request.method, request.path)
-            if isinstance(error, OSError) and error.errno in DISK_FULL:
-                text = "the server has no room to store this"
-                return error_response(RequestError(text, code="StorageFull", status=503))
-            text = "Your request couldn't be completed. Try again later."
-            return error_response(RequestError(text, code="InternalServerError", status=500))
+            return failure_response(refusal(), request.method, request.path)
+        except Exception as error:  # noqa: BLE001 - the edge of a request: this is its response
+            return failure_response(error, request.method, request.path)
 
     async def _route(self, request: HttpRequest) -> Response:
         path = request.path

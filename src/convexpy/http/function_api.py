@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import urllib.parse
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,7 @@ from convexpy.engine.registry import canonical_path
 from convexpy.engine.timeline import LogTimeline
 from convexpy.engine.versions import LiveVersion
 from convexpy.errors import RequestError
+from convexpy.http.failures import failure_response
 from convexpy.http.identify import caller_of
 from convexpy.http.messages import JSON_TYPE, HttpRequest, Response, decode_body, encode_json, json_response
 from convexpy.http.routing import Routes, method_not_allowed
@@ -165,9 +167,55 @@ class FunctionApi:
                 outcome = await running
         else:
             outcome = await running
+        return self._final(outcome, request_id, format, caller)
+
+    def _final(self, outcome: Outcome, request_id: str, format: str, caller: Caller) -> bytes:
+        """Return the answer to a call.
+
+        Raises:
+            RequestError: the deployment could not run it now (503).
+        """
         if outcome.failure is not None and outcome.failure.code in TRY_AGAIN:
             raise RequestError(outcome.failure.detail, code=outcome.failure.code, status=503)
         return self.answer(outcome, request_id, format, caller)
+
+    def call_directly(
+        self,
+        kind: Kind,
+        body: bytes,
+        respond: Callable[[Response], None],
+        *,
+        request_id: bytes | None,
+        client_address: str | None,
+        user_agent: str | None,
+    ) -> None:
+        """Run the call of an anonymous client; `respond` is called once, unless this raises.
+
+        Raises:
+            RequestError: the body is not a call.
+        """
+        call = _decode_call(body)
+        id = accepted_request_id(request_id)
+        format = check_format(call.format)
+
+        def finished(outcome: Outcome) -> None:
+            try:
+                response = Response(200, self._final(outcome, id, format, ANONYMOUS), [JSON_TYPE])
+            except Exception as error:  # noqa: BLE001 - the edge of a request: this is its response
+                response = failure_response(error, "POST", call.path)
+            respond(response)
+
+        self._functions.call(
+            kind,
+            canonical_path(call.path),
+            bytes(call.args),
+            ANONYMOUS,
+            finished,
+            request_id=id,
+            origin="HttpApi",
+            client_address=client_address,
+            user_agent=user_agent,
+        )
 
     async def call(self, kind: Kind, request: HttpRequest) -> Response:
         """POST /api/query, /api/mutation, /api/action."""

@@ -131,6 +131,10 @@ class RequestGuard:
             self._report(refusal.message)
         return _refuse(refusal, scope, receive, send)
 
+    def answers_to(self, host: bytes | None) -> bool:
+        """Say whether a request for this `Host` is let in that no page sends."""
+        return host is not None and len(host) <= HOST_NAME_LENGTH_MAX and self._decide(host, None) is None
+
     def _refusal(self, host_sent: bytes | None, page_sent: bytes | None) -> RequestError | None:
         allowed, host, page = self._allowed, _text(host_sent), _text(page_sent)
         if not allowed.host(host):

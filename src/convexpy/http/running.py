@@ -5,10 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Generator
-from typing import Any
+from typing import Any, Protocol
 
 from convexpy.errors import RequestError
 from convexpy.sync import ActionShares
+
+
+class Cancellable(Protocol):
+    """A task, or what can be cancelled like one."""
+
+    def cancel(self) -> object:
+        """End it with an answer that says so."""
+        ...
 
 
 class RunningRequests:
@@ -16,29 +24,33 @@ class RunningRequests:
 
     def __init__(self, shares: ActionShares) -> None:
         self.shares = shares
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._running: set[Cancellable] = set()
         self.cut = False
 
     def __len__(self) -> int:
         """Return how many there are."""
-        return len(self._tasks)
+        return len(self._running)
 
     def begin(self) -> asyncio.Task[Any]:
         """Add the current task."""
         task = asyncio.current_task()
         assert task is not None
-        self._tasks.add(task)
+        self._running.add(task)
         return task
 
-    def end(self, task: asyncio.Task[Any]) -> None:
-        """Remove a task that `begin` returned."""
-        self._tasks.discard(task)
+    def add(self, request: Cancellable) -> None:
+        """Add a request that is not a task."""
+        self._running.add(request)
+
+    def end(self, request: Cancellable) -> None:
+        """Remove a request."""
+        self._running.discard(request)
 
     def cut_all(self) -> None:
         """Cancel what is left; each answers with `refusal`, if it has not begun to answer."""
         self.cut = True
-        for task in list(self._tasks):
-            task.cancel()
+        for request in list(self._running):
+            request.cancel()
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from convexpy.limits import (
     HTTP_RESPONSE_STALL_S,
     HTTP_URL_BYTES_MAX,
 )
-from convexpy.serve.one_write import OneWriteProtocol
+from convexpy.serve.direct_calls import DirectCallProtocol
 
 LOOK_EVERY_S = 10.0
 _PHRASES = {408: b"Request Timeout", 414: b"URI Too Long", 431: b"Request Header Fields Too Large"}
@@ -53,7 +53,7 @@ class _HeadRefused(Exception):
     """Ends the parsing of a head."""
 
 
-class BoundedProtocol(OneWriteProtocol):
+class BoundedProtocol(DirectCallProtocol):
     """uvicorn's protocol with bounds."""
 
     def __init__(self, *arguments: Any, counter: ConnectionCounter, **options: Any) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 
 from convexpy.errors import Error
+from convexpy.http.direct_calls import DirectCalls
 from convexpy.http.messages import Receive, Scope, Send
 from convexpy.limits import Knobs
 from convexpy.serve.bounded_protocol import BoundedProtocol, ConnectionCounter
@@ -90,15 +91,19 @@ def server_of(
     knobs: Knobs,
     counter: ConnectionCounter,
     *,
+    direct: DirectCalls | None = None,
     cert: Path | None = None,
     key: Path | None = None,
 ) -> Server:
-    """Return a server of an application; with a certificate it speaks TLS. `counter` may be shared."""
+    """Return a server of an application; with a certificate it speaks TLS. `counter` may be shared.
+
+    `direct` runs calls that need not go through the application.
+    """
     tls: dict[str, Any] = {} if cert is None else {"ssl_certfile": str(cert), "ssl_keyfile": str(key)}
     config = uvicorn.Config(
         app,
         loop="none",
-        http=functools.partial(BoundedProtocol, counter=counter),  # type: ignore[arg-type]  # called like a class
+        http=functools.partial(BoundedProtocol, counter=counter, direct=direct),  # type: ignore[arg-type]  # called like a class
         ws=functools.partial(DirectSocketProtocol, counter=counter, limit=knobs.socket_message_bytes),  # type: ignore[arg-type]
         ws_max_size=knobs.socket_message_bytes + CONTROL_FRAME_BYTES_MAX,
         ws_ping_interval=20.0,

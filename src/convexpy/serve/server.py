@@ -30,6 +30,7 @@ from convexpy.deployment import (
 from convexpy.errors import Error
 from convexpy.executors.executor_user import executor_user
 from convexpy.http.access_log import AccessLog
+from convexpy.http.direct_calls import DirectCalls
 from convexpy.http.forwarded import ForwardedHeaders
 from convexpy.http.request_guard import RequestGuard
 from convexpy.limits import Knobs
@@ -216,11 +217,14 @@ class _Process:
         report = announce.reporter(options)
         counter = ConnectionCounter(knobs.connections_per_address)
 
-        def guarded(app: AsgiApp, *open_to_pages: str) -> AsgiApp:
+        def guarded(app: AsgiApp, *open_to_pages: str) -> RequestGuard:
             return RequestGuard(app, allowed, open_to_pages=open_to_pages, report=report)
 
-        api = self._wrapped(guarded(self._apps.api, "/http/"))
-        self._serve(server_of(api, knobs, counter, cert=cert, key=key), waiting.pop(0))
+        guard = guarded(self._apps.api, "/http/")
+        # Every request is in the access log, or none need go through the application.
+        direct = None if options.access_log else DirectCalls(self._apps.functions, self._apps.running, guard)
+        api = self._wrapped(guard)
+        self._serve(server_of(api, knobs, counter, direct=direct, cert=cert, key=key), waiting.pop(0))
         if not options.single_port:
             site = self._wrapped(guarded(self._apps.site, "/"))
             self._serve(server_of(site, knobs, counter, cert=cert, key=key), waiting.pop(0))
