@@ -14,7 +14,7 @@ from convexpy.http.socket import Sockets
 from convexpy.services.data.routes import DataRoutes
 from convexpy.services.files.routes import FileRoutes
 from convexpy.services.keys.routes import KeyRoutes
-from convexpy.services.logs.routes import LogRoutes
+from convexpy.services.logs.routes import LogRoutes, StatisticsRoutes
 from convexpy.services.monitoring.probes import Probes
 from convexpy.services.monitoring.status import StatusRoutes
 from convexpy.services.pushes.routes import PushRoutes
@@ -66,7 +66,6 @@ def build_apps(deployment: Deployment) -> Apps:
         )
 
     probes = Probes(live=deployment.live, identities=identities, open_metrics=open_metrics)
-    logs = LogRoutes(log=deployment.log, identities=identities)
     functions = FunctionApi(
         functions=deployment.functions,
         identities=identities,
@@ -117,7 +116,8 @@ def build_apps(deployment: Deployment) -> Apps:
         ImportRoutes(imports=deployment.imports, identities=identities),
         status,
         probes,
-        logs,
+        LogRoutes(log=deployment.log, identities=identities),
+        StatisticsRoutes(log=deployment.log, identities=identities),
     ]
 
     def site(prefix: str = "") -> SiteApp:
@@ -125,7 +125,7 @@ def build_apps(deployment: Deployment) -> Apps:
         return SiteApp(http_actions=http_actions, identities=identities, running=running, prefix=prefix)
 
     api = ApiApp(
-        routes=[*(service.routes() for service in services), logs.statistics_routes()],
+        routes=[service.routes() for service in services],
         site=site("/http"),
         sockets=sockets,
         running=running,

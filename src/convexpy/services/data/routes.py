@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 from convexpy.auth import Caller
 from convexpy.engine.function_runner import FunctionRunner
-from convexpy.engine.identities import Identities
 from convexpy.engine.outcome import Outcome, Presenter
 from convexpy.errors import RequestError
-from convexpy.http.identify import admin_for
-from convexpy.http.messages import JSON_TYPE, HttpRequest, Response, decode_body, encode_json, json_response
+from convexpy.http.identify import admin_for, caller_of
+from convexpy.http.messages import JSON_TYPE, HttpRequest, Response, decode_body, encode_json
 from convexpy.http.routing import Routes, method_not_allowed
 from convexpy.protocol.system import SystemCall
 from convexpy.protocol.system.data import (
@@ -23,6 +23,7 @@ from convexpy.protocol.system.data import (
     ReadPage,
 )
 from convexpy.protocol.system.shell import Evaluate, EvaluateWrites
+from convexpy.services._admin_routes import AdminRoutes, route
 from convexpy.services.data.tables import Tables
 from convexpy.values import decode_wire, encode_clean
 
@@ -45,28 +46,21 @@ class _Body(msgspec.Struct):
     writes: bool = False
 
 
-class DataRoutes:
+@dataclass(kw_only=True, eq=False)
+class DataRoutes(AdminRoutes):
     """The routes of documents, of the list of tables, and of code that is evaluated."""
 
-    def __init__(self, *, tables: Tables, functions: FunctionRunner, identities: Identities) -> None:
-        self._tables = tables
-        self._functions = functions
-        self._identities = identities
+    tables: Tables
+    functions: FunctionRunner
 
     def routes(self) -> Routes:
         """Return the handlers."""
-        return Routes(
-            {
-                ("GET", "/api/convexpy/tables"): self.tables,
-                ("POST", "/api/convexpy/evaluate"): self.evaluate,
-            },
-            below={DATA_PATH: self.call},
-        )
+        return replace(super().routes(), below={DATA_PATH: self.call})
 
-    async def tables(self, request: HttpRequest) -> Response:
-        """GET /api/convexpy/tables: every table with its size and its indexes."""
-        await admin_for(self._identities, request, "data:view")
-        return json_response({"tables": await self._tables.described()})
+    @route("GET", "/api/convexpy/tables", "data:view")
+    async def list(self, request: HttpRequest) -> dict[str, Any]:
+        """Describe every table, with its size and its indexes."""
+        return {"tables": await self.tables.described()}
 
     async def call(self, request: HttpRequest) -> Response:
         """POST /api/convexpy/data/{page, get, insert, patch, delete}: `{args, decode}` → `{value}`.
@@ -79,7 +73,7 @@ class DataRoutes:
         call = CALLS.get(operation)
         if call is None or call.operation is None:
             raise RequestError(f"there is no data operation {operation!r}", status=404, code="NotFound")
-        caller = await admin_for(self._identities, request, call.operation)
+        caller = await admin_for(self.identities, request, call.operation)
         body: _Body = decode_body(await request.json_body(), _Body)
         outcome = await self._run(call, body, caller)
         failure = outcome.failure
@@ -90,9 +84,10 @@ class DataRoutes:
             raise RequestError(text, code=failure.code)
         return Response(200, b'{"value":%s}' % _value(outcome, body), [JSON_TYPE])
 
+    @route("POST", "/api/convexpy/evaluate", "code:run")
     async def evaluate(self, request: HttpRequest) -> Response:
-        """POST /api/convexpy/evaluate: Python in one transaction → `{value}` or `{error: {code, message}}`, and `logLines`."""
-        caller = await admin_for(self._identities, request, "code:run")
+        """Run Python in one transaction; return `{value}` or `{error: {code, message}}`, and `logLines`."""
+        caller = await caller_of(self.identities, request)
         body: _Body = decode_body(await request.json_body(), _Body)
         outcome = await self._run(EvaluateWrites if body.writes else Evaluate, body, caller)
         logs = _open.log_lines(outcome.logs)
@@ -104,7 +99,7 @@ class DataRoutes:
         return Response(200, b'{"error":%s,"logLines":%s}' % (error, logs), [JSON_TYPE])
 
     async def _run(self, call: type[SystemCall[Any]], body: _Body, caller: Caller) -> Outcome:
-        return await self._functions.run(call.kind, call.path, bytes(body.args), Caller(access=caller.access))
+        return await self.functions.run(call.kind, call.path, bytes(body.args), Caller(access=caller.access))
 
 
 def _value(outcome: Outcome, body: _Body) -> bytes:

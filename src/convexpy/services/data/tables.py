@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import msgspec
 
@@ -14,28 +15,22 @@ from convexpy.protocol.admin_api import TableIndex, TableInfo
 from convexpy.protocol.system.data import DescribeTables, StoredTable
 
 
+@dataclass(kw_only=True, eq=False)
 class Tables:
     """Counts documents in the files and not in an executor: a large table would use up a function's limits."""
 
-    def __init__(
-        self,
-        *,
-        system: SystemFunctions,
-        checkpoints: CheckpointService,
-        open_reader: Callable[[], CheckpointReader],
-    ) -> None:
-        self._system = system
-        self._checkpoints = checkpoints
-        self._open_reader = open_reader
+    system: SystemFunctions
+    checkpoints: CheckpointService
+    open_reader: Callable[[], CheckpointReader]
 
     async def described(self) -> list[TableInfo]:
         """Return every table with its size and its indexes, as of now."""
-        tables = await self._system.run(DescribeTables())
-        await self._checkpoints.catch_up()
+        tables = await self.system.run(DescribeTables())
+        await self.checkpoints.catch_up()
         return await asyncio.to_thread(self._measured, tables)
 
     def _measured(self, tables: list[StoredTable]) -> list[TableInfo]:
-        reader = self._open_reader()
+        reader = self.open_reader()
         found: list[TableInfo] = []
         try:
             reader.begin()

@@ -7,17 +7,17 @@ import binascii
 import contextlib
 import logging
 import re
+from dataclasses import dataclass, replace
 
 import msgspec
 
-from convexpy.engine.identities import Identities
 from convexpy.errors import RequestError
-from convexpy.http.identify import admin_for
-from convexpy.http.messages import Headers, HttpRequest, Response, decode_body, json_response
+from convexpy.http.messages import Headers, HttpRequest, Response, json_response
 from convexpy.http.routing import Routes, method_not_allowed
 from convexpy.http.streaming import CACHE, FileResponse, Range, body_chunks, parse_range
 from convexpy.protocol.system.files import StoredFile
 from convexpy.protocol.upload_tokens import UPLOAD_PATH
+from convexpy.services._admin_routes import AdminRoutes, route
 from convexpy.services.files.blobs import BlobMissing
 from convexpy.services.files.served_types import type_headers
 from convexpy.services.files.service import FileService, check_content_type
@@ -33,22 +33,15 @@ class _Delete(msgspec.Struct):
     ids: list[str]
 
 
-class FileRoutes:
+@dataclass(kw_only=True, eq=False)
+class FileRoutes(AdminRoutes):
     """The routes of stored files."""
 
-    def __init__(self, *, files: FileService, identities: Identities) -> None:
-        self._files = files
-        self._identities = identities
+    files: FileService
 
     def routes(self) -> Routes:
         """Return the handlers."""
-        return Routes(
-            {
-                ("POST", "/api/convexpy/storage/upload_url"): self.upload_url,
-                ("POST", "/api/convexpy/storage/delete"): self.delete,
-            },
-            below={FILES_PATH: self.content},
-        )
+        return replace(super().routes(), below={FILES_PATH: self.content})
 
     async def content(self, request: HttpRequest) -> Response:
         """Take an upload, or send a file."""
@@ -60,32 +53,31 @@ class FileRoutes:
             raise method_not_allowed(request)
         return await self._download(request, request.path.removeprefix(FILES_PATH))
 
-    async def upload_url(self, request: HttpRequest) -> Response:
-        """POST /api/convexpy/storage/upload_url: where the holder of an admin key can upload."""
-        await admin_for(self._identities, request, "data:write")
-        return json_response({"url": self._files.upload_url()})
+    @route("POST", "/api/convexpy/storage/upload_url", "data:write")
+    async def upload_url(self, request: HttpRequest) -> dict[str, str]:
+        """Return where the holder of an admin key can upload."""
+        return {"url": self.files.upload_url()}
 
-    async def delete(self, request: HttpRequest) -> Response:
-        """POST /api/convexpy/storage/delete: delete files, all of them or none."""
-        await admin_for(self._identities, request, "data:write")
-        ids = decode_body(await request.json_body(), _Delete).ids
-        await self._files.delete(ids)
-        return json_response({"deleted": ids})
+    @route("POST", "/api/convexpy/storage/delete", "data:write", _Delete)
+    async def delete(self, body: _Delete) -> dict[str, list[str]]:
+        """Delete files, all of them or none."""
+        await self.files.delete(body.ids)
+        return {"deleted": body.ids}
 
     async def _upload(self, request: HttpRequest) -> Response:
-        self._files.check_token(request.query("token"))
+        self.files.check_token(request.query("token"))
         content_type = request.header(b"content-type")
         check_content_type(content_type)
         expected = expected_sha256(request.header(b"digest"))
         announced = request.header(b"content-length")
-        if announced is not None and announced.isdecimal() and int(announced) > self._files.size_max:
-            return _closing(self._files.size_max)
+        if announced is not None and announced.isdecimal() and int(announced) > self.files.size_max:
+            return _closing(self.files.size_max)
         try:
             async with contextlib.aclosing(body_chunks(request)) as chunks:
-                id = await self._files.store(chunks, content_type, expected)
+                id = await self.files.store(chunks, content_type, expected)
         except RequestError as error:
             if error.status == 413:
-                return _closing(self._files.size_max)
+                return _closing(self.files.size_max)
             raise
         return json_response({"storageId": id})
 
@@ -95,7 +87,7 @@ class FileRoutes:
                 "Invalid storage path: files are downloaded with the URL that `storage.get_url` returns.",
                 code="InvalidStoragePath",
             )
-        found = await self._files.find(name)
+        found = await self.files.find(name)
         if found is None:
             raise RequestError("File not found", status=404, code="FileNotFound")
         tag = entity_tag(found)
@@ -120,7 +112,7 @@ class FileRoutes:
         chunks = None
         if request.method != "HEAD" and part.end > part.start:
             try:
-                chunks = await self._files.read(name, part.start, part.end)
+                chunks = await self.files.read(name, part.start, part.end)
             except BlobMissing:
                 logger.error("the bytes of the file %s are missing", name)
                 raise RequestError("File not found", status=404, code="FileNotFound") from None

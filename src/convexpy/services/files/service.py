@@ -16,6 +16,7 @@ import re
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,36 +53,26 @@ _CONTENT_TYPE = re.compile(r"[\x20-\x7e\xa0-\xff]*")
 _SPOOLED = re.compile(r"store-[0-9a-f-]{36}")
 
 
+@dataclass(kw_only=True, eq=False)
 class FileService:
-    """Stores, finds and removes files."""
+    """Stores, finds and removes files. Upload addresses are bound to the name of the deployment; `size_max` is in bytes."""
 
-    def __init__(
-        self,
-        *,
-        blobs: BlobStore,
-        system: SystemFunctions,
-        background: BackgroundTasks,
-        clock: Clock,
-        deployment: str,
-        cloud_url: str,
-        upload_key: bytes,
-        size_max: int,
-    ) -> None:
-        """`deployment` is its name, which upload addresses are bound to; `size_max` is in bytes."""
-        self.blobs = blobs
-        self._system = system
-        self._background = background
-        self._clock = clock
-        self._name = deployment
-        self._cloud_url = cloud_url
-        self._upload_key = upload_key
-        self.size_max = size_max
+    blobs: BlobStore
+    system: SystemFunctions
+    background: BackgroundTasks
+    clock: Clock
+    deployment: str
+    cloud_url: str
+    upload_key: bytes
+    size_max: int
+
+    def __post_init__(self) -> None:
         self._sweeping = asyncio.Lock()
 
     async def start(self) -> None:
         """Make the store ready, and sweep it from now on."""
         await self.blobs.start()
-        self._background.start(self._sweep_regularly())
+        self.background.start(self._sweep_regularly())
 
     async def close(self) -> None:
         """Release the store."""
@@ -89,17 +80,17 @@ class FileService:
 
     def now_ms(self) -> int:
         """Return the clock."""
-        return self._clock.now_ns() // 1_000_000
+        return self.clock.now_ns() // 1_000_000
 
     # Uploads
 
     def upload_url(self) -> str:
         """Return an address that takes uploads for an hour."""
-        return upload_url(self._cloud_url, self._upload_key, self._name, self.now_ms())
+        return upload_url(self.cloud_url, self.upload_key, self.deployment, self.now_ms())
 
     def check_token(self, token: str | None) -> None:
         """Refuse a token that opens no uploads (RequestError, 401)."""
-        check_upload_token(token, self._upload_key, self._name, self.now_ms())
+        check_upload_token(token, self.upload_key, self.deployment, self.now_ms())
 
     async def store(
         self, chunks: AsyncIterator[bytes], content_type: str | None, expected_sha256: bytes | None
@@ -136,7 +127,7 @@ class FileService:
     async def _add(self, name: str, digest: bytes, size: int, content_type: str | None) -> str:
         pauses.reach("files.before_document")
         try:
-            id = await self._system.run(AddFile(name, sha256_base64(digest), size, content_type))
+            id = await self.system.run(AddFile(name, sha256_base64(digest), size, content_type))
         except Error:
             # Refused for certain. (After an unknown outcome or a crash the sweep decides.)
             await self.blobs.delete(name)
@@ -148,7 +139,7 @@ class FileService:
 
     async def find(self, name: str) -> StoredFile | None:
         """Return what a URL stands for, as of now; None if there is nothing, or no longer."""
-        return await self._system.run(FindServedFile(name))
+        return await self.system.run(FindServedFile(name))
 
     async def read(self, name: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
         """Return bytes `start` to `end` of a file in chunks; to be closed."""
@@ -160,7 +151,7 @@ class FileService:
         Raises:
             RequestError: one of them does not exist; then none is deleted.
         """
-        outcome = await self._system.attempt(DeleteFiles(ids))
+        outcome = await self.system.attempt(DeleteFiles(ids))
         if outcome.failure is not None:
             missing = outcome.failure.code in ("StorageIdNotFound", "InvalidId")
             text = outcome.failure.detail.removeprefix("Uncaught ").partition(": ")[2]
@@ -196,12 +187,12 @@ class FileService:
             return b"null", CallFailure(error.code, detail, function=call.path)
 
     async def _passed_on(self, call: SystemCall[Any]) -> tuple[bytes, CallFailure | None]:
-        outcome = await self._system.attempt(call)
+        outcome = await self.system.attempt(call)
         return outcome.value, outcome.failure
 
     async def _get(self, id: str) -> tuple[bytes, CallFailure | None]:
         call = FindFile(id)
-        outcome = await self._system.attempt(call)
+        outcome = await self.system.attempt(call)
         if outcome.failure is not None:
             return outcome.value, outcome.failure
         found = call.decode_result(outcome.value)
@@ -251,12 +242,12 @@ class FileService:
     async def _unlink_deleted(self) -> None:
         before = self.now_ms() - STORAGE_UNLINK_AFTER_S * 1000
         while True:
-            found = await self._system.run(ListUnlinkable(before))
+            found = await self.system.run(ListUnlinkable(before))
             if not found:
                 return
             for blob in found:
                 await self.blobs.delete(blob.uuid)
-            await self._system.run(ForgetBlobs([blob.id for blob in found]))
+            await self.system.run(ForgetBlobs([blob.id for blob in found]))
 
     async def _remove_orphans(self) -> None:
         before = self.now_ms() - STORAGE_ORPHAN_S * 1000
@@ -271,7 +262,7 @@ class FileService:
             await self._remove_unknown(old)
 
     async def _remove_unknown(self, names: list[str]) -> None:
-        for name in await self._system.run(ListUnknownBlobs(names)):
+        for name in await self.system.run(ListUnknownBlobs(names)):
             logger.info("removing the blob %s: no file has it", name)
             await self.blobs.delete(name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -28,66 +29,59 @@ USE_NOTED_EVERY_MS = 600_000
 NAME_LENGTH_MAX = 64
 
 
+@dataclass(kw_only=True, eq=False)
 class Keyring:
-    """Keys with their records, kept in the data of the deployment."""
+    """Keys with their records: those in the data of the deployment, and new ones that were made beside the server."""
 
-    def __init__(
-        self,
-        *,
-        keys: AdminKeys,
-        records: list[KeyRecord],
-        new_keys: NewKeys,
-        system: SystemFunctions,
-        background: BackgroundTasks,
-        clock: Clock,
-    ) -> None:
-        """`records` are those in the data, `new_keys` those that were made beside the server."""
-        self._keys = keys
-        self._new = new_keys
-        self._system = system
-        self._background = background
-        self._clock = clock
+    keys: AdminKeys
+    records: list[KeyRecord]
+    new_keys: NewKeys
+    system: SystemFunctions
+    background: BackgroundTasks
+    clock: Clock
+
+    def __post_init__(self) -> None:
         self.revoked: Signal[[str]] = Signal()
         """The key with this id has ended, or has another expiry: connections that it opened must be closed."""
-        keys.records = {record.key_id: record for record in records}
-        keys.find_unknown = self._new.find
+        self.keys.records = {record.key_id: record for record in self.records}
+        self.keys.find_unknown = self.new_keys.find
 
     def verify(self, key: str) -> ParsedKey:
         """Return what a key says, or raise InvalidKey; the use is noted."""
-        now_ms = self._clock.now_ns() / 1e6
-        parsed = self._keys.verify(key, now_ms)
+        now_ms = self.clock.now_ns() / 1e6
+        parsed = self.keys.verify(key, now_ms)
         record = parsed.record
-        if record is not None and self._new.is_new(record.key_id):
-            self._background.start(self._keep(record))
+        if record is not None and self.new_keys.is_new(record.key_id):
+            self.background.start(self._keep(record))
         elif record is not None and now_ms - (record.last_used_at or 0.0) >= USE_NOTED_EVERY_MS:
-            self._keys.records[record.key_id] = msgspec.structs.replace(record, last_used_at=now_ms)
-            self._background.start(self._system.run(NoteKeyUse(record.key_id, now_ms)))
+            self.keys.records[record.key_id] = msgspec.structs.replace(record, last_used_at=now_ms)
+            self.background.start(self.system.run(NoteKeyUse(record.key_id, now_ms)))
         return parsed
 
     async def take_new(self) -> None:
         """Take the keys that were made beside the server, with access to its data folder only."""
-        for record in self._new.all():
-            if record.key_id in self._keys.records:
-                self._new.remove(record.key_id)  # the server ended between keeping and removing it
+        for record in self.new_keys.all():
+            if record.key_id in self.keys.records:
+                self.new_keys.remove(record.key_id)  # the server ended between keeping and removing it
                 continue
-            self._keys.records[record.key_id] = record
+            self.keys.records[record.key_id] = record
             await self._keep(record)
 
     async def _keep(self, record: KeyRecord) -> None:
         """Move the record of such a key into the data; a name that is taken gets the beginning of its id."""
-        self._new.seen(record.key_id)
+        self.new_keys.seen(record.key_id)
         try:
             await self._store(record)
         except Error as error:
             if error.code != "KeyNameTaken":
                 raise
             record = msgspec.structs.replace(record, name=f"{record.name}-{record.key_id[:6]}")
-            self._keys.records[record.key_id] = record
+            self.keys.records[record.key_id] = record
             await self._store(record)
-        self._new.remove(record.key_id)
+        self.new_keys.remove(record.key_id)
 
     async def _store(self, record: KeyRecord) -> None:
-        await self._system.run(CreateKey(_document(record)))
+        await self.system.run(CreateKey(_document(record)))
 
     async def create(
         self, name: str, kind: KeyKind, functions: tuple[str, ...] = (), expires_at: float | None = None
@@ -97,7 +91,7 @@ class Keyring:
         Raises:
             RequestError: the name is taken, or something is not what it should be.
         """
-        now_ms = self._clock.now_ns() / 1e6
+        now_ms = self.clock.now_ns() / 1e6
         if not name or len(name) > NAME_LENGTH_MAX or not name.isprintable():
             raise RequestError(f"the name of a key has 1 to {NAME_LENGTH_MAX} characters", code="BadKeyName")
         if (kind == "run") != bool(functions):
@@ -107,7 +101,7 @@ class Keyring:
             )
         if expires_at is not None and expires_at <= now_ms:
             raise RequestError("the key would have expired already", code="BadKeyExpiry")
-        key, key_id, digest = create_hashed_key(self._keys.name)
+        key, key_id, digest = create_hashed_key(self.keys.name)
         record = KeyRecord(
             key_id=key_id,
             digest=digest,
@@ -118,7 +112,7 @@ class Keyring:
             expires_at=expires_at,
         )
         await self._store(record)
-        self._keys.records[key_id] = record
+        self.keys.records[key_id] = record
         return NewKey(key=key, **self._described(record))
 
     async def revoke(self, which: str) -> KeyInfo:
@@ -128,8 +122,8 @@ class Keyring:
             RequestError: there is no such key, several begin like this, or it is the first key.
         """
         record = self._named(which)
-        await self._system.run(RevokeKey(record.key_id))
-        self._keys.records.pop(record.key_id, None)
+        await self.system.run(RevokeKey(record.key_id))
+        self.keys.records.pop(record.key_id, None)
         self.revoked(record.key_id)
         return KeyInfo(**self._described(record))
 
@@ -142,13 +136,13 @@ class Keyring:
         Raises:
             RequestError: there is no such key, several begin like this, it is the first key, or it has expired.
         """
-        now_ms = self._clock.now_ns() / 1e6
+        now_ms = self.clock.now_ns() / 1e6
         old = self._named(which)
         if old.expires_at is not None and old.expires_at <= now_ms:
             raise RequestError(
                 f"the key {old.name!r} has expired", code="BadKeyExpiry", hint="convexpy keys create"
             )
-        key, key_id, digest = create_hashed_key(self._keys.name)
+        key, key_id, digest = create_hashed_key(self.keys.name)
         lasts_ms = None if old.expires_at is None else old.expires_at - old.created_at
         record = msgspec.structs.replace(
             old,
@@ -164,9 +158,9 @@ class Keyring:
             expires_at=min(now_ms + grace_ms, old.expires_at or now_ms + grace_ms),
         )
         kept = EndingKey(old.key_id, ending.name, ending.expires_at)
-        await self._system.run(RotateKey(kept, _document(record)))
-        self._keys.records[key_id] = record
-        self._keys.records[old.key_id] = ending
+        await self.system.run(RotateKey(kept, _document(record)))
+        self.keys.records[key_id] = record
+        self.keys.records[old.key_id] = ending
         # What the old key has opened is opened again with it, and then ends with it.
         self.revoked(old.key_id)
         return RotatedKey(key=key, old=KeyInfo(**self._described(ending)), **self._described(record))
@@ -174,10 +168,10 @@ class Keyring:
     def _named(self, which: str) -> KeyRecord:
         matching = [
             record
-            for record in self._keys.records.values()
+            for record in self.keys.records.values()
             if which in (record.name, record.key_id) or which == self._prefix(record)
         ]
-        if which and which == shown_prefix(self._keys.name, self._keys.first_id):
+        if which and which == shown_prefix(self.keys.name, self.keys.first_id):
             raise RequestError(
                 "the first key of a deployment cannot be revoked or rotated", code="FirstKey", status=409
             )
@@ -189,10 +183,10 @@ class Keyring:
     def listed(self) -> list[KeyInfo]:
         """Return what is known of every key, the oldest first."""
         first: list[KeyInfo] = []
-        if self._keys.first_id:
-            prefix = shown_prefix(self._keys.name, self._keys.first_id)
+        if self.keys.first_id:
+            prefix = shown_prefix(self.keys.name, self.keys.first_id)
             first.append(KeyInfo(name="first", kind=FULL_ACCESS.kind, prefix=prefix))
-        records = sorted(self._keys.records.values(), key=lambda record: record.created_at)
+        records = sorted(self.keys.records.values(), key=lambda record: record.created_at)
         return first + [KeyInfo(**self._described(record)) for record in records]
 
     def _described(self, record: KeyRecord) -> dict[str, Any]:
@@ -207,7 +201,7 @@ class Keyring:
         }
 
     def _prefix(self, record: KeyRecord) -> str:
-        return shown_prefix(self._keys.name, record.key_id, hashed=bool(record.digest))
+        return shown_prefix(self.keys.name, record.key_id, hashed=bool(record.digest))
 
 
 def _document(record: KeyRecord) -> Document:

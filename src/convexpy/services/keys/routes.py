@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
 
 import msgspec
 
 from convexpy.auth import KeyKind
-from convexpy.engine.identities import Identities
 from convexpy.errors import RequestError
-from convexpy.http.identify import admin_for, caller_of
-from convexpy.http.messages import HttpRequest, Response, decode_body, json_response
+from convexpy.http.identify import caller_of
+from convexpy.http.messages import HttpRequest, Response, json_response
 from convexpy.http.routing import Routes, errors_of_the_request
+from convexpy.protocol.admin_api import KeyInfo, NewKey, RotatedKey
+from convexpy.services._admin_routes import AdminRoutes, route
 from convexpy.services.keys.keyring import Keyring
 
 
@@ -31,30 +33,21 @@ class _Rotation(msgspec.Struct, rename="camel"):
     grace_ms: Annotated[float, msgspec.Meta(ge=0)]
 
 
-class KeyRoutes:
-    """The routes that check and manage keys."""
+@dataclass(kw_only=True, eq=False)
+class KeyRoutes(AdminRoutes):
+    """The routes that check and manage keys. `development`: whether the server is one of `convexpy dev`."""
 
-    def __init__(self, *, keyring: Keyring, identities: Identities, development: bool) -> None:
-        """`development`: whether the server is one of `convexpy dev`."""
-        self._keyring = keyring
-        self._identities = identities
-        self._development = development
+    keyring: Keyring
+    development: bool
 
     def routes(self) -> Routes:
         """Return the handlers."""
-        return Routes(
-            {
-                ("GET", "/api/check_admin_key"): self.check,
-                ("GET", "/api/convexpy/keys"): self.list,
-                ("POST", "/api/convexpy/keys"): self.create,
-                ("POST", "/api/convexpy/keys/revoke"): self.revoke,
-                ("POST", "/api/convexpy/keys/rotate"): self.rotate,
-            }
-        )
+        found = super().routes()
+        return replace(found, exact={**found.exact, ("GET", "/api/check_admin_key"): self.check})
 
     async def check(self, request: HttpRequest) -> Response:
-        """GET /api/check_admin_key."""
-        caller = await caller_of(self._identities, request)
+        """Say what a key is."""
+        caller = await caller_of(self.identities, request)
         if caller.access is None:
             raise RequestError("this route needs an admin key", status=403, code="BadDeployKey")
         kind = caller.access.kind
@@ -64,33 +57,29 @@ class KeyRoutes:
                 "allowedOps": ["Deploy"] if caller.access.allows("deploy") else [],
                 "isReadOnly": kind == "read-only",
                 "kind": kind,
-                "development": self._development,
+                "development": self.development,
             }
         )
 
-    async def list(self, request: HttpRequest) -> Response:
-        """GET /api/convexpy/keys: what is known of every admin key; never a key."""
-        await admin_for(self._identities, request, "keys:manage")
-        return json_response({"keys": self._keyring.listed()})
+    @route("GET", "/api/convexpy/keys", "keys:manage")
+    async def list(self, request: HttpRequest) -> dict[str, Any]:
+        """What is known of every admin key; never a key."""
+        return {"keys": self.keyring.listed()}
 
-    async def create(self, request: HttpRequest) -> Response:
-        """POST /api/convexpy/keys: the one answer that holds the new key."""
-        await admin_for(self._identities, request, "keys:manage")
-        body: _NewKey = decode_body(await request.json_body(), _NewKey)
+    @route("POST", "/api/convexpy/keys", "keys:manage", _NewKey)
+    async def create(self, body: _NewKey) -> NewKey:
+        """Make a key: the one answer that holds it."""
         with errors_of_the_request():
-            made = await self._keyring.create(body.name, body.kind, tuple(body.functions), body.expires_at)
-        return json_response(made)
+            return await self.keyring.create(body.name, body.kind, tuple(body.functions), body.expires_at)
 
-    async def revoke(self, request: HttpRequest) -> Response:
-        """POST /api/convexpy/keys/revoke."""
-        await admin_for(self._identities, request, "keys:manage")
-        body: _WhichKey = decode_body(await request.json_body(), _WhichKey)
+    @route("POST", "/api/convexpy/keys/revoke", "keys:manage", _WhichKey)
+    async def revoke(self, body: _WhichKey) -> KeyInfo:
+        """Make a key worthless."""
         with errors_of_the_request():
-            return json_response(await self._keyring.revoke(body.key))
+            return await self.keyring.revoke(body.key)
 
-    async def rotate(self, request: HttpRequest) -> Response:
-        """POST /api/convexpy/keys/rotate: the one answer that holds the new key, and what becomes of the old one."""
-        await admin_for(self._identities, request, "keys:manage")
-        body: _Rotation = decode_body(await request.json_body(), _Rotation)
+    @route("POST", "/api/convexpy/keys/rotate", "keys:manage", _Rotation)
+    async def rotate(self, body: _Rotation) -> RotatedKey:
+        """Put a new key in the place of one: the one answer that holds it, and what becomes of the old one."""
         with errors_of_the_request():
-            return json_response(await self._keyring.rotate(body.key, body.grace_ms))
+            return await self.keyring.rotate(body.key, body.grace_ms)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -100,32 +101,22 @@ class CallTally:
             self._count(entry)
 
 
+@dataclass(kw_only=True, eq=False)
 class Metrics(Collector):
-    """The metrics of one deployment; counting begins with construction."""
+    """The metrics of one deployment; counting begins with construction. `clients` returns the number of open sockets."""
 
-    def __init__(
-        self,
-        *,
-        log: FunctionLog,
-        timeline: LogTimeline,
-        live: LiveVersion,
-        app: ActiveApp,
-        hub: Hub,
-        agenda: Agenda,
-        clock: Clock,
-        clients: Callable[[], int],
-        deployment: str,
-    ) -> None:
-        """`clients` returns the number of open sockets, `deployment` is the name."""
-        self._timeline = timeline
-        self._live = live
-        self._app = app
-        self._hub = hub
-        self._agenda = agenda
-        self._clock = clock
-        self._clients_now = clients
-        self._name = deployment
-        self._tally = CallTally(log)
+    log: FunctionLog
+    timeline: LogTimeline
+    live: LiveVersion
+    app: ActiveApp
+    hub: Hub
+    agenda: Agenda
+    clock: Clock
+    clients: Callable[[], int]
+    deployment: str
+
+    def __post_init__(self) -> None:
+        self._tally = CallTally(self.log)
         self._registry = CollectorRegistry()
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -141,7 +132,7 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Any]:
         """Yield all families (called by the registry)."""
         info = InfoMetricFamily("convexpy", "The server and the deployment")
-        info.add_metric([], {"version": __version__, "deployment": self._name})
+        info.add_metric([], {"version": __version__, "deployment": self.deployment})
         yield info
         yield from self._functions()
         yield from self._clients()
@@ -163,13 +154,13 @@ class Metrics(Collector):
         yield from (calls, errors, seconds)
 
     def _clients(self) -> Iterator[Any]:
-        yield _gauge("convexpy_open_sockets", "Clients that are connected", self._clients_now())
+        yield _gauge("convexpy_open_sockets", "Clients that are connected", self.clients())
         yield _gauge(
-            "convexpy_subscribed_queries", "Distinct queries with subscribers", self._hub.subscriptions
+            "convexpy_subscribed_queries", "Distinct queries with subscribers", self.hub.subscriptions
         )
 
     def _storage(self) -> Iterator[Any]:
-        timeline = self._timeline
+        timeline = self.timeline
         commits = CounterMetricFamily(
             "convexpy_commits", "Groups of mutations that became durable, since ever"
         )
@@ -178,12 +169,12 @@ class Metrics(Collector):
         rows, size = len(timeline.tail), timeline.tail_bytes
         yield _gauge("convexpy_checkpoint_waiting_rows", "Log rows that no checkpoint covers yet", rows)
         yield _gauge("convexpy_checkpoint_waiting_bytes", "Their size", size)
-        version = self._app.active.version
+        version = self.app.active.version
         yield _gauge("convexpy_active_version", "The number of the version of the app that is live", version)
 
     def _scheduler(self) -> Iterator[Any]:
-        agenda = self._agenda
-        now_ms = self._clock.now_ns() / 1e6
+        agenda = self.agenda
+        now_ms = self.clock.now_ns() / 1e6
         yield _gauge("convexpy_scheduled_running", "Scheduled jobs that run now", agenda.running)
         yield _gauge("convexpy_scheduled_waiting", "Due jobs, fetched ahead, that wait", agenda.waiting)
         yield _gauge(
@@ -191,7 +182,7 @@ class Metrics(Collector):
         )
 
     def _executors(self) -> Iterator[Any]:
-        live = self._live
+        live = self.live
         lost = CounterMetricFamily("convexpy_executors_lost", "Executors that died", labels=["role"])
         count = GaugeMetricFamily("convexpy_executors", "Executors that run", labels=["role"])
         memory = GaugeMetricFamily("convexpy_executor_memory_bytes", "Their resident memory", labels=["role"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,37 +26,26 @@ from convexpy.services.variables.service import BUILT_IN, Variables
 logger = logging.getLogger("convexpy.deployment")
 
 
+@dataclass(kw_only=True, eq=False)
 class ActiveApp:
-    """Loads versions, and knows the live one."""
+    """Loads versions, and knows the live one.
 
-    def __init__(
-        self,
-        *,
-        active: ActiveVersion,
-        template: ExecutorSettings,
-        built_in: Mapping[str, str],
-        variables: Variables,
-        sources: SourceStore,
-        dependencies: Dependencies,
-        starter: Starter,
-        live: LiveVersion,
-        trust: Callable[[tuple[ProviderDescription, ...]], None],
-        background: BackgroundTasks,
-    ) -> None:
-        """`template` has the settings that all versions share, `built_in` the variables that functions always see.
+    `template` has the settings that all versions share, `built_in` the variables that functions always see. `trust` is told
+    the sign-in providers of a version that goes live.
+    """
 
-        `trust` is told the sign-in providers of a version that goes live.
-        """
-        self.active = active
-        self._template = template
-        self._built_in = built_in
-        self._variables = variables
-        self._sources = sources
-        self._dependencies = dependencies
-        self._starter = starter
-        self._live = live
-        self._trust = trust
-        self._background = background
+    active: ActiveVersion
+    template: ExecutorSettings
+    built_in: Mapping[str, str]
+    variables: Variables
+    sources: SourceStore
+    dependencies: Dependencies
+    starter: Starter
+    live: LiveVersion
+    trust: Callable[[tuple[ProviderDescription, ...]], None]
+    background: BackgroundTasks
+
+    def __post_init__(self) -> None:
         self.lock = asyncio.Lock()
         """Held from the start of a version until it is live: what starts meanwhile would be of an older one."""
         self.changed: Signal[[]] = Signal()
@@ -65,8 +55,8 @@ class ActiveApp:
 
     def functions_environment(self) -> dict[str, str]:
         """Return the variables that functions see."""
-        stored = {name: value for name, value in self._variables.values.items() if name not in BUILT_IN}
-        return {**stored, **self._built_in}
+        stored = {name: value for name, value in self.variables.values.items() if name not in BUILT_IN}
+        return {**stored, **self.built_in}
 
     async def load(
         self,
@@ -85,18 +75,18 @@ class ActiveApp:
             ProjectError: it does not import, or defines something that makes no sense.
         """
         if folder is None:
-            folder = await asyncio.to_thread(self._sources.materialise, version, modules)
+            folder = await asyncio.to_thread(self.sources.materialise, version, modules)
         settings = msgspec.structs.replace(
-            self._template,
+            self.template,
             version=version,
             folder=str(folder),
-            label=config.label or self._template.label,
+            label=config.label or self.template.label,
             camel=config.function_case == "camel",
             staged_indexes=config.staged_indexes,
         )
-        packages = await self._dependencies.prepare(modules, folder)
+        packages = await self.dependencies.prepare(modules, folder)
         environment = {**self.functions_environment(), **packages, **(variables or {})}
-        return await self._starter.start_version(settings, environment)
+        return await self.starter.start_version(settings, environment)
 
     async def start(self) -> bool:
         """Make the version live that the data names; return whether it loads. If not, an empty app is served."""
@@ -104,16 +94,16 @@ class ActiveApp:
         loads = True
         try:
             handle = await self.load(active.version, active.modules, active.config)
-            await asyncio.to_thread(self._sources.sweep, active.version)
-            self._dependencies.activated(active.modules, self._sources.folder_of(active.version))
+            await asyncio.to_thread(self.sources.sweep, active.version)
+            self.dependencies.activated(active.modules, self.sources.folder_of(active.version))
         except Error as error:
             loads = False
             # The data is fine and a push can repair the code: serve an empty app until then.
             logger.error("the active version does not load, serving nothing until a push: %s", error)
             active.config = PushConfig(label="")
             handle = await self.load(0, {}, active.config)
-        await self._live.switch(handle, _activate_nothing)
-        self._trust(handle.description.auth)
+        await self.live.switch(handle, _activate_nothing)
+        self.trust(handle.description.auth)
         self.warm(handle.description.packages)
         return loads
 
@@ -121,10 +111,10 @@ class ActiveApp:
         """Start the executors again, which then see the present variables."""
         async with self.lock:
             active = self.active
-            folder = self._sources.folder_of(active.version)
+            folder = self.sources.folder_of(active.version)
             handle = await self.load(active.version, active.modules, active.config, folder=folder)
-            await self._live.switch(handle, _activate_nothing)
-            self._trust(handle.description.auth)
+            await self.live.switch(handle, _activate_nothing)
+            self.trust(handle.description.auth)
             self.changed()
 
     def activated(
@@ -133,20 +123,20 @@ class ActiveApp:
         """Note that a pushed version is live."""
         old = self.active.version
         self.active = ActiveVersion(version, modules, config, pushed)
-        self._trust(self._live.registry.description.auth)
-        self._dependencies.activated(modules, self._sources.folder_of(version))
+        self.trust(self.live.registry.description.auth)
+        self.dependencies.activated(modules, self.sources.folder_of(version))
         self.changed()
         self.pushed()
         if old != version:
-            self._background.start(asyncio.to_thread(self._sources.sweep, version))
+            self.background.start(asyncio.to_thread(self.sources.sweep, version))
 
     def warm(self, packages: tuple[str, ...]) -> None:
         """Have the app's third-party packages imported ahead of the next push."""
-        self._background.start(self._warm(packages))
+        self.background.start(self._warm(packages))
 
     async def _warm(self, packages: tuple[str, ...]) -> None:
         try:
-            await self._starter.warm(packages)
+            await self.starter.warm(packages)
         except (Unavailable, TimeoutError) as error:
             logger.warning("packages could not be imported ahead: %s", error)
 

@@ -54,33 +54,27 @@ def covered(consent: str, allow: Iterable[str]) -> bool:
     return any(given in (consent, consent.partition(":")[0]) for given in allow)
 
 
+@dataclass(kw_only=True, eq=False)
 class Planner:
-    """Plans pushes, and checks stored documents against the schema of one."""
+    """Plans pushes, and checks stored documents against the schema of one.
 
-    def __init__(
-        self,
-        *,
-        app: ActiveApp,
-        checkpoints: CheckpointService,
-        open_reader: Callable[[], CheckpointReader],
-        variables: Variables,
-        calls: Callable[[str], int],
-    ) -> None:
-        """`calls` returns how often a function was called in the last 24 hours."""
-        self._app = app
-        self._checkpoints = checkpoints
-        self._open_reader = open_reader
-        self._variables = variables
-        self._calls = calls
+    `calls` returns how often a function was called in the last 24 hours.
+    """
+
+    app: ActiveApp
+    checkpoints: CheckpointService
+    open_reader: Callable[[], CheckpointReader]
+    variables: Variables
+    calls: Callable[[str], int]
 
     async def plan(
         self, request: PushRequest, app: AppDescription, changes: AppChanges, modules: Mapping[str, str]
     ) -> Plan:
         """Compare a version that was imported with the one that is live, and with the data."""
         plan = Plan()
-        plan.changes += _functions(changes.functions, self._calls, production=request.production)
-        await self._checkpoints.catch_up()
-        catalog = self._checkpoints.catalog
+        plan.changes += _functions(changes.functions, self.calls, production=request.production)
+        await self.checkpoints.catch_up()
+        catalog = self.checkpoints.catalog
         documents = await asyncio.to_thread(self._documents, catalog)
         plan.changes += _tables(changes.schema, documents)
         plan.changes += _indexes(catalog, app, documents, request)
@@ -88,17 +82,17 @@ class Planner:
         plan.changes += (_change("http", each.kind, each.name, "") for each in changes.routes)
         if changes.auth:
             plan.changes.append(_change("auth", "changed", "providers", "sign-in providers"))
-        changed_modules = compare(self._app.active.modules, modules)
+        changed_modules = compare(self.app.active.modules, modules)
         plan.changes += (_change("modules", each.kind, each.name, "") for each in changed_modules)
-        present = self._app.functions_environment()
-        plan.changes += _environment(self._variables.values, present, request, plan)
+        present = self.app.functions_environment()
+        plan.changes += _environment(self.variables.values, present, request, plan)
         await self.check_data(changes.schema, plan)
         _check_consents(plan, request)
         return plan
 
     def _documents(self, catalog: Catalog) -> dict[str, int]:
         """Return the number of documents of every table, as of the checkpoint."""
-        reader = self._open_reader()
+        reader = self.open_reader()
         try:
             reader.begin()
             return {table.name: reader.count(table.tablet) for table in catalog.user_tables()}
@@ -111,8 +105,8 @@ class Planner:
         tables = changes.tables_to_check
         if changes.after is None or not tables:
             return
-        await self._checkpoints.catch_up()
-        violations = await self._checkpoints.violations(changes.after, tables)
+        await self.checkpoints.catch_up()
+        violations = await self.checkpoints.violations(changes.after, tables)
         plan.data = "failed" if violations else "ok"
         if violations:
             first = violations[0]

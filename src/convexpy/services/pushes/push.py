@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -54,43 +55,30 @@ NOTE_LENGTH_MAX = 1000
 WAIT_FOR_OTHERS_S = 20.0
 
 
+@dataclass(kw_only=True, eq=False)
 class Pusher:
-    """Runs pushes, one at a time."""
+    """Runs pushes, one at a time.
 
-    def __init__(
-        self,
-        *,
-        app: ActiveApp,
-        live: LiveVersion,
-        planner: Planner,
-        sources: SourceStore,
-        kept_sources: Iterable[str],
-        variables: Variables,
-        system: SystemFunctions,
-        checkpoints: CheckpointService,
-        builds: IndexBuilds,
-        schema_violations: list[str],
-        background: BackgroundTasks,
-        clock: Clock,
-        deployment: str,
-    ) -> None:
-        """`kept_sources` are the hashes of all contents in the data.
+    `kept_sources` are the hashes of all contents in the data, `schema_violations` those of writes since the pending schema
+    is checked.
+    """
 
-        `schema_violations` are those of writes since the pending schema is checked, `deployment` is the name.
-        """
-        self._app = app
-        self._live = live
-        self._planner = planner
-        self._sources = sources
-        self._variables = variables
-        self._system = system
-        self._checkpoints = checkpoints
-        self._builds = builds
-        self._schema_violations = schema_violations
-        self._background = background
-        self._clock = clock
-        self._name = deployment
-        self._leftovers = set(kept_sources) - set(app.active.modules.values())
+    app: ActiveApp
+    live: LiveVersion
+    planner: Planner
+    sources: SourceStore
+    kept_sources: Iterable[str]
+    variables: Variables
+    system: SystemFunctions
+    checkpoints: CheckpointService
+    builds: IndexBuilds
+    schema_violations: list[str]
+    background: BackgroundTasks
+    clock: Clock
+    deployment: str
+
+    def __post_init__(self) -> None:
+        self._leftovers = set(self.kept_sources) - set(self.app.active.modules.values())
         self._keeping: set[str] = set()
         self._forgetting = asyncio.Lock()
         self._lock = asyncio.Lock()
@@ -115,7 +103,7 @@ class Pusher:
         except TimeoutError:
             raise self._in_progress() from None
         try:
-            async with self._app.lock:
+            async with self.app.lock:
                 self._pushing = None if request.dry_run else request.note
                 return await self._push(request)
         finally:
@@ -135,15 +123,15 @@ class Pusher:
 
     async def _push(self, request: PushRequest) -> dict[str, Any]:
         started = time.perf_counter()
-        modules = await asyncio.to_thread(self._sources.receive, request.modules)
-        active = self._app.active
+        modules = await asyncio.to_thread(self.sources.receive, request.modules)
+        active = self.app.active
         answer: dict[str, Any]
         same = modules == active.modules and request.config == active.config and active.version > 0
         if same and not self._sets_something(request) and not request.dry_run:
             answer = {
                 "version": active.version,
                 "unchanged": True,
-                **self._described(self._changes(live := self._live.registry.description), live, modules),
+                **self._described(self._changes(live := self.live.registry.description), live, modules),
             }
         else:
             self._require_expected(request)
@@ -152,11 +140,11 @@ class Pusher:
         return answer
 
     def _sets_something(self, request: PushRequest) -> bool:
-        values = self._variables.values
+        values = self.variables.values
         return any(values.get(change.name) != change.value for change in request.environment)
 
     def _require_expected(self, request: PushRequest) -> None:
-        active = self._app.active
+        active = self.app.active
         if request.dry_run or request.expected is None or request.expected == active.version:
             return
         by = active.pushed.get("actor") or "somebody"
@@ -170,30 +158,30 @@ class Pusher:
         )
 
     def _changes(self, app: AppDescription) -> AppChanges:
-        return app_changes(self._live.registry.description, app)
+        return app_changes(self.live.registry.description, app)
 
     def _described(
         self, changes: AppChanges, app: AppDescription, modules: Mapping[str, str]
     ) -> dict[str, Any]:
-        return describe_changes(changes, app, self._app.active.modules, modules)
+        return describe_changes(changes, app, self.app.active.modules, modules)
 
     async def _push_changed(self, request: PushRequest, modules: dict[str, str]) -> dict[str, Any]:
-        version = self._app.active.version + 1
+        version = self.app.active.version + 1
         try:
-            sealed = self._variables.sealed(
+            sealed = self.variables.sealed(
                 [VariableChange(each.name, each.value) for each in request.environment]
             )
         except Error as error:
             raise PushRejected(error.message, code=error.code, data={"retryOn": "never"}) from error
         set_now = {change.name: change.value for change in request.environment}
-        handle = await self._app.load(version, modules, request.config, variables=set_now)
+        handle = await self.app.load(version, modules, request.config, variables=set_now)
         app = handle.description
         pauses.reach("push.loaded")
         try:
             changes = self._changes(app)
             answer = {"version": version, **self._described(changes, app, modules)}
             if request.dry_run:
-                plan = await self._planner.plan(request, app, changes, modules)
+                plan = await self.planner.plan(request, app, changes, modules)
                 await handle.retire()
                 return {**answer, **self._planned(plan, app)}
             await self._check(request, modules, app, changes)
@@ -202,11 +190,11 @@ class Pusher:
         except BaseException:
             await handle.retire()
             raise
-        self._app.warm(app.packages)
+        self.app.warm(app.packages)
         return answer
 
     def _planned(self, plan: Plan, app: AppDescription) -> dict[str, Any]:
-        active = self._app.active
+        active = self.app.active
         return {
             "plan": plan.to_json(),
             "from": {"version": active.version, **active.pushed},
@@ -218,11 +206,11 @@ class Pusher:
     ) -> None:
         """Refuse before anything is written what can be known to be refused."""
         if request.allow is not None or request.required:
-            plan = await self._planner.plan(request, app, changes, modules)
+            plan = await self.planner.plan(request, app, changes, modules)
         else:
             plan = Plan()
             if changes.schema.new_indexes:
-                await self._planner.check_data(changes.schema, plan)
+                await self.planner.check_data(changes.schema, plan)
         plan.require()
 
     async def _make_live(
@@ -237,9 +225,9 @@ class Pusher:
         schema = changes.after
         built: list[BuildingIndex] = []
         if schema is not None and changes.needs_build:
-            built = await self._build(schema, pending=self._app.active.version > 0)
-        new = set(modules.values()) - set(self._app.active.modules.values())
-        unused = set(self._app.active.modules.values()) - set(modules.values())
+            built = await self._build(schema, pending=self.app.active.version > 0)
+        new = set(modules.values()) - set(self.app.active.modules.values())
+        unused = set(self.app.active.modules.values()) - set(modules.values())
         try:
             await self._keep_sources(new)
             pushed = self._pushed(request.note)
@@ -249,77 +237,77 @@ class Pusher:
                 schema="" if schema is None else msgspec.json.encode(schema).decode(),
                 ready=[index.number for index in built if not index.staged],
                 modules=sorted(modules.items()),
-                crons=planned_crons(handle.description.crons, self._name, self._clock.now_ns() / 1e6),
+                crons=planned_crons(handle.description.crons, self.deployment, self.clock.now_ns() / 1e6),
                 note=pushed,
                 variables=sealed,
             )
 
             async def activate() -> None:
                 pauses.reach("push.before_activate")
-                if self._schema_violations:
+                if self.schema_violations:
                     raise self._violation()
-                stored = await self._system.run(activation, first=True)
+                stored = await self.system.run(activation, first=True)
                 if sealed:
-                    self._variables.take(stored)
+                    self.variables.take(stored)
 
-            await self._live.switch(handle, activate)
+            await self.live.switch(handle, activate)
         except BaseException:
             await self._abort(built)
             self._keeping = set()
-            self._background.start(self._forget_sources(new))
+            self.background.start(self._forget_sources(new))
             raise
         finally:
-            self._schema_violations.clear()
+            self.schema_violations.clear()
         pauses.reach("push.activated")
-        self._app.activated(version, modules, request.config, msgspec.to_builtins(pushed))
+        self.app.activated(version, modules, request.config, msgspec.to_builtins(pushed))
         self._keeping = set()
-        self._background.start(self._forget_sources(unused))
+        self.background.start(self._forget_sources(unused))
         staged = [index for index in built if index.staged]
         if staged:
-            self._builds.begin(staged)
+            self.builds.begin(staged)
 
     async def _keep_sources(self, sha256s: set[str]) -> None:
         """Keep new contents in the data, before the version that needs them is live."""
         self._keeping = sha256s
-        for batch in self._sources.batches(sorted(sha256s)):
-            await self._system.run(KeepSources([SourcePart(*part) for part in batch]))
+        for batch in self.sources.batches(sorted(sha256s)):
+            await self.system.run(KeepSources([SourcePart(*part) for part in batch]))
 
     async def _forget_sources(self, sha256s: set[str]) -> None:
         """Remove contents that no version needs, unless one has come to need them meanwhile."""
         async with self._forgetting:
             left = sorted(sha256s)
-            while left := sorted(set(left) - set(self._app.active.modules.values()) - self._keeping):
-                left = await self._system.run(ForgetSources(left))
+            while left := sorted(set(left) - set(self.app.active.modules.values()) - self._keeping):
+                left = await self.system.run(ForgetSources(left))
 
     def sweep(self) -> None:
         """Remove what a push that was killed has left."""
         leftovers, self._leftovers = self._leftovers, set()
-        self._background.start(self._forget_sources(leftovers))
+        self.background.start(self._forget_sources(leftovers))
 
     def _pushed(self, note: PushNote) -> PushedBy:
         """Return the entry of the history."""
         texts = {
             name: getattr(note, name)[:NOTE_LENGTH_MAX] for name in ("message", "actor", "commit", "branch")
         }
-        return PushedBy(self._clock.now_ns() / 1e6, **texts, dirty=note.dirty)
+        return PushedBy(self.clock.now_ns() / 1e6, **texts, dirty=note.dirty)
 
     def _violation(self) -> PushRejected:
         return PushRejected(
             f"a document that was written while the push was under way does not match the new schema: "
-            f"{self._schema_violations[0]}",
+            f"{self.schema_violations[0]}",
             code="SchemaMismatch",
             data={"retryOn": "data"},
         )
 
     async def _build(self, schema: SchemaDescription, *, pending: bool) -> list[BuildingIndex]:
         """Steps 2 and 3; returns the indexes that were built or, if staged, begun."""
-        self._schema_violations.clear()
+        self.schema_violations.clear()
         call = BeginPush(msgspec.json.encode(schema).decode(), pending)
-        building, position = await self._system.run_at(call)
+        building, position = await self.system.run_at(call)
         pauses.reach("push.begun")
         try:
-            await self._checkpoints.reach(position)
-            await self._checkpoints.walk([index for index in building if not index.staged], schema)
+            await self.checkpoints.reach(position)
+            await self.checkpoints.walk([index for index in building if not index.staged], schema)
             pauses.reach("push.walked")
         except BaseException:
             await self._abort(building)
@@ -327,4 +315,4 @@ class Pusher:
         return building
 
     async def _abort(self, building: list[BuildingIndex]) -> None:
-        await self._system.run(AbortPush([index.number for index in building]))
+        await self.system.run(AbortPush([index.number for index in building]))

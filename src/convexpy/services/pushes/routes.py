@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from convexpy.engine.identities import Identities
 from convexpy.engine.system_functions import SystemFunctions
 from convexpy.engine.versions import LiveVersion
 from convexpy.errors import ProjectError, PushRejected, RequestError
-from convexpy.http.identify import admin_for
 from convexpy.http.messages import HttpRequest, Response, decode_body, error_response, json_response
-from convexpy.http.routing import Routes
 from convexpy.protocol.app_description import LiveApp
-from convexpy.protocol.system.pushes import ListVersions
+from convexpy.protocol.system.pushes import ListVersions, PushedVersion
+from convexpy.services._admin_routes import AdminRoutes, route
 from convexpy.services.pushes.active_app import ActiveApp
 from convexpy.services.pushes.push import Pusher
 from convexpy.services.pushes.requests import PushRequest
@@ -27,50 +26,28 @@ class _Plan(msgspec.Struct):
     modules: dict[str, str]
 
 
-class PushRoutes:
+@dataclass(kw_only=True, eq=False)
+class PushRoutes(AdminRoutes):
     """The routes of pushes."""
 
-    def __init__(
-        self,
-        *,
-        pusher: Pusher,
-        sources: SourceStore,
-        app: ActiveApp,
-        live: LiveVersion,
-        system: SystemFunctions,
-        identities: Identities,
-    ) -> None:
-        self._pusher = pusher
-        self._sources = sources
-        self._app = app
-        self._live = live
-        self._system = system
-        self._identities = identities
+    pusher: Pusher
+    sources: SourceStore
+    app: ActiveApp
+    live: LiveVersion
+    system: SystemFunctions
 
-    def routes(self) -> Routes:
-        """Return the handlers."""
-        return Routes(
-            {
-                ("POST", "/api/convexpy/push/plan"): self.plan,
-                ("POST", "/api/convexpy/push"): self.push,
-                ("GET", "/api/convexpy/functions"): self.functions,
-                ("GET", "/api/convexpy/history"): self.history,
-            }
-        )
+    @route("POST", "/api/convexpy/push/plan", "deploy", _Plan)
+    async def plan(self, body: _Plan) -> dict[str, list[str]]:
+        """Say which contents the server does not have."""
+        return {"missing": self.sources.missing(body.modules)}
 
-    async def plan(self, request: HttpRequest) -> Response:
-        """POST /api/convexpy/push/plan: which contents does the server not have?"""
-        await admin_for(self._identities, request, "deploy")
-        plan: _Plan = decode_body(await request.json_body(), _Plan)
-        return json_response({"missing": self._sources.missing(plan.modules)})
-
+    @route("POST", "/api/convexpy/push", "deploy")
     async def push(self, request: HttpRequest) -> Response:
-        """POST /api/convexpy/push."""
-        await admin_for(self._identities, request, "deploy")
+        """Make a version live, or plan that."""
         request.body_max = PUSH_BODY_BYTES
         body: PushRequest = decode_body(await request.json_body(), PushRequest)
         try:
-            return json_response(await self._pusher.push(body))
+            return json_response(await self.pusher.push(body))
         except (ProjectError, PushRejected) as error:
             details = error.to_json()
             data: Any = details.pop("data") or {}
@@ -81,20 +58,17 @@ class PushRoutes:
             retry_on = "never" if error.code == "PushSuperseded" else "backoff"
             return error_response(error, {"hint": error.hint, "data": error.data, "retryOn": retry_on})
 
-    async def functions(self, request: HttpRequest) -> Response:
-        """GET /api/convexpy/functions: the description of the live version."""
-        await admin_for(self._identities, request, "functions:view")
-        return json_response(
-            LiveApp(
-                version=self._app.active.version, **msgspec.structs.asdict(self._live.registry.description)
-            )
-        )
+    @route("GET", "/api/convexpy/functions", "functions:view")
+    async def functions(self, request: HttpRequest) -> LiveApp:
+        """Describe the live version."""
+        description = msgspec.structs.asdict(self.live.registry.description)
+        return LiveApp(version=self.app.active.version, **description)
 
-    async def history(self, request: HttpRequest) -> Response:
-        """GET /api/convexpy/history: the pushes, the newest first; `?limit=`."""
-        await admin_for(self._identities, request, "functions:view")
+    @route("GET", "/api/convexpy/history", "functions:view")
+    async def history(self, request: HttpRequest) -> dict[str, list[PushedVersion]]:
+        """List the pushes, the newest first; `?limit=`."""
         try:
             limit = max(1, int(request.query("limit") or 50))
         except ValueError as error:
             raise RequestError("`limit` must be a number", code="BadLimit") from error
-        return json_response({"pushes": await self._system.run(ListVersions(limit))})
+        return {"pushes": await self.system.run(ListVersions(limit))}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import msgspec
 
-from convexpy.engine.identities import Identities
 from convexpy.engine.system_functions import SystemFunctions
-from convexpy.http.identify import admin_for
-from convexpy.http.messages import HttpRequest, Response, decode_body, json_response
-from convexpy.http.routing import Routes, errors_of_the_request
+from convexpy.http.messages import Response
+from convexpy.http.routing import errors_of_the_request
 from convexpy.protocol.system.crons import RunCron
 from convexpy.protocol.system.scheduling import CancelJob, CancelJobs
+from convexpy.services._admin_routes import AdminRoutes, route
 from convexpy.services.scheduling.job_requests import JobRequests
 
 
@@ -33,56 +35,39 @@ class _WhichCron(msgspec.Struct):
     name: str
 
 
-class SchedulingRoutes:
+@dataclass(kw_only=True, eq=False)
+class SchedulingRoutes(AdminRoutes):
     """The routes that change what is scheduled, and the one that leads to its logs."""
 
-    def __init__(self, *, system: SystemFunctions, requests: JobRequests, identities: Identities) -> None:
-        self._system = system
-        self._requests = requests
-        self._identities = identities
+    system: SystemFunctions
+    requests: JobRequests
 
-    def routes(self) -> Routes:
-        """Return the handlers."""
-        return Routes(
-            {
-                ("POST", "/api/cancel_job"): self.cancel_job,
-                ("POST", "/api/cancel_all_jobs"): self.cancel_all_jobs,
-                ("POST", "/api/convexpy/crons/run"): self.run_cron,
-                ("POST", "/api/convexpy/scheduled/requests"): self.requests,
-            }
-        )
-
-    async def cancel_job(self, request: HttpRequest) -> Response:
-        """POST /api/cancel_job."""
-        await admin_for(self._identities, request, "data:write")
-        body: _WhichJob = decode_body(await request.json_body(), _WhichJob)
+    @route("POST", "/api/cancel_job", "data:write", _WhichJob)
+    async def cancel_job(self, body: _WhichJob) -> Response:
+        """Cancel a job."""
         with errors_of_the_request():
-            await self._system.run(CancelJob(body.id))
+            await self.system.run(CancelJob(body.id))
         return Response(200)
 
-    async def cancel_all_jobs(self, request: HttpRequest) -> Response:
-        """POST /api/cancel_all_jobs: those that are pending, of one function or of all; in several transactions."""
-        await admin_for(self._identities, request, "data:write")
-        body: _WhichJobs = decode_body(await request.json_body(), _WhichJobs)
+    @route("POST", "/api/cancel_all_jobs", "data:write", _WhichJobs)
+    async def cancel_all_jobs(self, body: _WhichJobs) -> dict[str, int]:
+        """Cancel those that are pending, of one function or of all; in several transactions."""
         call = CancelJobs(None if body.udf_path is None else body.udf_path.replace(".js:", ":"))
         canceled, has_more = 0, True
         while has_more:
             with errors_of_the_request():
-                answer = await self._system.run(call)
+                answer = await self.system.run(call)
             canceled += answer.canceled
             has_more = answer.has_more
-        return json_response({"canceled": canceled})
+        return {"canceled": canceled}
 
-    async def run_cron(self, request: HttpRequest) -> Response:
-        """POST /api/convexpy/crons/run: an extra run of a cron job, now."""
-        await admin_for(self._identities, request, "functions:run")
-        body: _WhichCron = decode_body(await request.json_body(), _WhichCron)
+    @route("POST", "/api/convexpy/crons/run", "functions:run", _WhichCron)
+    async def run_cron(self, body: _WhichCron) -> dict[str, str]:
+        """Schedule an extra run of a cron job, for now."""
         with errors_of_the_request():
-            job = await self._system.run(RunCron(body.name))
-        return json_response({"job": job})
+            return {"job": await self.system.run(RunCron(body.name))}
 
-    async def requests(self, request: HttpRequest) -> Response:
-        """POST /api/convexpy/scheduled/requests: the request ids of those jobs that ran lately, to find their logs."""
-        await admin_for(self._identities, request, "data:view")
-        body: _SomeJobs = decode_body(await request.json_body(), _SomeJobs)
-        return json_response({"requests": self._requests.find(body.ids)})
+    @route("POST", "/api/convexpy/scheduled/requests", "data:view", _SomeJobs)
+    async def find_requests(self, body: _SomeJobs) -> dict[str, Any]:
+        """Return the request ids of those jobs that ran lately, to find their logs."""
+        return {"requests": self.requests.find(body.ids)}

@@ -15,6 +15,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -80,27 +81,21 @@ def planned_crons(described: Iterable[CronDescription], deployment: str, now_ms:
     return planned
 
 
+@dataclass(kw_only=True, eq=False)
 class SchedulingService:
     """Runs the jobs of one deployment, on its event loop."""
 
-    def __init__(
-        self,
-        *,
-        knobs: Knobs,
-        live: LiveVersion,
-        system: SystemFunctions,
-        log: CallLog,
-        next_call: Callable[[], int],
-        clock: Clock,
-    ) -> None:
-        self._live = live
-        self._system = system
-        self._log = log
-        self._next_call = next_call
-        self._clock = clock
+    knobs: Knobs
+    live: LiveVersion
+    system: SystemFunctions
+    log: CallLog
+    next_call: Callable[[], int]
+    clock: Clock
+
+    def __post_init__(self) -> None:
         self.requests = JobRequests()
-        self.agenda = Agenda(mutations=knobs.scheduled_mutations, actions=knobs.scheduled_actions)
-        self._kept_ms = knobs.scheduled_kept_s * 1000
+        self.agenda = Agenda(mutations=self.knobs.scheduled_mutations, actions=self.knobs.scheduled_actions)
+        self._kept_ms = self.knobs.scheduled_kept_s * 1000
         self._tasks: set[asyncio.Task[None]] = set()
         self._deaths: dict[str, int] = {}
         self._changed = asyncio.Event()
@@ -114,7 +109,7 @@ class SchedulingService:
 
     async def start(self, *, runs: bool) -> None:
         """End what a former server has left unfinished; then run what is due, unless the app did not load."""
-        while await self._system.run(FailInterrupted()):
+        while await self.system.run(FailInterrupted()):
             pass
         await self._plan_again()
         await self._forget()
@@ -129,7 +124,7 @@ class SchedulingService:
 
     async def _plan_again(self) -> None:
         """Bring forward what a clock that ran ahead has planned; the commit makes the agenda look again."""
-        await self._system.run(PlanAgain())
+        await self.system.run(PlanAgain())
         self.agenda.stale = True
 
     async def close(self) -> None:
@@ -199,7 +194,7 @@ class SchedulingService:
         if wake_ms <= now_ms and not self.agenda.wants_more(now_ms):
             return  # enough is at hand: the end of a job goes on with it
         when_ms = min(max(wake_ms, self._hold_ms, now_ms), now_ms + SLEEP_MS_MAX)
-        self._cancel_alarm = self._clock.wake_at(round(when_ms * 1e6), self.pump)
+        self._cancel_alarm = self.clock.wake_at(round(when_ms * 1e6), self.pump)
 
     async def settle(self) -> None:
         """Run what is due by the clock, and what that makes due, to its end: for clocks that stand still.
@@ -223,14 +218,14 @@ class SchedulingService:
             await self._changed.wait()
 
     def _now_ms(self) -> float:
-        return self._clock.now_ns() / 1e6
+        return self.clock.now_ns() / 1e6
 
     # What
 
     async def _fetch(self, wanted: Fetch, now_ms: float) -> None:
         call = ListUpcoming(now=now_ms, since=wanted.from_ms, known=wanted.known, limit=wanted.limit)
         try:
-            found = await self._system.run(call)
+            found = await self.system.run(call)
         except Error as error:
             logger.warning("the jobs that are due cannot be read: %s", error)
             self._hold_ms = self._now_ms() + HOLD_MS
@@ -249,14 +244,14 @@ class SchedulingService:
         self.agenda.fetched(due, min(times, default=None))
 
     def _lane(self, path: str) -> Lane:
-        function = self._live.registry.get(path)
+        function = self.live.registry.get(path)
         return "action" if function is not None and function.kind == "action" else "mutation"
 
     def _call(
         self, kind: Kind, path: str, args: bytes, request_id: str, *, job: str = "", parent_job: str = ""
     ) -> Call:
-        now_ms = self._clock.now_ns() // 1_000_000
-        return Call(self._next_call(), kind, path, args, request_id, now_ms, job=job, parent_job=parent_job)
+        now_ms = self.clock.now_ns() // 1_000_000
+        return Call(self.next_call(), kind, path, args, request_id, now_ms, job=job, parent_job=parent_job)
 
     # For actions
 
@@ -270,7 +265,7 @@ class SchedulingService:
             )
         else:
             wanted = msgspec.convert(payload, CancelJob)
-        outcome = await self._system.attempt(wanted)
+        outcome = await self.system.attempt(wanted)
         return outcome.value, outcome.failure
 
     # Mutations
@@ -279,7 +274,7 @@ class SchedulingService:
         request_id = new_request_id()
         parent = "" if job.cron else job.id
         call = self._call("mutation", job.path, b"{}", request_id, job=job.id, parent_job=parent)
-        self._live.mutations.submit(
+        self.live.mutations.submit(
             call, lambda outcome: self._mutation_ended(job, request_id, now_ms, outcome)
         )
 
@@ -320,7 +315,7 @@ class SchedulingService:
 
     async def _run_action(self, job: Job) -> None:
         try:
-            begun = await self._system.run(BeginJob(job.id))
+            begun = await self.system.run(BeginJob(job.id))
         except Error as error:
             logger.warning("%s cannot be started now: %s", job.path, error)
             self.agenda.retry(job, self._now_ms())
@@ -332,14 +327,14 @@ class SchedulingService:
         self.requests.note(job.id, request_id)
         parent = "" if job.cron else job.id
         call = self._call("action", begun.function, begun.args.encode(), request_id, parent_job=parent)
-        function = self._live.registry.get(begun.function)
+        function = self.live.registry.get(begun.function)
         timeout_s = None if function is None else function.timeout_s
-        outcome = await outcome_of(lambda done: self._live.actions.submit(call, done, timeout_s))
+        outcome = await outcome_of(lambda done: self.live.actions.submit(call, done, timeout_s))
         self._note_end("action", job, request_id, outcome)
         skipped = await self._write_end(job, request_id, began_ms, outcome)
         if skipped:
             line = LogLine("WARN", skipped_text(skipped, job.path), self._now_ms())
-            self._log.progress(call, [line])
+            self.log.progress(call, [line])
         self.agenda.finished(job)
 
     # Writing
@@ -350,7 +345,7 @@ class SchedulingService:
         delay_s, tries = 0.1, 0
         while True:
             try:
-                return await self._system.run(end)
+                return await self.system.run(end)
             except Error as problem:
                 logger.warning("how %s ended cannot be written now: %s", job.path, problem)
                 tries += problem.code not in NOT_ITS_FAULT
@@ -361,7 +356,7 @@ class SchedulingService:
 
     def _forget_at(self, when_ms: float) -> None:
         """Look for jobs to forget an hour after the first one has its age, so that there are several."""
-        self._cancel_forgetting = self._clock.wake_at(
+        self._cancel_forgetting = self.clock.wake_at(
             round((when_ms + FORGET_SLACK_MS) * 1e6), lambda: self._spawn(self._forget())
         )
 
@@ -371,7 +366,7 @@ class SchedulingService:
         before = self._now_ms() - self._kept_ms
         oldest: float | None = before - 1
         while oldest is not None and oldest < before:
-            oldest = await self._system.run(ForgetJobs(before))
+            oldest = await self.system.run(ForgetJobs(before))
         if oldest is not None and self._cancel_forgetting is None:
             self._forget_at(oldest + self._kept_ms)
 
@@ -380,7 +375,7 @@ class SchedulingService:
     def _note_end(self, kind: Kind, job: Job, request_id: str, outcome: Outcome) -> None:
         self.requests.note(job.id, request_id)
         origin = "Cron" if job.cron else "Scheduler"
-        self._log.end(kind, job.path, outcome, request_id, origin, ANONYMOUS)
+        self.log.end(kind, job.path, outcome, request_id, origin, ANONYMOUS)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,38 +44,32 @@ SWEEP_EVERY_S = 600.0
 PIECE_BYTES = 256 * 1024
 
 
+@dataclass(kw_only=True, eq=False)
 class Exports:
-    """Makes exports, one at a time, and keeps them for a while."""
+    """Makes exports, one at a time, and keeps them for a while.
 
-    def __init__(
-        self,
-        *,
-        data_folder: Path,
-        data_address: str,
-        system: SystemFunctions,
-        files: FileService,
-        checkpoints: CheckpointService,
-        background: BackgroundTasks,
-        clock: Clock,
-        manifest: Callable[[], dict[str, Any]],
-    ) -> None:
-        """`manifest` returns what a backup holds beside the data. `data_address` is where the database is, empty in memory."""
-        self._data_address = data_address
-        self._system = system
-        self._files = files
-        self._checkpoints = checkpoints
-        self._background = background
-        self._clock = clock
-        self._manifest = manifest
-        self.folder = data_folder / "transfers" / "exports"
+    `manifest` returns what a backup holds beside the data. `data_address` is where the database is, empty in memory.
+    """
+
+    data_folder: Path
+    data_address: str
+    system: SystemFunctions
+    files: FileService
+    checkpoints: CheckpointService
+    background: BackgroundTasks
+    clock: Clock
+    manifest: Callable[[], dict[str, Any]]
+
+    def __post_init__(self) -> None:
+        self.folder = self.data_folder / "transfers" / "exports"
         self._running: dict[str, asyncio.Task[None]] = {}
 
     async def start(self) -> None:
         """Fail what a crash has interrupted, remove what it left behind, and look for expired exports from now on."""
-        known = await self._system.run(FailInterruptedExports())
+        known = await self.system.run(FailInterruptedExports())
         await self.sweep()
         await asyncio.to_thread(self._tidy, {_file_name(found) for found in known})
-        self._background.start(self._sweep_regularly())
+        self.background.start(self._sweep_regularly())
 
     def _tidy(self, known: set[str]) -> None:
         if self.folder.is_dir():
@@ -90,7 +85,7 @@ class Exports:
         self, id: str, of: list[str], moments: dict[str, int] | None = None, **fields: Any
     ) -> bool:
         decimal = {name: str(moment) for name, moment in (moments or {}).items()}
-        return await self._system.run(UpdateExport(id, of, fields, decimal))
+        return await self.system.run(UpdateExport(id, of, fields, decimal))
 
     # Requests
 
@@ -102,11 +97,11 @@ class Exports:
         Raises:
             RequestError: one is under way (`ExportInProgress`), or a table does not exist.
         """
-        if not self._data_address:
+        if not self.data_address:
             raise RequestError("a deployment in memory cannot be exported", code="NotAvailable")
         requestor = "backup" if backup else "snapshotExport"
         try:
-            id = await self._system.run(CreateExport(include_storage, requestor))
+            id = await self.system.run(CreateExport(include_storage, requestor))
         except Error as error:
             text = error.message.removeprefix("Error: ").split("\n")[0]
             raise RequestError(text, code=error.code) from error
@@ -122,7 +117,7 @@ class Exports:
         Raises:
             RequestError: there is none (404).
         """
-        found = await self._system.run(FindExport(which))
+        found = await self.system.run(FindExport(which))
         if found is not None and found["state"] == "completed":
             path = self.folder / _file_name(found)
             if path.exists():
@@ -143,12 +138,12 @@ class Exports:
         """Remove a completed export."""
         found, path = await self.find(which)
         await asyncio.to_thread(path.unlink, missing_ok=True)
-        await self._system.run(RemoveExports([found["_id"]]))
+        await self.system.run(RemoveExports([found["_id"]]))
 
     # The work
 
     async def _run(self, id: str, include_storage: bool, tables: list[str] | None, backup: bool) -> None:
-        started = self._clock.now_ns()
+        started = self.clock.now_ns()
         part = self.folder / f"{started}.part"
         try:
             await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
@@ -158,7 +153,7 @@ class Exports:
             size = part.stat().st_size
             pauses.reach("exports.before_rename")
             part.rename(self.folder / f"{started}.zip")
-            now = self._clock.now_ns()
+            now = self.clock.now_ns()
             moments = {"complete_ts": now, "expiration_ts": now + int(EXPORT_KEPT_S * 1e9)}
             key = f"{started}.zip"
             fields = {
@@ -181,16 +176,16 @@ class Exports:
     ) -> dict[str, Any]:
         """Write the zip; return the counts of documents and files."""
         job = {
-            "address": self._data_address,
+            "address": self.data_address,
             "target": str(part),
             "tables": tables,
             "files": include_storage,
-            "manifest": self._manifest() if backup else None,
+            "manifest": self.manifest() if backup else None,
         }
         async with contextlib.AsyncExitStack() as stack:
             if include_storage:
-                await stack.enter_async_context(self._files.keeping())
-            await self._checkpoints.catch_up()
+                await stack.enter_async_context(self.files.keeping())
+            await self.checkpoints.catch_up()
             worker = await TransferWorker.start("convexpy.sandbox.transfers.export_worker", job)
             stack.push_async_callback(worker.end)
             counts: dict[str, Any] = {}
@@ -208,7 +203,7 @@ class Exports:
     async def _append_files(self, part: Path) -> None:
         """Append the bytes of stored files, each read from the store in pieces."""
         loop = asyncio.get_running_loop()
-        blobs = self._files.blobs
+        blobs = self.files.blobs
 
         def pieces(uuid: str, size: int) -> Iterator[bytes]:
             stream = asyncio.run_coroutine_threadsafe(blobs.read(uuid, 0, size), loop).result()
@@ -243,8 +238,8 @@ class Exports:
 
     async def sweep(self) -> None:
         """Remove exports that have expired."""
-        now = self._clock.now_ns()
-        known = await self._system.run(ListExports())
+        now = self.clock.now_ns()
+        known = await self.system.run(ListExports())
         expired = [
             found for found in known
             if found["state"] == "completed" and int(found["expiration_ts"]) <= now
@@ -252,7 +247,7 @@ class Exports:
         for found in expired:
             await asyncio.to_thread((self.folder / _file_name(found)).unlink, missing_ok=True)
         if expired:
-            await self._system.run(RemoveExports([found["_id"] for found in expired]))
+            await self.system.run(RemoveExports([found["_id"] for found in expired]))
 
 
 def _file_name(found: Document) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +21,14 @@ DOCUMENTS_IN_BATCH = 1000
 OnProgress = Callable[[str, list[str], int], Awaitable[None]]
 
 
+@dataclass(kw_only=True, eq=False)
 class BatchFill:
     """Fills hidden tablets, or appends."""
 
-    def __init__(
-        self,
-        *,
-        folder: Path,
-        system: SystemFunctions,
-        checkpoints: CheckpointService,
-        tail_bytes_max: int,
-    ) -> None:
-        self._folder = folder
-        self._system = system
-        self._checkpoints = checkpoints
-        self._tail_bytes_max = tail_bytes_max
+    folder: Path
+    system: SystemFunctions
+    checkpoints: CheckpointService
+    tail_bytes_max: int
 
     async def run(self, plan: ImportPlan, on_progress: OnProgress) -> None:
         """Write every table; `on_progress` hears now and then what is done: a text, finished tables, documents so far."""
@@ -45,7 +39,7 @@ class BatchFill:
         for table in plan.tables:
             under_way: deque[asyncio.Task[Any]] = deque()
             try:
-                for offset, length in _batches(self._folder / table.file):
+                for offset, length in _batches(self.folder / table.file):
                     await self._room_in_tail()
                     under_way.append(loop.create_task(self._write_batch(table, offset, length)))
                     if len(under_way) >= BATCHES_AT_ONCE:
@@ -67,14 +61,14 @@ class BatchFill:
 
     async def _write_batch(self, table: PlannedTable, offset: int, length: int) -> None:
         if table.insert:
-            await self._system.run(AppendToTable(table.name, table.file, offset, length))
+            await self.system.run(AppendToTable(table.name, table.file, offset, length))
         else:
-            await self._system.run(FillTablet(table.tablet, table.file, offset, length))
+            await self.system.run(FillTablet(table.tablet, table.file, offset, length))
 
     async def _room_in_tail(self) -> None:
         """Let the checkpoint keep up: what it has not covered is in the memory of every executor."""
-        if self._checkpoints.tail_bytes > self._tail_bytes_max:
-            await self._checkpoints.catch_up()
+        if self.checkpoints.tail_bytes > self.tail_bytes_max:
+            await self.checkpoints.catch_up()
 
 
 def _batches(path: Path) -> Iterator[tuple[int, int]]:

@@ -9,6 +9,7 @@ import contextlib
 import re
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,15 @@ REPORT_EVERY = 20
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
+@dataclass(kw_only=True, eq=False)
 class FileImport:
     """The files of one import. A file that the deployment has already, id and digest alike, stays as it is."""
 
-    def __init__(self, *, files: FileService, system: SystemFunctions, folder: Path) -> None:
-        self._files = files
-        self._system = system
-        self._folder = folder
+    files: FileService
+    system: SystemFunctions
+    folder: Path
+
+    def __post_init__(self) -> None:
         self._put: list[str] = []
 
     async def store(self, progress: Callable[[int], Awaitable[None]]) -> None:
@@ -41,11 +44,11 @@ class FileImport:
         Raises:
             Error: one of them is not what `_storage/documents.jsonl` says, or of an id that another file has.
         """
-        archive = await asyncio.to_thread(Archive, self._folder / "upload")
+        archive = await asyncio.to_thread(Archive, self.folder / "upload")
         try:
             with (
-                (self._folder / "files.jsonl").open("rb") as wanted,
-                (self._folder / "stored.jsonl").open("wb") as stored,
+                (self.folder / "files.jsonl").open("rb") as wanted,
+                (self.folder / "stored.jsonl").open("wb") as stored,
             ):
                 for count, line in enumerate(wanted):
                     file: dict[str, Any] = msgspec.json.decode(line)
@@ -56,29 +59,29 @@ class FileImport:
             archive.close()
 
     async def _store(self, archive: Archive, file: dict[str, Any]) -> dict[str, Any]:
-        have = await self._system.run(FindFile(file["id"]))
+        have = await self.system.run(FindFile(file["id"]))
         if have is not None:
             if file["sha256"] not in (None, have.sha256):
                 raise SnapshotError(f"{file['path']}: there is another file of this id here")
             return {**file, "uuid": None, "sha256": have.sha256}
         name = str(file["internalId"])
-        if not _UUID.fullmatch(name) or not await self._system.run(ListUnknownBlobs([name])):
+        if not _UUID.fullmatch(name) or not await self.system.run(ListUnknownBlobs([name])):
             name = str(uuid.uuid4())
         check_content_type(file["contentType"])
         content = Content(
             batched(_pieces(archive, file["path"])), None, expected=_digest(file),
-            size_max=self._files.size_max,
+            size_max=self.files.size_max,
         )  # fmt: skip
         self._put.append(name)
         async with contextlib.aclosing(content.stream()) as stream:
-            await self._files.blobs.put(name, stream)
+            await self.files.blobs.put(name, stream)
         return {**file, "uuid": name, "sha256": sha256_base64(content.sha256), "size": content.size}
 
     async def take_back(self) -> None:
         """Remove what was put: no document names it."""
         for name in self._put:
             with contextlib.suppress(Error):
-                await self._files.blobs.delete(name)
+                await self.files.blobs.delete(name)
         self._put.clear()
 
 

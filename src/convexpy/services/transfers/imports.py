@@ -15,6 +15,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,44 +42,36 @@ STORAGE_NUMBER = 519
 CANCELED = "the import was canceled; nothing was imported"
 
 
+@dataclass(kw_only=True, eq=False)
 class Imports:
-    """Runs imports: several may be checked one after another, one is written at a time."""
+    """Runs imports: several may be checked one after another, one is written at a time.
 
-    def __init__(
-        self,
-        *,
-        data_folder: Path,
-        in_memory: bool,
-        system: SystemFunctions,
-        files: FileService,
-        checkpoints: CheckpointService,
-        open_reader: Callable[[], CheckpointReader],
-        schema: Callable[[], SchemaDescription | None],
-        version_lock: asyncio.Lock,
-        sweep: Callable[[], Awaitable[None]],
-        background: BackgroundTasks,
-        clock: Clock,
-        tail_bytes_max: int,
-    ) -> None:
-        """`schema` is that of the live version, `sweep` removes what hidden tables have left.
+    `schema` is that of the live version, `sweep` removes what hidden tables have left. Batches wait while commits that the
+    checkpoint does not cover have more than `tail_bytes_max`.
+    """
 
-        Batches wait while commits that the checkpoint does not cover have more than `tail_bytes_max`.
-        """
-        self._in_memory = in_memory
-        self._system = system
-        self._files = files
-        self._checkpoints = checkpoints
-        self._open_reader = open_reader
-        self._schema = schema
-        self._version_lock = version_lock
-        self._sweep = sweep
-        self._background = background
-        self._clock = clock
-        self.folder = data_folder / "transfers" / "imports"
+    data_folder: Path
+    in_memory: bool
+    system: SystemFunctions
+    files: FileService
+    checkpoints: CheckpointService
+    open_reader: Callable[[], CheckpointReader]
+    schema: Callable[[], SchemaDescription | None]
+    version_lock: asyncio.Lock
+    sweep: Callable[[], Awaitable[None]]
+    background: BackgroundTasks
+    clock: Clock
+    tail_bytes_max: int
+
+    def __post_init__(self) -> None:
+        self.folder = self.data_folder / "transfers" / "imports"
         self._fill = BatchFill(
-            folder=self.folder, system=system, checkpoints=checkpoints, tail_bytes_max=tail_bytes_max
+            folder=self.folder,
+            system=self.system,
+            checkpoints=self.checkpoints,
+            tail_bytes_max=self.tail_bytes_max,
         )
-        self.uploads = ImportUploads(data_folder / "transfers" / "uploads")
+        self.uploads = ImportUploads(self.data_folder / "transfers" / "uploads")
         self._plans: dict[str, ImportPlan] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._checking = asyncio.Semaphore(1)
@@ -86,11 +79,11 @@ class Imports:
 
     async def start(self) -> None:
         """End what a crash has interrupted, and remove what it left behind."""
-        leftovers = await self._system.run(calls.FailInterruptedImports())
+        leftovers = await self.system.run(calls.FailInterruptedImports())
         await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
         await asyncio.to_thread(self.uploads.sweep)
         if leftovers:
-            self._background.start(self._sweep())
+            self.background.start(self.sweep())
 
     async def close(self) -> None:
         """Stop; the next start ends the imports under way."""
@@ -100,7 +93,7 @@ class Imports:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _set(self, id: str, of: list[str], **fields: Any) -> bool:
-        return await self._system.run(calls.UpdateImport(id, of, fields))
+        return await self.system.run(calls.UpdateImport(id, of, fields))
 
     def _begin(self, id: str, work: Any) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
@@ -128,7 +121,7 @@ class Imports:
         return id
 
     async def _create(self, request: ImportRequest) -> str:
-        if self._in_memory:
+        if self.in_memory:
             raise RequestError("a deployment in memory cannot import", code="NotAvailable")
         described = {
             "mode": request.mode,
@@ -136,7 +129,7 @@ class Imports:
             "dryRun": request.dry_run,
             "fileName": request.file_name,
         }
-        return await self._system.run(calls.CreateImport(described))
+        return await self.system.run(calls.CreateImport(described))
 
     async def find(self, id: str) -> Document:
         """Return the document of an import.
@@ -145,7 +138,7 @@ class Imports:
             RequestError: there is none (404).
         """
         call = calls.GetImport(id)
-        outcome = await self._system.attempt(call)
+        outcome = await self.system.attempt(call)
         found = None if outcome.failure else call.decode_result(outcome.value)
         if found is None:
             raise RequestError(f"there is no import {id}", status=404, code="ImportNotFound")
@@ -238,7 +231,7 @@ class Imports:
 
     async def _prepare(self, id: str, request: ImportRequest) -> ImportPlan | None:
         """Have the file read; None if rows are wrong, which the state says then."""
-        schema = self._schema()
+        schema = self.schema()
         plan = ImportPlan(request, "" if schema is None else msgspec.json.encode(schema).decode())
         folder = self.folder / id
         plan.bytes = (folder / "upload").stat().st_size
@@ -252,7 +245,7 @@ class Imports:
             "types": request.types,
             "delimiter": request.delimiter,
             "schema": msgspec.to_builtins(schema),
-            "nowMs": self._clock.now_ns() / 1e6,
+            "nowMs": self.clock.now_ns() / 1e6,
             "storageNumber": STORAGE_NUMBER,
         }
         worker = await TransferWorker.start("convexpy.sandbox.transfers.import_worker", job)
@@ -261,7 +254,7 @@ class Imports:
             async for message in worker.messages():
                 if "tables" in message:
                     tables = msgspec.convert(message["tables"], list[calls.ImportedTable])
-                    room = await self._system.run(calls.BeginImport(id, request.mode, tables))
+                    room = await self.system.run(calls.BeginImport(id, request.mode, tables))
                     pauses.reach("imports.begun")
                     await worker.send({"tables": msgspec.to_builtins(room.tables), "numbers": room.numbers})
                 elif "progress" in message:
@@ -297,18 +290,18 @@ class Imports:
         for table in plan.tables:
             table.before = counts.get(table.name, 0)
         plan.cleared = {name: counts.get(name, 0) for name in room.cleared}
-        plan.hidden = await self._system.run(calls.ListHiddenTablets(id))
+        plan.hidden = await self.system.run(calls.ListHiddenTablets(id))
         archive = plan.request.format == "zip" and (self.folder / id / "files.jsonl").exists()
         plan.files = done["files"]["count"] if archive else None
         plan.files_before = counts.get("_storage", 0)
 
     async def _counts(self) -> dict[str, int]:
         """Return the number of documents by table, as of now, from the checkpoint."""
-        await self._checkpoints.catch_up()
-        tables = await self._system.run(calls.ListActiveTablets())
+        await self.checkpoints.catch_up()
+        tables = await self.system.run(calls.ListActiveTablets())
 
         def count() -> dict[str, int]:
-            reader = self._open_reader()
+            reader = self.open_reader()
             try:
                 reader.begin()
                 return {table.name: reader.count(table.tablet) for table in tables}
@@ -320,7 +313,7 @@ class Imports:
     # Writing
 
     async def _perform(self, id: str, plan: ImportPlan) -> None:
-        files = FileImport(files=self._files, system=self._system, folder=self.folder / id)
+        files = FileImport(files=self.files, system=self.system, folder=self.folder / id)
         try:
             await self._fill.run(
                 plan, lambda text, finished, written: self._progress(id, text, finished, documents=written)
@@ -330,7 +323,7 @@ class Imports:
                 await files.store(lambda done: self._progress(id, f"{done} of {plan.files} files"))
             pauses.reach("imports.before_swap")
             # No push may be between its first and its last step: both change the same indexes.
-            async with self._version_lock:
+            async with self.version_lock:
                 await _not_halfway(self._swap(id, plan))
             pauses.reach("imports.swapped")
         except (Error, OSError) as error:
@@ -341,7 +334,7 @@ class Imports:
             raise
         else:
             self._forget(id)
-            self._background.start(self._sweep())
+            self.background.start(self.sweep())
         finally:
             self._writing = None
 
@@ -359,10 +352,10 @@ class Imports:
             tables=plan.hidden,
             files=None if plan.files is None else f"{id}/stored.jsonl",
             schema=plan.schema,
-            timestamp=str(self._clock.now_ns()),
+            timestamp=str(self.clock.now_ns()),
             rows=plan.documents,
         )
-        await self._system.run(call)
+        await self.system.run(call)
 
     async def _abort(self, id: str, message: str | None, *, code: str | None = None, **fields: Any) -> None:
         """End an import without effect: what is hidden is given up."""
@@ -371,9 +364,9 @@ class Imports:
             fields["state"] = {"state": "failed", "error_message": message}
         if code is not None:
             fields["code"] = code
-        hidden = await self._system.run(calls.AbortImport(id, fields))
+        hidden = await self.system.run(calls.AbortImport(id, fields))
         if hidden:
-            self._background.start(self._sweep())
+            self.background.start(self.sweep())
         self._forget(id)
 
     def _forget(self, id: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -17,9 +18,10 @@ from pathlib import Path
 import msgspec
 
 from convexpy.errors import Error
+from convexpy.protocol.admin_api import VariableInfo
 from convexpy.protocol.system.variables import ListVariables, UpdateVariables, VariableChange
 from convexpy.runtime import write_private
-from convexpy.values import encode_wire
+from convexpy.values import Document, encode_wire
 
 KEY_VARIABLE = "CONVEXPY_SECRET_KEY"
 KEY_TEXT_LENGTH_MIN = 32
@@ -28,6 +30,7 @@ NONCE_BYTES = 12
 NAME = re.compile(r"[a-zA-Z_]+[a-zA-Z0-9_]*")
 NAME_LENGTH_MAX = 256
 VALUE_BYTES_MAX = 8192
+FINGERPRINT_LENGTH = 4
 DEVELOPMENT = "CONVEXPY_DEVELOPMENT"
 """Set by the server of `convexpy dev` alone: functions that must never run in production look for it."""
 BUILT_IN = ("CONVEX_CLOUD_URL", "CONVEX_SITE_URL", DEVELOPMENT)
@@ -149,6 +152,21 @@ class Variables:
         changes = [VariableChange(name, value) for name, value in self.values.items()]
         return UpdateVariables(self.sealed(changes), again=True)
 
+    def described(self, document: Document, secret: str) -> VariableInfo:
+        """Return what can be told of a stored variable without telling its value.
+
+        The fingerprint is keyed by `secret`, the deployment's: it shows whether a value is the one from before, and nothing
+        else.
+        """
+        name = document["name"]
+        value = self.open(name, document["value"])
+        return VariableInfo(
+            name=name,
+            updated_at=document.get("updatedAt") or document["_creationTime"],
+            length=len(value),
+            fingerprint=fingerprint(secret, name, value),
+        )
+
     def take(self, stored: Mapping[str, str]) -> None:
         """Take every variable as stored."""
         self.values = {name: self.open(name, value) for name, value in stored.items()}
@@ -161,6 +179,12 @@ class Variables:
         for document in found if isinstance(found, list) else [found] if found else []:
             document["value"] = self.open(document["name"], document["value"])
         return encode_wire(found)
+
+
+def fingerprint(secret: str, name: str, value: str) -> str:
+    """Return a few hex digits that change with the value."""
+    message = f"variable\0{name}\0{value}".encode()
+    return hmac.digest(secret.encode(), message, "sha256").hex()[:FINGERPRINT_LENGTH]
 
 
 def check_variable(name: str, value: str | None) -> None:
