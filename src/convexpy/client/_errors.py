@@ -13,8 +13,6 @@ class DeploymentError(Error):
     `retry_on` is `files`, `data`, `env`, `backoff` or `never`.
     """
 
-    default_code = "DeploymentError"
-
     def __init__(
         self,
         message: str = "",
@@ -40,13 +38,9 @@ class DeploymentError(Error):
 class Unreachable(DeploymentError):
     """Nothing answered, or what answered is not a deployment."""
 
-    default_code = "Unreachable"
-
 
 class FunctionFailed(DeploymentError):
     """A function that was called raised an error. `data` is that of its `ConvexError`, `log_lines` what it printed."""
-
-    default_code = "FunctionFailed"
 
     def __init__(self, message: str, *, log_lines: list[Any], **details: Any) -> None:
         super().__init__(message, **details)

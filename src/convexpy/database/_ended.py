@@ -15,8 +15,6 @@ from convexpy.errors import Error
 class CallEnded(Error):
     """A ctx was used after its call had ended."""
 
-    default_code = "CallEnded"
-
     def __init__(self, function: str, used_for: str) -> None:
         super().__init__(
             f"the ctx of {function or 'a call'} was used for {used_for} after the call had ended: nothing was read or written",

@@ -1,76 +1,320 @@
-"""One running deployment: the parts that `build` has joined, their start and their stop."""
+"""One running deployment: the composition root, where every part is made from what it uses, its start and its stop."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
 
+import msgspec
+
+from convexpy._version import __version__
+from convexpy.auth import AdminKeys, TokenVerifier
+from convexpy.database import CommitOutcomes, GroupCommitter
 from convexpy.deployment.data_folder import Storage
 from convexpy.deployment.settings import DeploymentSettings
+from convexpy.engine.action_requests import ActionRequests
+from convexpy.engine.actions import ActionDispatcher
 from convexpy.engine.background import BackgroundTasks
+from convexpy.engine.call_log import CallLog
 from convexpy.engine.checkpoints import CheckpointService
 from convexpy.engine.function_runner import FunctionRunner
 from convexpy.engine.history import History
 from convexpy.engine.http_actions import HttpActions
 from convexpy.engine.identities import Identities
-from convexpy.engine.outcome import failed
+from convexpy.engine.mutations import MutationPipeline
+from convexpy.engine.outcome import Presenter, failed
+from convexpy.engine.queries import QueryDispatcher
+from convexpy.engine.sweeper import Sweeper
 from convexpy.engine.system_functions import SystemFunctions
-from convexpy.engine.timeline import LogTimeline
-from convexpy.engine.versions import LiveVersion
-from convexpy.executors.starter import Starter
+from convexpy.engine.timeline import LogTimeline, TailRow
+from convexpy.engine.versions import Dispatcher, LiveVersion
+from convexpy.executors.starter import ForkStarter, Starter
+from convexpy.protocol.derived_keys import cursor_key, upload_key
+from convexpy.protocol.executor_settings import ExecutorSettings
 from convexpy.protocol.system.variables import UpdateVariables, VariableChange
-from convexpy.runtime import Clock
+from convexpy.runtime import Clock, Signal, SystemClock
 from convexpy.services.data.tables import Tables
 from convexpy.services.files.service import FileService
 from convexpy.services.keys.keyring import Keyring
+from convexpy.services.keys.new_keys import NewKeys
 from convexpy.services.logs import FunctionLog
 from convexpy.services.logs.statistics_file import StatisticsKeeper
 from convexpy.services.pushes.active_app import ActiveApp
+from convexpy.services.pushes.dependencies import Dependencies
 from convexpy.services.pushes.index_builds import IndexBuilds
+from convexpy.services.pushes.plan import Planner
 from convexpy.services.pushes.push import Pusher
 from convexpy.services.pushes.sources import SourceStore
 from convexpy.services.scheduling.service import SchedulingService
 from convexpy.services.transfers.exports import Exports
 from convexpy.services.transfers.imports import Imports
-from convexpy.services.variables.service import Variables
+from convexpy.services.variables.service import DEVELOPMENT, Variables
 from convexpy.sync import Hub
 
 logger = logging.getLogger("convexpy.deployment")
 
 
-@dataclass(kw_only=True, eq=False)
 class Deployment:
     """A backend. Everything runs on one event loop; durable work is in threads and processes below."""
 
-    settings: DeploymentSettings
-    storage: Storage
-    clock: Clock
-    background: BackgroundTasks
-    starter: Starter
-    timeline: LogTimeline
-    live: LiveVersion
-    functions: FunctionRunner
-    http_actions: HttpActions
-    system: SystemFunctions
-    history: History
-    hub: Hub
-    identities: Identities
-    checkpoints: CheckpointService
-    log: FunctionLog
-    statistics: StatisticsKeeper
-    keyring: Keyring
-    variables: Variables
-    files: FileService
-    scheduling: SchedulingService
-    exports: Exports
-    imports: Imports
-    tables: Tables
-    sources: SourceStore
-    app: ActiveApp
-    builds: IndexBuilds
-    pusher: Pusher
+    def __init__(
+        self,
+        storage: Storage,
+        settings: DeploymentSettings,
+        *,
+        on_fatal: Callable[[BaseException], None],
+        starter: Starter | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Make every part over an opened store, on the event loop; nothing runs until `start`.
+
+        `on_fatal` ends the process when the outcome of a commit is unknown: nobody is answered any more.
+        """
+        knobs, start, recovered = settings.knobs, storage.start_state, storage.recovered
+        self.settings = settings
+        self.storage = storage
+        self.clock = clock = clock or SystemClock()
+        self.starter = starter = starter or ForkStarter()
+        self.background = background = BackgroundTasks()
+        next_call = itertools.count(1).__next__
+        uploads = upload_key(settings.instance_secret)
+
+        # The log, and what follows it
+
+        self.timeline = timeline = LogTimeline(
+            recovered.rows, recovered.checkpoint_seq, recovered.seq, recovered.ts
+        )
+        committed: Signal[[TailRow]] = Signal()
+        executor_needed: Signal[[Dispatcher]] = Signal()
+        schema_violations: list[str] = []
+        self.log = log = FunctionLog()
+        call_log = CallLog(log)
+
+        def open_committer(outcomes: CommitOutcomes) -> GroupCommitter:
+            return GroupCommitter(
+                storage.log,
+                outcomes,
+                seq=recovered.seq,
+                ts=recovered.ts,
+                max_creation_time=recovered.max_creation_time,
+                clock=clock,
+                call_soon=asyncio.get_running_loop().call_soon_threadsafe,
+                group_bytes_max=knobs.group_bytes_max,
+            )
+
+        # The engine
+
+        mutations = MutationPipeline(
+            timeline,
+            knobs,
+            open_committer=open_committer,
+            committed=committed,
+            on_schema_violations=schema_violations.extend,
+            on_fatal=on_fatal,
+            need_executor=partial(executor_needed, "mutations"),
+        )
+        queries = QueryDispatcher(timeline, knobs, need_executor=partial(executor_needed, "queries"))
+        requests = ActionRequests()
+        actions = ActionDispatcher(
+            knobs,
+            requests.serve,
+            need_executor=partial(executor_needed, "actions"),
+            on_progress=call_log.progress,
+        )
+        self.live = live = LiveVersion(
+            knobs=knobs,
+            mutations=mutations,
+            queries=queries,
+            actions=actions,
+            executor_needed=executor_needed,
+            checkpoint_seq=lambda: timeline.checkpoint_seq,
+        )
+
+        def checkpoint_moved(seq: int) -> None:
+            timeline.checkpointed(seq)
+            mutations.committer.trim(
+                seq,
+                rows_kept=knobs.log_rows_kept,
+                bytes_kept=knobs.log_bytes_kept,
+                after_ts=timeline.ts - round(knobs.history_s * 1e9),
+            )
+            mutations.checkpointed(seq)
+            queries.checkpointed(seq)
+
+        self.checkpoints = checkpoints = CheckpointService(
+            storage, timeline, knobs, clock, oldest_row=lambda: queries.oldest_row, moved=checkpoint_moved
+        )
+        self.system = system = SystemFunctions(
+            mutations=mutations, queries=queries, next_call=next_call, clock=clock
+        )
+        sweeper = Sweeper(checkpoints=checkpoints, system=system)
+        self.variables = variables = Variables(settings.secret_key, storage.deployment_id, start.environment)
+        self.keyring = keyring = Keyring(
+            keys=AdminKeys(
+                settings.name,
+                settings.instance_secret,
+                first_key=settings.admin_key,
+                literal_keys=settings.literal_keys,
+            ),
+            records=start.admin_keys,
+            new_keys=NewKeys(storage.folder, settings.instance_secret),
+            system=system,
+            background=background,
+            clock=clock,
+        )
+        self.identities = identities = Identities(
+            keys=keyring, tokens=TokenVerifier(development=not settings.redact)
+        )
+        self.functions = functions = FunctionRunner(
+            live=live,
+            timeline=timeline,
+            log=call_log,
+            presenter=Presenter(redact=settings.redact),
+            authenticate=identities.authenticate,
+            open_variables=variables.opened,
+            next_call=next_call,
+            clock=clock,
+        )
+        self.http_actions = http_actions = HttpActions(
+            live=live, log=call_log, redact=settings.redact, next_call=next_call, clock=clock
+        )
+        self.hub = hub = Hub(timeline, functions)
+
+        # The services
+
+        self.files = files = FileService(
+            blobs=storage.blobs,
+            system=system,
+            background=background,
+            clock=clock,
+            deployment=settings.name,
+            cloud_url=settings.cloud_url,
+            upload_key=uploads,
+            size_max=knobs.file_bytes,
+        )
+        self.scheduling = scheduling = SchedulingService(
+            knobs=knobs, live=live, system=system, log=call_log, next_call=next_call, clock=clock
+        )
+        self.sources = sources = SourceStore(storage.folder / "versions")
+        for source in start.sources.values():
+            sources.add(source)
+        built_in = {"CONVEX_CLOUD_URL": settings.cloud_url, "CONVEX_SITE_URL": settings.site_url}
+        if settings.development:
+            built_in[DEVELOPMENT] = "1"
+        self.app = app = ActiveApp(
+            active=start.active,
+            template=ExecutorSettings(
+                version=0,
+                folder="",
+                label=settings.label,
+                code_cache=str(sources.code_cache),
+                data_address=storage.address,
+                data_folder=str(storage.folder),
+                cloud_url=settings.cloud_url,
+                site_url=settings.site_url,
+                upload_key=uploads,
+                cursor_key=cursor_key(settings.instance_secret),
+                name=settings.name,
+                spool=str(storage.blobs.spool),
+                debugger=settings.debugger,
+                editor=settings.editor,
+                knobs=knobs,
+            ),
+            built_in=built_in,
+            variables=variables,
+            sources=sources,
+            dependencies=Dependencies(storage.folder / "env", install=settings.install_packages),
+            starter=starter,
+            live=live,
+            trust=identities.trust,
+            background=background,
+        )
+        self.builds = builds = IndexBuilds(
+            unfinished=start.building,
+            system=system,
+            checkpoints=checkpoints,
+            sweep=sweeper.sweep,
+            background=background,
+        )
+        self.pusher = Pusher(
+            app=app,
+            live=live,
+            planner=Planner(
+                app=app,
+                checkpoints=checkpoints,
+                open_reader=storage.reader,
+                variables=variables,
+                calls=log.statistics.calls,
+            ),
+            sources=sources,
+            kept_sources=start.sources,
+            variables=variables,
+            system=system,
+            checkpoints=checkpoints,
+            builds=builds,
+            schema_violations=schema_violations,
+            background=background,
+            clock=clock,
+            deployment=settings.name,
+        )
+
+        def manifest() -> dict[str, Any]:
+            """Return what a backup has beside the data: never the value of a variable."""
+            return {
+                "convexpy": __version__,
+                "deployment": settings.name,
+                "codeVersion": app.active.version,
+                "modules": app.active.modules,
+                "schema": msgspec.to_builtins(live.registry.description.schema),
+                "environmentVariables": sorted(variables.values),
+            }
+
+        self.exports = Exports(
+            data_folder=storage.folder,
+            data_address=storage.address,
+            system=system,
+            files=files,
+            checkpoints=checkpoints,
+            background=background,
+            clock=clock,
+            manifest=manifest,
+        )
+        self.imports = Imports(
+            data_folder=storage.folder,
+            in_memory=storage.in_memory,
+            system=system,
+            files=files,
+            checkpoints=checkpoints,
+            open_reader=storage.reader,
+            schema=lambda: live.registry.description.schema,
+            version_lock=app.lock,
+            sweep=sweeper.sweep,
+            background=background,
+            clock=clock,
+            tail_bytes_max=knobs.tail_checkpoint_bytes,
+        )
+
+        # Who acts on what
+
+        requests.register("call", functions.serve)
+        requests.register("http", http_actions.serve)
+        requests.register("storage", files.serve)
+        requests.register("schedule", scheduling.serve)
+        requests.register("cancel", scheduling.serve)
+        committed.connect(queries.row)
+        committed.connect(scheduling.row)
+        committed.connect(checkpoints.row)
+        committed.connect(lambda row: hub.committed(row.keys))
+        app.changed.connect(hub.invalidate_all)
+        app.pushed.connect(scheduling.resume)
+        app.pushed.connect(lambda: background.start(sweeper.sweep()))
+        self.history = History(log=storage.log, timeline=timeline)
+        self.statistics = StatisticsKeeper(storage.folder, log.statistics)
+        self.tables = Tables(system=system, checkpoints=checkpoints, open_reader=storage.reader)
 
     async def start(self) -> None:
         """Start the executors of the active version; ready to serve when this returns."""

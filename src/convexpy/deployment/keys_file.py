@@ -28,8 +28,6 @@ class Keys(msgspec.Struct, rename="camel"):
 class KeysDamaged(Error):
     """`keys.json` is not what was written."""
 
-    default_code = "KeysDamaged"
-
 
 def load_keys(folder: Path) -> Keys | None:
     """Return the keys of a data folder, or None if it has none yet.

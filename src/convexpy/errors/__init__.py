@@ -49,6 +49,11 @@ class Error(Exception):
 
     default_code: ClassVar[str] = "Error"
 
+    def __init_subclass__(cls, code: str = "", **options: Any) -> None:
+        """Let errors of this class have a code: by default the class's name."""
+        super().__init_subclass__(**options)
+        cls.default_code = code or cls.__name__
+
     def __init__(
         self,
         message: str = "",
@@ -86,25 +91,17 @@ class ArgumentError(Error):
     Arguments of a call that do not fit the validators of the function have the code `ArgumentValidationError`.
     """
 
-    default_code = "ArgumentError"
 
-
-class ReturnsError(Error):
+class ReturnsError(Error, code="ReturnsValidationError"):
     """A result does not fit the returns validator."""
-
-    default_code = "ReturnsValidationError"
 
 
 class SchemaViolation(Error):
     """A document does not fit the schema of its table."""
 
-    default_code = "SchemaViolation"
-
 
 class LimitExceeded(Error):
     """A limit of the transaction or of the deployment was passed."""
-
-    default_code = "LimitExceeded"
 
     def __init__(self, message: str = "", *, limit: str = "", **details: Any) -> None:
         super().__init__(message, **details)
@@ -119,25 +116,17 @@ class LimitExceeded(Error):
 class DocumentNotFound(Error):
     """A write names a document that does not exist."""
 
-    default_code = "DocumentNotFound"
-
 
 class NotUnique(Error):
     """`.unique()` found more than one document."""
 
-    default_code = "NotUnique"
 
-
-class AuthError(Error):
+class AuthError(Error, code="Unauthenticated"):
     """The token of a request is not valid."""
-
-    default_code = "Unauthenticated"
 
 
 class FunctionError(Error):
     """A called function raised something other than a `ConvexError`."""
-
-    default_code = "FunctionError"
 
     def __init__(
         self,
@@ -172,25 +161,17 @@ class FunctionError(Error):
 class FunctionNotFound(Error):
     """No function has this path, or none that this caller may see."""
 
-    default_code = "FunctionNotFound"
-
 
 class ProjectError(Error):
     """The developer's files are wrong: a module that does not import, a schema that makes no sense."""
-
-    default_code = "ProjectError"
 
 
 class PushRejected(Error):
     """Files and deployment disagree, for instance stored documents that do not fit the new schema."""
 
-    default_code = "PushRejected"
 
-
-class RequestError(Error):
+class RequestError(Error, code="BadRequest"):
     """The caller of the HTTP or socket API is wrong. `status` is the HTTP status of the answer."""
-
-    default_code = "BadRequest"
 
     def __init__(self, message: str = "", *, status: int = 400, **details: Any) -> None:
         super().__init__(message, **details)
@@ -199,8 +180,6 @@ class RequestError(Error):
 
 class Unavailable(Error):
     """Overloaded, shutting down or out of storage: the same request may succeed later."""
-
-    default_code = "Unavailable"
 
 
 class InvariantViolation(AssertionError):

@@ -28,8 +28,6 @@ _SHOWN = {
 class TextUnreadable(ProjectError):
     """A file's bytes are not text in the encoding that they should have; `location` says where."""
 
-    default_code = "TextUnreadable"
-
 
 class Encoding(NamedTuple):
     """The byte order mark that a file begins with (empty if it has none), and the codec of the rest."""

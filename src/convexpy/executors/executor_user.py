@@ -19,10 +19,8 @@ VARIABLE = "CONVEXPY_EXECUTOR_USER"
 """Names the user. Of the environment, like everything that says how a container is run."""
 
 
-class ExecutorUserInvalid(Error):
+class ExecutorUserInvalid(Error, code="ConfigInvalid"):
     """Executors cannot be run as the user that was named."""
-
-    default_code = "ConfigInvalid"
 
 
 @dataclass(frozen=True, slots=True)

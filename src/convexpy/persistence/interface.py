@@ -28,8 +28,6 @@ class OutcomeUnknown(Exception):
 class DataDamaged(Error):
     """Stored bytes are not what was written: a fault of the disk, its driver, or a copy."""
 
-    default_code = "DataDamaged"
-
     def __init__(self, message: str) -> None:
         super().__init__(
             message,
@@ -38,14 +36,12 @@ class DataDamaged(Error):
         )
 
 
-class StoreRefused(Error):
+class StoreRefused(Error, code="FilesMismatch"):
     """The data folder must not be opened; nothing was changed.
 
     Codes: `DataFolderInUse`, `NetworkFileSystem`, `NewerFormat`, `DeploymentMismatch`, `FilesMismatch`, `StorageFull`,
     `StorageFailed`, `DataFolderUnusable`.
     """
-
-    default_code = "FilesMismatch"
 
 
 class LogRow(NamedTuple):

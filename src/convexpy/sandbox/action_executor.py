@@ -53,8 +53,6 @@ class LoopBlocked(BaseException):
 class ActionTimeout(Error):
     """An action was ended at its limit."""
 
-    default_code = "ActionTimeout"
-
 
 class ActionExecutor:
     """Runs actions on the running event loop; frames in through `handle`, out through `send`."""

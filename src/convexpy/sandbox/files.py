@@ -22,8 +22,6 @@ FILE_PATH = "/api/storage/"
 class StorageIdNotFound(DocumentNotFound):
     """A file to delete does not exist."""
 
-    default_code = "StorageIdNotFound"
-
 
 def check_storage_id(transaction: Transaction, id: str, method: str) -> None:
     """Refuse what cannot be the id of a file.

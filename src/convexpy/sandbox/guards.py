@@ -65,8 +65,6 @@ _installed = False
 class ForbiddenInFunction(Error):
     """A query, a mutation or an import did what only actions may do."""
 
-    default_code = "ForbiddenInFunction"
-
 
 def _refuse(what: str, where: Guarded) -> None:
     if where == "import":

@@ -23,10 +23,8 @@ SECRET_DIGITS_MIN = 64
 logger = logging.getLogger("convexpy.serve")
 
 
-class SecretFileError(Error):
+class SecretFileError(Error, code="ConfigInvalid"):
     """The file of `--secret-file` cannot be used."""
-
-    default_code = "ConfigInvalid"
 
 
 def ensure_keys(options: ServeOptions) -> Keys:

@@ -31,10 +31,8 @@ _ZERO_ALLOWED = frozenset(
 )
 
 
-class LimitsInvalid(Error):
+class LimitsInvalid(Error, code="ConfigInvalid"):
     """The file cannot be read, or holds something that is not a limit."""
-
-    default_code = "ConfigInvalid"
 
 
 def read_limits(file: Path | None, defaults: Knobs) -> Knobs:

@@ -29,8 +29,6 @@ ANSWERS_WITHIN_S = 2
 class PortInUse(Error):
     """A port cannot be bound."""
 
-    default_code = "PortInUse"
-
 
 class Server(uvicorn.Server):
     """A uvicorn server whose process handles signals itself."""

@@ -29,10 +29,8 @@ Record = dict[str, Any]
 _encoder = msgspec.json.Encoder()
 
 
-class LogSinkError(Error):
+class LogSinkError(Error, code="ConfigInvalid"):
     """The file of `--log-sink` cannot be opened."""
-
-    default_code = "ConfigInvalid"
 
 
 class LogOutput:

@@ -24,7 +24,6 @@ from convexpy.deployment import (
     DeploymentSettings,
     Keys,
     build_apps,
-    build_deployment,
     open_folder,
 )
 from convexpy.errors import Error
@@ -161,7 +160,7 @@ class _Process:
             debugger=startup.debugger(options),
             editor=startup.editor(options),
         )
-        self._deployment = build_deployment(
+        self._deployment = Deployment(
             storage, settings, on_fatal=self._fatal, starter=startup.starter(options), clock=clock
         )
         return keys, settings

@@ -39,13 +39,9 @@ UNLIMITED_S = 7 * 24 * 3600.0
 class DataFolderUnusable(Error):
     """The data folder cannot be made or written to."""
 
-    default_code = "DataFolderUnusable"
 
-
-class BuiltInKey(Error):
+class BuiltInKey(Error, code="ConsentRequired"):
     """Keys that everybody may know are set on a server that everybody can reach."""
-
-    default_code = "ConsentRequired"
 
 
 def literal_keys(options: ServeOptions) -> tuple[str, ...]:

@@ -16,8 +16,6 @@ logger = logging.getLogger("convexpy.serve")
 class TlsInvalid(Error):
     """The certificate or its key cannot be used."""
 
-    default_code = "TlsInvalid"
-
 
 def _no_password() -> str:
     raise TlsInvalid("the private key is encrypted", hint="openssl pkey -in KEY -out PLAIN.pem")

@@ -33,10 +33,8 @@ class Fault(NamedTuple):
         return {"file": file, "line": line, "column": column, "message": self.message}
 
 
-class SnapshotError(Error):
+class SnapshotError(Error, code="SnapshotInvalid"):
     """A file that cannot be used at all: damaged, of another kind, or made to harm. Nothing was taken from it.
 
     Codes: `SnapshotInvalid`, `SnapshotRefused` (an archive that no honest tool makes).
     """
-
-    default_code = "SnapshotInvalid"

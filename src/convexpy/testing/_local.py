@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from convexpy.deployment import Deployment, DeploymentSettings, MemoryStorage, build_deployment
+from convexpy.deployment import Deployment, DeploymentSettings, MemoryStorage
 from convexpy.errors import Error
 from convexpy.functions import FunctionDefinition, MutationCtx
 from convexpy.protocol.system import SystemMutation
@@ -84,7 +84,7 @@ class LocalDeployment:
         storage = MemoryStorage(self.clock)
         settings = DeploymentSettings("testing", "00" * 32, CLOUD_URL, SITE_URL, secret_key=bytes(32))
         empty = LoadedApp(self.app.folder, self.app.marker)
-        deployment = build_deployment(
+        deployment = Deployment(
             storage,
             settings,
             on_fatal=self._fatal,

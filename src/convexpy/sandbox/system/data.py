@@ -105,8 +105,6 @@ def clear_page(context: CallContext, call: calls.ClearTablePage) -> calls.Cleare
 class TableNotFound(Error):
     """There is no table of that name."""
 
-    default_code = "TableNotFound"
-
 
 def _selected(context: CallContext, call: calls.Selection) -> QueryPlan:
     table = call.table

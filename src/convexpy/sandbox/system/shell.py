@@ -29,13 +29,9 @@ _OFFERED = ("Int64", "StorageId", "UNSET", "from_ms", "to_ms", "v")
 class SourceError(Error):
     """What was typed is not Python."""
 
-    default_code = "SourceError"
-
 
 class ChangedMeanwhile(Error):
     """What was agreed to is not what would be written now."""
-
-    default_code = "ChangedMeanwhile"
 
 
 @handles(Evaluate)

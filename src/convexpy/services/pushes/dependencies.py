@@ -46,8 +46,6 @@ logger = logging.getLogger("convexpy.dependencies")
 class DependenciesFailed(ProjectError):
     """The packages that the functions need could not be installed; `data["output"]` is the end of what was said."""
 
-    default_code = "DependenciesFailed"
-
 
 class Dependencies:
     """The folders of installed packages of one deployment. Where `install` is off, the app shares our environment."""

@@ -36,10 +36,8 @@ DEVELOPMENT = "CONVEXPY_DEVELOPMENT"
 BUILT_IN = ("CONVEX_CLOUD_URL", "CONVEX_SITE_URL", DEVELOPMENT)
 
 
-class SecretKeyError(Error):
+class SecretKeyError(Error, code="SecretKeyMissing"):
     """Stored values cannot be decrypted with the key at hand, or the key is unusable."""
-
-    default_code = "SecretKeyMissing"
 
 
 def key_file(folder: Path) -> Path:

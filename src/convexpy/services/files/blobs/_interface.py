@@ -12,13 +12,9 @@ from convexpy.errors import Error, Unavailable
 class BlobMissing(Error):
     """There is no blob of that name."""
 
-    default_code = "BlobMissing"
 
-
-class StorageFailed(Unavailable):
+class StorageFailed(Unavailable, code="FileStorageFailed"):
     """The disk or the object store refused: full, unreachable, not permitted."""
-
-    default_code = "FileStorageFailed"
 
 
 class BlobInfo(NamedTuple):
