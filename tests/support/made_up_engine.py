@@ -98,31 +98,20 @@ class Tables(Calls):
     def delete(self, id: str, table: str | None) -> None:
         del self.documents[id]
 
-    def identity(self) -> dict[str, Any] | None:
-        return self.claims
-
-    def call(self, kind: str, path: str, args: dict[str, Any], limits: Mapping[str, int] | None) -> Any:
-        self.calls.append((kind, path, args, limits))
-        return self.results.get(path)
-
-    def schedule(self, at_ms: float, path: str, args: dict[str, Any]) -> str:
-        self.calls.append(("schedule", at_ms, path, args))
-        return "job"
-
-    def cancel(self, job: str) -> None:
-        self.calls.append(("cancel", job))
-
-    def storage_url(self, id: str) -> str | None:
-        return f"/{id}"
-
-    def storage_metadata(self, id: str) -> dict[str, Any] | None:
-        return None
-
-    def storage_upload_url(self) -> str:
-        return "/upload"
-
-    def storage_delete(self, id: str) -> None:
-        self.calls.append(("storage_delete", id))
+    def request_blocking(self, operation: str, payload: dict[str, Any]) -> Any:
+        if operation == "identity":
+            return self.claims
+        if operation == "call":
+            path = payload["path"]
+            self.calls.append((payload["kind"], path, payload["args"], payload.get("limits")))
+            return self.results.get(path)
+        if operation in ("schedule", "cancel", "storage_delete"):
+            self.calls.append((operation, *payload.values()))
+        return {
+            "schedule": "job",
+            "storage_url": f"/{payload.get('id')}",
+            "storage_upload_url": "/upload",
+        }.get(operation)
 
 
 class Actions(Calls):

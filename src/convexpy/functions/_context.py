@@ -11,7 +11,6 @@ from typing import Any, Self, SupportsFloat, TypeAlias, overload
 from typing_extensions import ParamSpec, TypeVar
 
 from convexpy.functions._awaited import Requests
-from convexpy.functions._blocking import BlockingHost
 from convexpy.functions._database import DatabaseReader, DatabaseWriter
 from convexpy.functions._host import ActionHost, TransactionHost
 from convexpy.functions._limits import ActionMeta, Meta, TransactionLimits
@@ -29,6 +28,7 @@ from convexpy.protocol.app_description import FunctionKind
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 _Vector: TypeAlias = Sequence[SupportsFloat] | Any  # numpy arrays as well
 _Filter: TypeAlias = Callable[[VectorFilter], VectorExpression] | None
@@ -37,15 +37,19 @@ _Filter: TypeAlias = Callable[[VectorFilter], VectorExpression] | None
 class _Ctx:
     """What every ctx has. Its parts are made when first asked for, or were put in place by `_replace`."""
 
+    _may_limit = True
+    """Whether calls are parts of a transaction, which can have limits of their own."""
+
     def __init__(self, host: TransactionHost | ActionHost) -> None:
         self._host: Any = host
         self._parts: dict[str, Any] = {}
 
-    def _part(self, name: str, make: Callable[[Any], Any], source: Any = None) -> Any:
+    def _part(self, name: str, make: Callable[[Any], T], source: Any = None) -> T:
         parts = self._parts
         if name not in parts:
             parts[name] = make(self._host if source is None else source)
-        return parts[name]
+        found: T = parts[name]
+        return found
 
     def _replace(self, **fields: Any) -> Self:
         """Return a ctx of the same call with fields replaced or added."""
@@ -63,8 +67,7 @@ class _Ctx:
     @property
     def random(self) -> Random:
         """A generator seeded per call: where a re-run must give the same."""
-        found: Random = self._part("random", _random_of)
-        return found
+        return self._part("random", _random_of)
 
     @property
     def log(self) -> logging.Logger:
@@ -72,14 +75,12 @@ class _Ctx:
         found: logging.Logger = self._part("log", _log_of)
         return found
 
-    def _calling(self) -> Any:
-        """Return what carries out blocking calls of functions."""
-        return self._host
-
     def _call(self, kind: FunctionKind, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        host = self._calling()
-        call = call_of(function, args, kwargs, may_limit=host is self._host)
-        result = host.call(kind, call.path, call.args, call.limits)
+        call = call_of(function, args, kwargs, may_limit=self._may_limit)
+        payload: dict[str, Any] = {"kind": kind, "path": call.path, "args": call.args}
+        if call.limits is not None:
+            payload["limits"] = call.limits
+        result = self._host.request_blocking("call", payload)
         return result if call.convert is None else call.convert(result)
 
 
@@ -150,20 +151,17 @@ class QueryCtx(_CallsQueries):
     @property
     def auth(self) -> Auth:
         """The identity of the caller."""
-        found: Auth = self._part("auth", Auth)
-        return found
+        return self._part("auth", Auth)
 
     @property
     def storage(self) -> StorageReader:
         """Files."""
-        found: StorageReader = self._part("storage", StorageReader)
-        return found
+        return self._part("storage", StorageReader)
 
     @property
     def meta(self) -> Meta:
         """What is known about the call."""
-        found: Meta = self._part("meta", Meta)
-        return found
+        return self._part("meta", Meta)
 
 
 class MutationCtx(QueryCtx, _CallsMutations):
@@ -178,14 +176,12 @@ class MutationCtx(QueryCtx, _CallsMutations):
     @property
     def storage(self) -> StorageWriter:
         """Files."""
-        found: StorageWriter = self._part("storage", StorageWriter)
-        return found
+        return self._part("storage", StorageWriter)
 
     @property
     def scheduler(self) -> Scheduler:
         """Functions to be run later."""
-        found: Scheduler = self._part("scheduler", Scheduler)
-        return found
+        return self._part("scheduler", Scheduler)
 
 
 class ActionCtx(_Ctx):
@@ -202,26 +198,22 @@ class ActionCtx(_Ctx):
     @property
     def auth(self) -> AsyncAuth:
         """The identity of the caller."""
-        found: AsyncAuth = self._part("auth", AsyncAuth, self._requests)
-        return found
+        return self._part("auth", AsyncAuth, self._requests)
 
     @property
     def storage(self) -> ActionStorage:
         """Files."""
-        found: ActionStorage = self._part("storage", ActionStorage, self._requests)
-        return found
+        return self._part("storage", ActionStorage, self._requests)
 
     @property
     def scheduler(self) -> AsyncScheduler:
         """Functions to be run later."""
-        found: AsyncScheduler = self._part("scheduler", AsyncScheduler, self._requests)
-        return found
+        return self._part("scheduler", AsyncScheduler, self._requests)
 
     @property
     def meta(self) -> ActionMeta:
         """What is known about the call and its client."""
-        found: ActionMeta = self._part("meta", ActionMeta)
-        return found
+        return self._part("meta", ActionMeta)
 
     @overload
     async def run_query(self, function: QueryReference[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
@@ -288,36 +280,30 @@ class ActionCtx(_Ctx):
 class SyncActionCtx(_CallsQueries, _CallsMutations):
     """For plain `def` actions: the same names, blocking."""
 
+    _may_limit = False
+
     def __init__(self, host: ActionHost) -> None:
         super().__init__(host)
-        self._blocking = BlockingHost(host)
-
-    def _calling(self) -> Any:
-        return self._blocking
 
     @property
     def auth(self) -> Auth:
         """The identity of the caller."""
-        found: Auth = self._part("auth", Auth, self._blocking)
-        return found
+        return self._part("auth", Auth)
 
     @property
     def storage(self) -> SyncActionStorage:
         """Files."""
-        found: SyncActionStorage = self._part("storage", SyncActionStorage, self._blocking)
-        return found
+        return self._part("storage", SyncActionStorage)
 
     @property
     def scheduler(self) -> Scheduler:
         """Functions to be run later."""
-        found: Scheduler = self._part("scheduler", Scheduler, self._blocking)
-        return found
+        return self._part("scheduler", Scheduler)
 
     @property
     def meta(self) -> ActionMeta:
         """What is known about the call and its client."""
-        found: ActionMeta = self._part("meta", ActionMeta)
-        return found
+        return self._part("meta", ActionMeta)
 
     @overload
     def run_action(self, function: ActionReference[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...

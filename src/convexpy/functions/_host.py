@@ -15,8 +15,6 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from convexpy.protocol.app_description import FunctionKind
-
 Order = Literal["asc", "desc"]
 
 
@@ -58,7 +56,25 @@ class QueryPlan(msgspec.Struct, frozen=True):
 
 
 class CallHost(Protocol):
-    """What every ctx needs, whatever the function."""
+    """What every ctx needs, whatever the function.
+
+    Operations of `request_blocking` and their arguments (all plain values), with their results:
+
+    - `identity {}` → dict or None
+    - `call {kind, path, args}` → plain result
+    - `schedule {at, path, args}` → id; `at` is milliseconds since the epoch
+    - `cancel {id}`
+    - `storage_url {id}` → str or None
+    - `storage_metadata {id}` → dict or None
+    - `storage_upload_url {}` → str
+    - `storage_delete {id}`
+    - `storage_get {id}` → {path, temporary, contentType, size, sha256} or None; the caller removes a
+      `temporary` file
+    - `storage_store {spooled, contentType, sha256}` → id; `spooled` is the name of a file in `spool`,
+      which is moved away
+    - `vector_search {table, index, vector, limit, filter}` → list of {_id, _score}; `filter` is None
+      or a list of [field, value], one of which must be true
+    """
 
     @property
     def random(self) -> random.Random: ...
@@ -76,6 +92,8 @@ class CallHost(Protocol):
     def usage(self) -> Mapping[str, tuple[int, int]]:
         """Return (used, limit) for each name of `Limits`."""
         ...
+
+    def request_blocking(self, operation: str, payload: dict[str, Any]) -> Any: ...
 
 
 class DatabaseHost(Protocol):
@@ -106,46 +124,17 @@ class DatabaseHost(Protocol):
 
 
 class TransactionHost(CallHost, Protocol):
-    """The engine under the ctx of a query or a mutation: all is synchronous and inside one transaction."""
+    """The engine under the ctx of a query or a mutation: all is inside one transaction.
+
+    A `call` may have `limits`; there is no `storage_get`, `storage_store` and `vector_search`.
+    """
 
     @property
     def database(self) -> DatabaseHost: ...
-    def identity(self) -> dict[str, Any] | None: ...
-    def call(
-        self, kind: FunctionKind, path: str, args: dict[str, Any], limits: Mapping[str, int] | None
-    ) -> Any:
-        """Run a nested query or mutation; return its plain result."""
-        ...
-
-    def schedule(self, at_ms: float, path: str, args: dict[str, Any]) -> str: ...
-    def cancel(self, job: str) -> None: ...
-    def storage_url(self, id: str) -> str | None: ...
-    def storage_metadata(self, id: str) -> dict[str, Any] | None: ...
-    def storage_upload_url(self) -> str: ...
-    def storage_delete(self, id: str) -> None: ...
 
 
 class ActionHost(CallHost, Protocol):
-    """The engine under the ctx of an action.
-
-    `request` is awaited; `request_blocking` is for plain `def` actions. Operations and their arguments (all
-    plain values), with their results:
-
-    - `identity {}` → dict or None
-    - `call {kind, path, args}` → plain result
-    - `schedule {at, path, args}` → id; `at` is milliseconds since the epoch
-    - `cancel {id}`
-    - `storage_url {id}` → str or None
-    - `storage_metadata {id}` → dict or None
-    - `storage_upload_url {}` → str
-    - `storage_delete {id}`
-    - `storage_get {id}` → {path, temporary, contentType, size, sha256} or None; the caller removes a
-      `temporary` file
-    - `storage_store {spooled, contentType, sha256}` → id; `spooled` is the name of a file in `spool`,
-      which is moved away
-    - `vector_search {table, index, vector, limit, filter}` → list of {_id, _score}; `filter` is None
-      or a list of [field, value], one of which must be true
-    """
+    """The engine under the ctx of an action. `request` is `request_blocking`, awaited."""
 
     @property
     def spool(self) -> Path:
@@ -153,4 +142,3 @@ class ActionHost(CallHost, Protocol):
         ...
 
     async def request(self, operation: str, payload: dict[str, Any]) -> Any: ...
-    def request_blocking(self, operation: str, payload: dict[str, Any]) -> Any: ...

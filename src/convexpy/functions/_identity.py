@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class _Claim(Generic[T]):
+    """An attribute of a `UserIdentity`: a claim of this type, or None."""
+
+    def __init__(self, kind: Callable[[Any], T], claim: str) -> None:
+        self._kind = kind
+        self._claim = claim
+
+    def __get__(self, identity: UserIdentity, owner: Any) -> T | None:
+        found = identity.get(self._claim)
+        return None if found is None else self._kind(found)
 
 
 class UserIdentity(Mapping[str, Any]):
@@ -31,14 +45,6 @@ class UserIdentity(Mapping[str, Any]):
     def __repr__(self) -> str:
         return f"UserIdentity({dict(self._claims)!r})"
 
-    def _text(self, claim: str) -> str | None:
-        found = self._claims.get(claim)
-        return None if found is None else str(found)
-
-    def _flag(self, claim: str) -> bool | None:
-        found = self._claims.get(claim)
-        return None if found is None else bool(found)
-
     @property
     def token_identifier(self) -> str:
         """Issuer and subject in one: unique among all callers."""
@@ -54,87 +60,37 @@ class UserIdentity(Mapping[str, Any]):
         """Who says so."""
         return str(self._claims["issuer"])
 
-    @property
-    def name(self) -> str | None:
-        """The full name."""
-        return self._text("name")
-
-    @property
-    def given_name(self) -> str | None:
-        """The given name."""
-        return self._text("givenName")
-
-    @property
-    def family_name(self) -> str | None:
-        """The family name."""
-        return self._text("familyName")
-
-    @property
-    def nickname(self) -> str | None:
-        """The nickname."""
-        return self._text("nickname")
-
-    @property
-    def preferred_username(self) -> str | None:
-        """The preferred user name."""
-        return self._text("preferredUsername")
-
-    @property
-    def profile_url(self) -> str | None:
-        """Where the profile is."""
-        return self._text("profileUrl")
-
-    @property
-    def picture_url(self) -> str | None:
-        """Where a picture is."""
-        return self._text("pictureUrl")
-
-    @property
-    def email(self) -> str | None:
-        """The e-mail address."""
-        return self._text("email")
-
-    @property
-    def email_verified(self) -> bool | None:
-        """Whether the issuer verified the e-mail address."""
-        return self._flag("emailVerified")
-
-    @property
-    def gender(self) -> str | None:
-        """The gender."""
-        return self._text("gender")
-
-    @property
-    def birthday(self) -> str | None:
-        """The birthday."""
-        return self._text("birthday")
-
-    @property
-    def timezone(self) -> str | None:
-        """The time zone."""
-        return self._text("timezone")
-
-    @property
-    def language(self) -> str | None:
-        """The language."""
-        return self._text("language")
-
-    @property
-    def phone_number(self) -> str | None:
-        """The phone number."""
-        return self._text("phoneNumber")
-
-    @property
-    def phone_number_verified(self) -> bool | None:
-        """Whether the issuer verified the phone number."""
-        return self._flag("phoneNumberVerified")
-
-    @property
-    def address(self) -> str | None:
-        """The postal address."""
-        return self._text("address")
-
-    @property
-    def updated_at(self) -> str | None:
-        """When the profile was changed."""
-        return self._text("updatedAt")
+    name = _Claim(str, "name")
+    """The full name."""
+    given_name = _Claim(str, "givenName")
+    """The given name."""
+    family_name = _Claim(str, "familyName")
+    """The family name."""
+    nickname = _Claim(str, "nickname")
+    """The nickname."""
+    preferred_username = _Claim(str, "preferredUsername")
+    """The preferred user name."""
+    profile_url = _Claim(str, "profileUrl")
+    """Where the profile is."""
+    picture_url = _Claim(str, "pictureUrl")
+    """Where a picture is."""
+    email = _Claim(str, "email")
+    """The e-mail address."""
+    email_verified = _Claim(bool, "emailVerified")
+    """Whether the issuer verified the e-mail address."""
+    gender = _Claim(str, "gender")
+    """The gender."""
+    birthday = _Claim(str, "birthday")
+    """The birthday."""
+    timezone = _Claim(str, "timezone")
+    """The time zone."""
+    language = _Claim(str, "language")
+    """The language."""
+    phone_number = _Claim(str, "phoneNumber")
+    """The phone number."""
+    phone_number_verified = _Claim(bool, "phoneNumberVerified")
+    """Whether the issuer verified the phone number."""
+    address = _Claim(str, "address")
+    """The postal address."""
+    updated_at = _Claim(str, "updatedAt")
+    """When the profile was changed."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
+
 from convexpy.errors import ArgumentError
 from convexpy.functions._host import CallHost
 
@@ -29,6 +33,16 @@ class Limit:
         return f"Limit(used={self._used}, remaining={self.remaining})"
 
 
+class _Use:
+    """An attribute of `Limits`: the limit of that name."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, limits: Limits, owner: Any) -> Limit:
+        return Limit(*limits._host.usage()[self._name])
+
+
 class Limits:
     """What the transaction has used and has left, now."""
 
@@ -37,79 +51,43 @@ class Limits:
     def __init__(self, host: CallHost) -> None:
         self._host = host
 
-    def _limit(self, name: str) -> Limit:
-        return Limit(*self._host.usage()[name])
-
-    @property
-    def bytes_read(self) -> Limit:
-        """Bytes of the documents that were read."""
-        return self._limit("bytes_read")
-
-    @property
-    def bytes_written(self) -> Limit:
-        """Bytes of the documents that were written."""
-        return self._limit("bytes_written")
-
-    @property
-    def documents_read(self) -> Limit:
-        """Documents read, those that a filter dropped included."""
-        return self._limit("documents_read")
-
-    @property
-    def documents_written(self) -> Limit:
-        """Documents inserted, changed or deleted."""
-        return self._limit("documents_written")
-
-    @property
-    def database_queries(self) -> Limit:
-        """Calls of `get` and index ranges read."""
-        return self._limit("database_queries")
-
-    @property
-    def functions_scheduled(self) -> Limit:
-        """Functions scheduled."""
-        return self._limit("functions_scheduled")
-
-    @property
-    def scheduled_function_args_bytes(self) -> Limit:
-        """Bytes of the arguments of scheduled functions."""
-        return self._limit("scheduled_function_args_bytes")
+    bytes_read = _Use()
+    """Bytes of the documents that were read."""
+    bytes_written = _Use()
+    """Bytes of the documents that were written."""
+    documents_read = _Use()
+    """Documents read, those that a filter dropped included."""
+    documents_written = _Use()
+    """Documents inserted, changed or deleted."""
+    database_queries = _Use()
+    """Calls of `get` and index ranges read."""
+    functions_scheduled = _Use()
+    """Functions scheduled."""
+    scheduled_function_args_bytes = _Use()
+    """Bytes of the arguments of scheduled functions."""
 
 
-class TransactionLimits:
-    """A tighter budget for one nested call: `ctx.run_mutation(f, {…}, limits=TransactionLimits(…))`.
+class TransactionLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """A tighter budget for one nested call: `ctx.run_mutation(f, {…}, limits=TransactionLimits(…))`."""
 
-    `given` holds the limits that were set, by name.
-    """
+    bytes_read: int | None = None
+    bytes_written: int | None = None
+    documents_read: int | None = None
+    documents_written: int | None = None
+    database_queries: int | None = None
+    functions_scheduled: int | None = None
+    scheduled_function_args_bytes: int | None = None
 
-    __slots__ = ("given",)
-
-    given: dict[str, int]
-
-    def __init__(
-        self,
-        *,
-        bytes_read: int | None = None,
-        bytes_written: int | None = None,
-        documents_read: int | None = None,
-        documents_written: int | None = None,
-        database_queries: int | None = None,
-        functions_scheduled: int | None = None,
-        scheduled_function_args_bytes: int | None = None,
-    ) -> None:
-        limits = {
-            "bytes_read": bytes_read,
-            "bytes_written": bytes_written,
-            "documents_read": documents_read,
-            "documents_written": documents_written,
-            "database_queries": database_queries,
-            "functions_scheduled": functions_scheduled,
-            "scheduled_function_args_bytes": scheduled_function_args_bytes,
-        }
-        self.given = {name: limit for name, limit in limits.items() if limit is not None}
+    def __post_init__(self) -> None:
         for name, limit in self.given.items():
             if type(limit) is not int or limit < 0:
                 raise ArgumentError(f"the limit {name} is a whole number from 0, not {limit!r}")
+
+    @property
+    def given(self) -> dict[str, int]:
+        """The limits that were set, by name."""
+        limits: dict[str, int | None] = msgspec.structs.asdict(self)
+        return {name: limit for name, limit in limits.items() if limit is not None}
 
 
 class Meta:

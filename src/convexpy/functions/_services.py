@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Mapping
-from typing import Any, Protocol, overload
+from typing import Any, overload
 
 from typing_extensions import ParamSpec
 
 from convexpy.errors import ArgumentError
 from convexpy.functions._awaited import Requests
+from convexpy.functions._host import CallHost
 from convexpy.functions._identity import UserIdentity
 from convexpy.functions._references import SchedulableReference, Untyped, call_of, definition_of
 from convexpy.values import Duration, Moment, ScheduledFunctionId, moment_ms, span_ms
 
 P = ParamSpec("P")
-
-
-class _AuthHost(Protocol):
-    def identity(self) -> dict[str, Any] | None: ...
-
-
-class _SchedulerHost(Protocol):
-    def now_ms(self) -> int: ...
-    def schedule(self, at_ms: float, path: str, args: dict[str, Any]) -> str: ...
-    def cancel(self, job: str) -> None: ...
 
 
 def _identity(claims: dict[str, Any] | None) -> UserIdentity | None:
@@ -35,12 +26,12 @@ class Auth:
 
     __slots__ = ("_host",)
 
-    def __init__(self, host: _AuthHost) -> None:
+    def __init__(self, host: CallHost) -> None:
         self._host = host
 
     def get_user_identity(self) -> UserIdentity | None:
         """Return the caller, None if it has not signed in."""
-        return _identity(self._host.identity())
+        return _identity(self._host.request_blocking("identity", {}))
 
 
 class AsyncAuth:
@@ -65,7 +56,7 @@ class Scheduler:
 
     __slots__ = ("_host",)
 
-    def __init__(self, host: _SchedulerHost) -> None:
+    def __init__(self, host: CallHost) -> None:
         self._host = host
 
     @overload
@@ -84,8 +75,7 @@ class Scheduler:
     def run_after(self, delay: Duration, function: Untyped, /, **args: Any) -> ScheduledFunctionId: ...
     def run_after(self, delay: Duration, function: Any, /, *args: Any, **kwargs: Any) -> ScheduledFunctionId:
         """Run a function after a delay (milliseconds or a timedelta); return the job's id."""
-        path, plain = _call(function, args, kwargs)
-        return ScheduledFunctionId(self._host.schedule(self._host.now_ms() + _delay(delay), path, plain))
+        return self._schedule(self._host.now_ms() + _delay(delay), function, args, kwargs)
 
     @overload
     def run_at(
@@ -103,12 +93,18 @@ class Scheduler:
     def run_at(self, moment: Moment, function: Untyped, /, **args: Any) -> ScheduledFunctionId: ...
     def run_at(self, moment: Moment, function: Any, /, *args: Any, **kwargs: Any) -> ScheduledFunctionId:
         """Run a function at a moment (milliseconds or an aware datetime); return the job's id."""
-        path, plain = _call(function, args, kwargs)
-        return ScheduledFunctionId(self._host.schedule(moment_ms(moment), path, plain))
+        return self._schedule(moment_ms(moment), function, args, kwargs)
 
     def cancel(self, job: ScheduledFunctionId, /) -> None:
         """Cancel a job that has not run yet."""
-        self._host.cancel(job)
+        self._host.request_blocking("cancel", {"id": job})
+
+    def _schedule(
+        self, at_ms: float, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> ScheduledFunctionId:
+        path, plain = _call(function, args, kwargs)
+        payload = {"at": at_ms, "path": path, "args": plain}
+        return ScheduledFunctionId(self._host.request_blocking("schedule", payload))
 
 
 class AsyncScheduler:

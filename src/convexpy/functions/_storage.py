@@ -8,13 +8,13 @@ import uuid
 import weakref
 from collections.abc import AsyncIterator, Coroutine, Generator, Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, TypeAlias, cast
+from typing import Any, BinaryIO, TypeAlias, cast
 
 from typing_extensions import TypedDict
 
 from convexpy.errors import ArgumentError
 from convexpy.functions._awaited import Requests
-from convexpy.functions._blocking import BlockingHost
+from convexpy.functions._host import ActionHost, CallHost
 from convexpy.values import StorageId
 
 _Content: TypeAlias = bytes | bytearray | memoryview | BinaryIO | Path | Iterable[bytes]
@@ -29,15 +29,6 @@ class StorageMetadata(TypedDict):
     sha256: str
     size: int
     contentType: str | None
-
-
-class _Host(Protocol):
-    """What storage needs of the engine."""
-
-    def storage_url(self, id: str) -> str | None: ...
-    def storage_metadata(self, id: str) -> dict[str, Any] | None: ...
-    def storage_upload_url(self) -> str: ...
-    def storage_delete(self, id: str) -> None: ...
 
 
 class _File:
@@ -113,16 +104,17 @@ class StorageReader:
 
     __slots__ = ("_host",)
 
-    def __init__(self, host: _Host) -> None:
+    def __init__(self, host: CallHost) -> None:
         self._host = host
 
     def get_url(self, id: StorageId, /) -> str | None:
         """Return where the file can be downloaded, or None if there is none."""
-        return self._host.storage_url(id)
+        return cast("str | None", self._host.request_blocking("storage_url", {"id": id}))
 
     def get_metadata(self, id: StorageId, /) -> StorageMetadata | None:
         """Return what is known about the file, or None if there is none."""
-        return cast("StorageMetadata | None", self._host.storage_metadata(id))
+        found: StorageMetadata | None = self._host.request_blocking("storage_metadata", {"id": id})
+        return found
 
 
 class StorageWriter(StorageReader):
@@ -132,21 +124,21 @@ class StorageWriter(StorageReader):
 
     def generate_upload_url(self) -> str:
         """Return where a client can upload one file."""
-        return self._host.storage_upload_url()
+        return str(self._host.request_blocking("storage_upload_url", {}))
 
     def delete(self, id: StorageId, /) -> None:
         """Delete the file."""
-        self._host.storage_delete(id)
+        self._host.request_blocking("storage_delete", {"id": id})
 
 
 class SyncActionStorage(StorageWriter):
     """`ctx.storage` in plain `def` actions."""
 
-    __slots__ = ("_blocking",)
+    __slots__ = ("_spool",)
 
-    def __init__(self, host: BlockingHost) -> None:
+    def __init__(self, host: ActionHost) -> None:
         super().__init__(host)
-        self._blocking = host
+        self._spool = host.spool
 
     def store(
         self, data: _Content, /, *, content_type: str | None = None, sha256: str | None = None
@@ -155,14 +147,14 @@ class SyncActionStorage(StorageWriter):
 
         With `sha256`, the content must have it.
         """
-        with _spool_file(self._blocking.host.spool) as path:
+        with _spool_file(self._spool) as path:
             _spool(data, path)
             payload = {"spooled": path.name, "contentType": content_type, "sha256": sha256}
-            return StorageId(str(self._blocking.host.request_blocking("storage_store", payload)))
+            return StorageId(str(self._host.request_blocking("storage_store", payload)))
 
     def get(self, id: StorageId, /) -> SyncStoredFile | None:
         """Return the file, or None if there is none."""
-        found = self._blocking.host.request_blocking("storage_get", {"id": id})
+        found = self._host.request_blocking("storage_get", {"id": id})
         return None if found is None else SyncStoredFile(found)
 
 

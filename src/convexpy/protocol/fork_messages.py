@@ -5,17 +5,16 @@ Format: a length of four bytes, little endian, and one message in msgpack. Descr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 
 from convexpy.errors import ProjectError, SourceLocation
 from convexpy.protocol.app_description import AppDescription
 from convexpy.protocol.executor_settings import ExecutorSettings
+from convexpy.protocol.frames import FrameReader
 
 Role = Literal["transactions", "actions"]
-M = TypeVar("M")
 
 
 class SetEnvironment(msgspec.Struct, tag="environment"):
@@ -111,30 +110,11 @@ def encode_message(message: Command | Report) -> bytes:
     return len(body).to_bytes(4, "little") + body
 
 
-class MessageReader(Generic[M]):
-    """Puts messages together from what a socket yields."""
-
-    def __init__(self, decoder: msgspec.msgpack.Decoder[M]) -> None:
-        self._decode = decoder.decode
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[M]:
-        """Yield the messages that are complete with this data."""
-        self._buffer += data
-        while len(self._buffer) >= 4:
-            end = 4 + int.from_bytes(self._buffer[:4], "little")
-            if len(self._buffer) < end:
-                return
-            message = self._decode(bytes(self._buffer[4:end]))
-            del self._buffer[:end]
-            yield message
-
-
-def reader_of_commands() -> MessageReader[Command]:
+def reader_of_commands() -> FrameReader[Command]:
     """Return the reader of a fork server or version process."""
-    return MessageReader(msgspec.msgpack.Decoder(Command))
+    return FrameReader(msgspec.msgpack.Decoder(Command).decode)
 
 
-def reader_of_reports() -> MessageReader[Report]:
+def reader_of_reports() -> FrameReader[Report]:
     """Return the server's reader."""
-    return MessageReader(msgspec.msgpack.Decoder(Report))
+    return FrameReader(msgspec.msgpack.Decoder(Report).decode)

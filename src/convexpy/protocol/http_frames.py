@@ -59,27 +59,8 @@ def cors_headers(origins: Iterable[str], origin: bytes | None) -> list[tuple[byt
     return [(b"access-control-allow-origin", origin), (b"vary", b"origin")]
 
 
-_encoder = msgspec.msgpack.Encoder()
-_calls = msgspec.msgpack.Decoder(HttpCall)
-_replies = msgspec.msgpack.Decoder(HttpReply)
-_parts = msgspec.msgpack.Decoder(BodyPart)
-
-
-def encode(message: HttpCall | HttpReply | BodyPart) -> bytes:
-    """Return the message as bytes."""
-    return _encoder.encode(message)
-
-
-def decode_call(data: bytes) -> HttpCall:
-    """Return the request that `encode` wrote."""
-    return _calls.decode(data)
-
-
-def decode_reply(data: bytes) -> HttpReply:
-    """Return the response that `encode` wrote."""
-    return _replies.decode(data)
-
-
-def decode_part(data: bytes) -> BodyPart:
-    """Return the part that `encode` wrote."""
-    return _parts.decode(data)
+encode = msgspec.msgpack.Encoder().encode
+"""Returns a message as bytes."""
+decode_call = msgspec.msgpack.Decoder(HttpCall).decode
+decode_reply = msgspec.msgpack.Decoder(HttpReply).decode
+decode_part = msgspec.msgpack.Decoder(BodyPart).decode

@@ -120,14 +120,44 @@ class TransactionCallHost:
         """Return `(used, limit)` for each limit."""
         return self._call.transaction.usage()
 
-    def identity(self) -> dict[str, Any] | None:
-        """Return the caller's claims; the read set remembers that they were asked for."""
-        self._call.transaction.check_running()
-        self._call.transaction.read_set.identity = True
-        return self._call.identity
+    def request_blocking(self, operation: str, payload: dict[str, Any]) -> Any:
+        """Do what a ctx asks for, as part of the transaction."""
+        call = self._call
+        transaction, settings = call.transaction, call.settings
+        match operation:
+            case "identity":
+                transaction.check_running()
+                transaction.read_set.identity = True  # the read set remembers that it was asked for
+                return call.identity
+            case "call":
+                return self._run(**payload)
+            case "schedule":
+                return jobs.schedule(
+                    transaction,
+                    call.app,
+                    now_ms=call.now_ms,
+                    at_ms=payload["at"],
+                    path=payload["path"],
+                    args=payload["args"],
+                    parent_job=call.parent_job,
+                )
+            case "cancel":
+                jobs.cancel(transaction, payload["id"], call.now_ms)
+            case "storage_url":
+                return files.file_url(transaction, payload["id"], settings.cloud_url)
+            case "storage_metadata":
+                return files.file_metadata(transaction, payload["id"])
+            case "storage_upload_url":
+                transaction.check_running()
+                return upload_url(settings.cloud_url, settings.upload_key, settings.name, call.now_ms)
+            case "storage_delete":
+                files.delete_file(transaction, payload["id"], call.now_ms)
+            case _:
+                raise Error(f"{operation} is not an operation of a transaction")
+        return None
 
-    def call(
-        self, kind: FunctionKind, path: str, args: dict[str, Any], limits: Mapping[str, int] | None
+    def _run(
+        self, kind: FunctionKind, path: str, args: dict[str, Any], limits: Mapping[str, int] | None = None
     ) -> Any:
         """Run a nested query or mutation in a sub-transaction of its own."""
         call = self._call
@@ -157,46 +187,6 @@ class TransactionCallHost:
             call.depth -= 1
             if not merged:
                 transaction.drop()
-
-    def schedule(self, at_ms: float, path: str, args: dict[str, Any]) -> str:
-        """Add a job to the transaction; return its id."""
-        call = self._call
-        return jobs.schedule(
-            call.transaction,
-            call.app,
-            now_ms=call.now_ms,
-            at_ms=at_ms,
-            path=path,
-            args=args,
-            parent_job=call.parent_job,
-        )
-
-    def cancel(self, job: str) -> None:
-        """Cancel a job, as part of the transaction."""
-        jobs.cancel(self._call.transaction, job, self._call.now_ms)
-
-    def storage_url(self, id: str) -> str | None:
-        """Return where a file can be downloaded, or None if there is none."""
-        return files.file_url(self._call.transaction, id, self._call.settings.cloud_url)
-
-    def storage_metadata(self, id: str) -> dict[str, Any] | None:
-        """Return what is known about a file, or None if there is none."""
-        return files.file_metadata(self._call.transaction, id)
-
-    def storage_upload_url(self) -> str:
-        """Return where files can be uploaded for an hour."""
-        self._call.transaction.check_running()
-        settings = self._call.settings
-        return upload_url(settings.cloud_url, settings.upload_key, settings.name, self._call.now_ms)
-
-    def storage_delete(self, id: str) -> None:
-        """Delete a file, as part of the transaction."""
-        files.delete_file(self._call.transaction, id, self._call.now_ms)
-
-
-def not_available(what: str) -> Error:
-    """Return the error for a part of the surface that this version does not have yet."""
-    return Error(f"{what}: not in this version of convexpy", code="NotAvailable")
 
 
 def run_function(call: CallContext, definition: FunctionDefinition, args: dict[str, Any]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from convexpy.errors import LimitExceeded
@@ -13,6 +13,7 @@ from convexpy.limits import HTTP_ACTION_BODY_BYTES_MAX
 from convexpy.protocol import http_frames
 from convexpy.protocol.app_description import CorsDescription
 from convexpy.protocol.http_frames import HttpCall, HttpReply, cors_headers
+from convexpy.sandbox.running_action import RunningAction
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -21,19 +22,6 @@ PART_BYTES = 256 * 1024
 TEXT = (b"content-type", b"text/plain; charset=utf-8")
 NO_ROUTE = HttpReply(404, [TEXT], b"No matching routes found")
 NOT_ENABLED = HttpReply(404, [TEXT], b"This Convex deployment does not have HTTP actions enabled.")
-
-
-class Server(Protocol):
-    """The way to the server that has the connection. `gone` is set when the client has gone away."""
-
-    @property
-    def gone(self) -> asyncio.Event:
-        """Set when the client has gone away."""
-        ...
-
-    async def ask_raw(self, operation: str, payload: bytes = b"") -> bytes:
-        """Ask; return the answer. Raises OSError if the client has gone away."""
-        ...
 
 
 def _scope(call: HttpCall) -> dict[str, Any]:
@@ -61,7 +49,7 @@ def _scope(call: HttpCall) -> dict[str, Any]:
 class _Body:
     """The body of a request: there already, or asked for part by part."""
 
-    def __init__(self, call: HttpCall, server: Server) -> None:
+    def __init__(self, call: HttpCall, server: RunningAction) -> None:
         self._whole: bytes | None = None if call.more_body else call.body
         self._more = call.more_body
         self._server = server
@@ -82,7 +70,7 @@ class _Body:
 class _Reply:
     """What a response sends: kept if it comes in one piece, else passed on part by part."""
 
-    def __init__(self, path: str, server: Server, added: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, path: str, server: RunningAction, added: list[tuple[bytes, bytes]]) -> None:
         self._path = path
         self._server = server
         self._added = added
@@ -147,7 +135,9 @@ def _preflight(router: HttpRouter, rule: CorsDescription, call: HttpCall) -> Htt
     return HttpReply(204, headers, b"")
 
 
-async def respond(router: HttpRouter | None, ctx: ActionCtx, call: HttpCall, server: Server) -> HttpReply:
+async def respond(
+    router: HttpRouter | None, ctx: ActionCtx, call: HttpCall, server: RunningAction
+) -> HttpReply:
     """Answer a request: with the route's handler, a preflight of a CORS rule, or 404."""
     if router is None:
         return NOT_ENABLED

@@ -45,43 +45,22 @@ def tag_integer(number: Int64) -> Any:
     return {"$integer": _base64(int(number).to_bytes(8, "little", signed=True))}
 
 
-def _tag_decimal(number: Int64) -> Any:
-    return {"$integer": str(number)}
-
-
-def _tag_name(number: float) -> Any:
-    return {"$float": special_name(number)}
-
-
-def _zero_or_name(number: float) -> Any:
-    return number if number == 0 else special_name(number)
-
-
-def _zero_or_double(number: float) -> Any:
-    return number if number == 0 else tag_double(number)
-
-
-WIRE = JsonForm(
-    integer=tag_integer,
-    special=tag_double,
-    buffer=tag_buffer,
-    number=int,
-)
+WIRE = JsonForm(integer=tag_integer, special=tag_double, buffer=tag_buffer, number=int)
 STORED = JsonForm(
-    integer=_tag_decimal,
-    special=_tag_name,
+    integer=lambda number: {"$integer": str(number)},
+    special=lambda number: {"$float": special_name(number)},
     buffer=tag_buffer,
     number=int,
 )
 CLEAN = JsonForm(
     integer=str,
-    special=_zero_or_name,
+    special=lambda number: number if number == 0 else special_name(number),
     buffer=_base64,
     number=float,
 )
 EXPORT = JsonForm(
     integer=int,
-    special=_zero_or_double,
+    special=lambda number: number if number == 0 else tag_double(number),
     buffer=tag_buffer,
     number=float,
 )

@@ -104,8 +104,8 @@ class FunctionLog:
         """How many entries there have been: what a reader needs to know how many it has missed."""
         self.started_ms = time.time() * 1000
         self.statistics = FunctionStatistics()
-        self.on_leaving: Callable[[LogEntry], None] | None = None
-        """Gets entries that make room for newer ones: who counts entries now and then misses none."""
+        self.on_completion: Callable[[Completion], None] = lambda completion: None
+        """Called at the end of each call: for metrics."""
 
     def add(self, entry: dict[str, Any]) -> None:
         """Append an entry and wake the readers."""
@@ -121,10 +121,7 @@ class FunctionLog:
         self._bytes += size
         self.appended += 1
         while len(self._entries) > LOG_ENTRIES_MAX or self._bytes > LOG_ENTRIES_BYTES_MAX:
-            oldest = self._entries.popleft()
-            self._bytes -= oldest.size
-            if self.on_leaving is not None:
-                self.on_leaving(oldest)
+            self._bytes -= self._entries.popleft().size
         if not self._arrived.is_set():
             self._arrived.set()
 
@@ -136,6 +133,7 @@ class FunctionLog:
         if known:
             failed = completion.error is not None
             self.statistics.count(completion.kind, name or completion.path, completion.seconds, failed=failed)
+        self.on_completion(completion)
         self._append(completion, completion_size(completion))
 
     def progress(self, *, kind: str, path: str, request_id: str, lines: list[LogLine]) -> None:

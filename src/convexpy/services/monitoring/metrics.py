@@ -1,25 +1,25 @@
 """Metrics in the text format of Prometheus.
 
-Nothing is measured for them: calls are counted from the function log, when somebody asks and when entries leave it, and
-the rest is read off the running deployment.
+Calls are counted as they end; the rest is read off the running deployment.
 """
 
 from __future__ import annotations
 
 import os
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    InfoMetricFamily,
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
 from convexpy._version import __version__
@@ -27,7 +27,7 @@ from convexpy.engine.call_log import Completion
 from convexpy.engine.timeline import LogTimeline
 from convexpy.engine.versions import LiveVersion
 from convexpy.runtime import Clock
-from convexpy.services.logs import FunctionLog, LogEntry
+from convexpy.services.logs import FunctionLog
 from convexpy.services.pushes.active_app import ActiveApp
 from convexpy.services.scheduling.agenda import Agenda
 from convexpy.sync import Hub
@@ -48,57 +48,28 @@ class _Dispatcher(Protocol):
     def pids(self) -> list[int]: ...
 
 
-class _Calls:
-    """What is counted of the calls of one kind."""
+class CallCounts:
+    """Counts calls by kind as they end, from construction on."""
 
-    def __init__(self) -> None:
-        self.errors = 0
-        self.seconds = 0.0
-        self.buckets = [0] * (len(BUCKETS_S) + 1)
+    def __init__(self, log: FunctionLog, registry: CollectorRegistry) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        calls = Counter("convexpy_function_calls", "Calls that ended", ["kind"], registry=registry)
+        errors = Counter("convexpy_function_errors", "Calls that failed", ["kind"], registry=registry)
+        seconds = Histogram(
+            "convexpy_function_seconds", "How long calls took", ["kind"], registry=registry, buckets=BUCKETS_S
+        )
+        self._kinds = {
+            kind: (calls.labels(name), errors.labels(name), seconds.labels(name))
+            for kind, name in KINDS.items()
+        }
+        log.on_completion = self._count
 
-    def add(self, seconds: float, *, failed: bool) -> None:
-        self.errors += failed
-        self.seconds += seconds
-        self.buckets[bisect_left(BUCKETS_S, seconds)] += 1
-
-    @property
-    def calls(self) -> int:
-        return sum(self.buckets)
-
-    def cumulative(self) -> list[tuple[str, float]]:
-        """Return the buckets as a histogram has them: each with all below it."""
-        borders = [*(f"{border:g}" for border in BUCKETS_S), "+Inf"]
-        total, rows = 0, list[tuple[str, float]]()
-        for border, count in zip(borders, self.buckets, strict=True):
-            total += count
-            rows.append((border, total))
-        return rows
-
-
-class CallTally:
-    """Counts calls by kind from the function log, from construction on."""
-
-    def __init__(self, log: FunctionLog) -> None:
-        self._log = log
-        self._counted = 0.0
-        self.kinds = {kind: _Calls() for kind in KINDS.values()}
-        log.on_leaving = self._leaving
-
-    def _leaving(self, entry: LogEntry) -> None:
-        if entry.cursor > self._counted:
-            self._count(entry)
-
-    def _count(self, entry: LogEntry) -> None:
-        self._counted = entry.cursor
-        completion = entry.content
-        if isinstance(completion, Completion) and completion.kind in KINDS:
-            failed = completion.error is not None
-            self.kinds[KINDS[completion.kind]].add(completion.seconds, failed=failed)
-
-    def catch_up(self) -> None:
-        """Count what is in the log and was not counted yet."""
-        for entry in self._log.after(self._counted):
-            self._count(entry)
+    def _count(self, completion: Completion) -> None:
+        if completion.kind in self._kinds:
+            calls, errors, seconds = self._kinds[completion.kind]
+            calls.inc()
+            errors.inc(completion.error is not None)
+            seconds.observe(completion.seconds)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -116,8 +87,8 @@ class Metrics(Collector):
     deployment: str
 
     def __post_init__(self) -> None:
-        self._tally = CallTally(self.log)
         self._registry = CollectorRegistry()
+        CallCounts(self.log, self._registry)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
 
@@ -134,24 +105,10 @@ class Metrics(Collector):
         info = InfoMetricFamily("convexpy", "The server and the deployment")
         info.add_metric([], {"version": __version__, "deployment": self.deployment})
         yield info
-        yield from self._functions()
         yield from self._clients()
         yield from self._storage()
         yield from self._scheduler()
         yield from self._executors()
-
-    def _functions(self) -> Iterator[Any]:
-        self._tally.catch_up()
-        calls = CounterMetricFamily("convexpy_function_calls", "Calls that ended", labels=["kind"])
-        errors = CounterMetricFamily("convexpy_function_errors", "Calls that failed", labels=["kind"])
-        seconds = HistogramMetricFamily(
-            "convexpy_function_seconds", "How long calls took", labels=["kind"], unit=""
-        )
-        for kind, counted in self._tally.kinds.items():
-            calls.add_metric([kind], counted.calls)
-            errors.add_metric([kind], counted.errors)
-            seconds.add_metric([kind], counted.cumulative(), counted.seconds)
-        yield from (calls, errors, seconds)
 
     def _clients(self) -> Iterator[Any]:
         yield _gauge("convexpy_open_sockets", "Clients that are connected", self.clients())
