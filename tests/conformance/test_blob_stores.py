@@ -1,4 +1,4 @@
-"""One suite over all stores of blobs: a folder, S3 (a real server), memory."""
+"""One suite over all stores of blobs: a folder, S3 (a real server)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from convexpy.services.files.blobs import (
     BlobMissing,
     BlobStore,
     FolderBlobStore,
-    MemoryBlobStore,
     StorageFailed,
     open_blob_store,
 )
@@ -50,11 +49,8 @@ class Opened:
         asyncio.run(work())
 
 
-@pytest.fixture(params=["memory", "folder", pytest.param("s3", marks=pytest.mark.slow)])
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.slow)])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
-    if request.param == "memory":
-        memory = MemoryBlobStore(tmp_path / "spool", SystemClock())
-        return Opened(lambda: memory)
     if request.param == "folder":
         return Opened(lambda: open_blob_store(None, tmp_path))
     server: S3Server = request.getfixturevalue("s3")

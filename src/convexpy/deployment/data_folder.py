@@ -1,4 +1,4 @@
-"""Where a deployment keeps its data: a folder with database files and stored files, or memory for tests."""
+"""Where a deployment keeps its data: a folder with database files and stored files, or for tests a database in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from convexpy.database import Checkpointer, Store, recover
 from convexpy.deployment.start_state import read_start_state
 from convexpy.persistence import CheckpointReader, DataStore, MemoryFiles, open_store, refusing
 from convexpy.runtime import Clock
-from convexpy.services.files.blobs import BlobStore, MemoryBlobStore, open_blob_store
+from convexpy.services.files.blobs import BlobStore, open_blob_store
 
 
 class Storage:
@@ -76,14 +76,12 @@ def open_folder(
 
 
 class MemoryStorage(Storage):
-    """Everything in memory; a temporary folder holds only the app's modules."""
+    """A database in memory; a temporary folder holds the app's modules and stored files."""
 
     def __init__(self, clock: Clock) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="convexpy-")
         folder = Path(self._temporary.name)
-        super().__init__(
-            MemoryFiles(), blobs=MemoryBlobStore(folder / "spool", clock), folder=folder, clock=clock
-        )
+        super().__init__(MemoryFiles(), blobs=open_blob_store(None, folder), folder=folder, clock=clock)
 
     def close(self) -> None:
         """Forget everything."""

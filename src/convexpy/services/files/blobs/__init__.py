@@ -1,4 +1,4 @@
-"""Where the bytes of files are: a folder, an S3 bucket, or memory for tests.
+"""Where the bytes of files are: a folder, or an S3 bucket.
 
 A blob is written once, as a whole, under a random name; it is visible only when it is complete and durable. Which blobs
 belong to a file is none of this room's business.
@@ -13,8 +13,6 @@ from convexpy.services.files.blobs._folder import FolderBlobStore as FolderBlobS
 from convexpy.services.files.blobs._interface import (
     BlobInfo as BlobInfo,
     BlobMissing as BlobMissing,
-    BlobStore as BlobStore,
     StorageFailed as StorageFailed,
 )
-from convexpy.services.files.blobs._memory import MemoryBlobStore as MemoryBlobStore
-from convexpy.services.files.blobs._opening import open_blob_store as open_blob_store
+from convexpy.services.files.blobs._opening import BlobStore as BlobStore, open_blob_store as open_blob_store

@@ -27,7 +27,10 @@ LISTED_AT_ONCE = 1000
 
 
 class FolderBlobStore:
-    """Implements `BlobStore` over a folder that only this process writes to."""
+    """Blobs in a folder that only this process writes to.
+
+    Names are uuids, made by the caller, each used once. Methods run on one event loop.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -35,7 +38,7 @@ class FolderBlobStore:
 
     @property
     def spool(self) -> Path:
-        """Where incomplete files are; on the same file system as complete ones."""
+        """Where incomplete files are, and those to adopt; on the same file system as complete ones."""
         return self._folder / "tmp"
 
     def _path(self, name: str) -> Path:
@@ -65,7 +68,13 @@ class FolderBlobStore:
                 path.unlink()
 
     async def put(self, name: str, chunks: AsyncIterator[bytes]) -> None:
-        """Write a file; the next chunk is awaited while the last one is written."""
+        """Write a blob. If `chunks` raises, or this is cancelled, there is none; on return it is durable.
+
+        The next chunk is awaited while the last one is written.
+
+        Raises:
+            StorageFailed: it could not be written; there is none.
+        """
         target, temporary = self._path(name), self.spool / f"put-{uuid.uuid4()}"
         with _refusals():
             file = await self._run(_create, temporary)
@@ -92,12 +101,20 @@ class FolderBlobStore:
                 writing.exception()  # seen: whatever ends this now came first
 
     async def adopt(self, name: str, path: Path) -> None:
-        """Rename a file of the spool."""
+        """Make a complete file in `spool` a blob; the file is gone afterwards.
+
+        Raises:
+            StorageFailed: it could not be written; there is no blob.
+        """
         with _refusals():
             await self._run(_adopt, path, self._path(name))
 
     async def read(self, name: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
-        """Return a part of a file in chunks, read ahead by one."""
+        """Return bytes `start` to `end` (not included) in chunks, read ahead by one; to be closed.
+
+        Raises:
+            BlobMissing: there is none. Once chunks come, a short blob raises StorageFailed.
+        """
         file = await self._run(_open, self._path(name))
         return self._chunks(file, start, end)
 
@@ -129,7 +146,11 @@ class FolderBlobStore:
                 reading.add_done_callback(lambda _: file.close())
 
     async def local(self, name: str) -> LocalFile:
-        """Return the file itself."""
+        """Return the blob as a file.
+
+        Raises:
+            BlobMissing: there is none.
+        """
         path = self._path(name)
         if not await self._run(path.is_file):
             raise BlobMissing(f"there is no blob {name}")

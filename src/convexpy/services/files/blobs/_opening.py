@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeAlias
 
 from convexpy.errors import Error
 from convexpy.services.files.blobs._folder import FolderBlobStore
-from convexpy.services.files.blobs._interface import BlobStore
+from convexpy.services.files.blobs._s3 import S3BlobStore
+
+BlobStore: TypeAlias = FolderBlobStore | S3BlobStore
 
 
 def open_blob_store(setting: str | None, data: Path) -> BlobStore:
@@ -24,8 +27,4 @@ def open_blob_store(setting: str | None, data: Path) -> BlobStore:
         raise Error(
             f"files cannot be stored at {setting}: give a folder or s3://BUCKET/PREFIX", code="BadStorage"
         )
-    from convexpy.services.files.blobs._s3 import (
-        S3BlobStore,  # here, since it needs a package that others do without
-    )
-
     return S3BlobStore(setting, spool=data / "spool")

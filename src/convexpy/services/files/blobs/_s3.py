@@ -57,7 +57,7 @@ def _store(url: str) -> tuple[S3Store, str]:
 
 
 class S3BlobStore:
-    """Implements `BlobStore` over a bucket; files for actions pass through the folder `spool`."""
+    """The same as `FolderBlobStore`, over a bucket; files for actions pass through the folder `spool`."""
 
     def __init__(self, url: str, *, spool: Path) -> None:
         self._store, self._prefix = _store(url)
