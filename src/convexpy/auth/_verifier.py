@@ -173,7 +173,9 @@ class TokenVerifier:
             raise TokenRefused(NOT_VERIFIED, wrong)
         verified = Verified(claims, expires_at_s)
         remembered = _Remembered(verified, source, key, parsed.algorithm, parsed.key_id, provider.custom)
-        self._remember(digest, remembered)
+        while len(self._remembered) >= VERIFIED_TOKENS_MAX:
+            self._remembered.pop(next(iter(self._remembered)))
+        self._remembered[digest] = remembered
         return verified
 
     def _not_expired(self, verified: Verified) -> Verified:
@@ -186,11 +188,6 @@ class TokenVerifier:
         if provider.fault is not None:
             raise TokenRefused(DISCOVERY_FAILED, f"auth_config.py: {provider.fault}")
         return self._sources[provider.source]
-
-    def _remember(self, digest: bytes, entry: _Remembered) -> None:
-        while len(self._remembered) >= VERIFIED_TOKENS_MAX:
-            self._remembered.pop(next(iter(self._remembered)))
-        self._remembered[digest] = entry
 
     async def close(self) -> None:
         """End the fetches that are under way."""

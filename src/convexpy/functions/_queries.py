@@ -170,10 +170,11 @@ class Query(Generic[T_co]):
     def unique(self) -> T_co | None:
         """The one document or None; raises `NotUnique` if there are more."""
         found = self.take(2)
+        documents: list[Any] = list(found)
         if len(found) > 1:
             raise NotUnique(
                 f"unique() query returned more than one result from table {self._plan.table}:\n "
-                f"[{', '.join(_id_of(document) for document in found)}, ...]"
+                f"[{', '.join(str(document.get('_id')) for document in documents)}, ...]"
             )
         return next(iter(found), None)
 
@@ -207,10 +208,6 @@ def _ranged(plan: QueryPlan, given: Any) -> QueryPlan:
     if not isinstance(chosen, IndexRange):
         raise TypeError(f"the range of {plan.index!r} must return q, not {chosen!r}")
     return chosen._in(plan)
-
-
-def _id_of(document: Any) -> str:
-    return str(document.get("_id"))
 
 
 class TableQuery(Query[T_co]):

@@ -138,7 +138,9 @@ def _read_parameter(
     if declared is not None:
         validator = declared.get(name) or declared.get(wire_name)
         if validator is None:
-            raise ProjectError(f"parameter {name!r} is missing in args=, which names {_listed(declared)}")
+            raise ProjectError(
+                f"parameter {name!r} is missing in args=, which names {', '.join(map(repr, declared)) or 'nothing'}"
+            )
     elif hint is None:
         validator = ANY
     else:
@@ -207,7 +209,3 @@ def _hint(handler: Callable[..., Any], name: str) -> Any:
             hint="import the name outside of `if TYPE_CHECKING:`",
         ) from error
     return hints[name]
-
-
-def _listed(names: Mapping[str, Any]) -> str:
-    return ", ".join(map(repr, names)) or "nothing"

@@ -130,7 +130,10 @@ class ActionExecutor:
             return
         action.cancelled = frame
         if action.thread is not None:
-            _raise_in_thread(action.thread)
+            # At its next bytecode.
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(action.thread), ctypes.py_object(ActionTimeout)
+            )
         else:
             action.task.cancel()
 
@@ -150,7 +153,7 @@ class ActionExecutor:
                 )
         except BaseException as error:  # noqa: BLE001 - the edge of an action: this is its outcome
             if isinstance(error, MemoryError):
-                self._short_of_memory()
+                limit_memory(ANSWER_BYTES)  # room for the answer: this process takes no more work after it
             failure = self._failure(action, error)
             tracebacks.release(error)
         finally:
@@ -167,10 +170,6 @@ class ActionExecutor:
         """An action that could not be answered, for lack of memory for instance, must not hang: this process ends."""
         if not task.cancelled() and task.exception() is not None:
             self.on_unanswered()
-
-    def _short_of_memory(self) -> None:
-        """Make room for the answer: this process takes no more work after it."""
-        limit_memory(ANSWER_BYTES)
 
     def interrupted(self) -> None:
         """End the action that keeps the loop from turning (called in its very code, by a signal).
@@ -250,8 +249,3 @@ class ActionExecutor:
             return result
         finally:
             del error  # or this frame and its traceback would hold each other
-
-
-def _raise_in_thread(thread: int) -> None:
-    """Raise ActionTimeout in a thread at its next bytecode."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(ActionTimeout))

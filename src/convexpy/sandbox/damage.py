@@ -27,7 +27,7 @@ _PACKAGE = str(Path(convexpy.__file__).parent)
 _WATCHED: tuple[ModuleType, ...] = (builtins, time, os, select, socket)
 _SIGNALS = [
     number
-    for name in (
+    for name in [
         "SIGALRM",
         "SIGCHLD",
         "SIGINT",
@@ -37,7 +37,7 @@ _SIGNALS = [
         "SIGUSR1",
         "SIGUSR2",
         "SIGVTALRM",
-    )
+    ]
     if (number := getattr(signal, name, None)) is not None
 ]
 CHECK_EVERY_S = 1.0

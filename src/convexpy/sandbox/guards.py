@@ -16,18 +16,11 @@ from typing import Any, Literal
 from convexpy.errors import Error
 
 _NETWORK = frozenset(
-    {
-        "socket.connect",
-        "socket.bind",
-        "socket.sendto",
-        "socket.sendmsg",
-        "socket.getaddrinfo",
-        "socket.gethostbyname",
-        "socket.gethostbyaddr",
-    }
+    f"socket.{name}"
+    for name in ["connect", "bind", "sendto", "sendmsg", "getaddrinfo", "gethostbyname", "gethostbyaddr"]
 )
 _PROCESSES = frozenset(
-    {
+    [
         "subprocess.Popen",
         "os.system",
         "os.exec",
@@ -36,24 +29,14 @@ _PROCESSES = frozenset(
         "os.fork",
         "os.forkpty",
         "pty.spawn",
-    }
+    ]
 )
 _FILES = frozenset(
     {
-        "os.remove",
-        "os.rename",
-        "os.mkdir",
-        "os.rmdir",
-        "os.link",
-        "os.symlink",
-        "os.truncate",
-        "os.chmod",
-        "os.chown",
-        "shutil.rmtree",
-        "shutil.move",
-        "shutil.copyfile",
-        "sqlite3.connect",
+        f"os.{name}"
+        for name in ["remove", "rename", "mkdir", "rmdir", "link", "symlink", "truncate", "chmod", "chown"]
     }
+    | {"shutil.rmtree", "shutil.move", "shutil.copyfile", "sqlite3.connect"}
 )
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 

@@ -61,7 +61,7 @@ def schedule(
     transaction.charges.charge("functions_scheduled", 1)
     transaction.charges.charge("scheduled_function_args_bytes", size)
     document: dict[str, Any] = {
-        "name": _with_js(path),
+        "name": path.replace(":", ".js:"),
         "args": [args],
         "scheduledTime": canonical_number(float(at_ms)),
         "state": {"kind": "pending"},
@@ -88,11 +88,6 @@ def cancel(transaction: Transaction, job: Any, now_ms: float) -> None:
         document = transaction.get(str(job), JOBS, system=True)
         if document is not None and document["state"]["kind"] in ("pending", "inProgress"):
             _end(transaction, str(job), {"kind": "canceled"}, now_ms)
-
-
-def _with_js(path: str) -> str:
-    module, _, name = path.rpartition(":")
-    return f"{module}.js:{name}"
 
 
 def _is_canceled(transaction: Transaction, job: str) -> bool:

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from convexpy.protocol.frames import Breakpoints
 from convexpy.sandbox.debugger_ends import DebuggerQuit, TerminalGone, skip
 
-HIDDEN = (
+HIDDEN = [
     "__main__",
     "convexpy",
     "convexpy.*",
@@ -29,7 +29,7 @@ HIDDEN = (
     "runpy",
     "msgspec",
     "msgspec.*",
-)
+]
 """Modules whose frames are neither stopped in nor shown."""
 
 

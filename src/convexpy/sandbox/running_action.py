@@ -30,7 +30,6 @@ from convexpy.protocol.frames import (
     CallFailure,
     CancelCall,
     FromExecutor,
-    LogLine,
     Progress,
     Request,
 )
@@ -102,7 +101,9 @@ class RunningAction:
         debugger = executor.settings.debugger
         self.debugged = debugging.DebuggedCall(call, debugger, executor.send) if debugger else None
         self.sink = capture.LogSink(
-            executor.settings.knobs.log_bytes_per_call, self._progress, function=call.path
+            executor.settings.knobs.log_bytes_per_call,
+            lambda line: executor.send(Progress(call.id, [line])),
+            function=call.path,
         )
 
     @property
@@ -195,6 +196,3 @@ class RunningAction:
             raise_failure(frame.failure)
         except Exception as error:  # noqa: BLE001 - carried over to the action that asked
             future.set_exception(error)
-
-    def _progress(self, line: LogLine) -> None:
-        self.executor.send(Progress(self.call.id, [line]))

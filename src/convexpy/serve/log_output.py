@@ -87,15 +87,13 @@ class LogOutput:
             records.append({"ts": now_text(), "level": "WARN", "type": "gap", "lost": lost})
         as_json = b""
         if self._sink is not None or not self._human:
-            as_json = b"".join(_json_line(record) for record in records)
+            as_json = b"".join(
+                json_printable(_encoder.encode(record).decode()).encode() + b"\n" for record in records
+            )
         if self._sink is not None:
             _write_all(self._sink, as_json)
         shown = "".join(human(record) + "\n" for record in records).encode(errors="replace")
         _write_all(2, shown if self._human else as_json)
-
-
-def _json_line(record: Record) -> bytes:
-    return json_printable(_encoder.encode(record).decode()).encode() + b"\n"
 
 
 def _open(file: Path | None) -> int | None:

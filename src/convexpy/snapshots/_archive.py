@@ -81,7 +81,9 @@ class Archive:
             self._entries = _without_folder({info.filename: info for info in infos if not info.is_dir()})
             self.tables = self._find_tables()
             self.numbers = self._read_numbers()
-            if not self.tables and not self._has_file():
+            if not self.tables and not any(
+                path.startswith(f"{STORAGE}/") and not path.endswith(".jsonl") for path in self._entries
+            ):
                 raise _without_tables()
         except BaseException:
             self._zip.close()
@@ -191,9 +193,6 @@ class Archive:
                 raise SnapshotError(f"{documents}:{line}: no file, or a second one, for the id {id!r}")
             seen.add(id)
             yield ArchivedFile(document, by_id[id], self._entries[by_id[id]].file_size)
-
-    def _has_file(self) -> bool:
-        return any(path.startswith(f"{STORAGE}/") and not path.endswith(".jsonl") for path in self._entries)
 
     @property
     def has_files(self) -> bool:

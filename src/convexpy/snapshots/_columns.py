@@ -29,7 +29,7 @@ _NAMED = {
     "string": "string", "number": "number", "float": "number", "int": "number", "int64": "bigint",
     "boolean": "boolean", "bool": "boolean", "bytes": "bytes", "json": "any", "id": "id", "null": "null",
 }  # fmt: skip
-_ORDER = (
+_ORDER = [
     "null",
     "boolean",
     "number",
@@ -42,7 +42,7 @@ _ORDER = (
     "any",
     "id",
     "string",
-)
+]
 
 
 def csv_types(validator: Mapping[str, Any] | None, given: Mapping[str, str] | None = None) -> CsvTypes:
@@ -91,7 +91,9 @@ def _optional(cell: Cell) -> Cell:
 
 def _union(members: list[Mapping[str, Any]]) -> Cell:
     """Take the first member that a cell can be; text, which every cell can be, comes last."""
-    ordered = sorted(members, key=lambda member: _rank(member["type"]))
+    ordered = sorted(
+        members, key=lambda member: _ORDER.index(member["type"]) if member["type"] in _ORDER else 0
+    )
     cells = [_quoted if member["type"] == "string" else _cell(member) for member in ordered]
 
     def convert(text: str) -> Any:
@@ -104,10 +106,6 @@ def _union(members: list[Mapping[str, Any]]) -> Cell:
         raise problem
 
     return convert
-
-
-def _rank(kind: str) -> int:
-    return _ORDER.index(kind) if kind in _ORDER else 0
 
 
 def is_ambiguous(text: str) -> bool:

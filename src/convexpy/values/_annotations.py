@@ -46,16 +46,12 @@ _HINTS = {
 }
 
 
-def _floating(value: Any) -> float:
-    return float(value)
-
-
 _SCALARS: dict[Any, Callable[[], Validator]] = {
     str: v.string,
     bool: v.boolean,
     bytes: v.bytes,
     int: v.int,
-    float: lambda: v.number().converting(_floating),
+    float: lambda: v.number().converting(float),
     Int64: v.int64,
     None: v.null,
     type(None): v.null,

@@ -69,10 +69,6 @@ def _encode_other_number(value: float) -> bytes:
     return b"\x0d" + _pack(number).translate(_INVERT)
 
 
-def _encode_bool(value: bool) -> bytes:
-    return _TRUE if value else _FALSE
-
-
 def _encode_int64(value: Int64) -> bytes:
     number = int(value)
     if number == 0:
@@ -89,14 +85,6 @@ def _escape(data: bytes) -> bytes:
     return data.replace(b"\0", b"\0\xff") + b"\0"
 
 
-def _encode_bytes(value: bytes) -> bytes:
-    return b"\x11" + _escape(value)
-
-
-def _encode_array(value: list[Any]) -> bytes:
-    return b"\x12" + encode_key(value) + b"\0"
-
-
 def _encode_object(value: dict[str, Any]) -> bytes:
     parts = [b"\x15"]
     for name in sorted(value):
@@ -107,10 +95,10 @@ def _encode_object(value: dict[str, Any]) -> bytes:
 
 
 _ENCODERS: dict[type, Callable[[Any], bytes]] = {
-    bool: _encode_bool,
+    bool: lambda value: _TRUE if value else _FALSE,
     Int64: _encode_int64,
-    bytes: _encode_bytes,
-    list: _encode_array,
+    bytes: lambda value: b"\x11" + _escape(value),
+    list: lambda value: b"\x12" + encode_key(value) + b"\0",
     dict: _encode_object,
 }
 

@@ -40,11 +40,7 @@ def _text(value: Any) -> str:
         return f"Bytes({value[:20].hex()}{'…' if len(value) > 20 else ''})"
     if isinstance(value, list):
         return f"[{_joined(value, _text)}]"
-    return "{" + _joined(value.items(), _pair) + "}"
-
-
-def _pair(field: tuple[str, Any]) -> str:
-    return f"{show_name(field[0])}: {_text(field[1])}"
+    return "{" + _joined(value.items(), lambda field: f"{show_name(field[0])}: {_text(field[1])}") + "}"
 
 
 def _joined(items: Any, text: Any) -> str:

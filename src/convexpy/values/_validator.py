@@ -65,7 +65,7 @@ class Validator:
     def converting(self, convert: Convert | None) -> Validator:
         """Return the same validator with another conversion of what fits."""
         made = object.__new__(type(self))
-        for name in _slots(type(self)):
+        for name in (name for part in type(self).__mro__ for name in getattr(part, "__slots__", ())):
             object.__setattr__(made, name, getattr(self, name))
         object.__setattr__(made, "convert", convert)
         return made
@@ -131,10 +131,6 @@ def _unnamed(described: Any) -> Any:
     return {name: _unnamed(each) for name, each in described.items() if name not in left_out}
 
 
-def _slots(kind: type) -> list[str]:
-    return [name for part in kind.__mro__ for name in getattr(part, "__slots__", ())]
-
-
 def member(validator: object, place: str, *, optional: bool = False) -> Validator:
     """Return what was given as part of another validator, if it may stand there.
 
@@ -158,10 +154,6 @@ def _is_whole(value: Any, tables: TableNumbers | None) -> bool:
     return kind is int or (kind is float and value.is_integer())
 
 
-def _is_any(value: Any, tables: TableNumbers | None) -> bool:
-    return True
-
-
 def _exactly(kind: type) -> Fits:
     return lambda value, tables: type(value) is kind
 
@@ -174,7 +166,7 @@ _SCALARS: Final[dict[str, tuple[str, Fits, tuple[type, ...]]]] = {
     "boolean": ("boolean", _exactly(bool), (bool,)),
     "null": ("null", _exactly(type(None)), (type(None),)),
     "bytes": ("bytes", _exactly(bytes), (bytes,)),
-    "any": ("any", _is_any, (type(None), bool, int, float, str, bytes, Int64, list, dict)),
+    "any": ("any", lambda value, tables: True, (type(None), bool, int, float, str, bytes, Int64, list, dict)),
 }
 """By kind: the official name, the check, and the types that need none."""
 

@@ -73,7 +73,7 @@ def _evaluated(context: CallContext, call: Evaluate | EvaluateWrites) -> Evaluat
         text="" if value is None else pprint.pformat(value, sort_dicts=False)[:TEXT_LENGTH_MAX],
         changes=changes,
         scope=scope,
-        prelude=[*call.prelude, *_definitions(tree)],
+        prelude=[*call.prelude, *(ast.unparse(node) for node in tree.body if isinstance(node, _DEFINES))],
         lost=lost,
     )
 
@@ -131,10 +131,6 @@ def _assigned(
             if not (isinstance(value, type) or callable(value) or hasattr(value, "__spec__")):
                 lost.append(name)
     return kept, lost
-
-
-def _definitions(tree: ast.Module) -> list[str]:
-    return [ast.unparse(node) for node in tree.body if isinstance(node, _DEFINES)]
 
 
 def _check_agreed(agreed: list[ConvexObject], changes: list[ConvexObject]) -> None:

@@ -68,7 +68,7 @@ class FunctionStatistics:
         now.errors += failed
         now.total_ms += ms
         now.longest_ms = max(now.longest_ms, ms)
-        now.durations[_class_of(ms)] += 1
+        now.durations[min(CLASSES - 1, int(ms / SHORTEST_MS).bit_length())] += 1
         self.revision += 1
 
     def _forget_old(self, hour: int) -> None:
@@ -127,10 +127,6 @@ class FunctionStatistics:
 class _Stored(msgspec.Struct):
     format: int
     functions: dict[str, FunctionCounts]
-
-
-def _class_of(ms: float) -> int:
-    return min(CLASSES - 1, int(ms / SHORTEST_MS).bit_length())
 
 
 def _report(path: str, kind: str, hours: list[HourlyCounts], *, hourly: bool) -> FunctionReport:

@@ -113,7 +113,9 @@ class Dependencies:
             user.may_write(temporary)
         own = source / f".{REQUIREMENTS}"
         try:
-            own.write_text("\n".join(map(_without_convexpy, _lines(source / REQUIREMENTS))) + "\n")
+            # Functions run with the server's own convexpy: a line that asks for another is dropped.
+            asked = ["" if _CONVEXPY.fullmatch(line) else line for line in _lines(source / REQUIREMENTS)]
+            own.write_text("\n".join(asked) + "\n")
             constraints = temporary.with_suffix(".constraints")
             constraints.write_text("".join(f"{name}=={version}\n" for name, version in _own_versions()))
             packages = temporary / "packages"
@@ -167,11 +169,6 @@ def _lines(file: Path) -> list[str]:
         return [line.strip() for line in decode_text(file.read_bytes(), REQUIREMENTS).splitlines()]
     except FileNotFoundError:
         return []
-
-
-def _without_convexpy(line: str) -> str:
-    """Drop a line that asks for convexpy: functions run with the server's own."""
-    return "" if _CONVEXPY.fullmatch(line) else line
 
 
 def _own_versions() -> list[tuple[str, str]]:

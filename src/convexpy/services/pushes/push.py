@@ -127,7 +127,9 @@ class Pusher:
         active = self.app.active
         answer: dict[str, Any]
         same = modules == active.modules and request.config == active.config and active.version > 0
-        if same and not self._sets_something(request) and not request.dry_run:
+        values = self.variables.values
+        sets_something = any(values.get(change.name) != change.value for change in request.environment)
+        if same and not sets_something and not request.dry_run:
             answer = {
                 "version": active.version,
                 "unchanged": True,
@@ -138,10 +140,6 @@ class Pusher:
             answer = {**await self._push_changed(request, modules), "unchanged": same}
         answer["ms"] = round((time.perf_counter() - started) * 1000, 3)
         return answer
-
-    def _sets_something(self, request: PushRequest) -> bool:
-        values = self.variables.values
-        return any(values.get(change.name) != change.value for change in request.environment)
 
     def _require_expected(self, request: PushRequest) -> None:
         active = self.app.active
@@ -183,7 +181,13 @@ class Pusher:
             if request.dry_run:
                 plan = await self.planner.plan(request, app, changes, modules)
                 await handle.retire()
-                return {**answer, **self._planned(plan, app)}
+                active = self.app.active
+                return {
+                    **answer,
+                    "plan": plan.to_json(),
+                    "from": {"version": active.version, **active.pushed},
+                    "description": app,
+                }
             await self._check(request, modules, app, changes)
             pauses.reach("push.checked")
             await self._make_live(request, modules, version, handle, changes.schema, sealed)
@@ -192,14 +196,6 @@ class Pusher:
             raise
         self.app.warm(app.packages)
         return answer
-
-    def _planned(self, plan: Plan, app: AppDescription) -> dict[str, Any]:
-        active = self.app.active
-        return {
-            "plan": plan.to_json(),
-            "from": {"version": active.version, **active.pushed},
-            "description": app,
-        }
 
     async def _check(
         self, request: PushRequest, modules: dict[str, str], app: AppDescription, changes: AppChanges
@@ -245,7 +241,12 @@ class Pusher:
             async def activate() -> None:
                 pauses.reach("push.before_activate")
                 if self.schema_violations:
-                    raise self._violation()
+                    raise PushRejected(
+                        "a document that was written while the push was under way does not match the new schema: "
+                        f"{self.schema_violations[0]}",
+                        code="SchemaMismatch",
+                        data={"retryOn": "data"},
+                    )
                 stored = await self.system.run(activation, first=True)
                 if sealed:
                     self.variables.take(stored)
@@ -290,14 +291,6 @@ class Pusher:
             name: getattr(note, name)[:NOTE_LENGTH_MAX] for name in ("message", "actor", "commit", "branch")
         }
         return PushedBy(self.clock.now_ns() / 1e6, **texts, dirty=note.dirty)
-
-    def _violation(self) -> PushRejected:
-        return PushRejected(
-            f"a document that was written while the push was under way does not match the new schema: "
-            f"{self.schema_violations[0]}",
-            code="SchemaMismatch",
-            data={"retryOn": "data"},
-        )
 
     async def _build(self, schema: SchemaDescription, *, pending: bool) -> list[BuildingIndex]:
         """Steps 2 and 3; returns the indexes that were built or, if staged, begun."""

@@ -164,15 +164,13 @@ class Agenda:
     def retry(self, job: Job, now_ms: float) -> None:
         """A job could not be run, through no fault of its own or not surely so: try again, later each time."""
         self._leave(job)
-        heapq.heappush(self._retries, (now_ms + self._delay_ms(job), job.id))
+        failures = self._failures[job.id] = self.failures(job) + 1
+        delay_ms = min(RETRY_FIRST_MS * 2.0 ** (failures - 1), RETRY_MAX_MS)
+        heapq.heappush(self._retries, (now_ms + delay_ms, job.id))
 
     def failures(self, job: Job) -> int:
         """Return how often a job was sent to `retry`."""
         return self._failures.get(job.id, 0)
-
-    def _delay_ms(self, job: Job) -> float:
-        failures = self._failures[job.id] = self.failures(job) + 1
-        return min(RETRY_FIRST_MS * 2.0 ** (failures - 1), RETRY_MAX_MS)
 
     def _leave(self, job: Job) -> None:
         self._running.remove(job.id)

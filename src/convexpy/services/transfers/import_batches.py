@@ -40,7 +40,9 @@ class BatchFill:
             under_way: deque[asyncio.Task[Any]] = deque()
             try:
                 for offset, length in _batches(self.folder / table.file):
-                    await self._room_in_tail()
+                    # What the checkpoint has not covered is in the memory of every executor: let it keep up.
+                    if self.checkpoints.tail_bytes > self.tail_bytes_max:
+                        await self.checkpoints.catch_up()
                     under_way.append(loop.create_task(self._write_batch(table, offset, length)))
                     if len(under_way) >= BATCHES_AT_ONCE:
                         await under_way.popleft()
@@ -64,11 +66,6 @@ class BatchFill:
             await self.system.run(AppendToTable(table.name, table.file, offset, length))
         else:
             await self.system.run(FillTablet(table.tablet, table.file, offset, length))
-
-    async def _room_in_tail(self) -> None:
-        """Let the checkpoint keep up: what it has not covered is in the memory of every executor."""
-        if self.checkpoints.tail_bytes > self.tail_bytes_max:
-            await self.checkpoints.catch_up()
 
 
 def _batches(path: Path) -> Iterator[tuple[int, int]]:

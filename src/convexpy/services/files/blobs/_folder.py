@@ -77,7 +77,7 @@ class FolderBlobStore:
         """
         target, temporary = self._path(name), self.spool / f"put-{uuid.uuid4()}"
         with _refusals():
-            file = await self._run(_create, temporary)
+            file = await self._run(lambda: temporary.open("xb", buffering=0))
         try:
             with _refusals():
                 await self._write(file, chunks)
@@ -186,10 +186,6 @@ def _refusals() -> Generator[None, None, None]:
         raise  # of the sender, not of the disk
     except OSError as error:
         raise StorageFailed(f"the file could not be stored: {error.strerror or error}") from error
-
-
-def _create(path: Path) -> BinaryIO:
-    return path.open("xb", buffering=0)
 
 
 def _write_all(file: BinaryIO, chunk: bytes) -> None:

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from convexpy.errors import Error
@@ -74,14 +74,11 @@ class S3BlobStore:
         Raises:
             StorageFailed: it cannot.
         """
-        await asyncio.to_thread(self._empty_spool)
+        await asyncio.to_thread(shutil.rmtree, self._spool, ignore_errors=True)
+        await asyncio.to_thread(self._spool.mkdir, parents=True)
         with _refusals("cannot be listed"):
             async for _ in self._list(1):
                 break
-
-    def _empty_spool(self) -> None:
-        shutil.rmtree(self._spool, ignore_errors=True)
-        self._spool.mkdir(parents=True)
 
     async def put(self, name: str, chunks: AsyncIterator[bytes]) -> None:
         """Send the content in parts; if it breaks off, the parts are given up."""
@@ -148,7 +145,8 @@ class S3BlobStore:
                 found = await obstore.get_async(self._store, self._prefix + name)
                 file = await asyncio.to_thread(path.open, "xb", buffering=0)
                 try:
-                    await _copy(found, file)
+                    async for chunk in found.stream(min_chunk_size=1024 * 1024):
+                        await asyncio.to_thread(file.write, bytes(chunk))
                 finally:
                     file.close()
         except BaseException:
@@ -210,8 +208,3 @@ async def _chunks(found: Any, size: int) -> AsyncGenerator[bytes, None]:
             yield bytes(chunk)
     if left:
         raise StorageFailed(f"the blob ends {left} bytes early")
-
-
-async def _copy(found: Any, file: BinaryIO) -> None:
-    async for chunk in found.stream(min_chunk_size=1024 * 1024):
-        await asyncio.to_thread(file.write, bytes(chunk))
