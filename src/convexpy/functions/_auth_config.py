@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from convexpy.errors import ProjectError, caller_location
 from convexpy.protocol.app_description import ProviderDescription
 
-
-class AuthProvider(msgspec.Struct, frozen=True):
-    """An issuer. `type` is `oidc` (keys are discovered) or `customJwt` (keys are at `jwks`)."""
-
-    type: Literal["oidc", "customJwt"]
-    issuer: str
-    application_id: str | None
-    jwks: str | None = None
-    algorithm: str | None = None
-
-    def describe(self) -> ProviderDescription:
-        """Return the provider as official tools write it."""
-        custom = self.type == "customJwt"
-        return ProviderDescription(
-            type=self.type,
-            domain=None if custom else self.issuer,
-            issuer=self.issuer if custom else None,
-            application_id=self.application_id,
-            jwks=self.jwks,
-            algorithm=self.algorithm,
-        )
+AuthProvider: TypeAlias = ProviderDescription
+"""An issuer, made by `oidc` (keys are discovered) or `custom_jwt` (keys are at `jwks`)."""
 
 
 class AuthConfig(msgspec.Struct, frozen=True):
@@ -40,7 +21,7 @@ class AuthConfig(msgspec.Struct, frozen=True):
 
     def describe(self) -> tuple[ProviderDescription, ...]:
         """Return the providers as official tools write them."""
-        return tuple(provider.describe() for provider in self.providers)
+        return self.providers
 
 
 def auth_config(*, providers: Sequence[AuthProvider]) -> AuthConfig:
@@ -60,7 +41,7 @@ def oidc(*, domain: str, application_id: str) -> AuthProvider:
     """Return an OpenID Connect issuer: `domain` is its address, `application_id` the audience of its tokens."""
     if not _text(application_id).strip():
         _fail(f"application_id must be the audience of the issuer's tokens, not {application_id!r}")
-    return AuthProvider("oidc", _address("domain", domain), application_id)
+    return AuthProvider(domain=_address("domain", domain), application_id=application_id)
 
 
 def custom_jwt(
@@ -81,7 +62,13 @@ def custom_jwt(
         _fail(f"algorithm is 'RS256', 'ES256' or 'EdDSA', not {algorithm!r}")
     if not _text(jwks).startswith(("https://", "http://", "data:")):
         _fail(f"jwks is an address or a data URL, not {jwks!r}")
-    return AuthProvider("customJwt", _address("issuer", issuer), application_id, jwks, algorithm)
+    return AuthProvider(
+        type="customJwt",
+        issuer=_address("issuer", issuer),
+        application_id=application_id,
+        jwks=jwks,
+        algorithm=algorithm,
+    )
 
 
 def _address(name: str, text: str) -> str:

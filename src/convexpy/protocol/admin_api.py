@@ -91,17 +91,23 @@ class FunctionReport(_Answer, frozen=True, kw_only=True):
     hours: tuple[HourReport, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
-class PushInfo(_Answer, frozen=True, kw_only=True):
-    """A version that was pushed, by whom, from which commit and why. `dirty`: files differed from the commit."""
+class PushNote(_Answer, frozen=True, kw_only=True):
+    """Who pushed what and why, for the history. `dirty`: files differed from the commit."""
 
-    version: int
-    state: str = "active"
-    pushed_at: Number | None = None
     message: str = ""
     actor: str = ""
     commit: str = ""
     branch: str = ""
     dirty: bool = False
+
+
+class PushInfo(PushNote, frozen=True, kw_only=True):
+    """A version that was pushed; `state` is `active` or `past`."""
+
+    version: int
+    state: str = "active"
+    pushed_at: Number | None = None
+    """None for versions from before this was kept."""
 
 
 class IndexBuild(_Answer, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from convexpy.protocol.admin_api import PushInfo, PushNote
 from convexpy.protocol.system._call import SystemMutation, SystemQuery
 from convexpy.protocol.system.crons import PlannedCron
 from convexpy.protocol.system.variables import VariableChange
@@ -31,15 +32,10 @@ class BeginPush(SystemMutation[list[BuildingIndex]], path="_system/push:begin"):
     pending: bool
 
 
-class PushedBy(msgspec.Struct, rename="camel"):
-    """Who pushed a version and why; `pushed_at` is milliseconds, None for versions from before this was kept."""
+class PushedBy(PushNote, frozen=True, kw_only=True):
+    """Who pushed a version and why; `pushed_at` is milliseconds."""
 
-    pushed_at: float | None = None
-    message: str = ""
-    actor: str = ""
-    commit: str = ""
-    branch: str = ""
-    dirty: bool = False
+    pushed_at: float
 
 
 class ActivateVersion(SystemMutation[dict[str, str]], path="_system/push:activate"):
@@ -75,14 +71,7 @@ class ForgetDeleted(SystemMutation[None], path="_system/push:forgetDeleted"):
     """Remove the documents of indexes whose keys are gone, and of tables whose documents are."""
 
 
-class PushedVersion(PushedBy, kw_only=True):
-    """A version of the history; `state` is `active` or `past`."""
-
-    version: int
-    state: str
-
-
-class ListVersions(SystemQuery[list[PushedVersion]], path="_system/push:history", operation="functions:view"):
+class ListVersions(SystemQuery[list[PushInfo]], path="_system/push:history", operation="functions:view"):
     """The pushed versions, the newest first."""
 
     limit: int = HISTORY_MAX

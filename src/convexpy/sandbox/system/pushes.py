@@ -14,6 +14,7 @@ import msgspec
 from convexpy.database import new_index_document, new_table_documents
 from convexpy.functions import QueryPlan
 from convexpy.limits import SOURCE_BATCH_BYTES
+from convexpy.protocol.admin_api import PushInfo
 from convexpy.protocol.app_description import IndexDescription, SchemaDescription
 from convexpy.protocol.system import pushes as calls
 from convexpy.sandbox.host import CallContext
@@ -119,11 +120,11 @@ def _end_older_versions(context: CallContext) -> None:
 
 
 @handles(calls.ListVersions)
-def history(context: CallContext, call: calls.ListVersions) -> list[calls.PushedVersion]:
+def history(context: CallContext, call: calls.ListVersions) -> list[PushInfo]:
     found = [
         msgspec.convert(
             {"version": document["number"], "state": document["state"], **document.get("pushed", {})},
-            calls.PushedVersion,
+            PushInfo,
         )
         for document in context.transaction.stream(QueryPlan("_versions", system=True))
     ]

@@ -28,6 +28,7 @@ from convexpy.engine.system_functions import SystemFunctions
 from convexpy.engine.versions import LiveVersion
 from convexpy.errors import Error, PushRejected, RequestError
 from convexpy.executors.starter import VersionHandle
+from convexpy.protocol.admin_api import PushNote
 from convexpy.protocol.app_description import AppDescription, SchemaDescription
 from convexpy.protocol.system.pushes import (
     AbortPush,
@@ -46,7 +47,7 @@ from convexpy.services.pushes.active_app import ActiveApp
 from convexpy.services.pushes.changes import describe_changes
 from convexpy.services.pushes.index_builds import IndexBuilds
 from convexpy.services.pushes.plan import Plan, Planner
-from convexpy.services.pushes.requests import PushNote, PushRequest
+from convexpy.services.pushes.requests import PushRequest
 from convexpy.services.pushes.sources import SourceStore
 from convexpy.services.scheduling.service import planned_crons
 from convexpy.services.variables.service import Variables
@@ -290,7 +291,7 @@ class Pusher:
         texts = {
             name: getattr(note, name)[:NOTE_LENGTH_MAX] for name in ("message", "actor", "commit", "branch")
         }
-        return PushedBy(self.clock.now_ns() / 1e6, **texts, dirty=note.dirty)
+        return PushedBy(pushed_at=self.clock.now_ns() / 1e6, **texts, dirty=note.dirty)
 
     async def _build(self, schema: SchemaDescription, *, pending: bool) -> list[BuildingIndex]:
         """Steps 2 and 3; returns the indexes that were built or, if staged, begun."""

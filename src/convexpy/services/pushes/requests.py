@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from convexpy.protocol.admin_api import PushNote
 from convexpy.services.pushes.sources import PushedModule
 
 
@@ -17,16 +18,6 @@ class PushConfig(msgspec.Struct, rename="camel", frozen=True):
     label: str = "convex"
     staged_indexes: tuple[str, ...] = ()
     """`table.index` of indexes to build in the background, although the schema does not say so."""
-
-
-class PushNote(msgspec.Struct, rename="camel", frozen=True):
-    """Who pushed what and why, for the history. `dirty`: files differed from the commit."""
-
-    message: str = ""
-    actor: str = ""
-    commit: str = ""
-    branch: str = ""
-    dirty: bool = False
 
 
 class VariableChange(msgspec.Struct):

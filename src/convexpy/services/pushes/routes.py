@@ -11,8 +11,9 @@ from convexpy.engine.system_functions import SystemFunctions
 from convexpy.engine.versions import LiveVersion
 from convexpy.errors import ProjectError, PushRejected, RequestError
 from convexpy.http.messages import HttpRequest, Response, decode_body, error_response, json_response
+from convexpy.protocol.admin_api import PushInfo
 from convexpy.protocol.app_description import LiveApp
-from convexpy.protocol.system.pushes import ListVersions, PushedVersion
+from convexpy.protocol.system.pushes import ListVersions
 from convexpy.services._admin_routes import AdminRoutes, route
 from convexpy.services.pushes.active_app import ActiveApp
 from convexpy.services.pushes.push import Pusher
@@ -65,7 +66,7 @@ class PushRoutes(AdminRoutes):
         return LiveApp(version=self.app.active.version, **description)
 
     @route("GET", "/api/convexpy/history", "functions:view")
-    async def history(self, request: HttpRequest) -> dict[str, list[PushedVersion]]:
+    async def history(self, request: HttpRequest) -> dict[str, list[PushInfo]]:
         """List the pushes, the newest first; `?limit=`."""
         try:
             limit = max(1, int(request.query("limit") or 50))
