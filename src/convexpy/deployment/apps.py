@@ -107,7 +107,13 @@ def build_apps(deployment: Deployment) -> Apps:
     services: list[HasRoutes] = [
         functions,
         FileRoutes(files=deployment.files, identities=identities),
-        DataRoutes(tables=deployment.tables, functions=deployment.functions, identities=identities),
+        DataRoutes(
+            system=deployment.system,
+            checkpoints=deployment.checkpoints,
+            reading=deployment.storage.reading,
+            functions=deployment.functions,
+            identities=identities,
+        ),
         scheduling,
         pushes,
         variables,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from convexpy.database import Checkpointer, Store, recover
@@ -53,6 +55,17 @@ class Storage:
     def reader(self) -> CheckpointReader:
         """Open the checkpoint for reading, in this process."""
         return self._store.reader()
+
+    @contextmanager
+    def reading(self) -> Generator[CheckpointReader]:
+        """Read the checkpoint as it is now."""
+        reader = self.reader()
+        try:
+            reader.begin()
+            yield reader
+        finally:
+            reader.end()
+            reader.close()
 
     def close(self) -> None:
         """Release everything."""

@@ -37,7 +37,6 @@ from convexpy.protocol.derived_keys import cursor_key, upload_key
 from convexpy.protocol.executor_settings import ExecutorSettings
 from convexpy.protocol.system.variables import UpdateVariables, VariableChange
 from convexpy.runtime import Clock, Signal, SystemClock
-from convexpy.services.data.tables import Tables
 from convexpy.services.files.service import FileService
 from convexpy.services.keys.keyring import Keyring
 from convexpy.services.keys.new_keys import NewKeys
@@ -45,7 +44,6 @@ from convexpy.services.logs import FunctionLog
 from convexpy.services.logs.statistics_file import StatisticsKeeper
 from convexpy.services.pushes.active_app import ActiveApp
 from convexpy.services.pushes.dependencies import Dependencies
-from convexpy.services.pushes.index_builds import IndexBuilds
 from convexpy.services.pushes.plan import Planner
 from convexpy.services.pushes.push import Pusher
 from convexpy.services.pushes.sources import SourceStore
@@ -233,20 +231,13 @@ class Deployment:
             trust=identities.trust,
             background=background,
         )
-        self.builds = builds = IndexBuilds(
-            unfinished=start.building,
-            system=system,
-            checkpoints=checkpoints,
-            sweep=sweeper.sweep,
-            background=background,
-        )
         self.pusher = Pusher(
             app=app,
             live=live,
             planner=Planner(
                 app=app,
                 checkpoints=checkpoints,
-                open_reader=storage.reader,
+                reading=storage.reading,
                 variables=variables,
                 calls=log.statistics.calls,
             ),
@@ -255,7 +246,8 @@ class Deployment:
             variables=variables,
             system=system,
             checkpoints=checkpoints,
-            builds=builds,
+            unfinished=start.building,
+            sweep_data=sweeper.sweep,
             schema_violations=schema_violations,
             background=background,
             clock=clock,
@@ -289,7 +281,7 @@ class Deployment:
             system=system,
             files=files,
             checkpoints=checkpoints,
-            open_reader=storage.reader,
+            reading=storage.reading,
             schema=lambda: live.registry.description.schema,
             version_lock=app.lock,
             sweep=sweeper.sweep,
@@ -314,17 +306,16 @@ class Deployment:
         app.pushed.connect(lambda: background.start(sweeper.sweep()))
         self.history = History(log=storage.log, timeline=timeline)
         self.statistics = StatisticsKeeper(storage.folder, log.statistics)
-        self.tables = Tables(system=system, checkpoints=checkpoints, open_reader=storage.reader)
 
     async def start(self) -> None:
         """Start the executors of the active version; ready to serve when this returns."""
         await self.checkpoints.start()
         self.live.mutations.committer.start()
         loads = await self.app.start()
-        self.statistics.start()
+        self.background.start(self.statistics.write_regularly())
         if self.variables.has_plain:
             await self.system.run(self.variables.sealed_again())
-        await self.builds.resume(self.live.registry.description)
+        await self.pusher.resume()
         await self.files.start()
         await self.exports.start()
         await self.imports.start()
@@ -357,7 +348,7 @@ class Deployment:
         await asyncio.to_thread(mutations.committer.stop)
         await self.checkpoints.close()
         await self.files.close()
-        await self.statistics.close()
+        await self.statistics.write()
         self.storage.close()
 
     async def set_variables(self, changes: Iterable[VariableChange]) -> None:

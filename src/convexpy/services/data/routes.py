@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 from convexpy.auth import Caller
+from convexpy.engine.checkpoints import CheckpointService
 from convexpy.engine.function_runner import FunctionRunner
 from convexpy.engine.outcome import Outcome, Presenter
+from convexpy.engine.system_functions import SystemFunctions
 from convexpy.errors import RequestError
 from convexpy.http.identify import admin_for, caller_of
 from convexpy.http.messages import JSON_TYPE, HttpRequest, Response, decode_body, encode_json
 from convexpy.http.routing import Routes, method_not_allowed
+from convexpy.persistence import CheckpointReader
+from convexpy.protocol.admin_api import TableIndex, TableInfo
 from convexpy.protocol.system import SystemCall
 from convexpy.protocol.system.data import (
     DeleteDocuments,
+    DescribeTables,
     GetDocument,
     InsertDocuments,
     PatchDocument,
     ReadPage,
+    StoredTable,
 )
 from convexpy.protocol.system.shell import Evaluate, EvaluateWrites
 from convexpy.services._admin_routes import AdminRoutes, route
-from convexpy.services.data.tables import Tables
 from convexpy.values import decode_wire, encode_clean
 
 DATA_PATH = "/api/convexpy/data/"
@@ -50,7 +58,9 @@ class _Body(msgspec.Struct):
 class DataRoutes(AdminRoutes):
     """The routes of documents, of the list of tables, and of code that is evaluated."""
 
-    tables: Tables
+    system: SystemFunctions
+    checkpoints: CheckpointService
+    reading: Callable[[], AbstractContextManager[CheckpointReader]]
     functions: FunctionRunner
 
     def routes(self) -> Routes:
@@ -59,8 +69,27 @@ class DataRoutes(AdminRoutes):
 
     @route("GET", "/api/convexpy/tables", "data:view")
     async def list(self, request: HttpRequest) -> dict[str, Any]:
-        """Describe every table, with its size and its indexes."""
-        return {"tables": await self.tables.described()}
+        """Describe every table, with its size and its indexes, as of now."""
+        tables = await self.system.run(DescribeTables())
+        await self.checkpoints.catch_up()
+        return {"tables": await asyncio.to_thread(self._measured, tables)}
+
+    def _measured(self, tables: Iterable[StoredTable]) -> tuple[TableInfo, ...]:
+        """Count documents in the files and not in an executor: a large table would use up a function's limits."""
+        with self.reading() as reader:
+
+            def measured(table: StoredTable) -> TableInfo:
+                documents, size = reader.measure(table.tablet)
+                indexes = msgspec.convert(table.indexes, tuple[TableIndex, ...], from_attributes=True)
+                return TableInfo(
+                    name=table.name,
+                    number=table.number,
+                    documents=documents,
+                    size_bytes=size,
+                    indexes=indexes,
+                )
+
+            return tuple(map(measured, tables))
 
     async def call(self, request: HttpRequest) -> Response:
         """POST /api/convexpy/data/{page, get, insert, patch, delete}: `{args, decode}` → `{value}`.

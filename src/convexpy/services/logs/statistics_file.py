@@ -20,28 +20,18 @@ class StatisticsKeeper:
     def __init__(self, folder: Path, statistics: FunctionStatistics) -> None:
         self._file = folder / FILE
         self._statistics = statistics
-        self._task: asyncio.Task[None] | None = None
         self._written = 0
         with contextlib.suppress(OSError):
             statistics.load(self._file.read_bytes())
 
-    def start(self) -> None:
-        """Begin to write now and then."""
-        self._task = asyncio.get_running_loop().create_task(self._write_forever())
-
-    async def close(self) -> None:
-        """Write what is new, and stop."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        await self._write()
-
-    async def _write_forever(self) -> None:
+    async def write_regularly(self) -> None:
+        """Write now and then, until cancelled."""
         while True:
             await asyncio.sleep(WRITTEN_EVERY_S)
-            await self._write()
+            await self.write()
 
-    async def _write(self) -> None:
+    async def write(self) -> None:
+        """Write what is new."""
         revision = self._statistics.revision
         if revision == self._written:
             return

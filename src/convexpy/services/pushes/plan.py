@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,7 +64,7 @@ class Planner:
 
     app: ActiveApp
     checkpoints: CheckpointService
-    open_reader: Callable[[], CheckpointReader]
+    reading: Callable[[], AbstractContextManager[CheckpointReader]]
     variables: Variables
     calls: Callable[[str], int]
 
@@ -92,13 +93,8 @@ class Planner:
 
     def _documents(self, catalog: Catalog) -> dict[str, int]:
         """Return the number of documents of every table, as of the checkpoint."""
-        reader = self.open_reader()
-        try:
-            reader.begin()
+        with self.reading() as reader:
             return {table.name: reader.count(table.tablet) for table in catalog.user_tables()}
-        finally:
-            reader.end()
-            reader.close()
 
     async def check_data(self, changes: SchemaChanges, plan: Plan) -> None:
         """Look at the stored documents of every table whose shape changes."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,7 @@ from convexpy.protocol.system.pushes import (
     ActivateVersion,
     BeginPush,
     BuildingIndex,
+    FinishIndexes,
     ForgetSources,
     KeepSources,
     PushedBy,
@@ -45,7 +46,6 @@ from convexpy.runtime import Clock, pauses
 from convexpy.schema.changes import AppChanges, SchemaChanges, app_changes
 from convexpy.services.pushes.active_app import ActiveApp
 from convexpy.services.pushes.changes import describe_changes
-from convexpy.services.pushes.index_builds import IndexBuilds
 from convexpy.services.pushes.plan import Plan, Planner
 from convexpy.services.pushes.requests import PushRequest
 from convexpy.services.pushes.sources import SourceStore
@@ -60,8 +60,9 @@ WAIT_FOR_OTHERS_S = 20.0
 class Pusher:
     """Runs pushes, one at a time.
 
-    `kept_sources` are the hashes of all contents in the data, `schema_violations` those of writes since the pending schema
-    is checked.
+    `kept_sources` are the hashes of all contents in the data, `unfinished` the indexes that were being built when the server
+    stopped, `schema_violations` those of writes since the pending schema is checked. `sweep_data` removes the contents of
+    tables and indexes that are given up.
     """
 
     app: ActiveApp
@@ -72,11 +73,12 @@ class Pusher:
     variables: Variables
     system: SystemFunctions
     checkpoints: CheckpointService
-    builds: IndexBuilds
+    unfinished: list[BuildingIndex]
     schema_violations: list[str]
     background: BackgroundTasks
     clock: Clock
     deployment: str
+    sweep_data: Callable[[], Awaitable[None]]
 
     def __post_init__(self) -> None:
         self._leftovers = set(self.kept_sources) - set(self.app.active.modules.values())
@@ -266,7 +268,7 @@ class Pusher:
         self.background.start(self._forget_sources(unused))
         staged = [index for index in built if index.staged]
         if staged:
-            self.builds.begin(staged)
+            self.background.start(self._build_staged(staged))
 
     async def _keep_sources(self, sha256s: set[str]) -> None:
         """Keep new contents in the data, before the version that needs them is live."""
@@ -280,6 +282,32 @@ class Pusher:
             left = sorted(sha256s)
             while left := sorted(set(left) - set(self.app.active.modules.values()) - self._keeping):
                 left = await self.system.run(ForgetSources(left))
+
+    async def resume(self) -> None:
+        """Go on with the staged indexes of the live version; what a push began that did not end is taken back."""
+        staged = {
+            (table, index.name, index.fields)
+            for table, definition in self.live.registry.description.tables.items()
+            for index in definition.indexes
+            if index.staged
+        }
+        wanted: list[BuildingIndex] = []
+        abandoned: list[BuildingIndex] = []
+        for index in self.unfinished:
+            key = (index.table, index.name, tuple(index.fields))
+            (wanted if key in staged else abandoned).append(index)
+        if abandoned:
+            await self._abort(abandoned)
+            self.background.start(self.sweep_data())
+        if wanted:
+            self.background.start(self._build_staged(wanted))
+
+    async def _build_staged(self, indexes: list[BuildingIndex]) -> None:
+        """Build indexes beside everything else; they turn ready when they are complete."""
+        await self.checkpoints.catch_up()
+        await self.checkpoints.walk(indexes, None)
+        self.checkpoints.announce()
+        await self.system.run(FinishIndexes([index.number for index in indexes]))
 
     def sweep(self) -> None:
         """Remove what a push that was killed has left."""

@@ -15,6 +15,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ class Imports:
     system: SystemFunctions
     files: FileService
     checkpoints: CheckpointService
-    open_reader: Callable[[], CheckpointReader]
+    reading: Callable[[], AbstractContextManager[CheckpointReader]]
     schema: Callable[[], SchemaDescription | None]
     version_lock: asyncio.Lock
     sweep: Callable[[], Awaitable[None]]
@@ -301,12 +302,8 @@ class Imports:
         tables = await self.system.run(calls.ListActiveTablets())
 
         def count() -> dict[str, int]:
-            reader = self.open_reader()
-            try:
-                reader.begin()
+            with self.reading() as reader:
                 return {table.name: reader.count(table.tablet) for table in tables}
-            finally:
-                reader.close()
 
         return await asyncio.to_thread(count)
 
