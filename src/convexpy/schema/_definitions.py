@@ -72,11 +72,6 @@ class TableDefinition:
         """The declared vector indexes."""
         return tuple(each for each in self._indexes if isinstance(each, VectorIndexDescription))
 
-    @property
-    def all_indexes(self) -> tuple[AnyIndex, ...]:
-        """The declared indexes of every kind, in the order of the schema."""
-        return self._indexes
-
     def index(self, name: str, fields: Sequence[str], /, *, staged: bool = False) -> TableDefinition:
         """Add an index; a staged one is built in the background and cannot be queried yet."""
         if isinstance(fields, str) or not fields:

@@ -15,16 +15,12 @@ from convexpy.deployment import Deployment, Keys, load_keys, save_keys
 from convexpy.errors import Error, RequestError
 from convexpy.errors.texts import read_text
 from convexpy.runtime import write_private
-from convexpy.serve.options import ServeOptions
+from convexpy.serve.options import ConfigInvalid, ServeOptions
 
 KEY_FILE = "admin-key"
 FIRST_KEY = "first"
 SECRET_DIGITS_MIN = 64
 logger = logging.getLogger("convexpy.serve")
-
-
-class SecretFileError(Error, code="ConfigInvalid"):
-    """The file of `--secret-file` cannot be used."""
 
 
 def ensure_keys(options: ServeOptions) -> Keys:
@@ -40,7 +36,7 @@ def ensure_keys(options: ServeOptions) -> Keys:
     elif options.name not in (None, keys.name):
         logger.warning("this deployment is named %s: --name counts for a new data folder only", keys.name)
     if not keys.instance_secret and given is None:
-        raise SecretFileError(
+        raise ConfigInvalid(
             "the secret of this deployment is in a file", hint="--secret-file FILE, as before"
         )
     return Keys(keys.name, given or keys.instance_secret, keys.admin_key, keys.first_key_due)
@@ -51,12 +47,12 @@ def _read_secret(file: Path) -> str:
         text = read_text(file).strip()
         bytes.fromhex(text)
     except OSError as error:
-        raise SecretFileError(f"cannot read {file}: {error.strerror}") from error
+        raise ConfigInvalid(f"cannot read {file}: {error.strerror}") from error
     except ValueError:
         text = ""
     if len(text) < SECRET_DIGITS_MIN:
         hint = f"openssl rand -hex 32 > {file}"
-        raise SecretFileError(f"{file} does not hold {SECRET_DIGITS_MIN} hex digits or more", hint=hint)
+        raise ConfigInvalid(f"{file} does not hold {SECRET_DIGITS_MIN} hex digits or more", hint=hint)
     return text
 
 

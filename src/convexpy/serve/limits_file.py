@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from convexpy.errors import Error
 from convexpy.errors.texts import read_text
 from convexpy.limits import Knobs
+from convexpy.serve.options import ConfigInvalid
 
 T = TypeVar("T", bound=msgspec.Struct)
 _ZERO_ALLOWED = frozenset(
@@ -31,24 +31,20 @@ _ZERO_ALLOWED = frozenset(
 )
 
 
-class LimitsInvalid(Error, code="ConfigInvalid"):
-    """The file cannot be read, or holds something that is not a limit."""
-
-
 def read_limits(file: Path | None, defaults: Knobs) -> Knobs:
     """Return the limits of a configuration file; what it leaves out is as in `defaults`.
 
     Raises:
-        LimitsInvalid: no such file, not TOML, an unknown name, or a value that makes no sense.
+        ConfigInvalid: no such file, not TOML, an unknown name, or a value that makes no sense.
     """
     if file is None:
         return defaults
     try:
         document = tomllib.loads(read_text(file, only_utf8=True))
     except OSError as error:
-        raise LimitsInvalid(f"cannot read {file}: {error.strerror}") from error
+        raise ConfigInvalid(f"cannot read {file}: {error.strerror}") from error
     except tomllib.TOMLDecodeError as error:
-        raise LimitsInvalid(f"{file} is not valid TOML: {error}") from error
+        raise ConfigInvalid(f"{file} is not valid TOML: {error}") from error
     for section in document:
         if section != "limits":
             raise _unknown(file, section, ["limits"], "section")
@@ -61,7 +57,7 @@ def read_limits(file: Path | None, defaults: Knobs) -> Knobs:
 
 def _table(file: Path, name: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise LimitsInvalid(f"{file}: {name} must be a table", hint=f"[{name}]")
+        raise ConfigInvalid(f"{file}: {name} must be a table", hint=f"[{name}]")
     return value
 
 
@@ -82,13 +78,13 @@ def _checked(file: Path, section: str, given: dict[str, Any], defaults: T) -> T:
 def _number(place: str, name: str, value: Any, default: float) -> int | float:
     whole = isinstance(default, int)
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
-        raise LimitsInvalid(f"{place} must be a {'whole ' if whole else ''}number, not {value!r}")
+        raise ConfigInvalid(f"{place} must be a {'whole ' if whole else ''}number, not {value!r}")
     if value < 0 or (value == 0 and name not in _ZERO_ALLOWED) or value == float("inf") or value != value:
-        raise LimitsInvalid(f"{place} must be greater than 0, not {value!r}")
+        raise ConfigInvalid(f"{place} must be greater than 0, not {value!r}")
     return value if whole else float(value)
 
 
-def _unknown(file: Path, key: str, known: list[str], what: str) -> LimitsInvalid:
+def _unknown(file: Path, key: str, known: list[str], what: str) -> ConfigInvalid:
     near = difflib.get_close_matches(key, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-    return LimitsInvalid(f"{file}: unknown {what} {key!r}", hint=hint)
+    return ConfigInvalid(f"{file}: unknown {what} {key!r}", hint=hint)

@@ -19,9 +19,8 @@ from typing import Any
 
 import msgspec
 
-from convexpy.errors import Error
 from convexpy.printable import indented, json_printable, one_line
-from convexpy.serve.options import Report
+from convexpy.serve.options import ConfigInvalid, Report
 
 RECORDS_WAITING_MAX = 20_000
 CLOSE_WITHIN_S = 2.0
@@ -29,15 +28,11 @@ Record = dict[str, Any]
 _encoder = msgspec.json.Encoder()
 
 
-class LogSinkError(Error, code="ConfigInvalid"):
-    """The file of `--log-sink` cannot be opened."""
-
-
 class LogOutput:
     """Takes records and writes them, from construction until `close`. `form` is that of stderr.
 
     Raises:
-        LogSinkError: the file cannot be opened.
+        ConfigInvalid: the file cannot be opened.
     """
 
     def __init__(self, form: Report, sink: Path | None) -> None:
@@ -102,7 +97,7 @@ def _open(file: Path | None) -> int | None:
     try:
         return os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
     except OSError as error:
-        raise LogSinkError(f"--log-sink {file}: {error.strerror}") from error
+        raise ConfigInvalid(f"--log-sink {file}: {error.strerror}") from error
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

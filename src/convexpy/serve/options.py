@@ -8,7 +8,13 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from convexpy.errors import Error
+
 Report = Literal["json", "human"]
+
+
+class ConfigInvalid(Error):
+    """A file that an option names cannot be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

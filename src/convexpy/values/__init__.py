@@ -93,4 +93,5 @@ from convexpy.values._validator import (
     Validator as Validator,
     Validators as Validators,
     official_json as official_json,
+    without_names as without_names,
 )

@@ -87,7 +87,9 @@ class Validator:
         return f"Value does not match validator.\n{where}Value: {show(value)}\nValidator: {self!r}"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Validator) and _unnamed(self.describe()) == _unnamed(other.describe())
+        return isinstance(other, Validator) and without_names(self.describe()) == without_names(
+            other.describe()
+        )
 
     def __hash__(self) -> int:
         return hash(repr(self))
@@ -121,14 +123,14 @@ def _official_field(described: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _unnamed(described: Any) -> Any:
+def without_names(described: Any) -> Any:
     """Return a description without the names of classes: they make no difference to what fits."""
     if isinstance(described, list):
-        return [_unnamed(each) for each in described]
+        return [without_names(each) for each in described]
     if not isinstance(described, dict):
         return described
     left_out = ("name", "module") if described.get("type") == "object" else ()
-    return {name: _unnamed(each) for name, each in described.items() if name not in left_out}
+    return {name: without_names(each) for name, each in described.items() if name not in left_out}
 
 
 def member(validator: object, place: str, *, optional: bool = False) -> Validator:

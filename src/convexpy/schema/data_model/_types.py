@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from convexpy.schema.data_model._layout import quoted
 from convexpy.schema.data_model._names import fits_class_body, pascal
+from convexpy.values import without_names
 
 Described = Mapping[str, Any]
 
@@ -145,19 +146,8 @@ def _literal_word(described: Described) -> str:
 
 def same_shape(first: Described, second: Described) -> bool:
     """Return whether two objects have the same fields, whatever classes they came from."""
-    return _shape(first) == _shape(second)
-
-
-def _shape(described: Any) -> str:
-    def strip(value: Any) -> Any:
-        if isinstance(value, dict):
-            named = value.get("type") == "object"
-            return {
-                key: strip(item) for key, item in value.items() if not (named and key in ("name", "module"))
-            }
-        return [strip(item) for item in value] if isinstance(value, list) else value
-
-    return json.dumps(strip(described))
+    # As text: `true` is not `1` there.
+    return json.dumps(without_names(first)) == json.dumps(without_names(second))
 
 
 @dataclass(frozen=True)
