@@ -38,8 +38,6 @@ Change: TypeAlias = Callable[[Any], Mapping[str, Any] | Awaitable[Mapping[str, A
 class QueryFunction(QueryReference[P, R_co]):
     """A query. Called with a ctx it runs as plain Python, in the same transaction and unchecked."""
 
-    definition: FunctionDefinition
-
     def __call__(self, ctx: QueryCtx, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Run the query's code with this ctx."""
         result: R_co = self.definition.run(ctx, *args, **kwargs)
@@ -48,8 +46,6 @@ class QueryFunction(QueryReference[P, R_co]):
 
 class MutationFunction(MutationReference[P, R_co]):
     """A mutation. Called with a ctx it runs as plain Python, in the same transaction and unchecked."""
-
-    definition: FunctionDefinition
 
     def __call__(self, ctx: MutationCtx, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Run the mutation's code with this ctx."""
@@ -60,8 +56,6 @@ class MutationFunction(MutationReference[P, R_co]):
 class ActionFunction(ActionReference[P, R_co]):
     """An `async def` action."""
 
-    definition: FunctionDefinition
-
     def __call__(self, ctx: ActionCtx, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
         """Run the action's code with this ctx."""
         result: Coroutine[Any, Any, R_co] = self.definition.run(ctx, *args, **kwargs)
@@ -70,8 +64,6 @@ class ActionFunction(ActionReference[P, R_co]):
 
 class SyncActionFunction(ActionReference[P, R_co]):
     """A plain `def` action."""
-
-    definition: FunctionDefinition
 
     def __call__(self, ctx: SyncActionCtx, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Run the action's code with this ctx."""

@@ -11,19 +11,11 @@ import logging
 import random
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
-Order = Literal["asc", "desc"]
-
-
-class Bound(msgspec.Struct, frozen=True):
-    """One side of an index range."""
-
-    field: str
-    value: Any
-    inclusive: bool
+from convexpy.protocol.system.data import Bound as Bound, Order as Order
 
 
 class SearchSpec(msgspec.Struct, frozen=True):

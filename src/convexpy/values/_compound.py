@@ -158,6 +158,7 @@ class OptionalValidator(Validator):
 
     inner: Validator
     has_default: bool
+    is_optional = True
 
     def __init__(self, inner: Validator, *, has_default: bool = False) -> None:
         inner = member(inner, "what v.optional wraps", optional=True)
@@ -165,17 +166,7 @@ class OptionalValidator(Validator):
             inner = inner.inner
         object.__setattr__(self, "inner", inner)
         object.__setattr__(self, "has_default", has_default)
-        self._set(inner.fits, inner.convert)
-
-    @property
-    def is_optional(self) -> bool:
-        """Always true."""
-        return True
-
-    @property
-    def sure_types(self) -> frozenset[type]:
-        """Those of the wrapped validator."""
-        return self.inner.sure_types
+        self._set(inner.fits, inner.convert, inner.sure_types)
 
     def violation(self, value: Any, path: str, tables: TableNumbers | None) -> str | None:
         """Say what the wrapped validator says."""

@@ -10,7 +10,7 @@ This module has the base and the validators without parts; `_compound` has the r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, ClassVar, Final, NoReturn, TypeAlias
 
 from convexpy.errors import ArgumentError, ProjectError
 from convexpy.values._ids import decode_id
@@ -28,27 +28,24 @@ Convert: TypeAlias = Callable[[Any], Any]
 class Validator:
     """Describes a value. Immutable; not generic: types come from annotations and from generated code."""
 
-    __slots__ = ("convert", "fits")
+    __slots__ = ("convert", "fits", "sure_types")
 
     fits: Fits
     convert: Convert | None
+    sure_types: frozenset[type]
+    """Types of which every canonical value fits: saves an object the call of `fits`."""
+    is_optional: ClassVar[bool] = False
+    """Whether a field with this validator may be absent."""
 
-    @property
-    def sure_types(self) -> frozenset[type]:
-        """Types of which every canonical value fits: saves an object the call of `fits`."""
-        return frozenset()
-
-    def _set(self, fits: Fits, convert: Convert | None = None) -> None:
+    def _set(
+        self, fits: Fits, convert: Convert | None = None, sure_types: frozenset[type] = frozenset()
+    ) -> None:
         object.__setattr__(self, "fits", fits)
         object.__setattr__(self, "convert", convert)
+        object.__setattr__(self, "sure_types", sure_types)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError("a validator cannot be changed")
-
-    @property
-    def is_optional(self) -> bool:
-        """Whether a field with this validator may be absent."""
-        return False
 
     def check(self, value: Any, /) -> None:
         """Raise `ArgumentError`, with the path, if the value does not fit."""
@@ -182,12 +179,8 @@ class ScalarValidator(Validator):
 
     def __init__(self, kind: str) -> None:
         object.__setattr__(self, "kind", kind)
-        self._set(_SCALARS[kind][1])
-
-    @property
-    def sure_types(self) -> frozenset[type]:
-        """The types of this kind; a whole float is an `int` too, but not every float."""
-        return frozenset(_SCALARS[self.kind][2])
+        _, fits, sure_types = _SCALARS[kind]
+        self._set(fits, sure_types=frozenset(sure_types))
 
     def describe(self) -> dict[str, Any]:
         """Return `{"type": …}`, with `"int": true` for whole numbers."""

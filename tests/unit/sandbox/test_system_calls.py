@@ -9,7 +9,7 @@ import pytest
 from convexpy.errors import ArgumentError
 from convexpy.protocol.system import SYSTEM_CALLS, decode_call
 from convexpy.protocol.system._call import _result_type
-from convexpy.protocol.system.data import DeletedDocuments, DeleteDocuments, FieldBound, ReadPage
+from convexpy.protocol.system.data import Bound, DeletedDocuments, DeleteDocuments, ReadPage
 from convexpy.protocol.system.imports import BeginImport, ImportedTable, ImportRoom, TableRoom
 from convexpy.protocol.system.pushes import KeepSources, SourcePart
 from convexpy.protocol.system.scheduling import DueJob, ListUpcoming, ScheduleJob, UpcomingJobs
@@ -30,7 +30,7 @@ def test_every_call_has_a_function_that_returns_its_result() -> None:
     [
         KeepSources([SourcePart("ab", 1, b"\x00x")]),
         ScheduleJob(at=1.5, function="a:b", args={"n": Int64(3), "x": 1}, parent_job="p"),
-        ReadPage(pagination_opts={"cursor": None}, table="t", lower=FieldBound("n", Int64(2), True), equal=[("a", 1)]),
+        ReadPage(pagination_opts={"cursor": None}, table="t", lower=Bound("n", Int64(2), True), equal=[("a", 1)]),
         DeleteDocuments(ids=["a"]),
         BeginImport("i", "replace", [ImportedTable("t", None)]),
     ],

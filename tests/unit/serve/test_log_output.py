@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from convexpy.serve import log_output
-from convexpy.serve.log_output import LogOutput, LogSinkError, human
+from convexpy.serve.log_output import LogOutput, human
+from convexpy.serve.options import ConfigInvalid
 
 
 def record(message: str) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def test_a_reader_that_stands_still_costs_records_and_no_time(
 
 
 def test_a_sink_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(LogSinkError, match="none"):
+    with pytest.raises(ConfigInvalid, match="none"):
         LogOutput("json", tmp_path / "none" / "sink")
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from convexpy.protocol.admin_api import TableIndex
 from convexpy.protocol.system._call import SystemMutation, SystemQuery
 from convexpy.values import ConvexObject, Document
 
@@ -94,28 +95,20 @@ class ClearTablePage(
 # Of `convexpy data`
 
 
-class StoredIndex(msgspec.Struct):
-    """An index of a table; `state` is `building` or `ready`."""
-
-    name: str
-    fields: list[str]
-    state: str
-
-
 class StoredTable(msgspec.Struct):
     """A user table and its indexes."""
 
     name: str
     number: int
     tablet: int
-    indexes: list[StoredIndex]
+    indexes: tuple[TableIndex, ...]
 
 
 class DescribeTables(SystemQuery[list[StoredTable]], path="_system/data:tables", operation="data:view"):
     """Every user table."""
 
 
-class FieldBound(msgspec.Struct):
+class Bound(msgspec.Struct, frozen=True):
     """One end of a range of an index's field."""
 
     field: str
@@ -130,8 +123,8 @@ class Selection(msgspec.Struct, kw_only=True):
     order: Order | None = None
     index: str | None = None
     equal: list[tuple[str, Any]] = []
-    lower: FieldBound | None = None
-    upper: FieldBound | None = None
+    lower: Bound | None = None
+    upper: Bound | None = None
     where: str | None = None
 
 

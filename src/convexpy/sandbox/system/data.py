@@ -6,7 +6,8 @@ import msgspec
 
 from convexpy.database import TableInfo
 from convexpy.errors import ArgumentError, ConvexError, DocumentNotFound, Error, SchemaViolation
-from convexpy.functions import Bound, Order, QueryPlan
+from convexpy.functions import Order, QueryPlan
+from convexpy.protocol.admin_api import TableIndex
 from convexpy.protocol.system import data as calls
 from convexpy.sandbox.host import CallContext
 from convexpy.sandbox.system._registry import handles
@@ -117,17 +118,13 @@ def _selected(context: CallContext, call: calls.Selection) -> QueryPlan:
         table,
         index=call.index,
         equal=tuple(call.equal),
-        lower=_bound(call.lower),
-        upper=_bound(call.upper),
+        lower=call.lower,
+        upper=call.upper,
         ordered=bool(call.lower or call.upper),
         order=call.order or "asc",
         filters=() if call.where is None else (parse_condition(call.where),),
         system=info.is_system,
     )
-
-
-def _bound(bound: calls.FieldBound | None) -> Bound | None:
-    return None if bound is None else Bound(bound.field, bound.value, bound.inclusive)
 
 
 @handles(calls.DescribeTables)
@@ -137,11 +134,11 @@ def tables(context: CallContext, call: calls.DescribeTables) -> list[calls.Store
             table.name,
             table.number,
             table.tablet,
-            [
-                calls.StoredIndex(index.name, list(index.fields), index.state)
+            tuple(
+                TableIndex(name=index.name, fields=index.fields, state=index.state)
                 for index in table.indexes
                 if index.state != "deleting" and index.name != "by_creation_time"
-            ],
+            ),
         )
         for table in context.transaction.catalog.user_tables()
     ]

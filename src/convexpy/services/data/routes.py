@@ -20,7 +20,7 @@ from convexpy.http.identify import admin_for, caller_of
 from convexpy.http.messages import JSON_TYPE, HttpRequest, Response, decode_body, encode_json
 from convexpy.http.routing import Routes, method_not_allowed
 from convexpy.persistence import CheckpointReader
-from convexpy.protocol.admin_api import TableIndex, TableInfo
+from convexpy.protocol.admin_api import TableInfo
 from convexpy.protocol.system import SystemCall
 from convexpy.protocol.system.data import (
     DeleteDocuments,
@@ -80,13 +80,12 @@ class DataRoutes(AdminRoutes):
 
             def measured(table: StoredTable) -> TableInfo:
                 documents, size = reader.measure(table.tablet)
-                indexes = msgspec.convert(table.indexes, tuple[TableIndex, ...], from_attributes=True)
                 return TableInfo(
                     name=table.name,
                     number=table.number,
                     documents=documents,
                     size_bytes=size,
-                    indexes=indexes,
+                    indexes=table.indexes,
                 )
 
             return tuple(map(measured, tables))

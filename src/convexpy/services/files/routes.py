@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
 import logging
-import re
 from dataclasses import dataclass, replace
 
 import msgspec
 
 from convexpy.errors import RequestError
-from convexpy.http.messages import Headers, HttpRequest, Response, json_response
+from convexpy.http.messages import Headers, HttpRequest, Response, error_response, json_response
 from convexpy.http.routing import Routes, method_not_allowed
 from convexpy.http.streaming import CACHE, FileResponse, Range, body_chunks, parse_range
 from convexpy.protocol.system.files import StoredFile
 from convexpy.protocol.upload_tokens import UPLOAD_PATH
 from convexpy.services._admin_routes import AdminRoutes, route
-from convexpy.services.files.blobs import BlobMissing
+from convexpy.services.files.blobs import NAME, BlobMissing, read_sha256, too_large
 from convexpy.services.files.served_types import type_headers
 from convexpy.services.files.service import FileService, check_content_type
 
@@ -26,7 +23,6 @@ logger = logging.getLogger("convexpy.http")
 FILES_PATH = "/api/storage/"
 VARY = (b"vary", b"origin")
 """A browser that has a file from `<img>`, without CORS headers, must not use it for `fetch`."""
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class _Delete(msgspec.Struct):
@@ -70,19 +66,21 @@ class FileRoutes(AdminRoutes):
         check_content_type(content_type)
         expected = expected_sha256(request.header(b"digest"))
         announced = request.header(b"content-length")
-        if announced is not None and announced.isdecimal() and int(announced) > self.files.size_max:
-            return _closing(self.files.size_max)
         try:
+            if announced is not None and announced.isdecimal() and int(announced) > self.files.size_max:
+                raise too_large(self.files.size_max)
             async with contextlib.aclosing(body_chunks(request)) as chunks:
                 id = await self.files.store(chunks, content_type, expected)
         except RequestError as error:
-            if error.status == 413:
-                return _closing(self.files.size_max)
-            raise
+            if error.status != 413:
+                raise
+            response = error_response(error)  # the rest of the file is not waited for
+            response.headers = [*response.headers, (b"connection", b"close")]
+            return response
         return json_response({"storageId": id})
 
     async def _download(self, request: HttpRequest, name: str) -> Response:
-        if not _UUID.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise RequestError(
                 "Invalid storage path: files are downloaded with the URL that `storage.get_url` returns.",
                 code="InvalidStoragePath",
@@ -119,14 +117,6 @@ class FileRoutes(AdminRoutes):
         return FileResponse(status, headers, part.end - part.start, chunks)
 
 
-def _closing(size_max: int) -> Response:
-    """Return the refusal of a file that is too large: the rest of it is not waited for."""
-    text = f"the file is larger than the limit file_bytes: {size_max}"
-    response = json_response({"code": "FileTooLarge", "message": text}, 413)
-    response.headers = [*response.headers, (b"connection", b"close")]
-    return response
-
-
 def expected_sha256(header: str | None) -> bytes | None:
     """Return the digest that a `Digest` header announces, None without a header.
 
@@ -138,10 +128,9 @@ def expected_sha256(header: str | None) -> bytes | None:
     for part in header.split(","):
         algorithm, _, text = part.strip().partition("=")
         if algorithm.lower() == "sha-256":
-            with contextlib.suppress(binascii.Error, ValueError):
-                digest = base64.b64decode(text, validate=True)
-                if len(digest) == 32:
-                    return digest
+            digest = read_sha256(text) if len(text) < 64 else None
+            if digest is not None:
+                return digest
             break
     raise RequestError("the header Digest must be `sha-256=` and 32 bytes in base64", code="BadHeader")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import contextlib
 import hashlib
 import logging
@@ -42,7 +41,7 @@ from convexpy.protocol.system.files import (
 )
 from convexpy.protocol.upload_tokens import check_upload_token, upload_url
 from convexpy.runtime import Clock, pauses
-from convexpy.services.files.blobs import BlobStore, Content, batched, sha256_base64
+from convexpy.services.files.blobs import BlobStore, Content, batched, read_sha256, sha256_base64
 from convexpy.values import encode_wire
 
 logger = logging.getLogger("convexpy.files")
@@ -213,7 +212,9 @@ class FileService:
         if not _SPOOLED.fullmatch(spooled):
             raise ArgumentError(f"{spooled!r} is not a file in the spool")
         expected = payload.get("sha256")
-        digest = None if expected is None else parse_sha256(str(expected))
+        digest = None if expected is None else read_sha256(str(expected))
+        if expected is not None and digest is None:
+            raise ArgumentError(f"{expected!r} is not a SHA-256 digest: 32 bytes in base64 or hex")
         return await self._adopt(self.blobs.spool / spooled, payload.get("contentType"), digest)
 
     # Sweeping
@@ -273,19 +274,6 @@ def check_content_type(content_type: str | None) -> None:
         return
     if len(content_type) > CONTENT_TYPE_LENGTH_MAX or not _CONTENT_TYPE.fullmatch(content_type):
         raise RequestError("the content type cannot be sent in a header", code="BadHeader")
-
-
-def parse_sha256(text: str) -> bytes:
-    """Return a digest given in base64 or in hex.
-
-    Raises:
-        ArgumentError: it is neither.
-    """
-    with contextlib.suppress(ValueError, binascii.Error):
-        digest = bytes.fromhex(text) if len(text) == 64 else base64.b64decode(text, validate=True)
-        if len(digest) == 32:
-            return digest
-    raise ArgumentError(f"{text!r} is not a SHA-256 digest: 32 bytes in base64 or hex")
 
 
 def _tidy(spool: Path) -> None:

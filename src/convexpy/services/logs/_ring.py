@@ -99,7 +99,8 @@ class FunctionLog:
         self._bytes = 0
         self._last = 0.0
         self._arrived = asyncio.Event()
-        self._closed = False
+        self.closed = False
+        """Whether nothing comes any more."""
         self.appended = 0
         """How many entries there have been: what a reader needs to know how many it has missed."""
         self.started_ms = time.time() * 1000
@@ -159,7 +160,7 @@ class FunctionLog:
         if not entries:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
-                    while not (entries := self.after(cursor)) and not self._closed:
+                    while not (entries := self.after(cursor)) and not self.closed:
                         self._arrived.clear()
                         await self._arrived.wait()
         return [entry.data for entry in entries], entries[-1].cursor if entries else cursor
@@ -172,7 +173,7 @@ class FunctionLog:
         while True:
             entries, cursor = await self.read(cursor, max(deadline - time.monotonic(), 0.0))
             fitting = [found for entry in entries if (found := filter.applied(entry)) is not None]
-            if fitting or self._closed or time.monotonic() >= deadline:
+            if fitting or self.closed or time.monotonic() >= deadline:
                 return fitting, cursor
 
     @property
@@ -195,14 +196,9 @@ class FunctionLog:
         found.reverse()
         return found
 
-    @property
-    def closed(self) -> bool:
-        """Whether nothing comes any more."""
-        return self._closed
-
     def close(self) -> None:
         """Let waiting readers go."""
-        self._closed = True
+        self.closed = True
         self._arrived.set()
 
 

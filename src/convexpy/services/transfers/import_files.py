@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import contextlib
-import re
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
@@ -18,13 +15,12 @@ import msgspec
 from convexpy.engine.system_functions import SystemFunctions
 from convexpy.errors import Error
 from convexpy.protocol.system.files import FindFile, ListUnknownBlobs
-from convexpy.services.files.blobs import Content, batched, sha256_base64
+from convexpy.services.files.blobs import NAME, Content, batched, read_sha256, sha256_base64
 from convexpy.services.files.service import FileService, check_content_type
 from convexpy.snapshots import Archive, SnapshotError
 
 PIECE_BYTES = 256 * 1024
 REPORT_EVERY = 20
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(kw_only=True, eq=False)
@@ -65,7 +61,7 @@ class FileImport:
                 raise SnapshotError(f"{file['path']}: there is another file of this id here")
             return {**file, "uuid": None, "sha256": have.sha256}
         name = str(file["internalId"])
-        if not _UUID.fullmatch(name) or not await self.system.run(ListUnknownBlobs([name])):
+        if not NAME.fullmatch(name) or not await self.system.run(ListUnknownBlobs([name])):
             name = str(uuid.uuid4())
         check_content_type(file["contentType"])
         content = Content(
@@ -96,10 +92,7 @@ def _digest(file: dict[str, Any]) -> bytes | None:
     text = file["sha256"]
     if not isinstance(text, str):
         return None
-    try:
-        digest = bytes.fromhex(text) if len(text) == 64 else base64.b64decode(text, validate=True)
-    except (ValueError, binascii.Error):
-        digest = b""
-    if len(digest) != 32:
+    digest = read_sha256(text)
+    if digest is None:
         raise SnapshotError(f"{file['path']}: `sha256` is not a SHA-256 digest")
     return digest

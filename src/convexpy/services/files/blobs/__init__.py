@@ -7,9 +7,11 @@ belong to a file is none of this room's business.
 from convexpy.services.files.blobs._content import (
     Content as Content,
     batched as batched,
+    read_sha256 as read_sha256,
     sha256_base64 as sha256_base64,
+    too_large as too_large,
 )
-from convexpy.services.files.blobs._folder import FolderBlobStore as FolderBlobStore
+from convexpy.services.files.blobs._folder import NAME as NAME, FolderBlobStore as FolderBlobStore
 from convexpy.services.files.blobs._interface import (
     BlobInfo as BlobInfo,
     BlobMissing as BlobMissing,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from concurrent.futures import Executor
@@ -16,6 +17,14 @@ BATCH_BYTES = 512 * 1024
 def sha256_base64(digest: bytes) -> str:
     """Return a digest as Convex writes it."""
     return base64.b64encode(digest).decode()
+
+
+def read_sha256(text: str) -> bytes | None:
+    """Return a digest given in base64 or in hex; None if it is neither."""
+    with contextlib.suppress(ValueError):
+        digest = bytes.fromhex(text) if len(text) == 64 else base64.b64decode(text, validate=True)
+        return digest if len(digest) == 32 else None
+    return None
 
 
 async def batched(chunks: AsyncIterator[bytes], size: int = BATCH_BYTES) -> AsyncIterator[bytes]:
