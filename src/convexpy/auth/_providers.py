@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -11,8 +10,7 @@ import msgspec
 from convexpy.auth._refusals import NO_PROVIDER, NOT_VERIFIED, TokenRefused, shown
 from convexpy.auth._tokens import ALGORITHMS, ParsedToken
 from convexpy.protocol.app_description import ProviderDescription
-
-LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+from convexpy.protocol.host_names import is_loopback
 
 
 class Provider(msgspec.Struct, frozen=True):
@@ -97,13 +95,8 @@ def _fault_of(address: str, development: bool) -> str | None:
 def permitted(address: SplitResult, *, development: bool) -> bool:
     """Return whether keys may come from there: over https, or http in development and from this machine."""
     if address.scheme == "http":
-        return development or is_local(address.hostname or "")
+        return development or is_loopback(address.hostname or "")
     return address.scheme == "https"
-
-
-def is_local(host: str) -> bool:
-    """Return whether a host name means this machine, whatever a name server says."""
-    return host in LOCAL_HOSTS or host.endswith(".localhost")
 
 
 def choose_provider(providers: Sequence[Provider], token: ParsedToken, *, development: bool) -> Provider:

@@ -64,16 +64,6 @@ class FunctionDefinition:
         self._changes: list[tuple[str, str, Callable[[Any], Any] | None, type | None]] = []
 
     @property
-    def file(self) -> str | None:
-        """The file with the handler, relative to the project."""
-        return self.location.file if self.location else None
-
-    @property
-    def line(self) -> int | None:
-        """The line of the handler's `def`."""
-        return self.location.line if self.location else None
-
-    @property
     def name_for_messages(self) -> str:
         """The path, or the Python name where there is none yet."""
         return self.path or str(getattr(self.handler, "__qualname__", self.handler))
@@ -196,8 +186,8 @@ class FunctionDefinition:
             visibility=self.visibility,
             args={"type": "any"} if any_args or self._args is None else self._args.describe(),
             returns=None if self._returns is None else self._returns.describe(),
-            file=self.file,
-            line=self.line,
+            file=self.location.file if self.location else None,
+            line=self.location.line if self.location else None,
             is_async=self.is_async,
             params=tuple(ParameterDescription(each.wire_name, each.required) for each in signature.params),
             timeout_s=self.timeout_s,

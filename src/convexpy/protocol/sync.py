@@ -70,22 +70,19 @@ class ModifyQuerySet(msgspec.Struct, tag_field="type", tag="ModifyQuerySet", ren
     modifications: list[AddQuery | RemoveQuery] = []
 
 
-class Mutation(msgspec.Struct, tag_field="type", tag="Mutation", rename="camel"):
+class _Call(msgspec.Struct, tag_field="type", rename="camel"):
+    request_id: U32
+    udf_path: Path
+    args: Arguments = msgspec.Raw(b"[{}]")
+    component_path: str | None = None
+
+
+class Mutation(_Call, tag="Mutation"):
     """Run a mutation; `request_id` counts per session and is the key of the replay."""
 
-    request_id: U32
-    udf_path: Path
-    args: Arguments = msgspec.Raw(b"[{}]")
-    component_path: str | None = None
 
-
-class Action(msgspec.Struct, tag_field="type", tag="Action", rename="camel"):
+class Action(_Call, tag="Action"):
     """Run an action."""
-
-    request_id: U32
-    udf_path: Path
-    args: Arguments = msgspec.Raw(b"[{}]")
-    component_path: str | None = None
 
 
 class Event(msgspec.Struct, tag_field="type", tag="Event", rename="camel"):

@@ -31,7 +31,7 @@ def describe_app(app: LoadedApp) -> AppDescription:
         crons=() if app.crons is None else app.crons.describe(),
         auth=() if app.auth is None else app.auth.describe(),
         modules=tuple(sorted(app.modules)),
-        packages=tuple(third_party_modules("_convexpy_app")),
+        packages=tuple(third_party_modules()),
     )
     _require_unicode(msgspec.to_builtins(described), ())
     return described

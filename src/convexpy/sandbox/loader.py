@@ -353,12 +353,12 @@ class AppLoader:
         )
 
 
-def third_party_modules(package: str) -> Iterator[str]:
+def third_party_modules() -> Iterator[str]:
     """Yield the top-level packages that are imported now and belong neither to the app, to us nor to Python."""
     for name in sorted({name.partition(".")[0] for name in sys.modules}):
         if (
             name not in sys.stdlib_module_names
-            and name not in (package, "convexpy", "__main__")
+            and name not in ("_convexpy_app", "convexpy", "__main__")
             and not name.startswith("_")
         ):
             yield name

@@ -14,11 +14,8 @@ from convexpy.protocol.app_description import AnyIndex, SchemaDescription
 from convexpy.schema._definitions import TableDefinition, is_identifier
 from convexpy.values import (
     ANY,
-    ArrayValidator,
     IdValidator,
     ObjectValidator,
-    OptionalValidator,
-    RecordValidator,
     TableNumbers,
     UnionValidator,
     Validator,
@@ -178,24 +175,10 @@ def _check_table(name: str, table: object, tables: Mapping[str, object]) -> None
 
 def _id_tables(validator: Validator) -> Iterator[str]:
     """Yield the tables whose ids occur in a validator."""
-    match validator:
-        case IdValidator():
-            yield validator.table
-        case ArrayValidator():
-            yield from _id_tables(validator.items)
-        case OptionalValidator():
-            yield from _id_tables(validator.inner)
-        case RecordValidator():
-            yield from _id_tables(validator.keys)
-            yield from _id_tables(validator.values)
-        case UnionValidator():
-            for each in validator.members:
-                yield from _id_tables(each)
-        case ObjectValidator():
-            for each in validator.fields.values():
-                yield from _id_tables(each)
-        case _:
-            pass
+    if isinstance(validator, IdValidator):
+        yield validator.table
+    for part in validator.parts:
+        yield from _id_tables(part)
 
 
 def _extended(validator: Validator, fields: Mapping[str, Validator]) -> Validator:

@@ -12,8 +12,8 @@ from typing import Any
 
 from convexpy.errors import Error
 from convexpy.errors.exit_codes import exit_code
+from convexpy.protocol.host_names import is_loopback
 from convexpy.serve.first_start import first_key_was_shown, keep_first_key
-from convexpy.serve.listening import is_local
 from convexpy.serve.options import ServeOptions
 
 logger = logging.getLogger("convexpy.serve")
@@ -87,7 +87,7 @@ def _show(folder: Path, key: str) -> None:
 
 def warn_of_exposure(options: ServeOptions) -> None:
     """Warn of what a server that others can reach should not be."""
-    if is_local(options.host):
+    if is_loopback(options.host):
         return
     encrypted = options.tls_cert is not None or (options.origin or "").startswith("https://")
     if not encrypted:

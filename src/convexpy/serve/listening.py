@@ -79,11 +79,6 @@ def origin_of(scheme: str, host: str, sock: socket.socket) -> str:
     return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{sock.getsockname()[1]}"
 
 
-def is_local(host: str) -> bool:
-    """Say whether only this machine can connect to an address."""
-    return host in ("localhost", "::1") or host.startswith("127.")
-
-
 def server_of(
     app: AsgiApp,
     knobs: Knobs,

@@ -18,10 +18,10 @@ from convexpy.executors.starter import ForkStarter, Starter
 from convexpy.http.request_guard import AllowedNames
 from convexpy.limits import Knobs
 from convexpy.persistence import disk_refusal
+from convexpy.protocol.host_names import is_loopback
 from convexpy.runtime import PRIVATE_FOLDER
 from convexpy.serve import first_start
 from convexpy.serve.limits_file import read_limits
-from convexpy.serve.listening import is_local
 from convexpy.serve.options import ServeOptions
 from convexpy.services.pushes.requests import PushRequest
 from convexpy.services.variables.service import key_file
@@ -51,7 +51,7 @@ def literal_keys(options: ServeOptions) -> tuple[str, ...]:
         BuiltInKey: there are some, and everybody can reach the server.
     """
     keys = tuple(key for key in os.environ.get(LITERAL_KEYS, "").split(",") if key)
-    if keys and options.production and not is_local(options.host):
+    if keys and options.production and not is_loopback(options.host):
         raise BuiltInKey(
             f"{LITERAL_KEYS} is set and {options.host} can be reached from other machines",
             hint=f"unset {LITERAL_KEYS}, or --host 127.0.0.1",

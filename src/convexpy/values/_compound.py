@@ -42,7 +42,9 @@ class ArrayValidator(Validator):
             return True
 
         item_convert = items.convert
-        self._set(fits, item_convert and (lambda value: [item_convert(item) for item in value]))
+        self._set(
+            fits, item_convert and (lambda value: [item_convert(item) for item in value]), parts=(items,)
+        )
 
     def violation(self, value: Any, path: str, tables: TableNumbers | None) -> str | None:
         """Name the first item that does not fit."""
@@ -83,7 +85,11 @@ class RecordValidator(Validator):
             return all(value_fits(item, tables) for item in value.values())
 
         convert = values.convert
-        self._set(fits, convert and (lambda value: {name: convert(item) for name, item in value.items()}))
+        self._set(
+            fits,
+            convert and (lambda value: {name: convert(item) for name, item in value.items()}),
+            parts=(keys, values),
+        )
 
     def violation(self, value: Any, path: str, tables: TableNumbers | None) -> str | None:
         """Name the first key or value that does not fit."""
@@ -135,7 +141,7 @@ class UnionValidator(Validator):
                     return True
             return False
 
-        self._set(fits, self._convert if any(each.convert for each in members) else None)
+        self._set(fits, self._convert if any(each.convert for each in members) else None, parts=members)
 
     def _convert(self, value: Any) -> Any:
         for each in self.members:
@@ -166,7 +172,7 @@ class OptionalValidator(Validator):
             inner = inner.inner
         object.__setattr__(self, "inner", inner)
         object.__setattr__(self, "has_default", has_default)
-        self._set(inner.fits, inner.convert, inner.sure_types)
+        self._set(inner.fits, inner.convert, inner.sure_types, (inner,))
 
     def violation(self, value: Any, path: str, tables: TableNumbers | None) -> str | None:
         """Say what the wrapped validator says."""
@@ -208,7 +214,11 @@ class ObjectValidator(Validator):
         object.__setattr__(self, "_fields", _checked_fields(fields))
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "module", module)
-        self._set(_object_fits(self._fields), convert or _object_convert(self._fields))
+        self._set(
+            _object_fits(self._fields),
+            convert or _object_convert(self._fields),
+            parts=tuple(self._fields.values()),
+        )
 
     @property
     def fields(self) -> Mapping[str, Validator]:

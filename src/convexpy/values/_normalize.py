@@ -58,7 +58,7 @@ def normalize(value: Any, *, path: str = "$") -> Any:
         raise ArgumentError(fault.describe(path)) from None
 
 
-def normalize_patch(value: Any, *, path: str = "$") -> dict[str, Any]:
+def normalize_patch(value: Any) -> dict[str, Any]:
     """Return the canonical form of an object, keeping UNSET as the value of its top-level fields."""
     try:
         if type(value) is not dict:
@@ -73,7 +73,7 @@ def normalize_patch(value: Any, *, path: str = "$") -> dict[str, Any]:
                     plain[check_name(name)] = UNSET
         return plain
     except Fault as fault:
-        raise ArgumentError(fault.describe(path)) from None
+        raise ArgumentError(fault.describe("$")) from None
 
 
 def canonical_number(value: float) -> int | float:

@@ -28,21 +28,28 @@ Convert: TypeAlias = Callable[[Any], Any]
 class Validator:
     """Describes a value. Immutable; not generic: types come from annotations and from generated code."""
 
-    __slots__ = ("convert", "fits", "sure_types")
+    __slots__ = ("convert", "fits", "parts", "sure_types")
 
     fits: Fits
     convert: Convert | None
     sure_types: frozenset[type]
     """Types of which every canonical value fits: saves an object the call of `fits`."""
+    parts: tuple[Validator, ...]
+    """The validators that this one is made of."""
     is_optional: ClassVar[bool] = False
     """Whether a field with this validator may be absent."""
 
     def _set(
-        self, fits: Fits, convert: Convert | None = None, sure_types: frozenset[type] = frozenset()
+        self,
+        fits: Fits,
+        convert: Convert | None = None,
+        sure_types: frozenset[type] = frozenset(),
+        parts: tuple[Validator, ...] = (),
     ) -> None:
         object.__setattr__(self, "fits", fits)
         object.__setattr__(self, "convert", convert)
         object.__setattr__(self, "sure_types", sure_types)
+        object.__setattr__(self, "parts", parts)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError("a validator cannot be changed")

@@ -337,6 +337,6 @@ def test_a_decorator_between_may_hide_that_a_function_is_awaited(app: App) -> No
 def test_files_are_named_relative_to_the_source_root(app: App, tmp_path: Path) -> None:
     set_source_root(tmp_path.parent)
     try:
-        assert app.one("@query\ndef f(ctx): ...").file == f"{tmp_path.name}/m.py"
+        assert app.one("@query\ndef f(ctx): ...").describe().file == f"{tmp_path.name}/m.py"
     finally:
         set_source_root(None)

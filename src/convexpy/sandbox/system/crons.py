@@ -47,10 +47,10 @@ def replace_crons(context: CallContext, crons: list[calls.PlannedCron]) -> None:
                 transaction.system_delete(jobs.CRON_LOGS, entry["_id"])
 
 
-def following_runs(schedule: ConvexObject, next_run: float, count: int = NEXT_RUNS) -> list[float]:
+def following_runs(schedule: ConvexObject, next_run: float) -> list[float]:
     """Return when a cron job runs next, and after that; fewer if its schedule comes to an end."""
     found = [next_run]
-    while len(found) < count:
+    while len(found) < NEXT_RUNS:
         try:
             found.append(canonical_number(float(next_run_ms(schedule, found[-1]))))
         except StopIteration:

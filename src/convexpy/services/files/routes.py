@@ -110,7 +110,7 @@ class FileRoutes(AdminRoutes):
         chunks = None
         if request.method != "HEAD" and part.end > part.start:
             try:
-                chunks = await self.files.read(name, part.start, part.end)
+                chunks = await self.files.blobs.read(name, part.start, part.end)
             except BlobMissing:
                 logger.error("the bytes of the file %s are missing", name)
                 raise RequestError("File not found", status=404, code="FileNotFound") from None

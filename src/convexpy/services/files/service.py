@@ -102,7 +102,7 @@ class FileService:
         """
         check_content_type(content_type)
         name = str(uuid.uuid4())
-        content = Content(batched(chunks), None, expected=expected_sha256, size_max=self.size_max)
+        content = Content(batched(chunks), expected=expected_sha256, size_max=self.size_max)
         async with contextlib.aclosing(content.stream()) as stream:
             await self.blobs.put(name, stream)
         return await self._add(name, content.sha256, content.size, content_type)
@@ -139,10 +139,6 @@ class FileService:
     async def find(self, name: str) -> StoredFile | None:
         """Return what a URL stands for, as of now; None if there is nothing, or no longer."""
         return await self.system.run(FindServedFile(name))
-
-    async def read(self, name: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
-        """Return bytes `start` to `end` of a file in chunks; to be closed."""
-        return await self.blobs.read(name, start, end)
 
     async def delete(self, ids: list[str]) -> None:
         """Delete files in one transaction.

@@ -35,9 +35,12 @@ class Plan:
     blocked: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     data: str = "unchanged"
 
-    def to_json(self) -> dict[str, Any]:
-        """Return `changes blocked data`."""
-        return {"changes": self.changes, "blocked": self.blocked, "data": self.data}
+    def block(self, code: str, message: str, hint: str, *, first: bool = False, **data: Any) -> None:
+        """Note what stands in the way of the push."""
+        self.blocked.insert(
+            0 if first else len(self.blocked),
+            {"code": code, "message": message, "hint": hint, "data": data},
+        )
 
     def require(self) -> None:
         """Raise PushRejected for the first thing that blocks the push."""
@@ -109,19 +112,15 @@ class Planner:
             text = first["documents"][0].partition("\n")[0]
             verb = "does" if first["count"] == 1 else "do"
             message = f'{counted(first["count"], "document")} in "{first["table"]}" {verb} not fit the new schema: {text}'
-            plan.blocked.insert(
-                0,
-                {
-                    "code": "SchemaMismatch",
-                    "message": message,
-                    "hint": "make the field optional, or change the documents first",
-                    "data": {
-                        "table": first["table"],
-                        "documents": first["documents"],
-                        "tables": violations,
-                        "retryOn": "data",
-                    },
-                },
+            plan.block(
+                "SchemaMismatch",
+                message,
+                "make the field optional, or change the documents first",
+                first=True,
+                table=first["table"],
+                documents=first["documents"],
+                tables=violations,
+                retryOn="data",
             )
 
 
@@ -281,25 +280,14 @@ def _environment(
         kind = "missing" if name in missing else "unset"
         yield _change("env", kind, name, "required and not set" if kind == "missing" else "not set")
     if missing:
-        plan.blocked.append(
-            {
-                "code": "EnvMissing",
-                "message": f"required and not set: {', '.join(missing)}",
-                "hint": f"convexpy env set {missing[0]}, or --set-env {missing[0]}=VALUE",
-                "data": {"missing": missing, "retryOn": "env"},
-            }
-        )
+        text = f"required and not set: {', '.join(missing)}"
+        hint = f"convexpy env set {missing[0]}, or --set-env {missing[0]}=VALUE"
+        plan.block("EnvMissing", text, hint, missing=missing, retryOn="env")
 
 
 def _check_consents(plan: Plan, request: PushRequest) -> None:
     wanted = [change["consent"] for change in plan.changes if change["consent"]]
     missing = [consent for consent in wanted if not covered(consent, request.allow or ())]
     if missing:
-        plan.blocked.append(
-            {
-                "code": "ConsentRequired",
-                "message": f"{len(missing)} change{'s need' if len(missing) > 1 else ' needs'} consent",
-                "hint": f"--allow={','.join(missing)}",
-                "data": {"consents": missing},
-            }
-        )
+        text = f"{len(missing)} change{'s need' if len(missing) > 1 else ' needs'} consent"
+        plan.block("ConsentRequired", text, f"--allow={','.join(missing)}", consents=missing)

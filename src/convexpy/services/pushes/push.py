@@ -187,7 +187,7 @@ class Pusher:
                 active = self.app.active
                 return {
                     **answer,
-                    "plan": plan.to_json(),
+                    "plan": plan,
                     "from": {"version": active.version, **active.pushed},
                     "description": app,
                 }

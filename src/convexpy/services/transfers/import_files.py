@@ -64,10 +64,8 @@ class FileImport:
         if not NAME.fullmatch(name) or not await self.system.run(ListUnknownBlobs([name])):
             name = str(uuid.uuid4())
         check_content_type(file["contentType"])
-        content = Content(
-            batched(_pieces(archive, file["path"])), None, expected=_digest(file),
-            size_max=self.files.size_max,
-        )  # fmt: skip
+        pieces = batched(_pieces(archive, file["path"]))
+        content = Content(pieces, expected=_digest(file), size_max=self.files.size_max)
         self._put.append(name)
         async with contextlib.aclosing(content.stream()) as stream:
             await self.files.blobs.put(name, stream)

@@ -33,7 +33,7 @@ def test_batches_are_the_same_bytes_in_larger_pieces(parts: list[bytes], size: i
 @given(PARTS)
 def test_content_knows_its_size_and_digest(parts: list[bytes]) -> None:
     async def pass_through() -> tuple[bytes, int, bytes]:
-        content = Content(stream(parts), None)
+        content = Content(stream(parts))
         return b"".join([part async for part in content.stream()]), content.size, content.sha256
 
     whole = b"".join(parts)
@@ -48,7 +48,7 @@ def test_what_is_wrong_is_raised_before_the_end(
     expected: bytes | None, size_max: int | None, code: str
 ) -> None:
     async def consume() -> None:
-        content = Content(stream([b"abc", b"def"]), None, expected=expected, size_max=size_max)
+        content = Content(stream([b"abc", b"def"]), expected=expected, size_max=size_max)
         async for _ in content.stream():
             pass
 
@@ -60,7 +60,7 @@ def test_what_is_wrong_is_raised_before_the_end(
 def test_what_is_right_passes() -> None:
     async def consume() -> bytes:
         digest = hashlib.sha256(b"abcdef").digest()
-        content = Content(stream([b"abc", b"def"]), None, expected=digest, size_max=6)
+        content = Content(stream([b"abc", b"def"]), expected=digest, size_max=6)
         return b"".join([part async for part in content.stream()])
 
     assert asyncio.run(consume()) == b"abcdef"

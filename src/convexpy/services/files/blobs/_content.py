@@ -7,7 +7,6 @@ import base64
 import contextlib
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator
-from concurrent.futures import Executor
 
 from convexpy.errors import RequestError
 
@@ -51,13 +50,11 @@ class Content:
     def __init__(
         self,
         chunks: AsyncIterator[bytes],
-        threads: Executor | None,
         *,
         expected: bytes | None = None,
         size_max: int | None = None,
     ) -> None:
         self._chunks = chunks
-        self._threads = threads
         self._expected = expected
         self._size_max = size_max
         self._hash = hashlib.sha256()
@@ -83,7 +80,7 @@ class Content:
                     raise too_large(self._size_max)
                 if hashing is not None:
                     await asyncio.shield(hashing)
-                hashing = loop.run_in_executor(self._threads, self._hash.update, chunk)
+                hashing = loop.run_in_executor(None, self._hash.update, chunk)
                 yield chunk
         finally:
             if hashing is not None:
