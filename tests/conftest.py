@@ -13,6 +13,9 @@ from support.processes import ROOT, ServerProcess
 
 StartServer = Callable[..., ServerProcess]
 
+# What mypy has found out about Python's own modules is the same for every app that the tests check.
+os.environ["MYPY_CACHE_DIR"] = str(ROOT / ".mypy_cache" / os.environ.get("PYTEST_XDIST_WORKER", "tests"))
+
 # Compiled modules halve the time that each server, command and worker of the tests needs to start.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False

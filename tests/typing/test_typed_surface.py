@@ -48,7 +48,7 @@ def test_mypy_infers_and_refuses_what_it_must(tmp_path: Path) -> None:
     copied(tmp_path)
     (tmp_path / "mypy.ini").write_text(
         "[mypy]\nstrict = True\npython_version = 3.11\nnamespace_packages = True\nexplicit_package_bases = True\n"
-        f"mypy_path = {SOURCES}:{tmp_path / 'surface'}\ncache_dir = {tmp_path / 'cache'}\n"
+        f"mypy_path = {SOURCES}:{tmp_path / 'surface'}\n"
     )
     said = run("mypy", "--config-file", "mypy.ini", "surface", cwd=tmp_path)
     assert "Success: no issues found" in said, said
@@ -86,7 +86,7 @@ def test_a_lost_type_is_noticed(tmp_path: Path) -> None:
     checks.write_text(checks.read_text().replace(right, right.replace("float", "str")))
     (tmp_path / "mypy.ini").write_text(
         f"[mypy]\nstrict = True\nnamespace_packages = True\nexplicit_package_bases = True\n"
-        f"mypy_path = {SOURCES}:{tmp_path / 'surface'}\ncache_dir = {tmp_path / 'cache'}\n"
+        f"mypy_path = {SOURCES}:{tmp_path / 'surface'}\n"
     )
     said = run("mypy", "--config-file", "mypy.ini", "surface", cwd=tmp_path)
     assert 'Expression is of type "float", not "str"' in said, said
