@@ -61,13 +61,16 @@ async def hook(ctx, request):
 }
 
 
+def runner(run: Any, server: ServerProcess) -> Any:
+    target = ("--url", server.url, "--admin-key", server.admin_key)
+    return lambda *words, **expected: run(*target, *words, **expected)
+
+
 @pytest.fixture
 def here(run: Any, project: Path, server: ServerProcess) -> Any:
     """Run a command against the server."""
     server.push_ok(APP)
-    return lambda *words, **expected: run(
-        "--url", server.url, "--admin-key", server.admin_key, *words, **expected
-    )
+    return runner(run, server)
 
 
 def messages(result: Any) -> list[str]:
@@ -94,17 +97,25 @@ def test_records_have_what_programs_need(here: Any, server: ServerProcess) -> No
     assert "usageStats" in raw[0]
 
 
-@pytest.fixture
-def logged(here: Any, server: ServerProcess) -> Any:
+@pytest.fixture(scope="module")
+def full_log(module_server: ServerProcess) -> ServerProcess:
     """A server that has logged a little of everything."""
+    server = module_server
+    server.push_ok(APP)
     server.call("query", "notes:quiet")
     for level in ("debug", "info", "warning", "error"):
         server.call("query", "notes:say", text=f"as {level}", level=level)
     server.request("POST", "/api/mutation", {"path": "notes:fail", "args": {}})
     assert server.request("GET", "/http/hook")[0] == 200
     server.call("mutation", "notes:plan")
-    wait_for(lambda: "ran later" in here("logs").stdout)
-    return here
+    wait_for(lambda: "ran later" in str(server.request("GET", "/api/convexpy/logs", admin=True)[1]))
+    return server
+
+
+@pytest.fixture
+def logged(run: Any, project: Path, full_log: ServerProcess) -> Any:
+    """Run a command against a server that has logged a little of everything."""
+    return runner(run, full_log)
 
 
 @pytest.mark.parametrize(
@@ -137,8 +148,8 @@ def test_filters(logged: Any, flags: tuple[str, ...], expected: list[str]) -> No
     [("--level", "loud"), ("--kind", "x"), ("--status", "fine"), ("--grep", "("), ("--since", "soon"),
      ("--columns", "ts,nothing"), ("--tail", "3", "--history", "4")],
 )  # fmt: skip
-def test_what_makes_no_sense_is_refused(here: Any, flags: tuple[str, ...]) -> None:
-    refused = here("logs", *flags, expect=2)
+def test_what_makes_no_sense_is_refused(logged: Any, flags: tuple[str, ...]) -> None:
+    refused = logged("logs", *flags, expect=2)
     assert (refused.stdout, "error[UsageError]" in refused.stderr) == ("", True)
 
 
