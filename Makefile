@@ -11,7 +11,7 @@ test: ## run all tests
 	bash scripts/test
 
 fast: ## run the fast core of the tests
-	$(PYTHON) -m pytest -n 2 -q -m "not slow"
+	$(PYTHON) -m pytest -n 2 --dist worksteal -q -m "not slow"
 
 check: ## format, lint, types, import layers
 	bash scripts/check

@@ -12,6 +12,8 @@ import pytest
 from support.processes import ROOT, ServerProcess
 
 StartServer = Callable[..., ServerProcess]
+SLOW_FOLDERS = {"benchmarks", "e2e", "faults", "server"}
+SLOW_FIXTURES = {"background", "module_server", "start_server"}
 
 # What mypy has found out about Python's own modules is the same for every app that the tests check.
 os.environ["MYPY_CACHE_DIR"] = str(ROOT / ".mypy_cache" / os.environ.get("PYTEST_XDIST_WORKER", "tests"))
@@ -22,6 +24,15 @@ sys.dont_write_bytecode = False
 if "PYTEST_XDIST_WORKER" not in os.environ:
     for _folder in ("src/convexpy", "cli/convexpy_cli"):
         compileall.compile_dir(ROOT / _folder, quiet=1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what starts servers; other slow tests say it themselves."""
+    for item in items:
+        folder = item.path.relative_to(ROOT / "tests").parts[0]
+        if folder in SLOW_FOLDERS or not SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import sys
 import pytest
 from support.processes import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="they read /proc")]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="they read /proc")
 
 
 @pytest.mark.parametrize(

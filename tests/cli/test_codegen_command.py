@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
 PYTHON = ["api.py", "api.pyi", "data_model.py", "server.py", "server.pyi"]
 TYPESCRIPT = ["api.d.ts", "api.js", "dataModel.d.ts", "server.d.ts"]
 
@@ -106,7 +107,6 @@ def test_code_that_does_not_import_writes_nothing(run: Any, project: Path) -> No
     assert not (project / "convex" / "_generated").exists()
 
 
-@pytest.mark.slow
 def test_dev_writes_types_too_and_a_deployment_describes_itself(
     run: Any, project: Path, background: Any
 ) -> None:

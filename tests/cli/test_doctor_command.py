@@ -246,6 +246,7 @@ def test_a_deployment_that_answers(run: Any, clean: Path, tmp_path: Path) -> Non
         server.close()
 
 
+@pytest.mark.slow
 def test_the_data_folder_of_a_stopped_server_is_checked_and_salvaged(
     run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

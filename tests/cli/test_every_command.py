@@ -216,6 +216,7 @@ def parsed(words: list[str]) -> Any:
     return context
 
 
+@pytest.mark.slow
 def test_every_command_has_a_line_here() -> None:
     assert set(COMMANDS) - set(CASES) == set()
     for name, case in commands():

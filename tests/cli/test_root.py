@@ -49,6 +49,7 @@ def test_the_help_of_every_command_fits_a_screen(name: str, run: Any) -> None:
     assert not re.search(r"<\w+>|[Ee]xit codes?:", text)
 
 
+@pytest.mark.slow
 def test_the_full_help_of_a_command_has_all_options_and_examples(run: Any) -> None:
     assert "--metrics-port N  " not in run("serve", "--help").stdout
     assert "--metrics-port" in run("serve", "--help").stdout
@@ -171,6 +172,7 @@ def test_declarations_import_nothing_heavy() -> None:
     assert not set(child.stdout.split()) & (HEAVY | {"convexpy.client", "convexpy.project", "httpx"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", ["deployment list", "docs", "update --json", "completion show bash", "mcp install"]
 )

@@ -13,8 +13,6 @@ from support.processes import ROOT, ServerProcess
 from support.static_pages import static_pages
 from svix.webhooks import Webhook
 
-pytestmark = pytest.mark.slow
-
 WAIT_MS = 40_000
 CODE = "print(6 * 7); open('out.txt', 'w').write('file content')"
 

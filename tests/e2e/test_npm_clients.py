@@ -8,10 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from support.processes import ServerProcess, wait_for
-
-pytestmark = pytest.mark.slow
 
 MESSAGES = """
 from convexpy import ConvexError, action, mutation, query

@@ -10,7 +10,6 @@ import pytest
 from support.official_cli import OfficialCli
 from support.processes import ServerProcess
 
-pytestmark = pytest.mark.slow
 APP = {
     "schema.py": """
 from convexpy import define_schema, define_table, v

@@ -14,7 +14,6 @@ import pytest
 from support.processes import ServerProcess
 from support.transfers import export, system
 
-pytestmark = pytest.mark.slow
 Npx = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

@@ -10,8 +10,6 @@ import pytest
 from support.processes import ServerProcess
 from support.static_pages import static_pages
 
-pytestmark = pytest.mark.slow
-
 APP = """
 from convexpy import mutation, query
 

@@ -15,11 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from support.processes import ServerProcess
 from support.static_pages import static_pages
-
-pytestmark = pytest.mark.slow
 
 NOTES = """
 from convexpy import mutation, query

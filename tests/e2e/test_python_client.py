@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 from support.processes import ServerProcess, wait_for
 
-pytestmark = pytest.mark.slow
-
 NOTES = """
 from convexpy import ConvexError, action, mutation, query
 

@@ -12,8 +12,6 @@ import pytest
 from support.issuer import Issuer
 from support.processes import ServerProcess
 
-pytestmark = pytest.mark.slow
-
 FUNCTIONS = """
 from convexpy import internal_query, mutation, query
 

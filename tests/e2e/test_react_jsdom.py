@@ -14,8 +14,6 @@ from support.issuer import Issuer
 from support.processes import ServerProcess
 from support.proxy import Proxy
 
-pytestmark = pytest.mark.slow
-
 FUNCTIONS = """
 from convexpy import ConvexError, PaginationOptions, action, mutation, query
 

@@ -24,8 +24,6 @@ from support.proxy import Proxy
 from support.react_app import Window, built, convexpy, functions_of, made
 from support.static_pages import static_pages
 
-pytestmark = pytest.mark.slow
-
 SCAFFOLD = ROOT / "scaffolds" / "react"
 OIDC = ("--auth-issuer", "https://issuer.example.com", "--auth-application", "chat")
 

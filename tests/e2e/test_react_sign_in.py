@@ -13,8 +13,6 @@ from support.processes import ServerProcess, wait_for
 from support.react_app import Window, built, functions_of, made
 from support.static_pages import static_pages
 
-pytestmark = pytest.mark.slow
-
 # The client renews a token ten seconds before its end: a second or so after it was made.
 LIFE_S = 11.5
 RECORD_CHAT = """

@@ -19,12 +19,9 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 
-import pytest
 from support.processes import ServerProcess, wait_for
 from support.sockets import SyncSocket, add
 from websockets.exceptions import WebSocketException
-
-pytestmark = pytest.mark.slow
 
 KILLS = 20
 ACCOUNTS = 12

@@ -18,8 +18,6 @@ from typing import Any
 import pytest
 from support.processes import ServerProcess, wait_for
 
-pytestmark = pytest.mark.slow
-
 KILLS = 8
 GONE = (OSError, http.client.HTTPException)
 APP = {

@@ -17,8 +17,6 @@ import pytest
 from support.processes import ServerProcess, wait_for
 from support.storage_app import STORAGE_APP
 
-pytestmark = pytest.mark.slow
-
 StartServer = Callable[..., ServerProcess]
 GONE = (OSError, EOFError, http.client.HTTPException)
 BEFORE_THE_DOCUMENT = (
@@ -75,7 +73,6 @@ def store_by_action(server: ServerProcess, text: str) -> str:
     return id
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("store", [store_by_upload, store_by_action])
 @pytest.mark.parametrize("point", [*BEFORE_THE_DOCUMENT, "files.after_document"])
 def test_killed_at_each_step_of_storing(
@@ -109,7 +106,6 @@ def test_killed_at_each_step_of_storing(
     assert whole_files(server).keys() == {acknowledged, third, *files}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("point", ["files.before_unlink", "files.after_unlink"])
 def test_killed_while_removing(start_server: StartServer, point: str) -> None:
     server = start_server()
@@ -141,7 +137,6 @@ def test_a_disk_that_refuses_is_told_and_leaves_nothing(start_server: StartServe
     assert list(whole_files(server).values()) == [sha256(b"hello")]
 
 
-@pytest.mark.slow
 def test_deletions_are_durable(start_server: StartServer) -> None:
     server = start_server()
     server.push_ok(STORAGE_APP)
@@ -163,7 +158,6 @@ def test_deletions_are_durable(start_server: StartServer) -> None:
     assert len(blobs(server)) == 6
 
 
-@pytest.mark.slow
 def test_killed_at_random_moments_under_uploads(start_server: StartServer) -> None:
     seed = int(os.environ.get("CONVEXPY_TEST_SEED") or random.SystemRandom().getrandbits(32))
     print(f"CONVEXPY_TEST_SEED={seed}")

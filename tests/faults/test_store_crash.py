@@ -121,7 +121,6 @@ def acknowledged_in(lines: list[str]) -> int:
     return max((int(line) for line in lines if line.isdigit()), default=-1)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("pause", POINTS)
 def test_killed_at_a_point_and_started_again(tmp_path: Path, pause: str) -> None:
     lines, status = run(tmp_path, pause)
@@ -137,7 +136,6 @@ def test_killed_at_a_point_and_started_again(tmp_path: Path, pause: str) -> None
     check_files(tmp_path, built=True)
 
 
-@pytest.mark.slow
 def test_killed_again_and_again_at_any_moment(tmp_path: Path) -> None:
     last = -1
     for lines_before in (3, 8, 1, 14, 5):
@@ -146,7 +144,6 @@ def test_killed_again_and_again_at_any_moment(tmp_path: Path) -> None:
     check_files(tmp_path)
 
 
-@pytest.mark.slow
 def test_a_failed_append_stops_the_process_without_an_answer(tmp_path: Path) -> None:
     lines, status = run(tmp_path, "committer.after_append=fail@5")
     assert status == 3

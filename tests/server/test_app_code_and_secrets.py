@@ -13,7 +13,6 @@ import pytest
 from support.processes import ServerProcess, wait_for
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="processes as Linux has them"),
 ]
 APP = """

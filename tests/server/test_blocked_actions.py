@@ -18,7 +18,6 @@ from support import children
 from support.processes import ServerProcess, wait_for
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
 ]
 BLOCK_S = 3

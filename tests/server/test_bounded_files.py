@@ -10,10 +10,7 @@ import threading
 import time
 from pathlib import Path
 
-import pytest
 from support.processes import ServerProcess, wait_for
-
-pytestmark = pytest.mark.slow
 
 APP = """
 from convexpy import mutation, query

@@ -16,7 +16,7 @@ from support.processes import ServerProcess, wait_for
 from support.production import ProductionServer
 from support.sockets import SyncSocket
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="sockets with a path")]
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="sockets with a path")
 
 APP = """
 from convexpy import action, internal_mutation, mutation, query

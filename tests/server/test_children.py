@@ -15,7 +15,6 @@ from support import children
 from support.processes import ServerProcess, wait_for
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
 ]
 

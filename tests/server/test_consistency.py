@@ -18,8 +18,6 @@ import pytest
 from support.processes import ServerProcess, wait_for
 from support.sockets import SyncSocket, add, ts_of
 
-pytestmark = pytest.mark.slow
-
 APP = """
 import os, time
 from convexpy import mutation, query

@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 from support.processes import ServerProcess, wait_for
 
-pytestmark = pytest.mark.slow
-
 TASKS = """
 from convexpy import ActionCtx, MutationCtx, QueryCtx, SyncActionCtx, internal_action, internal_mutation, mutation, query
 

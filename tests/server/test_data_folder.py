@@ -15,8 +15,6 @@ import pytest
 from support.processes import ServerProcess, wait_for
 from support.production import ProductionServer
 
-pytestmark = pytest.mark.slow
-
 APP = """
 from convexpy import mutation, query
 

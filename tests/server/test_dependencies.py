@@ -17,8 +17,6 @@ import pytest
 from support.processes import ServerProcess
 from support.production import FLAGS, ProductionServer, build_wheel
 
-pytestmark = pytest.mark.slow
-
 APP = """
 from convexpy import query
 import tinypackage

@@ -353,7 +353,6 @@ def test_a_client_may_give_its_request_an_id(server: ServerProcess) -> None:
     assert len(logged(server, "the-clients-own")) >= 5
 
 
-@pytest.mark.slow
 def test_the_id_in_the_clients_text_is_found_on_the_command_line(
     server: ServerProcess, redacted: bool, tmp_path: Path
 ) -> None:

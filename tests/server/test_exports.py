@@ -18,7 +18,6 @@ from support.transfers import export, lines, post, run_import, system
 
 from convexpy.values import decode_export
 
-pytestmark = pytest.mark.slow
 StartServer = Callable[..., ServerProcess]
 APP = """
 from convexpy import mutation, v

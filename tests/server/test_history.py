@@ -8,10 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import pytest
 from support.processes import ServerProcess, wait_for
-
-pytestmark = pytest.mark.slow
 
 APP = {
     "schema.py": """

@@ -26,7 +26,6 @@ from support.transfers import (
     upload,
 )
 
-pytestmark = pytest.mark.slow
 StartServer = Callable[..., ServerProcess]
 SCHEMA = """
 from convexpy import define_schema, define_table, v

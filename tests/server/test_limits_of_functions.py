@@ -14,8 +14,6 @@ from typing import Any
 import pytest
 from support.processes import ServerProcess, wait_for
 
-pytestmark = pytest.mark.slow
-
 MISBEHAVING = """
 import os
 from convexpy import mutation, query, action

@@ -19,8 +19,6 @@ from support.processes import ServerProcess
 from support.sockets import SyncSocket, add
 from websockets.asyncio.client import ClientConnection, connect
 
-pytestmark = pytest.mark.slow
-
 MANY_QUERIES = 20_000
 MANY_SOCKETS = 1_000
 MIB = 2**20

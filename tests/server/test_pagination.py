@@ -23,8 +23,6 @@ from support.sockets import SyncSocket, add, remove
 from convexpy.protocol.derived_keys import cursor_key
 from convexpy.values import encode_key
 
-pytestmark = pytest.mark.slow
-
 SCHEMA = """
 from convexpy import define_schema, define_table, v
 

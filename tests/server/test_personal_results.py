@@ -18,8 +18,6 @@ from support.issuer import Issuer
 from support.processes import ServerProcess, wait_for
 from support.sockets import SyncSocket, add, remove
 
-pytestmark = pytest.mark.slow
-
 APP = """
 from convexpy import ConvexError, internal_query, mutation, query
 

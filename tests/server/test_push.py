@@ -468,7 +468,6 @@ MOMENTS = [
 ]
 
 
-@pytest.mark.slow
 def test_kill_9_at_any_moment_of_a_push_leaves_the_old_or_the_new_version_whole(
     start_server: StartServer,
 ) -> None:
@@ -556,7 +555,6 @@ def _page(table: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.slow
 def test_a_push_of_any_size_replaces_one_of_any_size(server: ServerProcess) -> None:
     answers = "from convexpy import query\n\n@query\ndef answer(ctx) -> int:\n    return %d\n"
     pushes: list[dict[str, str]] = [

@@ -11,7 +11,6 @@ import pytest
 from support import children
 from support.processes import ServerProcess, wait_for
 
-pytestmark = pytest.mark.slow
 IMPORT_S = 1.5
 GOOD = "from convexpy import query\n\n@query\ndef answer(ctx) -> int:\n    return 42\n"
 HEAD = "import ctypes, itertools, os, signal, subprocess, sys, threading, time\n"

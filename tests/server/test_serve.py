@@ -25,8 +25,6 @@ from support.sockets import SyncSocket, add, ts_of
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-pytestmark = pytest.mark.slow
-
 APP = """
 import time
 from convexpy import ConvexError, action, mutation, query

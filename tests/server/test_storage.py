@@ -26,8 +26,6 @@ from support.storage_app import STORAGE_APP
 from convexpy.protocol.derived_keys import upload_key
 from convexpy.protocol.upload_tokens import upload_token
 
-pytestmark = pytest.mark.slow
-
 StartServer = Callable[..., ServerProcess]
 ORIGIN = "http://localhost:5173"
 HELLO_SHA256 = "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="
@@ -527,7 +525,6 @@ def test_links_have_the_public_origin(start_server: StartServer) -> None:
     assert server.call("query", "files:url", id=id).startswith(f"{origin}/api/storage/")
 
 
-@pytest.mark.slow
 def test_large_files_go_through_in_constant_memory(own: Files) -> None:
     """Both ways, over HTTP and through an action."""
     size_mib = 400
@@ -569,7 +566,6 @@ def _peak_mib(server: ServerProcess) -> float:
     return max(peaks[pid] for pid in ours)
 
 
-@pytest.mark.slow
 def test_a_slow_reader_holds_nobody_up_and_fills_no_memory(own: Files) -> None:
     id = own.call("action", "files:store_large", mib=200)
     before = _peak_mib(own.server)
@@ -582,7 +578,6 @@ def test_a_slow_reader_holds_nobody_up_and_fills_no_memory(own: Files) -> None:
     slow.close()
 
 
-@pytest.mark.slow
 def test_files_in_s3(start_server: StartServer, tmp_path: Path) -> None:
     with s3_server(tmp_path) as s3:
         bucket = s3.bucket()

@@ -728,7 +728,6 @@ def _reluctant(url: str) -> SyncSocket:
     return SyncSocket(url, sock=small, max_queue=1)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("fragments", [1, 40])
 def test_a_message_that_is_too_large_fails_its_call_or_ends_a_client_that_would_repeat_it(
     sync: ServerProcess, fragments: int
@@ -776,7 +775,6 @@ def test_a_slow_reader_gets_fewer_fresher_transitions(sync: ServerProcess) -> No
         assert len(transitions) < 30
 
 
-@pytest.mark.slow
 def test_a_client_that_never_reads_is_cut_off_and_its_memory_is_given_back(sync: ServerProcess) -> None:
     before = _resident_mib(sync)
     answered = 0

@@ -17,8 +17,6 @@ from support.production import ProductionServer
 from support.sockets import SyncSocket, add
 from support.stored import replace_in_documents
 
-pytestmark = pytest.mark.slow
-
 SECRET = "sk-live-51H8xYz-not-to-be-found"
 APP = """
 import os

@@ -18,6 +18,7 @@ def test_every_export_is_there(package: object) -> None:
     assert all(getattr(package, name) is not None for name in names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "unwanted"),
     [

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from convexpy import limits
 
@@ -35,6 +36,7 @@ def test_each_limit_is_read_somewhere() -> None:
     assert names() - used == set()
 
 
+@pytest.mark.slow
 def test_each_limit_is_documented() -> None:
     made = subprocess.run(
         [sys.executable, ROOT / "scripts" / "limits_page"], capture_output=True, text=True, check=True

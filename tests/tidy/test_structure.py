@@ -127,6 +127,7 @@ def test_no_folder_has_more_entries_than_one_can_look_through() -> None:
     assert wide == {}
 
 
+@pytest.mark.slow
 def test_the_server_loads_nothing_of_the_sandbox() -> None:
     program = (
         "import sys, convexpy.serve.server, convexpy.deployment, convexpy.services.monitoring.metrics\n"
@@ -136,6 +137,7 @@ def test_the_server_loads_nothing_of_the_sandbox() -> None:
     assert done.stdout.split() == []
 
 
+@pytest.mark.slow
 def test_what_runs_beside_app_code_loads_nothing_of_the_server() -> None:
     program = (
         "import sys, convexpy.sandbox.worker, convexpy.sandbox.forkserver, convexpy.sandbox.transfers.import_worker\n"

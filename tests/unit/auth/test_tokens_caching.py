@@ -361,6 +361,7 @@ def test_closing_ends_fetches_and_refuses_those_who_wait(issuer: Issuer, verifie
     assert "stopping" in refused.reason
 
 
+@pytest.mark.slow
 def test_a_server_without_providers_loads_no_client_and_no_cryptography() -> None:
     code = (
         "import sys\nfrom convexpy.auth import TokenVerifier\nverifier = TokenVerifier(development=True)\n"

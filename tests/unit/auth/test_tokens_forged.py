@@ -198,6 +198,7 @@ def verifier_and_token(issuer: Issuer) -> tuple[TokenVerifier, str]:
     return loaded(issuer), issuer.token("alice", name="Alice")
 
 
+@pytest.mark.slow
 @given(edits=st.lists(EDITS, min_size=1, max_size=3))
 @settings(max_examples=300)
 def test_no_changed_token_verifies(verifier_and_token: tuple[TokenVerifier, str], edits: Any) -> None:
@@ -256,6 +257,7 @@ CLAIMS = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(text=st.text(max_size=60) | st.binary(max_size=60).map(b64))
 @example("..")
 @example("\ud800.\ud800.\ud800")
@@ -264,6 +266,7 @@ def test_no_text_does_more_than_be_refused(verifier_and_token: tuple[TokenVerifi
         verifier_and_token[0].verify_cached(text)
 
 
+@pytest.mark.slow
 @given(claims=CLAIMS, custom=st.booleans())
 @settings(max_examples=300)
 def test_signed_claims_of_any_form_are_refused_or_a_proper_identity(

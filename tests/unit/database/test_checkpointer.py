@@ -88,6 +88,7 @@ class Deployment:
             opened.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=25)

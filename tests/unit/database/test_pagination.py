@@ -80,6 +80,7 @@ ORDERS = st.sampled_from(["asc", "desc"])
 ODD = (lambda document: document["n"] % 2 == 1,)
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 30), max_size=25), ORDERS, st.integers(1, 7), st.booleans())
 def test_pages_cover_everything_once(held: list[int], order: Any, size: int, odd: bool) -> None:
     table = Numbers(*held)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import pytest
 from hypothesis import given, strategies as st
 
 from convexpy.database import ReadSet, ReadSetIndex
@@ -79,6 +80,7 @@ WRITTEN = st.tuples(st.sampled_from([5, 6]), KEYS.map(encode_key)) | st.tuples(
 )
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.lists(bounds(), max_size=4), min_size=1, max_size=40),
     st.lists(WRITTEN, max_size=12),

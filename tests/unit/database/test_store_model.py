@@ -441,6 +441,7 @@ def run(machine: type[StoreMachine], *, examples: int, steps: int) -> None:
     )
 
 
+@pytest.mark.slow
 def test_memory_layers_equal_a_naive_model() -> None:
     run(StoreMachine, examples=25, steps=40)
 

@@ -249,6 +249,7 @@ def test_a_format_that_is_no_number_is_named(data: DataFolder, value: str) -> No
         edit(data.folder / file, f"UPDATE {table} SET value = '2' WHERE name = 'format'")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there is no such limit")
 def test_a_disk_without_room_is_said(tmp_path: Path) -> None:
     """In a child, for a limit on the size of files cannot be taken back."""

@@ -25,6 +25,7 @@ def test_one_edit_changes_one_variable(variables: dict[str, str], name: str, val
     assert parse_env(edit_env(text, {name: value})) == {**variables, name: value}
 
 
+@pytest.mark.slow
 @given(st.dictionaries(NAMES, VALUES, min_size=1, max_size=5))
 def test_setting_what_is_there_changes_no_byte(variables: dict[str, str]) -> None:
     text = "".join(f"export {name} = {quote_value(value)} # c\r\n" for name, value in variables.items())

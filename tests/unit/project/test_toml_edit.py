@@ -30,6 +30,7 @@ z = 3
 """
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from(["", "a = 1", "a = 1\n", TEXT]),
     st.lists(names, min_size=1, max_size=3),

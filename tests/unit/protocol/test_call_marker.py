@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from convexpy.protocol.call_marker import CallMarker, Running, create
 
 WRITER = """
@@ -42,6 +44,7 @@ def test_it_says_what_runs_and_since_when() -> None:
         marker.close()
 
 
+@pytest.mark.slow
 def test_no_reader_sees_a_call_with_clocks_that_are_not_its_own() -> None:
     descriptor = create()
     reader = CallMarker(descriptor)

@@ -46,6 +46,7 @@ def test_a_fork_starts_with_a_block_of_its_own() -> None:
     os.close(write)
 
 
+@pytest.mark.slow
 def test_nothing_of_the_server_draws_from_a_mersenne_twister() -> None:
     users: set[str] = set()
     for file in SOURCES.rglob("*.py"):

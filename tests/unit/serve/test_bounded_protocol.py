@@ -231,6 +231,7 @@ def test_connections_of_an_address_are_counted_where_that_is_asked_for(socket_fi
     asyncio.run(exchange())
 
 
+@pytest.mark.slow
 def test_pings_of_a_client_that_does_not_read_do_not_pile_up() -> None:
     """Each ping is answered, so a client that reads no answer could fill the memory."""
 

@@ -65,6 +65,7 @@ def in_order(value: Any) -> Any:
     return [in_order(item) for item in value] if isinstance(value, list) else value
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(["users", "messages", "x"]), DOCUMENTS, min_size=1))
 def test_what_is_written_to_a_stream_is_read_again(
     tmp_path_factory: pytest.TempPathFactory, tables: dict[str, list[dict[str, Any]]]

@@ -36,6 +36,7 @@ PLAIN = st.dictionaries(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(st.lists(PLAIN, max_size=6), st.sampled_from([None, 1, 4]), st.integers(1, 40))
 def test_an_array_comes_out_as_it_is_whatever_the_pieces(
     documents: list[Any], indent: int | None, piece: int
@@ -167,6 +168,7 @@ def same(found: Any, wanted: Any) -> bool:
     return encode_wire(found) == encode_wire(wanted)
 
 
+@pytest.mark.slow
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), VALUES), min_size=1, max_size=5), st.booleans())
 @example([{"a": "0040"}, {"a": "7"}], False)
 @example([{"a": None}, {"a": ""}, {"a": "null"}, {}], False)

@@ -110,6 +110,7 @@ def test_finishing_runs_what_is_planned_and_what_that_plans(convex: LocalTest) -
     convex.finish_scheduled()
 
 
+@pytest.mark.slow
 def test_finishing_gives_up_on_what_goes_on_for_ever(convex: LocalTest) -> None:
     convex.mutation("tasks:plan", ms=0, fn="again", args={})
     with pytest.raises(Error, match="for ever"):
@@ -124,6 +125,7 @@ def test_a_canceled_job_does_not_run(convex: LocalTest) -> None:
     assert convex.query("tasks:states") == ["canceled"]
 
 
+@pytest.mark.slow
 def test_ended_jobs_are_forgotten_after_a_week(convex: LocalTest) -> None:
     for _ in range(300):
         convex.mutation("tasks:plan", ms=0, fn="note", args={"text": "x"})

@@ -20,6 +20,7 @@ def completion(n: int, **fields: Any) -> Completion:
     return Completion("query", f"fn:f{n % 7}", f"request {n}", 0.1, **known)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "where",
     [
