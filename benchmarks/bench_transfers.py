@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.http_load import Load, closed_loop, post_request
-from harness.processes import Meter
+from harness.processes import Meter, Split
 from harness.report import Report, median_of_ratios, parser, progress
 from harness.servers import BENCHMARKS, PEER_MISSING, Peer, Process, Server, alone, peer_or_none
 
@@ -40,6 +40,8 @@ class Turn:
 
     load: Load
     cpu_us: float
+    split_us: dict[str, tuple[float, float]]
+    """User and system microseconds of each part of our server."""
 
 
 def seed(server: Server, accounts: int) -> None:
@@ -68,11 +70,13 @@ def transfer_requests(accounts: int, skew: float) -> list[bytes]:
 def take_turn(server: Process, requests: Iterator[bytes], clients: int, seconds: float) -> Turn:
     """Measure one server, after a moment of warming up."""
     closed_loop(server.port, requests, clients, WARM_UP_S)
-    meter = Meter(server.pid)
+    meter, split = Meter(server.pid), Split(server.pid)
     load = closed_loop(server.port, requests, clients, seconds)
     if load.failures:
         raise SystemExit(f"{load.failures} transfers failed")
-    return Turn(load, meter.cpu_s() / len(load.latencies_ms) * 1e6)
+    each_us = 1e6 / len(load.latencies_ms)
+    parts = {name: (user * each_us, system * each_us) for name, (user, system) in split.cpu_s().items()}
+    return Turn(load, meter.cpu_s() * each_us, parts)
 
 
 def check_sum(server: Server, peer: Peer | None, accounts: int) -> None:
@@ -146,6 +150,13 @@ def fill(turns: Turns, report: Report) -> None:
                     f"{middle[3]:.0f}",
                 ]
             )  # fmt: skip
+    for (name, clients), pairs in turns.items():
+        parts = ", ".join(
+            f"{part} {statistics.median(turn[0].split_us[part][0] for turn in pairs):.0f}"
+            f" + {statistics.median(turn[0].split_us[part][1] for turn in pairs):.0f}"
+            for part in Split.PARTS
+        )
+        report.note(f"{clients} clients, {name}, user + system µs of a transfer: {parts}")
     report.table(["median of rounds", "transfers/s", "p50 ms", "p99 ms", "CPU µs each"], rows)
 
 

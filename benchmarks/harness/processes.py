@@ -101,6 +101,37 @@ def thread_cpu_s(pids: Iterable[int]) -> dict[tuple[int, int, str], tuple[float,
     return found
 
 
+class Split:
+    """User and system seconds of a convexpy server since the split was made, by what its threads and processes do."""
+
+    PARTS = ("event loop", "commit", "checkpoint", "mutation executor", "other")
+
+    def __init__(self, root: int) -> None:
+        self._root = root
+        self._before = thread_cpu_s(tree(root))
+
+    def cpu_s(self) -> dict[str, tuple[float, float]]:
+        """Return `(user, system)` of each part; the executor for mutations is the child that did most."""
+        spent = {
+            key: tuple(
+                now - before for now, before in zip(times, self._before.get(key, (0.0, 0.0)), strict=True)
+            )
+            for key, times in thread_cpu_s(tree(self._root)).items()
+        }
+        busiest = max(
+            (key for key in spent if key[0] != self._root), key=lambda key: sum(spent[key]), default=None
+        )
+        found = dict.fromkeys(self.PARTS, (0.0, 0.0))
+        for (pid, tid, name), (user, system) in spent.items():
+            part = name if pid == self._root and name in found else "other"
+            if pid == tid == self._root:
+                part = "event loop"
+            elif (pid, tid, name) == busiest:
+                part = "mutation executor"
+            found[part] = (found[part][0] + user, found[part][1] + system)
+        return found
+
+
 @contextlib.contextmanager
 def frozen(root: int) -> Iterator[None]:
     """Stop a process tree for a while, so that what it has left to do falls into its own turn, not the peer's."""

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from convexpy.database._entries import encode_entry
 from convexpy.limits import Knobs
 from convexpy.persistence import LogRow, LogStore, StoreFull
-from convexpy.runtime import Clock, pauses
+from convexpy.runtime import Clock, name_thread, pauses
 
 SWITCH_INTERVAL_S = 0.0002
 """Beside a busy loop a commit took 5.6 ms with Python's default of 5 ms, and 0.9 ms with 0.5."""
@@ -164,6 +164,7 @@ class GroupCommitter:
     # The thread
 
     def _run(self) -> None:
+        name_thread("commit")
         while True:
             with self._changed:
                 while not self._has_work():

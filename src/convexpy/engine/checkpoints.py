@@ -19,7 +19,7 @@ from convexpy.limits import Knobs
 from convexpy.persistence import DataDamaged, OutcomeUnknown, StoreFull
 from convexpy.protocol.app_description import SchemaDescription
 from convexpy.protocol.system.pushes import BuildingIndex
-from convexpy.runtime import Clock
+from convexpy.runtime import Clock, name_thread
 from convexpy.schema import Schema, load_schema
 
 logger = logging.getLogger("convexpy.checkpoints")
@@ -58,7 +58,7 @@ class CheckpointService:
         self._clock = clock
         self._oldest_row = oldest_row
         self._moved = moved
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="convexpy-checkpoint")
+        self._thread = ThreadPoolExecutor(1, "convexpy-checkpoint", name_thread, ("checkpoint",))
         self._checkpointer: Checkpointer | None = None
         self._rows: list[TailRow] = []
         self._lock = asyncio.Lock()

@@ -7,6 +7,14 @@ import ctypes
 import sys
 
 PR_SET_DUMPABLE = 4
+PR_SET_NAME = 15
+
+
+def name_thread(name: str) -> None:
+    """Give the calling thread a name (15 characters) that `top -H` and profilers show. Linux only."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0)
 
 
 def prefer_for_oom() -> None:
