@@ -33,7 +33,7 @@ def failed_start(data: Path, **options: Any) -> dict[str, Any]:
     command = ServerProcess.command(data, "--production", "--port", "0", "--single-port")
     done = subprocess.run(
         command,
-        env=ServerProcess.environment(),
+        env=ServerProcess.environment({"PYTHONDONTWRITEBYTECODE": "1"}),  # none that a limit cuts off
         capture_output=True,
         text=True,
         timeout=60,

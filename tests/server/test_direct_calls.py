@@ -47,10 +47,6 @@ def breaks(ctx) -> None:
 def hidden(ctx) -> None:
     pass
 
-@query
-def where(ctx) -> list[str | None]:
-    return [ctx.meta.client_address, ctx.meta.user_agent]
-
 @mutation
 def slow(ctx) -> None:
     time.sleep(1)
@@ -62,7 +58,6 @@ CALLS: list[tuple[str, bytes]] = [
     ("/api/query", b'{"path":"fn:items","args":{}}'),
     ("/api/query", b'{"path":"fn:big","args":{"n":1},"format":"convex_encoded_json"}'),
     ("/api/query?format=json", b'{"path":"fn:big","args":{"n":1},"format":"json"}'),
-    ("/api/query", b'{"path":"fn:where"}'),
     ("/api/query", b'{"path":"fn:add","args":{"n":1}}'),
     ("/api/mutation", b'{"path":"fn:fails","args":{}}'),
     ("/api/mutation", b'{"path":"fn:breaks","args":{}}'),

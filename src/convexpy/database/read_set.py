@@ -24,11 +24,12 @@ class ReadSet:
     A caller may have acted on them.
     """
 
-    __slots__ = ("env", "identity", "points", "ranges", "spans")
+    __slots__ = ("call", "identity", "points", "ranges", "spans")
 
     def __init__(self) -> None:
         self.identity = False
-        self.env = False
+        self.call = False
+        """Whether what belongs to this call alone was read: its time, random numbers, client or limits."""
         self.ranges: list[ReadRange] = []
         self.spans: list[tuple[int, bytes, bytes]] = []
         """Ranges that do not grow: `(index, lower, upper)`."""

@@ -28,6 +28,7 @@ from convexpy.engine.identities import Identities
 from convexpy.engine.mutations import MutationPipeline
 from convexpy.engine.outcome import Presenter, failed
 from convexpy.engine.queries import QueryDispatcher
+from convexpy.engine.query_cache import QueryCache
 from convexpy.engine.sweeper import Sweeper
 from convexpy.engine.system_functions import SystemFunctions
 from convexpy.engine.timeline import LogTimeline, TailRow
@@ -167,9 +168,11 @@ class Deployment:
         self.identities = identities = Identities(
             keys=keyring, tokens=TokenVerifier(development=not settings.redact)
         )
+        query_cache = QueryCache(timeline, bytes_max=knobs.query_cache_bytes)
         self.functions = functions = FunctionRunner(
             live=live,
             timeline=timeline,
+            cache=query_cache,
             log=call_log,
             presenter=Presenter(redact=settings.redact),
             authenticate=identities.authenticate,
@@ -301,6 +304,7 @@ class Deployment:
         committed.connect(scheduling.row)
         committed.connect(checkpoints.row)
         committed.connect(lambda row: hub.committed(row.keys))
+        app.changed.connect(query_cache.clear)
         app.changed.connect(hub.invalidate_all)
         app.pushed.connect(scheduling.resume)
         app.pushed.connect(lambda: background.start(sweeper.sweep()))

@@ -28,6 +28,7 @@ class Completion(msgspec.Struct):
     bytes_written: int = 0
     return_bytes: int = 0
     success: dict[str, str] | None = None
+    cached: bool = False
 
 
 class CompletionLog(Protocol):
@@ -70,6 +71,7 @@ class CallLog:
                 0 if result is None else result.bytes_read,
                 0 if result is None else result.bytes_written,
                 len(outcome.value),
+                cached=outcome.cached,
             ),
             known=failure is None or failure.code != "FunctionNotFound" or failure.function != path,
         )

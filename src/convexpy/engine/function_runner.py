@@ -12,6 +12,7 @@ import msgspec
 from convexpy.auth import APP_ACCESS, Caller
 from convexpy.engine.call_log import CallLog
 from convexpy.engine.outcome import Outcome, Presenter, new_request_id, outcome_of, request_id_of
+from convexpy.engine.query_cache import QueryCache
 from convexpy.engine.registry import canonical_path
 from convexpy.engine.timeline import LogTimeline
 from convexpy.engine.versions import LiveVersion
@@ -48,6 +49,7 @@ class FunctionRunner:
         *,
         live: LiveVersion,
         timeline: LogTimeline,
+        cache: QueryCache,
         log: CallLog,
         presenter: Presenter,
         authenticate: Callable[[Authenticate, Callable[[Caller | AuthError], None]], None],
@@ -58,6 +60,7 @@ class FunctionRunner:
         """`open_variables` returns the result of a function (its path, wire JSON) with variables in plain text."""
         self._live = live
         self._timeline = timeline
+        self._cache = cache
         self._log = log
         self.presenter = presenter
         self._authenticate = authenticate
@@ -92,6 +95,14 @@ class FunctionRunner:
             self._log.end(kind, path, refusal, request_id, origin, caller)
             done(refusal)
             return
+        # Of an earlier moment, or about the deployment: these run.
+        is_cached = kind == "query" and not rewind and not path.startswith("_system/")
+        claims = caller.claims
+        known = self._cache.find(path, args, claims) if is_cached else None
+        if known is not None:
+            self._log.end(kind, path, known, request_id, origin, caller)
+            done(known)
+            return
         call = Call(
             self._next_call(),
             kind,
@@ -99,7 +110,7 @@ class FunctionRunner:
             args,
             request_id,
             self._clock.now_ns() // 1_000_000,
-            caller.claims or None,
+            claims or None,
             session,
             request,
             None,
@@ -119,7 +130,13 @@ class FunctionRunner:
         if kind == "mutation":
             live.mutations.submit(call, finished)
         elif kind == "query":
-            live.queries.submit(call, lambda outcome, stale: finished(outcome))
+
+            def ran(outcome: Outcome, stale: bool) -> None:
+                if is_cached and not stale:
+                    self._cache.keep(path, args, claims, outcome)
+                finished(outcome)
+
+            live.queries.submit(call, ran)
         else:
             function = live.registry.get(path)
             live.actions.submit(call, finished, None if function is None else function.timeout_s)

@@ -23,7 +23,10 @@ TRY_AGAIN = frozenset({"NotCommitted", "CommitterFullError"})
 
 
 class Outcome(msgspec.Struct):
-    """The end of a call. `value` is wire JSON; `ts` and `row` say at which moment it ran or committed."""
+    """The end of a call. `value` is wire JSON; `ts` and `row` say at which moment it ran or committed.
+
+    A `cached` query did not run: its result was known.
+    """
 
     value: bytes = b"null"
     failure: CallFailure | None = None
@@ -32,6 +35,7 @@ class Outcome(msgspec.Struct):
     row: int = 0
     result: Result | None = None
     seconds: float = 0.0
+    cached: bool = False
 
 
 def failed(code: str, detail: str, *, function: str = "", limit: str = "", lost: bool = False) -> Outcome:

@@ -112,6 +112,12 @@ class LogTimeline:
             for lower, upper in by_index.get(index, ())
         )
 
+    def untouched_since(self, seq: int, reads: ReadRanges) -> bool:
+        """Say whether no row after `seq` wrote into these ranges; False when that is not known any more."""
+        if seq >= self.row:
+            return True
+        return bool(self._recent) and self._recent[0].seq <= seq + 1 and not self.touched_since(seq, reads)
+
     def unchanged_since(self, ts: int, reads: ReadRanges) -> bool:
         """Say whether no row after timestamp `ts` wrote into these ranges; False when that is not known any more."""
         if ts >= self.ts:

@@ -175,6 +175,7 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True):
     action_executor_memory_bytes: int = 2048 * MIB
     log_bytes_per_call: int = 8 * MIB
     query_executors: int = 1
+    query_cache_bytes: int = 32 * MIB
     result_bytes: int = 16 * MIB
 
     # Scheduling: how many jobs run at once; how long a finished one can be looked up.

@@ -166,7 +166,8 @@ class Ready(msgspec.Struct, array_like=True, tag=20, frozen=True):
 class Result(msgspec.Struct, array_like=True, tag=21, frozen=True):
     """How a call ended.
 
-    `value` is wire JSON of the result. `reads` is the read set, [index, lower, upper or nil] each; `writes` the encoded
+    `value` is wire JSON of the result. `reads` is the read set, [index, lower, upper or nil] each; `reads_call` says that
+    what belongs to this call alone was read, too: its time, random numbers, client or limits. `writes` is the encoded
     transaction, empty if nothing was written. `replayed_seq` is set when a mutation had run before: the row that holds
     it, or -1 while that row is not durable. `violations` names documents written that do not fit the schema of a pending push.
     """
@@ -178,7 +179,7 @@ class Result(msgspec.Struct, array_like=True, tag=21, frozen=True):
     logs: list[LogLine]
     reads: list[tuple[int, bytes, bytes | None]]
     reads_identity: bool
-    reads_env: bool
+    reads_call: bool
     writes: bytes
     max_creation_time: float
     journal: str | None
@@ -202,7 +203,7 @@ def ended_action(call: int, value: bytes, failure: CallFailure | None, seconds: 
         logs=[],
         reads=[],
         reads_identity=False,
-        reads_env=False,
+        reads_call=False,
         writes=b"",
         max_creation_time=0.0,
         journal=None,

@@ -379,7 +379,7 @@ def _result(
         logs,
         cast("list[tuple[int, bytes, bytes | None]]", reads.encoded()) if call.kind != "mutation" else [],
         reads.identity,
-        reads.env,
+        reads.call,
         writes,
         max_creation_time,
         transaction.journal_out,

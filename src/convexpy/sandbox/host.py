@@ -85,6 +85,7 @@ class TransactionCallHost:
     @property
     def random(self) -> random.Random:
         """A generator seeded for this call."""
+        self._call.transaction.read_set.call = True
         return self._call.random()
 
     @property
@@ -95,6 +96,7 @@ class TransactionCallHost:
     @property
     def request_id(self) -> str:
         """The id of the call from outside."""
+        self._call.transaction.read_set.call = True
         return self._call.request_id
 
     @property
@@ -105,19 +107,23 @@ class TransactionCallHost:
     @property
     def client_address(self) -> str | None:
         """Where the call came from, if known."""
+        self._call.transaction.read_set.call = True
         return self._call.client_address
 
     @property
     def user_agent(self) -> str | None:
         """What the caller says it is, if known."""
+        self._call.transaction.read_set.call = True
         return self._call.user_agent
 
     def now_ms(self) -> int:
         """Return the time at which the call began."""
+        self._call.transaction.read_set.call = True
         return self._call.now_ms
 
     def usage(self) -> Mapping[str, tuple[int, int]]:
         """Return `(used, limit)` for each limit."""
+        self._call.transaction.read_set.call = True
         return self._call.transaction.usage()
 
     def request_blocking(self, operation: str, payload: dict[str, Any]) -> Any:

@@ -39,7 +39,7 @@ def completion_json(completion: Completion, timestamp_s: float) -> dict[str, Any
         "executionTimestamp": timestamp_s - completion.seconds,
         "executionTime": completion.seconds,
         "userExecutionTime": completion.seconds,
-        "cachedResult": False,
+        "cachedResult": completion.cached,
         "success": completion.success,
         "error": completion.error,
         "requestId": completion.request_id,
