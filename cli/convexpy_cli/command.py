@@ -10,10 +10,11 @@ from functools import cache
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
-from typer import Option, Typer
+from typer import Argument, Option, Typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from convexpy.errors import Error
 from convexpy_cli import completion, errors, secret_values
 from convexpy_cli.context import FLAG_PREFIX, Context
 from convexpy_cli.output import masking, streams
@@ -27,53 +28,65 @@ COMPLETE_VARIABLE = "_CONVEXPY_COMPLETE"
 HELP_FLAGS = "Global flags (--json, -d, --prod, ...): convexpy help flags"
 
 
+def option(names: str, help: str = "", *, more: bool = False, complete: Any = None, **settings: Any) -> Any:
+    """Return the option `-f --follow` or `--limit N`; with `more`, one that is rarely needed."""
+    words = names.split()
+    return Option(
+        *(word for word in words if word.startswith("-")),
+        help=help,
+        metavar=next((word for word in words if not word.startswith("-")), None),
+        rich_help_panel=MORE if more else None,
+        autocompletion=complete,
+        **settings,
+    )
+
+
+def argument(help: str, metavar: str | None = None, *, complete: Any = None) -> Any:
+    """Return an argument, which is called as its parameter unless `metavar` is given."""
+    return Argument(help=help, metavar=metavar, autocompletion=complete)
+
+
 def _flags(
     flag_project: Annotated[
-        str | None, Option("-C", "--project", metavar="DIR", help="Run as if started in this folder.")
+        str | None, option("-C --project DIR", "Run as if started in this folder.")
     ] = None,
     flag_deployment: Annotated[
         str | None,
-        Option(
-            "-d",
-            "--deployment",
-            "--deployment-name",
-            metavar="REF",
-            help="Use this deployment: local, a configured name, or a URL.",
-            autocompletion=completion.deployments,
+        option(
+            "-d --deployment --deployment-name REF",
+            "Use this deployment: local, a configured name, or a URL.",
+            complete=completion.deployments,
         ),
     ] = None,
     flag_prod: Annotated[
-        bool | None, Option("--prod", help="Use the deployment that is marked as production.")
+        bool | None, option("--prod", "Use the deployment that is marked as production.")
     ] = None,
     flag_url: Annotated[
-        str | None, Option("--url", metavar="URL", help="Use the deployment at this URL, with --admin-key.")
+        str | None, option("--url URL", "Use the deployment at this URL, with --admin-key.")
     ] = None,
     flag_admin_key: Annotated[
-        str | None, Option("--admin-key", metavar="KEY", help="Key for --url; - reads it from stdin.")
+        str | None, option("--admin-key KEY", "Key for --url; - reads it from stdin.")
     ] = None,
     flag_env_file: Annotated[
-        str | None, Option("--env-file", metavar="FILE", help="Read the deployment's URL and key from here.")
+        str | None, option("--env-file FILE", "Read the deployment's URL and key from here.")
     ] = None,
     flag_format: Annotated[
-        str | None, Option("--format", metavar="FORMAT", help="Output format: human, json, jsonl or plain.")
+        str | None, option("--format FORMAT", "Output format: human, json, jsonl or plain.")
     ] = None,
-    flag_json: Annotated[bool | None, Option("--json", help="Same as --format json.")] = None,
-    flag_quiet: Annotated[bool | None, Option("-q", "--quiet", help="Print errors only.")] = None,
-    flag_verbose: Annotated[bool | None, Option("-v", "--verbose", help="Print more detail.")] = None,
+    flag_json: Annotated[bool | None, option("--json", "Same as --format json.")] = None,
+    flag_quiet: Annotated[bool | None, option("-q --quiet", "Print errors only.")] = None,
+    flag_verbose: Annotated[bool | None, option("-v --verbose", "Print more detail.")] = None,
     flag_debug: Annotated[
-        bool | None, Option("--debug", help="Print requests and tracebacks, with secrets masked.")
+        bool | None, option("--debug", "Print requests and tracebacks, with secrets masked.")
     ] = None,
-    flag_yes: Annotated[bool | None, Option("-y", "--yes", help="Answer yes to routine questions.")] = None,
+    flag_yes: Annotated[bool | None, option("-y --yes", "Answer yes to routine questions.")] = None,
     flag_allow: Annotated[
-        list[str] | None,
-        Option("--allow", metavar="KIND", help="Consent to a destructive change; repeatable."),
+        list[str] | None, option("--allow KIND", "Consent to a destructive change; repeatable.")
     ] = None,
-    flag_no_input: Annotated[bool | None, Option("--no-input", help="Never ask a question.")] = None,
-    flag_color: Annotated[
-        str | None, Option("--color", metavar="WHEN", help="Use colors: auto, always or never.")
-    ] = None,
+    flag_no_input: Annotated[bool | None, option("--no-input", "Never ask a question.")] = None,
+    flag_color: Annotated[str | None, option("--color WHEN", "Use colors: auto, always or never.")] = None,
     flag_timeout: Annotated[
-        float | None, Option("--timeout", metavar="SECONDS", help="Stop after this time; exit code 124.")
+        float | None, option("--timeout SECONDS", "Stop after this time; exit code 124.")
     ] = None,
 ) -> None:
     """Declare the global flags. They are accepted before and after the name of a command."""
@@ -157,7 +170,7 @@ class Command(_WithFlags, TyperCommand):
             return errors.INTERRUPTED
         except errors.TimeLimit:
             message = f"not finished after {settings.timeout_s:g} s"
-            return self._report(ctx, errors.Failure("TimedOut", message, errors.TIMED_OUT, hint="--timeout"))
+            return self._report(ctx, errors.Failure("TimedOut", message, hint="--timeout"))
         except SystemExit as error:
             return error.code if isinstance(error.code, int) else errors.FAILED
         except Exception as error:  # noqa: BLE001 - the edge of the process
@@ -168,9 +181,8 @@ class Command(_WithFlags, TyperCommand):
             import traceback
 
             ctx.output.note(masking.mask("".join(traceback.format_exception(error))))
-        if not (hasattr(error, "to_json") and hasattr(error, "code")):
-            error = errors.report_bug(error, ctx.command_line())
-        fields = errors.shown(error)
+        known = error if isinstance(error, Error) else errors.report_bug(error, ctx.command_line())
+        fields = errors.shown(known)
         ctx.output.error(fields)
         return int(fields["exitCode"])
 
@@ -296,9 +308,7 @@ def _enter(folder: str) -> None:
     try:
         os.chdir(folder)
     except OSError as error:
-        raise errors.Failure(
-            "ProjectNotFound", f"--project {folder}: {error.strerror}", errors.CONFIGURATION
-        ) from error
+        raise errors.Failure("ProjectNotFound", f"--project {folder}: {error.strerror}") from error
 
 
 class _TimeLimit:

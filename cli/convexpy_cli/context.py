@@ -232,9 +232,7 @@ class Context(typer.Context):
         """
         question = f"{target.name} is protected. Continue?"
         if target.protected and not self.prompts.confirm(question, default=False):
-            raise errors.Failure(
-                "DeploymentProtected", f'"{target.name}" is protected', errors.REFUSED, hint="--yes"
-            )
+            raise errors.Failure("DeploymentProtected", f'"{target.name}" is protected', hint="--yes")
 
     def require_consent(self, question: str, refused: str, *, allow: str = "", yes: bool = True) -> None:
         """Ask before a change that loses something. `allow` is the kind of `--allow` that consents to it.
@@ -257,7 +255,6 @@ def attach(local: LocalDeployment, target: Target) -> Target:
         raise errors.Failure(
             "Unreachable",
             "the local deployment is locked by another process, but its server does not respond",
-            errors.UNREACHABLE,
             hint="stop the other `convexpy dev` and try again",
         )
     url = f"http://127.0.0.1:{holder[0]}"
@@ -275,7 +272,6 @@ def require_key(target: Target) -> None:
         raise errors.Failure(
             "TargetIncomplete",
             f"no admin key found for {target.url} ({target.url_source})",
-            errors.CONFIGURATION,
             hint=f"convexpy login {target.url}, or CONVEXPY_URL and CONVEXPY_DEPLOY_KEY",
         )
 

@@ -11,53 +11,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from convexpy.errors import Error
+from convexpy.errors.exit_codes import exit_code, exit_code_of
 from convexpy_cli.output import masking
 
 OK = 0
 FAILED = 1
-USAGE = 2
-CONFIGURATION = 3
-INPUT_REQUIRED = 4
-UNREACHABLE = 6
-NOT_DEPLOYABLE = 7
-SCHEMA_VIOLATED = 8
-REFUSED = 9
-CONFLICT = 10
 BUG = 70
-TIMED_OUT = 124
+UNREACHABLE = 6
+SCHEMA_VIOLATED = 8
 INTERRUPTED = 130
 
 
-class Failure(Exception):
-    """A command cannot go on. Knows its exit status; the fields are those of every convexpy error."""
+class Failure(Error):
+    """A command cannot go on. It ends with the exit status of its code, unless another one is given."""
 
-    def __init__(
-        self,
-        code: str,
-        message: str,
-        exit_code: int,
-        *,
-        hint: str | None = None,
-        location: dict[str, Any] | None = None,
-        data: Any = None,
-    ) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.exit_code = exit_code
-        self.hint = hint
-        self.location = location
-        self.data = data
-
-    def to_json(self) -> dict[str, Any]:
-        """Return `code message location hint data`."""
-        return {
-            "code": self.code,
-            "message": self.message,
-            "location": self.location,
-            "hint": self.hint,
-            "data": self.data,
-        }
+    def __init__(self, code: str, message: str, *, exit_code: int | None = None, **details: Any) -> None:
+        super().__init__(message, code=code, **details)
+        self.exit_code = exit_code_of(code) if exit_code is None else exit_code
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -67,7 +38,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 def consent(message: str, hint: str, *, data: Any = None) -> Failure:
     """Return the error of a change that needs consent (exit 9)."""
-    return Failure("ConsentRequired", message, REFUSED, hint=hint, data=data)
+    return Failure("ConsentRequired", message, hint=hint, data=data)
 
 
 class TimeLimit(BaseException):
@@ -76,26 +47,13 @@ class TimeLimit(BaseException):
 
 def usage(message: str, hint: str | None = None) -> Failure:
     """Return the error of a wrong command line (exit 2)."""
-    return Failure("UsageError", message, USAGE, hint=hint)
+    return Failure("UsageError", message, hint=hint)
 
 
-def shown(error: BaseException) -> dict[str, Any]:
-    """Return an error of ours as `code message location hint data requestId exitCode`."""
-    fields: dict[str, Any] = error.to_json()  # type: ignore[attr-defined]
-    return {
-        **fields,
-        "requestId": getattr(error, "request_id", None) or None,
-        "exitCode": exit_code_of(error),
-    }
-
-
-def exit_code_of(error: BaseException) -> int:
-    """Return the exit status that an error of ours stands for."""
-    if isinstance(error, Failure):
-        return error.exit_code
-    from convexpy.errors.exit_codes import exit_code
-
-    return exit_code(error)
+def shown(error: Error) -> dict[str, Any]:
+    """Return an error as `code message location hint data requestId exitCode`."""
+    status = error.exit_code if isinstance(error, Failure) else exit_code(error)
+    return {**error.to_json(), "requestId": getattr(error, "request_id", None) or None, "exitCode": status}
 
 
 # Bugs of convexpy itself
@@ -117,7 +75,6 @@ def report_bug(error: Exception, command: str) -> Failure:
     return Failure(
         "InternalError",
         f"a bug in convexpy: {type(error).__name__}: {masking.mask(str(error))}",
-        BUG,
         hint=f"the report is in {file}" if file else "run again with --debug for the traceback",
     )
 

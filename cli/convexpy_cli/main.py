@@ -8,12 +8,12 @@ import sys
 from importlib import import_module
 from typing import Annotated, Any
 
-from typer import Option, Typer
+from typer import Typer
 from typer.completion import completion_init  # type: ignore[attr-defined]
 from typer.main import get_command
 
 from convexpy_cli import errors
-from convexpy_cli.command import COMPLETE_VARIABLE, DEFAULT, Group
+from convexpy_cli.command import COMPLETE_VARIABLE, DEFAULT, Group, option
 from convexpy_cli.context import Context
 from convexpy_cli.output import choose_output, streams
 from convexpy_cli.output.settings import Settings
@@ -156,7 +156,7 @@ app = Typer(
 @app.callback(invoke_without_command=True)
 def root(
     ctx: Context,
-    version: Annotated[bool, Option("-V", "--version", help="Show the version.")] = False,
+    version: Annotated[bool, option("-V --version", "Show the version.")] = False,
 ) -> int | None:
     """Build a reactive backend in Python."""
     if not version:

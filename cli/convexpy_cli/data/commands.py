@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from typer import Argument, Option
-
 from convexpy_cli import completion, errors
-from convexpy_cli.command import DEFAULT, MORE, command, family
+from convexpy_cli.command import DEFAULT, argument, command, family, option
 from convexpy_cli.context import Context
 
 app = family("Show and change documents.")
 
 DECODE = "Print plain numbers and base64, not $integer and $bytes."
-Decode = Annotated[bool, Option("--decode", help=DECODE)]
-Where = Annotated[
-    str | None, Option("--where", metavar="CONDITION", help='Filter, e.g. status == "failed" and size > 10.')
-]
+Decode = Annotated[bool, option("--decode", DECODE)]
+Where = Annotated[str | None, option("--where CONDITION", 'Filter, e.g. status == "failed" and size > 10.')]
 Bounds = list[str] | None
-DocumentId = Annotated[str, Argument(help="Id of the document.")]
+DocumentId = Annotated[str, argument("Id of the document.")]
 
 
 @command(
@@ -33,40 +29,23 @@ DocumentId = Annotated[str, Argument(help="Id of the document.")]
 def data(
     ctx: Context,
     table: Annotated[
-        str | None,
-        Argument(help="Table to show [default: list the tables].", autocompletion=completion.tables),
+        str | None, argument("Table to show [default: list the tables].", complete=completion.tables)
     ] = None,
-    limit: Annotated[int, Option("--limit", metavar="N", min=1, help="Number of documents.")] = 100,
-    everything: Annotated[bool, Option("--all", help="Show all documents.")] = False,
-    order: Annotated[Literal["desc", "asc"], Option("--order", help="desc (newest first) or asc.")] = "desc",
+    limit: Annotated[int, option("--limit N", "Number of documents.", min=1)] = 100,
+    everything: Annotated[bool, option("--all", "Show all documents.")] = False,
+    order: Annotated[Literal["desc", "asc"], option("--order", "desc (newest first) or asc.")] = "desc",
     where: Where = None,
     index: Annotated[
-        str | None,
-        Option("--index", metavar="NAME", help="Read through this index (--eq, --gt, --lt)."),
+        str | None, option("--index NAME", "Read through this index (--eq, --gt, --lt).")
     ] = None,
-    eq: Annotated[
-        Bounds,
-        Option("--eq", metavar="F=V", help="Field of the index, in order; repeatable.", rich_help_panel=MORE),
-    ] = None,
-    gt: Annotated[
-        Bounds, Option("--gt", metavar="F=V", help="Lower bound of the next field.", rich_help_panel=MORE)
-    ] = None,
-    gte: Annotated[
-        Bounds, Option("--gte", metavar="F=V", help="Lower bound, inclusive.", rich_help_panel=MORE)
-    ] = None,
-    lt: Annotated[
-        Bounds, Option("--lt", metavar="F=V", help="Upper bound of the next field.", rich_help_panel=MORE)
-    ] = None,
-    lte: Annotated[
-        Bounds, Option("--lte", metavar="F=V", help="Upper bound, inclusive.", rich_help_panel=MORE)
-    ] = None,
-    fields: Annotated[
-        str | None, Option("--fields", metavar="A,B", help="Show only these fields.", rich_help_panel=MORE)
-    ] = None,
-    cursor: Annotated[
-        str | None, Option("--cursor", help="Continue where a page ended.", rich_help_panel=MORE)
-    ] = None,
-    decode: Annotated[bool, Option("--decode", help=DECODE, rich_help_panel=MORE)] = False,
+    eq: Annotated[Bounds, option("--eq F=V", "Field of the index, in order; repeatable.", more=True)] = None,
+    gt: Annotated[Bounds, option("--gt F=V", "Lower bound of the next field.", more=True)] = None,
+    gte: Annotated[Bounds, option("--gte F=V", "Lower bound, inclusive.", more=True)] = None,
+    lt: Annotated[Bounds, option("--lt F=V", "Upper bound of the next field.", more=True)] = None,
+    lte: Annotated[Bounds, option("--lte F=V", "Upper bound, inclusive.", more=True)] = None,
+    fields: Annotated[str | None, option("--fields A,B", "Show only these fields.", more=True)] = None,
+    cursor: Annotated[str | None, option("--cursor", "Continue where a page ended.", more=True)] = None,
+    decode: Annotated[bool, option("--decode", DECODE, more=True)] = False,
 ) -> None:
     """Show tables, or the documents of one. System tables (_storage) too."""
     from convexpy.client import DataClient
@@ -100,7 +79,7 @@ def data_get(ctx: Context, id: DocumentId, decode: Decode = False) -> None:
     with ctx.connected("data get") as (_, client):
         found = DataClient(client).get(id, decode=decode)
     if found is None:
-        raise errors.Failure("DocumentNotFound", f"no document {id}", errors.FAILED)
+        raise errors.Failure("DocumentNotFound", f"no document {id}")
     ctx.output.detail(f"table {found['table']}")
     ctx.output.result(found["document"], call.shown(found["document"]))
 
@@ -112,8 +91,8 @@ def data_get(ctx: Context, id: DocumentId, decode: Decode = False) -> None:
 )
 def data_insert(
     ctx: Context,
-    table: Annotated[str, Argument(help="Table to insert into.", autocompletion=completion.tables)],
-    document: Annotated[str, Argument(metavar="JSON", help="A document or a list; @FILE, or - for stdin.")],
+    table: Annotated[str, argument("Table to insert into.", complete=completion.tables)],
+    document: Annotated[str, argument("A document or a list; @FILE, or - for stdin.", "JSON")],
 ) -> None:
     """Insert documents and print their ids. Either all of them are inserted or none."""
     from convexpy.client import DataClient
@@ -136,10 +115,8 @@ def data_insert(
 def data_patch(
     ctx: Context,
     id: DocumentId,
-    changes: Annotated[str, Argument(metavar="JSON", help="Fields to set; @FILE, or - for stdin.")],
-    unset: Annotated[
-        list[str] | None, Option("--unset", metavar="FIELD", help="Remove this field; repeatable.")
-    ] = None,
+    changes: Annotated[str, argument("Fields to set; @FILE, or - for stdin.", "JSON")],
+    unset: Annotated[list[str] | None, option("--unset FIELD", "Remove this field; repeatable.")] = None,
 ) -> None:
     """Set fields of a document and keep the others."""
     from convexpy.client import DataClient
@@ -163,7 +140,7 @@ def data_patch(
 )
 def data_delete(
     ctx: Context,
-    what: Annotated[list[str], Argument(metavar="ID|TABLE", help="Ids, or a table with --where.")],
+    what: Annotated[list[str], argument("Ids, or a table with --where.", "ID|TABLE")],
     where: Where = None,
 ) -> None:
     """Delete documents by id or by condition.

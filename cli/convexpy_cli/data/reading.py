@@ -53,7 +53,7 @@ def check_table(client: AdminClient, name: str) -> TableDescription | None:
     if name not in known:
         near = errors.nearest(name, known)
         hint = f"did you mean {near}?" if near else f"tables: {', '.join(known) or 'none yet'}"
-        raise errors.Failure("TableNotFound", f'no table "{name}"', errors.FAILED, hint=hint)
+        raise errors.Failure("TableNotFound", f'no table "{name}"', hint=hint)
     return client.app().tables.get(name)
 
 

@@ -48,6 +48,5 @@ def run_build(project: Project, command: str, variables: dict[str, str], *, push
         raise errors.Failure(
             "BuildFailed",
             f"{outcome}{option} ended with status {done.returncode}: {command}",
-            errors.FAILED,
             data={"status": done.returncode},
         )

@@ -104,7 +104,7 @@ def run_function(ctx: Context, client: AdminClient, command: str) -> dict[str, A
         raise errors.Failure(
             fields["code"],
             f"the deploy is done, but {function} failed: {fields['message']}",
-            errors.FAILED,
+            exit_code=errors.FAILED,
             hint=fields["hint"],
             data=fields["data"],
         ) from error

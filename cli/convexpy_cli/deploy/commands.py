@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from typer import Option
-
 from convexpy_cli import completion
-from convexpy_cli.command import MORE, command, single
+from convexpy_cli.command import command, option, single
 from convexpy_cli.context import Context
 
 app = single()
@@ -24,93 +22,69 @@ app = single()
 )
 def deploy(
     ctx: Context,
-    dry_run: Annotated[
-        bool, Option("--dry-run", help="Show the plan only; exit as the deploy would.")
-    ] = False,
-    diff: Annotated[
-        bool, Option("--diff", help="Show changes of arguments and schema line by line.")
-    ] = False,
+    dry_run: Annotated[bool, option("--dry-run", "Show the plan only; exit as the deploy would.")] = False,
+    diff: Annotated[bool, option("--diff", "Show changes of arguments and schema line by line.")] = False,
     cmd: Annotated[
-        str | None,
-        Option("--cmd", metavar="COMMAND", help="Build before the push, with URLs in its environment."),
+        str | None, option("--cmd COMMAND", "Build before the push, with URLs in its environment.")
     ] = None,
-    cmd_after: Annotated[
-        str | None, Option("--cmd-after", metavar="COMMAND", help="Run this after the push.")
-    ] = None,
+    cmd_after: Annotated[str | None, option("--cmd-after COMMAND", "Run this after the push.")] = None,
     cmd_url_env_var: Annotated[
         str | None,
-        Option(
-            "--cmd-url-env-var",
-            "--cmd-url-env-var-name",
-            metavar="NAME",
-            help="Also set this variable to the URL [default: by framework].",
-            rich_help_panel=MORE,
+        option(
+            "--cmd-url-env-var --cmd-url-env-var-name NAME",
+            "Also set this variable to the URL [default: by framework].",
+            more=True,
         ),
     ] = None,
     typecheck: Annotated[
         Literal["enable", "try", "disable"] | None,
-        Option("--typecheck", metavar="MODE", help="enable, try or disable [default: enable]."),
+        option("--typecheck MODE", "enable, try or disable [default: enable]."),
     ] = None,
     codegen: Annotated[
         Literal["enable", "check", "disable"] | None,
-        Option("--codegen", metavar="MODE", help="enable (in CI check), check or disable."),
+        option("--codegen MODE", "enable (in CI check), check or disable."),
     ] = None,
     message: Annotated[
-        str | None,
-        Option("--message", metavar="TEXT", help="For the history [default: the commit's subject]."),
+        str | None, option("--message TEXT", "For the history [default: the commit's subject].")
     ] = None,
     actor: Annotated[
-        str | None,
-        Option(
-            "--actor", metavar="NAME", help="For the history [default: git's user].", rich_help_panel=MORE
-        ),
+        str | None, option("--actor NAME", "For the history [default: git's user].", more=True)
     ] = None,
     run: Annotated[
-        str | None,
-        Option(
-            "--run", metavar="FUNCTION", help="Call this after the push.", autocompletion=completion.functions
-        ),
+        str | None, option("--run FUNCTION", "Call this after the push.", complete=completion.functions)
     ] = None,
     set_env: Annotated[
-        list[str] | None,
-        Option("--set-env", metavar="N=V", help="Also set this environment variable; repeatable."),
+        list[str] | None, option("--set-env N=V", "Also set this environment variable; repeatable.")
     ] = None,
     set_env_file: Annotated[
-        Path | None, Option("--set-env-file", metavar="FILE", help="Also set the variables of this file.")
+        Path | None, option("--set-env-file FILE", "Also set the variables of this file.")
     ] = None,
     wait_indexes: Annotated[
         bool,
-        Option(
+        option(
             "--wait-indexes/--no-wait-indexes",
-            help="Wait for new indexes, or build them in the background.",
-            rich_help_panel=MORE,
+            "Wait for new indexes, or build them in the background.",
+            more=True,
         ),
     ] = True,
     index_timeout: Annotated[
-        float | None,
-        Option(
-            "--index-timeout",
-            metavar="SECONDS",
-            help="How long to wait [default: no limit].",
-            rich_help_panel=MORE,
-        ),
+        float | None, option("--index-timeout SECONDS", "How long to wait [default: no limit].", more=True)
     ] = None,
     check_build_environment: Annotated[
         Literal["enable", "disable"],
-        Option(
-            "--check-build-environment",
-            metavar="MODE",
-            help="Refuse to deploy preview builds to production: enable or disable.",
-            rich_help_panel=MORE,
+        option(
+            "--check-build-environment MODE",
+            "Refuse to deploy preview builds to production: enable or disable.",
+            more=True,
         ),
     ] = "enable",
     push_all: Annotated[
-        bool, Option("--push-all", "--push-all-modules", help="Send every module.", rich_help_panel=MORE)
+        bool, option("--push-all --push-all-modules", "Send every module.", more=True)
     ] = False,
     large_indexes: Annotated[
-        bool, Option("--skip-large-indexes-check", "--allow-deleting-large-indexes", hidden=True)
+        bool, option("--skip-large-indexes-check --allow-deleting-large-indexes", hidden=True)
     ] = False,
-    unstaging: Annotated[bool, Option("--allow-unstaging-schema", hidden=True)] = False,
+    unstaging: Annotated[bool, option("--allow-unstaging-schema", hidden=True)] = False,
 ) -> int | None:
     """Deploy to a shared deployment: show the plan, ask for consent, build, and switch atomically.
 

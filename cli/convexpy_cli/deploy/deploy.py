@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import convert
 
 from convexpy.client import AdminClient, PushFile
-from convexpy.errors import Error
-from convexpy.errors.exit_codes import exit_code_of
+from convexpy.errors import Error, SourceLocation
 from convexpy.project import Target, read_env_file
 from convexpy.protocol.app_description import AppDescription
 from convexpy_cli import errors
@@ -54,7 +53,7 @@ def deploy(ctx: Context, options: DeployOptions) -> int:
     except (KeyboardInterrupt, errors.TimeLimit):
         ctx.output.note(progress.last_line())
         raise
-    except (errors.Failure, Error) as error:
+    except Error as error:
         fields = errors.shown(error)
         github.annotate(fields)
         if ctx.settings.machine or ctx.settings.debug:
@@ -82,7 +81,6 @@ class _Deploy:
             raise errors.Failure(
                 "ProjectNotFound",
                 f"no functions folder {ctx.project.config.functions}/",
-                errors.CONFIGURATION,
                 hint="[project] functions in convexpy.toml",
             )
         self._commit = current_commit(ctx.project.root)
@@ -122,7 +120,6 @@ class _Deploy:
                 "there are uncommitted changes"
                 if self._commit.clean is False
                 else f"{root} is not a git repository",
-                errors.REFUSED,
                 hint="commit them, or set [deploy] require-clean-git = false",
             )
         variable = preview_build(os.environ)
@@ -130,7 +127,6 @@ class _Deploy:
             raise errors.Failure(
                 "BuildEnvironmentMismatch",
                 f'{variable}: this is not a production build, but "{target.name}" is production',
-                errors.REFUSED,
                 hint="use another deployment for such builds, or --check-build-environment disable",
             )
 
@@ -203,12 +199,7 @@ class _Deploy:
             options=request["fields"],
         )
         if "plan" not in result.answer:
-            raise errors.Failure(
-                "ServerTooOld",
-                "the server is too old to plan a deploy",
-                exit_code_of("ServerTooOld"),
-                hint="update it",
-            )
+            raise errors.Failure("ServerTooOld", "the server is too old to plan a deploy", hint="update it")
         for text in result.warnings:
             self._ctx.output.warn(text)
         return result.answer
@@ -266,7 +257,7 @@ class _Deploy:
         count = f"these {len(changes)} changes" if len(changes) != 1 else "this change"
         asks = bool(changes) and (target.protected or _is_production(target))
         if asks and not prompts.confirm(f"Deploy {count} to {target.name}?", default=not harmful):
-            raise errors.Failure("Declined", "not confirmed", errors.REFUSED)
+            raise errors.Failure("Declined", "not confirmed")
         return []
 
     def _confirm_harm(self, question: str) -> bool:
@@ -349,11 +340,11 @@ def _failure_of(block: Mapping[str, Any], target: Target) -> errors.Failure:
     message = block["message"]
     if block["code"] == "ConsentRequired":
         message += f'; nothing was changed on "{target.name}"'
+    place = block.get("location")
     return errors.Failure(
         block["code"],
         message,
-        exit_code_of(block["code"]),
         hint=block.get("hint"),
-        location=block.get("location"),
+        location=None if place is None else convert(place, SourceLocation),
         data=block.get("data"),
     )

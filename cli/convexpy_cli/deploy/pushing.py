@@ -42,9 +42,7 @@ def push_once(ctx: Context, target: Target, client: AdminClient) -> PushResult:
         DeploymentError: the push was refused; the old version serves on.
     """
     if target.production:
-        raise errors.Failure(
-            "ConsentRequired", f'"{target.name}" is production: --push is not allowed', errors.REFUSED
-        )
+        raise errors.Failure("ConsentRequired", f'"{target.name}" is production: --push is not allowed')
     project = ctx.project
     files = push_files(functions_folder(project, ctx.output.warn))
     return client.push(files, push_config(project))

@@ -63,7 +63,6 @@ class Switch:
                     raise errors.Failure(
                         "IndexTimeout",
                         f"no answer after {timeout_s:g} s; the server continues to build the indexes and then switches",
-                        errors.UNREACHABLE,
                         hint="convexpy status",
                     ) from error
                 again = isinstance(error, Unreachable) or error.retry_on == "backoff"

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from typer import Argument, Option
-
 from convexpy_cli import completion, errors
-from convexpy_cli.command import DEFAULT, command, family, single
+from convexpy_cli.command import DEFAULT, argument, command, family, option, single
 from convexpy_cli.context import Context
 
 app = family("Manage the deployments of this project.")
@@ -15,13 +13,9 @@ login_app = family("Store keys of servers.")
 logout_app = single()
 status_app = single()
 
-Ref = Annotated[
-    str, Argument(help="local, a configured name, or a URL.", autocompletion=completion.deployments)
-]
-Name = Annotated[str, Argument(help="Name of the deployment.", autocompletion=completion.deployments)]
-Key = Annotated[
-    str | None, Option("--key", metavar="KEY", help="Its admin key; - reads it from stdin [default: ask].")
-]
+Ref = Annotated[str, argument("local, a configured name, or a URL.", complete=completion.deployments)]
+Name = Annotated[str, argument("Name of the deployment.", complete=completion.deployments)]
+Key = Annotated[str | None, option("--key KEY", "Its admin key; - reads it from stdin [default: ask].")]
 
 
 @command(
@@ -32,13 +26,10 @@ Key = Annotated[
 def show(
     ctx: Context,
     ref: Annotated[
-        str | None,
-        Argument(help="A name or URL [default: the selected one].", autocompletion=completion.deployments),
+        str | None, argument("A name or URL [default: the selected one].", complete=completion.deployments)
     ] = None,
-    explain: Annotated[bool, Option("--explain", help="Show where the URL and key come from.")] = False,
-    as_env: Annotated[
-        bool, Option("--as-env", help="Print variables for the official command line.")
-    ] = False,
+    explain: Annotated[bool, option("--explain", "Show where the URL and key come from.")] = False,
+    as_env: Annotated[bool, option("--as-env", "Print variables for the official command line.")] = False,
 ) -> None:
     """Show which deployment the other commands use."""
     from convexpy_cli.deployments import current
@@ -102,15 +93,15 @@ def select(ctx: Context, ref: Ref) -> None:
 )
 def add(
     ctx: Context,
-    name: Annotated[str, Argument(help="Name for the deployment.")],
+    name: Annotated[str, argument("Name for the deployment.")],
     site_url: Annotated[
-        str | None, Option("--site-url", metavar="URL", help="URL of HTTP actions [default: ask the server].")
+        str | None, option("--site-url URL", "URL of HTTP actions [default: ask the server].")
     ] = None,
     production: Annotated[
-        bool, Option("--production", help="Mark it as production: `deploy` and --prod use it.")
+        bool, option("--production", "Mark it as production: `deploy` and --prod use it.")
     ] = False,
-    protected: Annotated[bool, Option("--protected", help="Ask before every write.")] = False,
-    for_user: Annotated[bool, Option("--global", help="Add it for all projects of this user.")] = False,
+    protected: Annotated[bool, option("--protected", "Ask before every write.")] = False,
+    for_user: Annotated[bool, option("--global", "Add it for all projects of this user.")] = False,
     key: Key = None,
 ) -> None:
     """Add a deployment, given with --url, to convexpy.toml.
@@ -135,7 +126,7 @@ def add(
 
 
 @command(app, "rename", examples=("convexpy deployment rename staging qa",))
-def rename(ctx: Context, name: Name, new: Annotated[str, Argument(help="The new name.")]) -> None:
+def rename(ctx: Context, name: Name, new: Annotated[str, argument("The new name.")]) -> None:
     """Rename a deployment."""
     from convexpy_cli.deployments import names
 
@@ -157,7 +148,7 @@ def remove(ctx: Context, name: Name) -> None:
 )
 def history(
     ctx: Context,
-    limit: Annotated[int, Option("--limit", metavar="N", min=1, help="Number of pushes, newest first.")] = 20,
+    limit: Annotated[int, option("--limit N", "Number of pushes, newest first.", min=1)] = 20,
 ) -> None:
     """List pushes: version, time, author, commit and message."""
     from convexpy_cli.deployments import names
@@ -171,10 +162,8 @@ def history(
 @command(app, "reset", examples=("convexpy deployment reset local --allow=data-delete",))
 def reset(
     ctx: Context,
-    ref: Annotated[str, Argument(metavar="local", help="Only the local deployment can be reset.")],
-    confirm: Annotated[
-        str | None, Option("--confirm", metavar="NAME", help="Its name, where it cannot be typed.")
-    ] = None,
+    ref: Annotated[str, argument("Only the local deployment can be reset.", "local")],
+    confirm: Annotated[str | None, option("--confirm NAME", "Its name, where it cannot be typed.")] = None,
 ) -> None:
     """Delete all data of the local deployment. Its key and ports are kept."""
     from convexpy_cli.deployments import names
@@ -192,10 +181,8 @@ def reset(
 )
 def login(
     ctx: Context,
-    server: Annotated[str | None, Argument(metavar="URL", help="URL of the server.")] = None,
-    name: Annotated[
-        str | None, Option("--name", metavar="NAME", help="Name for the server, in all projects.")
-    ] = None,
+    server: Annotated[str | None, argument("URL of the server.", "URL")] = None,
+    name: Annotated[str | None, option("--name NAME", "Name for the server, in all projects.")] = None,
     key: Key = None,
 ) -> None:
     """Check the admin key of a server and store it for this user. There are no accounts."""
@@ -225,10 +212,8 @@ def login_status(ctx: Context) -> None:
 @command(logout_app, examples=("convexpy logout prod", "convexpy logout --all"))
 def logout(
     ctx: Context,
-    which: Annotated[
-        str | None, Argument(metavar="NAME", help="A name or URL.", autocompletion=completion.deployments)
-    ] = None,
-    everything: Annotated[bool, Option("--all", help="Remove all stored keys.")] = False,
+    which: Annotated[str | None, argument("A name or URL.", "NAME", complete=completion.deployments)] = None,
+    everything: Annotated[bool, option("--all", "Remove all stored keys.")] = False,
 ) -> None:
     """Remove the stored key of a server. The key stays valid; `convexpy keys revoke` revokes it."""
     from convexpy_cli.deployments import names
@@ -244,10 +229,8 @@ def logout(
 )
 def status(
     ctx: Context,
-    watch: Annotated[bool, Option("--watch", help="Repeat until Ctrl-C.")] = False,
-    interval: Annotated[
-        float, Option("--interval", metavar="SECONDS", help="Time between two updates.")
-    ] = 2.0,
+    watch: Annotated[bool, option("--watch", "Repeat until Ctrl-C.")] = False,
+    interval: Annotated[float, option("--interval SECONDS", "Time between two updates.")] = 2.0,
 ) -> int | None:
     """Show the state of the deployment: live version, index builds, clients, errors, cron jobs and disk space."""
     from convexpy_cli.deployments import status

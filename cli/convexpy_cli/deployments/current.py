@@ -54,7 +54,6 @@ def write_env(ctx: Context, target: Target) -> None:
         raise errors.Failure(
             "ConsentRequired" if target.production else "Unreachable",
             "production keys are not printed" if target.production else "the deployment is not running",
-            errors.REFUSED if target.production else errors.UNREACHABLE,
         )
     ctx.output.text(f"CONVEX_SELF_HOSTED_URL={quote_value(target.url)}")
     ctx.output.text(f"CONVEX_SELF_HOSTED_ADMIN_KEY={quote_value(target.admin_key)}")

@@ -87,7 +87,7 @@ class LocalServer:
             local.remember_ports(*pair)
             local.publish(*pair)
             return server
-        raise errors.Failure("PortInUse", "no free ports found", errors.CONFLICT)
+        raise errors.Failure("PortInUse", "no free ports found")
 
     def wait(self) -> int:
         """Wait until the process ends; returns its exit status."""
@@ -144,7 +144,6 @@ def _port_in_use(port: int) -> errors.Failure:
     return errors.Failure(
         "PortInUse",
         f"port {port} is in use" + (f" by {holder}" if holder else ""),
-        errors.CONFLICT,
         hint=f"--port {free[0]}" if free else "--port",
         data={"port": port, "holder": holder},
     )
@@ -257,7 +256,7 @@ def _start_failed(local: LocalDeployment, start: int, port: int) -> errors.Failu
     return errors.Failure(
         code,
         f"the local server did not start: {message}",
-        exit_code_of(code, errors.UNREACHABLE),
+        exit_code=exit_code_of(code, errors.UNREACHABLE),
         hint=hint or f"its log is {local.log_file}",
         data={"log": lines[-_TAIL_LINES:]},
     )

@@ -173,12 +173,7 @@ def holding(ctx: Context, name: str) -> Profiles:
     for profiles in ([Profiles.of_project(project)] if project else []) + [Profiles.of_user()]:
         if name in profiles.names():
             return profiles
-    raise errors.Failure(
-        "TargetUnknown",
-        f'no deployment named "{name}"',
-        errors.CONFIGURATION,
-        hint="convexpy deployment list",
-    )
+    raise errors.Failure("TargetUnknown", f'no deployment named "{name}"', hint="convexpy deployment list")
 
 
 def rename(ctx: Context, name: str, new: str) -> dict[str, Any]:
@@ -290,7 +285,7 @@ def logout(ctx: Context, which: str | None, *, everything: bool) -> dict[str, An
         forget_key(entry["origin"])
     origins_forgotten = [entry["origin"] for entry in wanted]
     if not wanted and not everything:
-        raise errors.Failure("TargetUnknown", f"no key is stored for {which}", errors.CONFIGURATION,
+        raise errors.Failure("TargetUnknown", f"no key is stored for {which}",
                               hint="convexpy login status")  # fmt: skip
     ctx.output.step("ok", f"removed: {', '.join(origins_forgotten) or 'nothing'}")
     return {"forgotten": origins_forgotten}
@@ -317,7 +312,6 @@ def reset_local(ctx: Context, confirm: str | None) -> dict[str, Any]:
         raise errors.Failure(
             "DevAlreadyRunning",
             f"`convexpy {holder.command}` is running: pid {holder.pid}",
-            errors.CONFLICT,
             hint="stop it first",
         )
     deleted: list[str] = []

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from typer import Option
-
 from convexpy_cli import errors
-from convexpy_cli.command import command, single
+from convexpy_cli.command import command, option, single
 from convexpy_cli.context import Context
 
 if TYPE_CHECKING:
@@ -21,21 +19,17 @@ app = single()
 @command(app, examples=("convexpy codegen --check", "convexpy codegen --typescript"))
 def codegen(
     ctx: Context,
-    check: Annotated[
-        bool, Option("--check", help="Write nothing; exit with 7 if a file is out of date.")
-    ] = False,
+    check: Annotated[bool, option("--check", "Write nothing; exit with 7 if a file is out of date.")] = False,
     python: Annotated[
-        bool | None, Option("--python/--no-python", help="Types for functions [default: [codegen] python].")
+        bool | None, option("--python/--no-python", "Types for functions [default: [codegen] python].")
     ] = None,
     typescript: Annotated[
         bool | None,
-        Option("--typescript/--no-typescript", help="Types for front ends [default: [codegen] typescript]."),
+        option("--typescript/--no-typescript", "Types for front ends [default: [codegen] typescript]."),
     ] = None,
-    out: Annotated[
-        str | None, Option("--out", metavar="DIR", help="Write here instead of _generated/.")
-    ] = None,
+    out: Annotated[str | None, option("--out DIR", "Write here instead of _generated/.")] = None,
     from_deployment: Annotated[
-        bool, Option("--from-deployment", help="Describe the live version instead of the local code.")
+        bool, option("--from-deployment", "Describe the live version instead of the local code.")
     ] = False,
 ) -> None:
     """Write _generated/ from local code, without a server or network.
@@ -77,7 +71,6 @@ def _require_fresh(ctx: Context, stale: list[str]) -> None:
         raise errors.Failure(
             "GeneratedFilesStale",
             f"not up to date: {', '.join(stale)}",
-            errors.NOT_DEPLOYABLE,
             hint="convexpy codegen",
             data={"stale": stale},
         )

@@ -7,10 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from typer import Option
-
 from convexpy_cli import completion, errors
-from convexpy_cli.command import MORE, command, single
+from convexpy_cli.command import command, option, single
 from convexpy_cli.context import Context
 from convexpy_cli.dev.allowed_names import check_allowed_host, check_allowed_origin
 
@@ -26,78 +24,52 @@ Typecheck = Literal["enable", "try", "disable"]
 )
 def dev(
     ctx: Context,
-    once: Annotated[bool, Option("--once", help="Push once and exit.")] = False,
+    once: Annotated[bool, option("--once", "Push once and exit.")] = False,
     until_success: Annotated[
-        bool, Option("--until-success", help="Exit after the first successful push.")
+        bool, option("--until-success", "Exit after the first successful push.")
     ] = False,
     function: Annotated[
         str | None,
-        Option(
-            "--run",
-            metavar="FUNCTION",
-            help="Call this after the first push: 'seed:demo count=3'.",
-            autocompletion=completion.functions,
+        option(
+            "--run FUNCTION",
+            "Call this after the first push: 'seed:demo count=3'.",
+            complete=completion.functions,
         ),
     ] = None,
-    start: Annotated[
-        str | None, Option("--start", metavar="COMMAND", help="Run this too, e.g. the front end.")
-    ] = None,
+    start: Annotated[str | None, option("--start COMMAND", "Run this too, e.g. the front end.")] = None,
     tail_logs: Annotated[
         Literal["always", "pause-on-deploy", "disable"] | None,
-        Option("--tail-logs", metavar="MODE", help="always, pause-on-deploy or disable."),
+        option("--tail-logs MODE", "always, pause-on-deploy or disable."),
     ] = None,
     typecheck: Annotated[
-        Typecheck | None,
-        Option("--typecheck", metavar="MODE", help="enable (errors block the push), try or disable."),
+        Typecheck | None, option("--typecheck MODE", "enable (errors block the push), try or disable.")
     ] = None,
     codegen: Annotated[
-        Literal["enable", "disable"],
-        Option("--codegen", metavar="MODE", help="enable or disable.", rich_help_panel=MORE),
+        Literal["enable", "disable"], option("--codegen MODE", "enable or disable.", more=True)
     ] = "enable",
-    port: Annotated[
-        int | None, Option("--port", metavar="N", help="Port of the local server [default: 3210].")
-    ] = None,
+    port: Annotated[int | None, option("--port N", "Port of the local server [default: 3210].")] = None,
     site_port: Annotated[
-        int | None, Option("--site-port", metavar="N", help="Port for HTTP actions [default: 3211].")
+        int | None, option("--site-port N", "Port for HTTP actions [default: 3211].")
     ] = None,
-    host: Annotated[
-        str, Option("--host", metavar="ADDRESS", help="Address of the local server.", rich_help_panel=MORE)
-    ] = "127.0.0.1",
+    host: Annotated[str, option("--host ADDRESS", "Address of the local server.", more=True)] = "127.0.0.1",
     allow_host: Annotated[
-        list[str] | None,
-        Option(
-            "--allow-host",
-            metavar="NAME",
-            help="Also serve this host name; repeatable.",
-            rich_help_panel=MORE,
-        ),
+        list[str] | None, option("--allow-host NAME", "Also serve this host name; repeatable.", more=True)
     ] = None,
     allow_origin: Annotated[
         list[str] | None,
-        Option(
-            "--allow-origin",
-            metavar="URL",
-            help="Also allow pages of this origin; repeatable.",
-            rich_help_panel=MORE,
-        ),
+        option("--allow-origin URL", "Also allow pages of this origin; repeatable.", more=True),
     ] = None,
-    no_server: Annotated[
-        bool, Option("--no-server", help="Attach to a running server.", rich_help_panel=MORE)
-    ] = False,
-    no_push: Annotated[
-        bool, Option("--no-push", help="Only show logs and run --start.", rich_help_panel=MORE)
-    ] = False,
-    push_all: Annotated[bool, Option("--push-all", help="Send every file.", rich_help_panel=MORE)] = False,
+    no_server: Annotated[bool, option("--no-server", "Attach to a running server.", more=True)] = False,
+    no_push: Annotated[bool, option("--no-push", "Only show logs and run --start.", more=True)] = False,
+    push_all: Annotated[bool, option("--push-all", "Send every file.", more=True)] = False,
     poll: Annotated[
-        bool | None,
-        Option("--poll/--no-poll", help="Watch files by polling [default: if needed].", rich_help_panel=MORE),
+        bool | None, option("--poll/--no-poll", "Watch files by polling [default: if needed].", more=True)
     ] = None,
     env_from: Annotated[
-        Path | None,
-        Option("--env-from", metavar="FILE", help="Set these variables in a new local deployment."),
+        Path | None, option("--env-from FILE", "Set these variables in a new local deployment.")
     ] = None,
     debugpy: Annotated[
-        int | None, Option("--debugpy", metavar="PORT", help="Wait for a debugger to attach to this port.")
+        int | None, option("--debugpy PORT", "Wait for a debugger to attach to this port.")
     ] = None,
 ) -> int:
     """Run a local deployment: push on every save, update _generated/ and show logs."""

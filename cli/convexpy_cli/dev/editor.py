@@ -76,14 +76,8 @@ class Editor:
 def _failure(port: int, error: str) -> errors.Failure:
     if error == "missing":
         return errors.Failure(
-            "DebugpyMissing",
-            "--debugpy needs the package debugpy",
-            errors.CONFIGURATION,
-            hint="pip install 'convexpy[debug]'",
+            "DebugpyMissing", "--debugpy needs the package debugpy", hint="pip install 'convexpy[debug]'"
         )
     return errors.Failure(
-        "PortInUse",
-        f"cannot wait for a debugger on port {port}: {error}",
-        errors.CONFLICT,
-        hint=f"--debugpy {port + 1}",
+        "PortInUse", f"cannot wait for a debugger on port {port}: {error}", hint=f"--debugpy {port + 1}"
     )

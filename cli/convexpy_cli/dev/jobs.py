@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from convexpy.client import AdminClient
+from convexpy.errors import SourceLocation
 from convexpy.project import Project, analyze, run_checker
 from convexpy.project.codegen import GENERATED_FOLDER, render_for, write_files
 from convexpy_cli import completion, errors
@@ -57,9 +58,7 @@ def hold_back_type_errors(project: Project, checker: str | None) -> None:
         ProjectError: the functions do not import, which code generation needs.
     """
     if checker is None:
-        raise errors.Failure(
-            "ConfigInvalid", "no type checker is installed", errors.CONFIGURATION, hint="pip install pyright"
-        )
+        raise errors.Failure("ConfigInvalid", "no type checker is installed", hint="pip install pyright")
     # Types of a new table or function are there only after this.
     write_files(project.functions, render_for(project, analyze(project)))
     result = run_checker(project, checker)
@@ -69,8 +68,7 @@ def hold_back_type_errors(project: Project, checker: str | None) -> None:
         raise errors.Failure(
             "TypecheckFailed",
             f"{first.message} ({len(found)} type error{'s' if len(found) > 1 else ''})",
-            errors.NOT_DEPLOYABLE,
-            location={"file": first.file, "line": first.line, "column": first.column},
+            location=SourceLocation(first.file, first.line, first.column),
             data={"diagnostics": [each.to_json() for each in found]},
         )
 

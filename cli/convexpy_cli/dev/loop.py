@@ -181,10 +181,8 @@ class Loop:
             try:
                 result = self._push(wanted)
             except Error as error:
-                retry_on = states.retry_on_of(getattr(error, "retry_on", "files"))
-                self.send(states.PushFailed(wanted.round, errors.shown(error), retry_on))
-            except errors.Failure as error:
-                retry_on = states.retry_on_of("env" if error.code == "EnvMissing" else "files")
+                word = "env" if error.code == "EnvMissing" else getattr(error, "retry_on", "files")
+                retry_on = states.retry_on_of(word)
                 self.send(states.PushFailed(wanted.round, errors.shown(error), retry_on))
             except KeyboardInterrupt:
                 self.send(states.Ended(errors.INTERRUPTED))  # Ctrl-C at a question of this thread
@@ -216,7 +214,6 @@ class Loop:
             raise errors.Failure(
                 "EnvMissing",
                 f"required and not set on {self._target.name}: {', '.join(missing)}",
-                errors.CONFIGURATION,
                 hint=f"convexpy env set {missing[0]}",
             )
         self._required_seen = True
@@ -238,7 +235,7 @@ class Loop:
         exit_code = 0
         try:
             exit_code = work() if gate is None else gate.run(work)
-        except (Error, errors.Failure) as error:
+        except Error as error:
             shown = errors.shown(error)
             if effect.job == "run":
                 exit_code = errors.FAILED

@@ -131,7 +131,6 @@ class Session:
             raise errors.Failure(
                 "ProjectNotFound",
                 f"no functions folder {functions.name}/",
-                errors.CONFIGURATION,
                 hint="convexpy init, or [project] functions in convexpy.toml",
             )
         if not any(functions.rglob("*.py")) and has_typescript_functions(functions):
@@ -148,7 +147,6 @@ class Session:
             raise errors.Failure(
                 "DevAlreadyRunning",
                 f"`convexpy {holder.command}` is already running for this project: pid {holder.pid}{age}",
-                errors.CONFLICT,
                 hint="use that terminal, or --no-push to follow its logs here",
                 data={"pid": holder.pid, "port": holder.port},
             )
@@ -166,7 +164,6 @@ class Session:
             error = errors.Failure(
                 "ServerStopped",
                 f"the local server exited with status {code}",
-                errors.UNREACHABLE,
                 hint=f"its log is {self._local.log_file}",
             )
             self._loop.send(states.Ended(errors.UNREACHABLE, errors.shown(error)))

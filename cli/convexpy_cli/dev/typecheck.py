@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from typer import Option
-
 from convexpy_cli import errors
-from convexpy_cli.command import command, single
+from convexpy_cli.command import command, option, single
 from convexpy_cli.context import Context
 
 app = single()
@@ -17,7 +15,7 @@ app = single()
 def typecheck(
     ctx: Context,
     checker: Annotated[
-        str | None, Option("--checker", metavar="NAME", help="pyright, basedpyright, mypy, ty, or a command.")
+        str | None, option("--checker NAME", "pyright, basedpyright, mypy, ty, or a command.")
     ] = None,
 ) -> None:
     """Run the project's type checker on the functions folder. Exits with 7 if there are errors."""
@@ -27,12 +25,7 @@ def typecheck(
     name = find_checker(project, checker)
     if name is None:
         if project.config.typecheck == "enable":
-            raise errors.Failure(
-                "ConfigInvalid",
-                "no type checker is installed",
-                errors.CONFIGURATION,
-                hint="pip install pyright",
-            )
+            raise errors.Failure("ConfigInvalid", "no type checker is installed", hint="pip install pyright")
         ctx.output.note("no type checker is installed: pip install pyright")
         ctx.output.result({"checker": None, "ok": True, "diagnostics": []})
         return
@@ -46,7 +39,6 @@ def typecheck(
         raise errors.Failure(
             "TypecheckFailed",
             f"{result.checker} found {count} error{'s' if count > 1 else ''}",
-            errors.NOT_DEPLOYABLE,
             data={"diagnostics": findings},
         )
     ctx.output.result({"checker": result.checker, "ok": True, "diagnostics": findings})

@@ -6,10 +6,8 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from typer import Argument, Option
-
 from convexpy_cli import errors
-from convexpy_cli.command import COMPLETE_VARIABLE, command, family, flags_help, single
+from convexpy_cli.command import COMPLETE_VARIABLE, argument, command, family, flags_help, option, single
 from convexpy_cli.context import Context
 
 docs_app = single()
@@ -20,7 +18,7 @@ completion_app = family("Set up completion for a shell.")
 
 Shell = Annotated[
     Literal["bash", "zsh", "fish", "powershell"] | None,
-    Argument(help="bash, zsh, fish or powershell [default: that of $SHELL]."),
+    argument("bash, zsh, fish or powershell [default: that of $SHELL]."),
 ]
 
 
@@ -31,7 +29,7 @@ Shell = Annotated[
 )
 def docs(
     ctx: Context,
-    topic: Annotated[str | None, Argument(help="A page or an error code [default: list the pages].")] = None,
+    topic: Annotated[str | None, argument("A page or an error code [default: list the pages].")] = None,
 ) -> None:
     """Read the documentation of this version, offline."""
     from convexpy_cli.docs import manual
@@ -48,7 +46,7 @@ def docs(
 @command(help_app, "help", examples=("convexpy help serve", "convexpy help flags"))
 def help_(
     ctx: Context,
-    words: Annotated[list[str] | None, Argument(metavar="COMMAND", help="A command, or flags.")] = None,
+    words: Annotated[list[str] | None, argument("A command, or flags.", "COMMAND")] = None,
 ) -> None:
     """Explain a command with all its options and examples, or the global flags."""
     root: Any = ctx.find_root()
@@ -72,9 +70,9 @@ def version(ctx: Context) -> None:
 def update(
     ctx: Context,
     check: Annotated[
-        bool, Option("--check", help="Look for a newer version on PyPI; exit with 1 if there is one.")
+        bool, option("--check", "Look for a newer version on PyPI; exit with 1 if there is one.")
     ] = False,
-    run: Annotated[bool, Option("--run", help="Run the command.")] = False,
+    run: Annotated[bool, option("--run", "Run the command.")] = False,
 ) -> int:
     """Show the command that updates this installation. Only --check contacts PyPI."""
     from convexpy_cli.docs import about, updating

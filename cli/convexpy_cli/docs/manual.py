@@ -36,7 +36,7 @@ def read(topic: str) -> str:
         return codes[topic]
     near = errors.nearest(topic, [*pages, *codes])
     hint = f"did you mean {near}?" if near else f"topics: {', '.join(pages)}, and the code of any error"
-    raise errors.Failure("TopicNotFound", f"no documentation for {topic!r}", errors.USAGE, hint=hint)
+    raise errors.Failure("TopicNotFound", f"no documentation for {topic!r}", hint=hint)
 
 
 def error_texts() -> dict[str, str]:

@@ -31,8 +31,5 @@ def _folder(name: str) -> Path:
         if folder.is_dir():
             return folder
     raise errors.Failure(
-        "InternalError",
-        f"{name} not found in {package / f'_{name}'}",
-        errors.BUG,
-        hint="reinstall convexpy",
+        "InternalError", f"{name} not found in {package / f'_{name}'}", hint="reinstall convexpy"
     )

@@ -41,7 +41,7 @@ def newest_version() -> str:
             return str(json.load(answer)["info"]["version"])
     except (urllib.error.URLError, OSError, ValueError, KeyError) as error:
         reason = getattr(error, "reason", error)
-        raise errors.Failure("Unreachable", f"PyPI does not respond: {reason}", errors.UNREACHABLE) from error
+        raise errors.Failure("Unreachable", f"PyPI does not respond: {reason}") from error
 
 
 def is_newer(version: str, than: str) -> bool:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from typer import Option
-
-from convexpy_cli.command import command, single
+from convexpy_cli.command import command, option, single
 from convexpy_cli.context import Context
 
 app = single()
@@ -24,18 +22,15 @@ app = single()
 )
 def doctor(
     ctx: Context,
-    fix: Annotated[bool, Option("--fix", help="Make safe repairs; ask before others.")] = False,
-    network: Annotated[
-        bool, Option("--network", help="Also measure the throughput to the deployment.")
-    ] = False,
-    updates: Annotated[bool, Option("--updates", help="Also look for a newer version on PyPI.")] = False,
-    deep: Annotated[bool, Option("--deep", help="Only check the data folder of a stopped server.")] = False,
+    fix: Annotated[bool, option("--fix", "Make safe repairs; ask before others.")] = False,
+    network: Annotated[bool, option("--network", "Also measure the throughput to the deployment.")] = False,
+    updates: Annotated[bool, option("--updates", "Also look for a newer version on PyPI.")] = False,
+    deep: Annotated[bool, option("--deep", "Only check the data folder of a stopped server.")] = False,
     salvage: Annotated[
-        bool, Option("--salvage", help="Recover from data.db if log.db is damaged or missing; asks first.")
+        bool, option("--salvage", "Recover from data.db if log.db is damaged or missing; asks first.")
     ] = False,
     data: Annotated[
-        Path | None,
-        Option("--data", metavar="DIR", help="Data folder [default: that of the local deployment]."),
+        Path | None, option("--data DIR", "Data folder [default: that of the local deployment].")
     ] = None,
 ) -> int:
     """Check this machine, the project, the deployment, and the connection to it.

@@ -60,7 +60,7 @@ def salvage(ctx: Context, data: Path) -> list[Finding]:
 def _tool(ctx: Context, work: str, data: Path) -> dict[str, Any]:
     command = [sys.executable, "-P", "-m", "convexpy.serve.data_tool", work, str(data)]
     if not data.is_dir():
-        raise errors.Failure("DataFolderUnusable", f"--data {data}: no such folder", errors.CONFIGURATION)
+        raise errors.Failure("DataFolderUnusable", f"--data {data}: no such folder")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -70,9 +70,9 @@ def _tool(ctx: Context, work: str, data: Path) -> dict[str, Any]:
                 ctx.output.text(f"{count:,} {what} …") if ctx.settings.verbose else None
             elif "error" in message:
                 error = message["error"]
-                raise errors.Failure(error["code"], error["message"], error["exitCode"], hint=error["hint"])
+                raise errors.Failure(
+                    error["code"], error["message"], exit_code=error["exitCode"], hint=error["hint"]
+                )
             else:
                 return dict(message)
-    raise errors.Failure(
-        "WorkerLost", f"checking {data} failed with exit status {process.returncode}", errors.FAILED
-    )
+    raise errors.Failure("WorkerLost", f"checking {data} failed with exit status {process.returncode}")

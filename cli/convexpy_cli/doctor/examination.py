@@ -52,7 +52,7 @@ def examine_data(ctx: Context, data: Path | None, *, deep: bool, salvage: bool) 
             f"Set log.db in {folder} aside if it does not fit data.db, and go on without what only it holds?"
         )
         if not ctx.prompts.confirm(question, default=False):
-            raise errors.Failure("Declined", "nothing was changed", errors.REFUSED, hint="--yes")
+            raise errors.Failure("Declined", "nothing was changed", hint="--yes")
         found += data_folder.salvage(ctx, folder)
     if deep:
         found += data_folder.check(ctx, folder)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from typer import Argument, Option
 
 from convexpy_cli import errors
-from convexpy_cli.command import command, family
+from convexpy_cli.command import argument, command, family, option
 from convexpy_cli.context import Context
 
 app = family("Manage environment variables of the deployment.")
@@ -23,9 +22,9 @@ app = family("Manage environment variables of the deployment.")
 def env_list(
     ctx: Context,
     reveal: Annotated[
-        bool, Option("--reveal", help="Print the values too, in the format of an env file.")
+        bool, option("--reveal", "Print the values too, in the format of an env file.")
     ] = False,
-    names_only: Annotated[bool, Option("--names-only", help="Print names only.")] = False,
+    names_only: Annotated[bool, option("--names-only", "Print names only.")] = False,
 ) -> None:
     """List environment variables with a fingerprint of each value.
 
@@ -52,14 +51,12 @@ def env_list(
 
 
 @command(app, "get", examples=("convexpy env get API_KEY",))
-def env_get(ctx: Context, name: Annotated[str, Argument(help="Name of the variable.")]) -> None:
+def env_get(ctx: Context, name: Annotated[str, argument("Name of the variable.")]) -> None:
     """Print the value of one variable."""
     with ctx.connected("env get") as (_, client):
         value = client.environment().get(name)
     if value is None:
-        raise errors.Failure(
-            "EnvNotSet", f"{name} is not set", errors.FAILED, hint=f"convexpy env set {name}"
-        )
+        raise errors.Failure("EnvNotSet", f"{name} is not set", hint=f"convexpy env set {name}")
     ctx.output.value({"name": name, "value": value}, value)
 
 
@@ -75,16 +72,13 @@ def env_get(ctx: Context, name: Annotated[str, Argument(help="Name of the variab
 )
 def env_set(
     ctx: Context,
-    name: Annotated[str | None, Argument(help="Name of the variable, or NAME=VALUE.")] = None,
-    value: Annotated[
-        str | None, Argument(help="Its value; otherwise it is read from stdin or asked for.")
-    ] = None,
+    name: Annotated[str | None, argument("Name of the variable, or NAME=VALUE.")] = None,
+    value: Annotated[str | None, argument("Its value; otherwise it is read from stdin or asked for.")] = None,
     from_file: Annotated[
-        str | None,
-        Option("--from-file", metavar="FILE", help="Read the value of NAME, or many variables, from a file."),
+        str | None, option("--from-file FILE", "Read the value of NAME, or many variables, from a file.")
     ] = None,
     replace: Annotated[
-        bool, Option("--replace-existing", help="With many variables: also change those already set.")
+        bool, option("--replace-existing", "With many variables: also change those already set.")
     ] = False,
 ) -> None:
     """Set one or more environment variables. Either all of them are set or none."""
@@ -101,7 +95,7 @@ def env_set(
 
 @command(app, "remove", examples=("convexpy env remove OLD_KEY",))
 def env_remove(
-    ctx: Context, names: Annotated[list[str], Argument(metavar="NAME", help="Names of the variables.")]
+    ctx: Context, names: Annotated[list[str], argument("Names of the variables.", "NAME")]
 ) -> None:
     """Remove environment variables. Names that are not set are ignored."""
     from convexpy_cli.env import updates
@@ -121,9 +115,9 @@ def env_remove(
 )
 def env_pull(
     ctx: Context,
-    file: Annotated[str, Argument(help="File to write to.")] = ".env.local",
+    file: Annotated[str, argument("File to write to.")] = ".env.local",
     replace: Annotated[
-        bool, Option("--replace-existing", help="Also change variables that have another value in the file.")
+        bool, option("--replace-existing", "Also change variables that have another value in the file.")
     ] = False,
 ) -> None:
     """Add the deployment's variables to an env file. Prints their names, never their values.
@@ -144,7 +138,7 @@ def env_pull(
 )
 def env_diff(
     ctx: Context,
-    other: Annotated[str, Argument(metavar="FILE|DEPLOYMENT", help="An env file or another deployment.")],
+    other: Annotated[str, argument("An env file or another deployment.", "FILE|DEPLOYMENT")],
 ) -> int:
     """Compare variables with an env file or another deployment.
 

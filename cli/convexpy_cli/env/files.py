@@ -35,7 +35,7 @@ def pull(ctx: Context, variables: Mapping[str, str], file: str, *, replace: bool
             path.touch(mode=0o600, exist_ok=True)
             update_env_file(path, wanted)
     except OSError as error:
-        raise errors.Failure("FileNotWritable", f"{file}: {error.strerror}", errors.FAILED) from error
+        raise errors.Failure("FileNotWritable", f"{file}: {error.strerror}") from error
     ctx.output.result({"path": file, **changes.to_json(), "kept": kept})
     summary = changes.summary() + (f", {len(kept)} left unchanged (--replace-existing)" if kept else "")
     ctx.output.step("ok", f"{file}: {summary}")

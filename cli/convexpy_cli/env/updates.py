@@ -103,7 +103,6 @@ def wanted(ctx: Context, name: str | None, value: str | None, from_file: str | N
         raise errors.Failure(
             "InputRequired",
             f"no value for {name}: stdin is empty, and there is no terminal for a prompt",
-            errors.INPUT_REQUIRED,
             hint=f"convexpy env set {name} VALUE",
         )
     return {name: _without_newline(piped)}

@@ -47,7 +47,7 @@ def find_function(path: str, functions: Sequence[FunctionDescription]) -> Functi
     hint = (
         f"did you mean {', '.join(near[:3])}?" if near else f"known: {', '.join(sorted(known)[:8]) or 'none'}"
     )
-    raise errors.Failure("FunctionNotFound", f'no function "{path}"', errors.USAGE, hint=hint)
+    raise errors.Failure("FunctionNotFound", f'no function "{path}"', hint=hint)
 
 
 def _plain(path: str) -> str:
@@ -86,11 +86,7 @@ def parse(words: Sequence[str], args: Mapping[str, Any] | None) -> dict[str, Any
         ]
     if problems:
         raise errors.Failure(
-            "ArgumentsInvalid",
-            "; ".join(problems),
-            errors.USAGE,
-            hint=_example(fields),
-            data={"problems": problems},
+            "ArgumentsInvalid", "; ".join(problems), hint=_example(fields), data={"problems": problems}
         )
     return given
 

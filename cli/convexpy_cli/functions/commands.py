@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from typer import Argument, Option
-
 from convexpy_cli import completion, errors
-from convexpy_cli.command import command, family
+from convexpy_cli.command import argument, command, family, option
 from convexpy_cli.context import Context
 
 if TYPE_CHECKING:
@@ -15,10 +13,8 @@ if TYPE_CHECKING:
 
 app = family("Describe functions of the deployment or of the local code.")
 
-Local = Annotated[bool, Option("--local", help="Describe the local code, without a deployment.")]
-File = Annotated[
-    str | None, Option("-o", "--output", "--file", metavar="FILE", help="Write to a file [default: stdout].")
-]
+Local = Annotated[bool, option("--local", "Describe the local code, without a deployment.")]
+File = Annotated[str | None, option("-o --output --file FILE", "Write to a file [default: stdout].")]
 
 
 @command(
@@ -30,18 +26,12 @@ File = Annotated[
 def functions_list(
     ctx: Context,
     globs: Annotated[
-        list[str] | None,
-        Argument(metavar="PATTERN", help="Paths; * is a wildcard.", autocompletion=completion.functions),
+        list[str] | None, argument("Paths; * is a wildcard.", "PATTERN", complete=completion.functions)
     ] = None,
-    public: Annotated[bool, Option("--public", help="Only public functions.")] = False,
-    internal: Annotated[bool, Option("--internal", help="Only internal functions.")] = False,
-    kind: Annotated[
-        list[str] | None,
-        Option("--kind", metavar="KIND", help="query, mutation or action; repeatable."),
-    ] = None,
-    stats: Annotated[
-        bool, Option("--stats", help="Show calls, errors and p95 of the last 24 hours.")
-    ] = False,
+    public: Annotated[bool, option("--public", "Only public functions.")] = False,
+    internal: Annotated[bool, option("--internal", "Only internal functions.")] = False,
+    kind: Annotated[list[str] | None, option("--kind KIND", "query, mutation or action; repeatable.")] = None,
+    stats: Annotated[bool, option("--stats", "Show calls, errors and p95 of the last 24 hours.")] = False,
     local: Local = False,
 ) -> None:
     """List functions with their arguments and where they are defined."""
@@ -74,7 +64,7 @@ def functions_list(
 @command(app, "show", examples=("convexpy functions show messages:send",))
 def functions_show(
     ctx: Context,
-    function: Annotated[str, Argument(help="Path, e.g. messages:send.", autocompletion=completion.functions)],
+    function: Annotated[str, argument("Path, e.g. messages:send.", complete=completion.functions)],
     local: Local = False,
 ) -> None:
     """Show a function and how to call it."""

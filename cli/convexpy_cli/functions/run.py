@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from typer import Argument, Option
-
 from convexpy_cli import completion, errors
-from convexpy_cli.command import command, single
+from convexpy_cli.command import argument, command, option, single
 from convexpy_cli.context import Context
 
 app = single()
@@ -26,25 +24,21 @@ app = single()
 def run(
     ctx: Context,
     function: Annotated[
-        str | None, Argument(help="Path, e.g. messages:list.", autocompletion=completion.functions)
+        str | None, argument("Path, e.g. messages:list.", complete=completion.functions)
     ] = None,
     arguments: Annotated[
-        list[str] | None,
-        Argument(metavar="ARG", help="A JSON object, name=value, name:=json, @FILE, or - for stdin."),
+        list[str] | None, argument("A JSON object, name=value, name:=json, @FILE, or - for stdin.", "ARG")
     ] = None,
-    watch: Annotated[
-        bool, Option("-w", "--watch", help="Print the result of a query at every change.")
-    ] = False,
-    push: Annotated[bool, Option("--push", help="Push the functions first; not to production.")] = False,
+    watch: Annotated[bool, option("-w --watch", "Print the result of a query at every change.")] = False,
+    push: Annotated[bool, option("--push", "Push the functions first; not to production.")] = False,
     identity: Annotated[
-        str | None, Option("--identity", metavar="JSON", help="Act as this user: a JSON object or @FILE.")
+        str | None, option("--identity JSON", "Act as this user: a JSON object or @FILE.")
     ] = None,
     inline: Annotated[
-        str | None,
-        Option("--inline", "--inline-query", metavar="CODE", help="Evaluate Python code in a query."),
+        str | None, option("--inline --inline-query CODE", "Evaluate Python code in a query.")
     ] = None,
     decode: Annotated[
-        bool, Option("--decode", help="Print plain numbers and base64, not $integer and $bytes.")
+        bool, option("--decode", "Print plain numbers and base64, not $integer and $bytes.")
     ] = False,
 ) -> None:
     """Call a function, public or internal, and print its result.

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from typer import Argument, Option
-
-from convexpy_cli.command import command, single
+from convexpy_cli.command import argument, command, option, single
 from convexpy_cli.context import Context
 
 app = single()
@@ -23,37 +21,34 @@ app = single()
 def init(
     ctx: Context,
     folder: Annotated[
-        str | None, Argument(metavar="DIR", help="Folder of the project [default: this one if empty].")
+        str | None, argument("Folder of the project [default: this one if empty].", "DIR")
     ] = None,
     template: Annotated[
-        str | None,
-        Option("-t", "--template", metavar="NAME", help="Template to start from [default: minimal]."),
+        str | None, option("-t --template NAME", "Template to start from [default: minimal].")
     ] = None,
-    list_templates: Annotated[bool, Option("--list-templates", help="List the templates and exit.")] = False,
+    list_templates: Annotated[bool, option("--list-templates", "List the templates and exit.")] = False,
     name: Annotated[
-        str | None, Option("--name", metavar="NAME", help="Name of the project [default: of the folder].")
+        str | None, option("--name NAME", "Name of the project [default: of the folder].")
     ] = None,
-    functions: Annotated[
-        str | None, Option("--functions", metavar="DIR", help="Functions folder [default: convex].")
-    ] = None,
+    functions: Annotated[str | None, option("--functions DIR", "Functions folder [default: convex].")] = None,
     auth: Annotated[
-        str | None, Option("--auth", metavar="KIND", help="Sign-in: none, clerk or oidc [default: none].")
+        str | None, option("--auth KIND", "Sign-in: none, clerk or oidc [default: none].")
     ] = None,
     auth_issuer: Annotated[
-        str | None, Option("--auth-issuer", metavar="URL", help="With oidc: issuer of the tokens.")
+        str | None, option("--auth-issuer URL", "With oidc: issuer of the tokens.")
     ] = None,
     auth_application: Annotated[
-        str | None, Option("--auth-application", metavar="ID", help="With oidc: audience of the tokens.")
+        str | None, option("--auth-application ID", "With oidc: audience of the tokens.")
     ] = None,
     package_manager: Annotated[
-        str | None, Option("--package-manager", metavar="NAME", help="uv or pip; npm, pnpm or bun.")
+        str | None, option("--package-manager NAME", "uv or pip; npm, pnpm or bun.")
     ] = None,
-    install: Annotated[bool | None, Option("--install/--no-install", help="Install dependencies.")] = None,
-    git: Annotated[bool | None, Option("--git/--no-git", help="Create a git repository.")] = None,
+    install: Annotated[bool | None, option("--install/--no-install", "Install dependencies.")] = None,
+    git: Annotated[bool | None, option("--git/--no-git", "Create a git repository.")] = None,
     agents: Annotated[
-        bool | None, Option("--agents/--no-agents", help="Write AGENTS.md for coding agents.")
+        bool | None, option("--agents/--no-agents", "Write AGENTS.md for coding agents.")
     ] = None,
-    dry_run: Annotated[bool, Option("--dry-run", help="Show what would be written.")] = False,
+    dry_run: Annotated[bool, option("--dry-run", "Show what would be written.")] = False,
 ) -> None:
     """Create a project, or add convexpy to an existing folder. Existing files are never replaced."""
     from convexpy_cli.init import wizard

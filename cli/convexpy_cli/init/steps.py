@@ -97,10 +97,7 @@ def install_packages(ctx: Context, root: Path, commands: Sequence[Sequence[str]]
 
 def _install_failed(command: Sequence[str], why: str) -> errors.Failure:
     return errors.Failure(
-        "InstallFailed",
-        f"{why}; the project files are complete",
-        errors.FAILED,
-        hint=f"run it again: {' '.join(command)}",
+        "InstallFailed", f"{why}; the project files are complete", hint=f"run it again: {' '.join(command)}"
     )
 
 

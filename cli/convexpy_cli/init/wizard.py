@@ -152,7 +152,7 @@ def create(ctx: Context, answers: Answers, *, dry_run: bool) -> None:
     if asking:
         files = [_decide(ctx, answers.root, each) for each in files]
         if not ctx.prompts.confirm("Create?", default=True):
-            raise errors.Failure("Cancelled", "nothing was written", errors.FAILED)
+            raise errors.Failure("Cancelled", "nothing was written")
     if not dry_run:
         write_planned(answers.root, files)
         _make_repository(ctx, answers)

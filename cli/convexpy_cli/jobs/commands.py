@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from typer import Argument, Option
-
 from convexpy_cli import completion, errors
-from convexpy_cli.command import command, family
+from convexpy_cli.command import argument, command, family, option
 from convexpy_cli.context import Context
 
 schedule_app = family("Inspect and cancel scheduled functions.")
 crons_app = family("Inspect and run cron jobs.")
 
-CronName = Annotated[str, Argument(help="Name of the cron job.")]
+CronName = Annotated[str, argument("Name of the cron job.")]
 
 
 @command(
@@ -29,19 +27,12 @@ def schedule_list(
     ctx: Context,
     state: Annotated[
         Literal["pending", "running", "success", "failed", "canceled"] | None,
-        Option("--state", metavar="STATE", help="pending, running, success, failed or canceled."),
+        option("--state STATE", "pending, running, success, failed or canceled."),
     ] = None,
-    function: Annotated[
-        str | None,
-        Option("--function", metavar="PATH", help="Only this function; * is a wildcard."),
-    ] = None,
-    limit: Annotated[int, Option("--limit", metavar="N", help="Number of jobs, latest first.")] = 100,
-    after: Annotated[
-        str | None, Option("--after", metavar="TIME", help="Scheduled for this time or later.")
-    ] = None,
-    before: Annotated[
-        str | None, Option("--before", metavar="TIME", help="Scheduled for an earlier time.")
-    ] = None,
+    function: Annotated[str | None, option("--function PATH", "Only this function; * is a wildcard.")] = None,
+    limit: Annotated[int, option("--limit N", "Number of jobs, latest first.")] = 100,
+    after: Annotated[str | None, option("--after TIME", "Scheduled for this time or later.")] = None,
+    before: Annotated[str | None, option("--before TIME", "Scheduled for an earlier time.")] = None,
 ) -> None:
     """List scheduled functions. Finished ones are kept for a week.
 
@@ -64,7 +55,7 @@ def schedule_list(
 
 
 @command(schedule_app, "show", examples=("convexpy schedule show ID",))
-def schedule_show(ctx: Context, id: Annotated[str, Argument(help="Id of the job.")]) -> None:
+def schedule_show(ctx: Context, id: Annotated[str, argument("Id of the job.")]) -> None:
     """Show a scheduled function in detail.
 
     The id of the request it ran in is known until the server restarts.
@@ -75,7 +66,7 @@ def schedule_show(ctx: Context, id: Annotated[str, Argument(help="Id of the job.
         job = client.scheduled_job(id)
         requests = listing.requests(client, [] if job is None else [job])
     if job is None:
-        raise errors.Failure("JobNotFound", f"no scheduled function {id}", errors.USAGE)
+        raise errors.Failure("JobNotFound", f"no scheduled function {id}")
     ctx.output.fields(listing.described(job, requests), listing.job_fields(job, requests))
 
 
@@ -86,17 +77,12 @@ def schedule_show(ctx: Context, id: Annotated[str, Argument(help="Id of the job.
 )
 def schedule_cancel(
     ctx: Context,
-    ids: Annotated[list[str] | None, Argument(metavar="ID", help="Ids of the jobs.")] = None,
+    ids: Annotated[list[str] | None, argument("Ids of the jobs.", "ID")] = None,
     function: Annotated[
         str | None,
-        Option(
-            "--function",
-            metavar="PATH",
-            help="Cancel all pending jobs of this function.",
-            autocompletion=completion.functions,
-        ),
+        option("--function PATH", "Cancel all pending jobs of this function.", complete=completion.functions),
     ] = None,
-    everything: Annotated[bool, Option("--all", help="Cancel all pending jobs.")] = False,
+    everything: Annotated[bool, option("--all", "Cancel all pending jobs.")] = False,
 ) -> None:
     """Cancel scheduled functions. A running action continues, but what it schedules afterwards does not run."""
     from convexpy_cli.jobs import listing

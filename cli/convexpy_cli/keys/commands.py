@@ -5,18 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from typer import Argument, Option
-
-from convexpy_cli.command import command, family
+from convexpy_cli.command import argument, command, family, option
 from convexpy_cli.context import Context
 
 app = family("Manage admin keys of the deployment.")
 
-Which = Annotated[str, Argument(metavar="NAME", help="Name, or the prefix that `keys list` shows.")]
-SaveEnv = Annotated[
-    str | None,
-    Option("--save-env", metavar="FILE", help="Write it to an env file as CONVEXPY_DEPLOY_KEY."),
-]
+Which = Annotated[str, argument("Name, or the prefix that `keys list` shows.", "NAME")]
+SaveEnv = Annotated[str | None, option("--save-env FILE", "Write it to an env file as CONVEXPY_DEPLOY_KEY.")]
 
 
 @command(
@@ -30,28 +25,21 @@ SaveEnv = Annotated[
 )
 def keys_create(
     ctx: Context,
-    name: Annotated[str, Argument(help="What the key is for.")],
+    name: Annotated[str, argument("What the key is for.")],
     kind: Annotated[
-        Literal["admin", "deploy", "read-only", "run"],
-        Option("--kind", help="admin, deploy, read-only or run."),
+        Literal["admin", "deploy", "read-only", "run"], option("--kind", "admin, deploy, read-only or run.")
     ] = "deploy",
     functions: Annotated[
         list[str] | None,
-        Option(
-            "--functions", metavar="PATH", help="With --kind run: functions; * is a wildcard; repeatable."
-        ),
+        option("--functions PATH", "With --kind run: functions; * is a wildcard; repeatable."),
     ] = None,
-    expires: Annotated[
-        str | None, Option("--expires", metavar="TIME", help="90d, 12h or 30m [default: never].")
-    ] = None,
+    expires: Annotated[str | None, option("--expires TIME", "90d, 12h or 30m [default: never].")] = None,
     save_env: SaveEnv = None,
     data: Annotated[
-        Path | None,
-        Option("--data", metavar="DIR", help="On the server: use its data folder instead of a key."),
+        Path | None, option("--data DIR", "On the server: use its data folder instead of a key.")
     ] = None,
     secret_file: Annotated[
-        Path | None,
-        Option("--secret-file", metavar="FILE", help="With --data: the secret file of the server."),
+        Path | None, option("--secret-file FILE", "With --data: the secret file of the server.")
     ] = None,
 ) -> None:
     """Create an admin key and print it once. It is not stored anywhere.
@@ -84,7 +72,7 @@ def keys_rotate(
     ctx: Context,
     which: Which,
     grace: Annotated[
-        str, Option("--grace", metavar="TIME", help="How long the old key stays valid; 0 revokes it now.")
+        str, option("--grace TIME", "How long the old key stays valid; 0 revokes it now.")
     ] = "1h",
     save_env: SaveEnv = None,
 ) -> None:

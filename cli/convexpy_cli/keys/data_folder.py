@@ -42,7 +42,7 @@ def create(
         Failure: it is no data folder, it can't be written to, or the name is none.
     """
     if not 0 < len(name) <= NAME_LENGTH_MAX or not name.isprintable():
-        raise errors.Failure("BadKeyName", f"key names have 1 to {NAME_LENGTH_MAX} characters", errors.USAGE)
+        raise errors.Failure("BadKeyName", f"key names have 1 to {NAME_LENGTH_MAX} characters")
     owner, known = _opened(data)
     deployment = known.name
     secret = _secret_of(data, known, secret_file)
@@ -73,9 +73,7 @@ def _secret_of(data: Path, known: _Known, secret_file: Path | None) -> str:
         return secret_file.read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise errors.Failure(
-            "ConfigInvalid", f"cannot read {secret_file}: {reason}", errors.CONFIGURATION
-        ) from error
+        raise errors.Failure("ConfigInvalid", f"cannot read {secret_file}: {reason}") from error
 
 
 def _opened(data: Path) -> tuple[os.stat_result, _Known]:
@@ -95,7 +93,7 @@ SAME_USER = "run it as the user of the server, with the folder of `convexpy serv
 
 
 def _unusable(data: Path, reason: str, hint: str = SAME_USER) -> errors.Failure:
-    return errors.Failure("DataFolderUnusable", f"--data {data}: {reason}", errors.CONFIGURATION, hint=hint)
+    return errors.Failure("DataFolderUnusable", f"--data {data}: {reason}", hint=hint)
 
 
 def _put(folder: Path, name: str, content: bytes, owner: os.stat_result) -> None:

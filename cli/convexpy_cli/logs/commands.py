@@ -5,10 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Annotated, Literal
 
-from typer import Option
-
 from convexpy_cli import errors
-from convexpy_cli.command import MORE, command, single
+from convexpy_cli.command import command, option, single
 from convexpy_cli.context import Context
 
 app = single()
@@ -26,57 +24,38 @@ app = single()
 def logs(
     ctx: Context,
     follow: Annotated[
-        bool | None, Option("-f", "--follow/--no-follow", help="Follow new entries [default: on a terminal].")
+        bool | None, option("-f --follow/--no-follow", "Follow new entries [default: on a terminal].")
     ] = None,
     history: Annotated[
-        int | None, Option("--history", metavar="N", min=0, help="Past records [default: 20, in a pipe 500].")
+        int | None, option("--history N", "Past records [default: 20, in a pipe 500].", min=0)
     ] = None,
-    tail: Annotated[
-        int | None, Option("--tail", metavar="N", min=0, help="Same as --history N --follow.")
-    ] = None,
-    since: Annotated[
-        str | None, Option("--since", metavar="TIME", help="10m, 2h, 14:30, or a date and time.")
-    ] = None,
-    until: Annotated[
-        str | None, Option("--until", metavar="TIME", help="End here instead of following.")
-    ] = None,
+    tail: Annotated[int | None, option("--tail N", "Same as --history N --follow.", min=0)] = None,
+    since: Annotated[str | None, option("--since TIME", "10m, 2h, 14:30, or a date and time.")] = None,
+    until: Annotated[str | None, option("--until TIME", "End here instead of following.")] = None,
     function: Annotated[
-        list[str] | None,
-        Option("--function", metavar="PATH", help="Only this function or http:/path; * is a wildcard."),
+        list[str] | None, option("--function PATH", "Only this function or http:/path; * is a wildcard.")
     ] = None,
     kind: Annotated[
-        list[str] | None,
-        Option("--kind", metavar="KIND", help="query, mutation, action, http, cron or scheduled."),
+        list[str] | None, option("--kind KIND", "query, mutation, action, http, cron or scheduled.")
     ] = None,
     level: Annotated[
-        list[str] | None,
-        Option("--level", metavar="LEVEL", help="This level and above: debug, info, log, warn, error."),
+        list[str] | None, option("--level LEVEL", "This level and above: debug, info, log, warn, error.")
     ] = None,
-    request: Annotated[
-        str | None, Option("--request", metavar="ID", help="Everything one request did.")
-    ] = None,
-    grep: Annotated[str | None, Option("--grep", metavar="REGEX", help="Only lines that match.")] = None,
+    request: Annotated[str | None, option("--request ID", "Everything one request did.")] = None,
+    grep: Annotated[str | None, option("--grep REGEX", "Only lines that match.")] = None,
     status: Annotated[
         Literal["ok", "error"] | None,
-        Option(
-            "--status", metavar="STATUS", help="Only calls that ended so: ok or error.", rich_help_panel=MORE
-        ),
+        option("--status STATUS", "Only calls that ended so: ok or error.", more=True),
     ] = None,
     slow: Annotated[
-        float | None,
-        Option("--slow", metavar="MS", help="Only calls that took at least this long.", rich_help_panel=MORE),
+        float | None, option("--slow MS", "Only calls that took at least this long.", more=True)
     ] = None,
-    success: Annotated[
-        bool, Option("--success", help="Include calls that logged nothing.", rich_help_panel=MORE)
-    ] = False,
-    columns: Annotated[
-        str | None, Option("--columns", metavar="A,B", help="Fields to show.", rich_help_panel=MORE)
-    ] = None,
+    success: Annotated[bool, option("--success", "Include calls that logged nothing.", more=True)] = False,
+    columns: Annotated[str | None, option("--columns A,B", "Fields to show.", more=True)] = None,
     raw: Annotated[
-        bool,
-        Option("--raw", help="Print entries of the official log stream, one per line.", rich_help_panel=MORE),
+        bool, option("--raw", "Print entries of the official log stream, one per line.", more=True)
     ] = False,
-    jsonl: Annotated[bool, Option("--jsonl", help="Same as --format jsonl.", rich_help_panel=MORE)] = False,
+    jsonl: Annotated[bool, option("--jsonl", "Same as --format jsonl.", more=True)] = False,
 ) -> None:
     """Show and follow logs. Different filters combine with "and", several of one kind with "or".
 

@@ -112,7 +112,7 @@ class Deployments:
         try:
             with closing(self._context(row["name"])) as ctx, ctx.connected("mcp") as (_, client):
                 return not client.is_development()
-        except (Error, errors.Failure):
+        except Error:
             return True
 
     @contextmanager

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from typer import Option
-
 from convexpy_cli import errors
-from convexpy_cli.command import DEFAULT, command, family
+from convexpy_cli.command import DEFAULT, command, family, option
 from convexpy_cli.context import Context
 
 app = family("Serve the Model Context Protocol to coding agents.")
@@ -17,25 +15,21 @@ app = family("Serve the Model Context Protocol to coding agents.")
 def mcp(
     ctx: Context,
     read_only: Annotated[
-        bool, Option("--read-only", help="Leave out tools that write or execute Python.")
+        bool, option("--read-only", "Leave out tools that write or execute Python.")
     ] = False,
-    disable_tools: Annotated[
-        str | None, Option("--disable-tools", metavar="A,B", help="Tools to leave out.")
-    ] = None,
+    disable_tools: Annotated[str | None, option("--disable-tools A,B", "Tools to leave out.")] = None,
     production_reads: Annotated[
         bool,
-        Option(
-            "--allow-production-reads",
-            "--cautiously-allow-production-pii",
-            help="List production deployments and read their data.",
+        option(
+            "--allow-production-reads --cautiously-allow-production-pii",
+            "List production deployments and read their data.",
         ),
     ] = False,
     production_writes: Annotated[
         bool,
-        Option(
-            "--allow-production-writes",
-            "--dangerously-enable-production-deployments",
-            help="Also change production deployments.",
+        option(
+            "--allow-production-writes --dangerously-enable-production-deployments",
+            "Also change production deployments.",
         ),
     ] = False,
 ) -> None:
@@ -64,7 +58,7 @@ def mcp(
 def mcp_install(
     ctx: Context,
     client: Annotated[
-        Literal["claude", "cursor", "vscode"], Option("--client", help="claude, cursor or vscode.")
+        Literal["claude", "cursor", "vscode"], option("--client", "claude, cursor or vscode.")
     ] = "claude",
 ) -> None:
     """Print the configuration that an MCP client needs. With --yes, write it to the project."""

@@ -34,9 +34,7 @@ def written(client: str, root: Path) -> Path:
         document = json.loads(read_text(file)) if file.is_file() else {}
         document.setdefault(key, {}).update(entry(client)[key])
     except (ValueError, AttributeError) as error:
-        raise errors.Failure(
-            "ConfigInvalid", f"{name} is not a JSON object: {error}", errors.CONFIGURATION
-        ) from error
+        raise errors.Failure("ConfigInvalid", f"{name} is not a JSON object: {error}") from error
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     return file

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from convexpy.errors import Error
 from convexpy_cli import errors
 from convexpy_cli.docs.about import version_text
 from convexpy_cli.mcp.tools import InvalidParams, Tool
@@ -25,10 +26,7 @@ def serve(tools: Mapping[str, Tool], call: Callable[[str, dict[str, Any]], str])
         from mcp.server.stdio import stdio_server
     except ImportError as error:
         raise errors.Failure(
-            "PackageMissing",
-            "`convexpy mcp` requires the package mcp",
-            errors.CONFIGURATION,
-            hint="pip install 'convexpy[mcp]'",
+            "PackageMissing", "`convexpy mcp` requires the package mcp", hint="pip install 'convexpy[mcp]'"
         ) from error
     one_at_a_time = anyio.Lock()
 
@@ -60,7 +58,7 @@ def serve(tools: Mapping[str, Tool], call: Callable[[str, dict[str, Any]], str])
 
 
 def _described(error: Exception) -> str:
-    if not hasattr(error, "to_json"):
+    if not isinstance(error, Error):
         return masking.mask(f"{type(error).__name__}: {error}")
     shown = errors.shown(error)
     hint = f"\ntry: {shown['hint']}" if shown["hint"] else ""

@@ -41,7 +41,7 @@ def first_line_of_stdin(flag: str) -> str:
     """
     line = sys.stdin.readline().strip()
     if not line:
-        raise errors.Failure("InputRequired", f"{flag} -: stdin is empty", errors.INPUT_REQUIRED)
+        raise errors.Failure("InputRequired", f"{flag} -: stdin is empty")
     return line
 
 
@@ -68,4 +68,4 @@ def written(file: str, text: str) -> None:
     try:
         Path(file).write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise errors.Failure("FileNotWritable", f"{file}: {error.strerror}", errors.FAILED) from error
+        raise errors.Failure("FileNotWritable", f"{file}: {error.strerror}") from error

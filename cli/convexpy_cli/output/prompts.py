@@ -80,10 +80,7 @@ class Prompts:
         if default is not None:
             return default
         raise errors.Failure(
-            "InputRequired",
-            f'"{question}" cannot be asked without a terminal',
-            errors.INPUT_REQUIRED,
-            hint=answered_by,
+            "InputRequired", f'"{question}" cannot be asked without a terminal', hint=answered_by
         )
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from typer import Argument, Option
-
 from convexpy_cli import completion, errors
-from convexpy_cli.command import command, family
+from convexpy_cli.command import argument, command, family, option
 from convexpy_cli.context import Context
 
 if TYPE_CHECKING:
@@ -15,9 +13,7 @@ if TYPE_CHECKING:
 
 app = family("Show, compare and check schemas.")
 
-Table = Annotated[
-    str | None, Argument(metavar="TABLE", help="Only this table.", autocompletion=completion.tables)
-]
+Table = Annotated[str | None, argument("Only this table.", "TABLE", complete=completion.tables)]
 
 
 @command(
@@ -30,7 +26,7 @@ def schema_show(
     ctx: Context,
     table: Table = None,
     deployed: Annotated[
-        bool, Option("--deployed", help="Show the deployment's schema, not that of the local code.")
+        bool, option("--deployed", "Show the deployment's schema, not that of the local code.")
     ] = False,
 ) -> None:
     """Show tables, fields and indexes. Formats are human, plain, json, python and dbml."""
@@ -53,10 +49,8 @@ def schema_show(
 )
 def schema_diff(
     ctx: Context,
-    before: Annotated[
-        str | None, Argument(metavar="A", help="A deployment, or code [default: the deployment].")
-    ] = None,
-    after: Annotated[str | None, Argument(metavar="B", help="A deployment, or code [default: code].")] = None,
+    before: Annotated[str | None, argument("A deployment, or code [default: the deployment].", "A")] = None,
+    after: Annotated[str | None, argument("A deployment, or code [default: code].", "B")] = None,
 ) -> int:
     """Compare two schemas.
 
@@ -79,7 +73,7 @@ def schema_diff(
 @command(app, "check", examples=("convexpy schema check", "convexpy schema check --limit 0 --json"))
 def schema_check(
     ctx: Context,
-    limit: Annotated[int, Option("--limit", metavar="N", min=0, help="Show at most N; 0 for all.")] = 20,
+    limit: Annotated[int, option("--limit N", "Show at most N; 0 for all.", min=0)] = 20,
 ) -> int:
     """Check stored documents against the schema of the local code. Nothing is pushed or changed.
 
@@ -110,9 +104,7 @@ def schema_check(
 def schema_infer(
     ctx: Context,
     table: Table = None,
-    sample: Annotated[
-        int, Option("--sample", metavar="N", min=0, help="Documents to read per table; 0 for all.")
-    ] = 10_000,
+    sample: Annotated[int, option("--sample N", "Documents to read per table; 0 for all.", min=0)] = 10_000,
 ) -> None:
     """Print a schema.py that matches the stored documents.
 

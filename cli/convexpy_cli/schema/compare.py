@@ -53,7 +53,7 @@ def only(schema: Schema, name: str | None) -> Schema:
     if name not in schema.tables:
         near = errors.nearest(name, list(schema.tables))
         hint = f"did you mean {near}?" if near else f"tables: {', '.join(schema.tables) or 'none'}"
-        raise errors.Failure("TableNotFound", f'the schema has no table "{name}"', errors.FAILED, hint=hint)
+        raise errors.Failure("TableNotFound", f'the schema has no table "{name}"', hint=hint)
     return replace_fields(schema, tables={name: schema.tables[name]})
 
 
@@ -131,7 +131,7 @@ def infer(client: AdminClient, name: str | None, sample: int) -> SchemaDescripti
     by_number = {each.number: each.name for each in described}
     chosen = [each for each in described if name in (None, each.name)]
     if not chosen and name is not None:
-        raise errors.Failure("TableNotFound", f'no table "{name}"', errors.FAILED)
+        raise errors.Failure("TableNotFound", f'no table "{name}"')
 
     def table_of(text: str) -> str | None:
         decoded = decode_id(text) if len(text) in range(31, 38) else None

@@ -21,7 +21,6 @@ from convexpy_cli import errors
 from convexpy_cli.context import Context
 from convexpy_cli.dev.allowed_names import check_allowed_host, check_allowed_origin
 
-UNSUPPORTED = 12
 PORT_MAX = 65535
 
 
@@ -30,7 +29,7 @@ Options = Mapping[str, Any]
 
 
 def _unsupported(what: str, hint: str) -> errors.Failure:
-    return errors.Failure("NotSupported", f"{what} not supported by this server", UNSUPPORTED, hint=hint)
+    return errors.Failure("NotSupported", f"{what} not supported by this server", hint=hint)
 
 
 def start(ctx: Context, options: Options) -> int:
@@ -138,17 +137,13 @@ def _push_file(folder: Path, ctx: Context) -> int:
     from convexpy_cli.deploy.pushing import functions_folder, push_config, push_files
 
     if not folder.is_dir():
-        raise errors.Failure("ProjectNotFound", f"--push {folder}: no such folder", errors.CONFIGURATION)
+        raise errors.Failure("ProjectNotFound", f"--push {folder}: no such folder")
     project = find_project(folder)
     for warning in project.warnings:
         ctx.output.warn(warning)
     files = push_files(functions_folder(project, ctx.output.warn))
     if not files:
-        raise errors.Failure(
-            "ProjectNotFound",
-            f"--push {folder}: {project.functions} contains no functions",
-            errors.CONFIGURATION,
-        )
+        raise errors.Failure("ProjectNotFound", f"--push {folder}: {project.functions} contains no functions")
     modules = {
         path: {"sha256": file.sha256, "source": base64.b64encode(file.content).decode()}
         for path, file in files.items()

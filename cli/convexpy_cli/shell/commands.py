@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from typer import Option
-
-from convexpy_cli.command import command, single
+from convexpy_cli.command import command, option, single
 from convexpy_cli.context import Context
 
 app = single()
@@ -19,12 +17,8 @@ app = single()
 )
 def shell(
     ctx: Context,
-    code: Annotated[
-        str | None, Option("-c", "--code", metavar="CODE", help="Evaluate this and exit.")
-    ] = None,
-    write: Annotated[
-        bool, Option("--write", help="Allow writes; each is shown and confirmed first.")
-    ] = False,
+    code: Annotated[str | None, option("-c --code CODE", "Evaluate this and exit.")] = None,
+    write: Annotated[bool, option("--write", "Allow writes; each is shown and confirmed first.")] = False,
 ) -> None:
     """Open a Python prompt on the deployment, with ctx and db as in functions.
 

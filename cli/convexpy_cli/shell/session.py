@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from convexpy.client import Evaluated, Evaluator, FunctionFailed
+from convexpy.errors import Error
 from convexpy_cli import errors
 from convexpy_cli.output import files
 from convexpy_cli.output.json import dumps
@@ -42,7 +43,6 @@ def _piped() -> str:
         raise errors.Failure(
             "InputRequired",
             "stdin is empty, and there is no terminal for a prompt",
-            errors.INPUT_REQUIRED,
             hint="convexpy shell -c 'db.query(\"messages\").take(5)'",
         )
     return source
@@ -119,9 +119,7 @@ def _turn(ctx: Context, evaluator: Evaluator, name: str) -> bool:
     if source.strip():
         try:
             evaluate(ctx, evaluator, source)
-        except Exception as error:
-            if not hasattr(error, "to_json"):
-                raise
+        except Error as error:
             ctx.output.error(errors.shown(error))
     return True
 

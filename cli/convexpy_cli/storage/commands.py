@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from typer import Argument, Option
-
 from convexpy_cli import errors
-from convexpy_cli.command import command, family
+from convexpy_cli.command import argument, command, family, option
 from convexpy_cli.context import Context
 
 app = family("Manage stored files.")
 
-FileId = Annotated[str, Argument(help="Id of the file.")]
+FileId = Annotated[str, argument("Id of the file.")]
 
 
 @command(
@@ -26,15 +24,13 @@ FileId = Annotated[str, Argument(help="Id of the file.")]
 )
 def storage_list(
     ctx: Context,
-    limit: Annotated[int, Option("--limit", metavar="N", min=0, help="Number of files; 0 for all.")] = 50,
+    limit: Annotated[int, option("--limit N", "Number of files; 0 for all.", min=0)] = 50,
     sort: Annotated[
-        Literal["created", "size"], Option("--sort", help="created (newest first) or size (largest first).")
+        Literal["created", "size"], option("--sort", "created (newest first) or size (largest first).")
     ] = "created",
-    type_: Annotated[
-        str | None, Option("--type", metavar="TYPE", help="Only this content type; * is a wildcard.")
-    ] = None,
+    type_: Annotated[str | None, option("--type TYPE", "Only this content type; * is a wildcard.")] = None,
     unreferenced: Annotated[
-        bool, Option("--unreferenced", help="Only files that no document refers to; reads the tables.")
+        bool, option("--unreferenced", "Only files that no document refers to; reads the tables.")
     ] = False,
 ) -> None:
     """List stored files with their sizes and content types.
@@ -66,10 +62,8 @@ def storage_list(
 )
 def storage_put(
     ctx: Context,
-    files: Annotated[list[str], Argument(metavar="FILE", help="Files, folders or patterns; - for stdin.")],
-    type_: Annotated[
-        str | None, Option("--type", metavar="TYPE", help="Content type [default: by file name].")
-    ] = None,
+    files: Annotated[list[str], argument("Files, folders or patterns; - for stdin.", "FILE")],
+    type_: Annotated[str | None, option("--type TYPE", "Content type [default: by file name].")] = None,
 ) -> None:
     """Upload files and print one id per line, in the order of the files.
 
@@ -90,8 +84,7 @@ def storage_get(
     ctx: Context,
     id: FileId,
     output: Annotated[
-        str | None,
-        Option("-o", "--output", metavar="FILE", help="Where to write it; - for stdout [default: the id]."),
+        str | None, option("-o --output FILE", "Where to write it; - for stdout [default: the id].")
     ] = None,
 ) -> None:
     """Download a file and verify its SHA-256. An interrupted download is resumed."""
@@ -136,9 +129,9 @@ def storage_info(ctx: Context, id: FileId) -> None:
 )
 def storage_delete(
     ctx: Context,
-    ids: Annotated[list[str], Argument(metavar="ID", help="Ids of the files.")],
+    ids: Annotated[list[str], argument("Ids of the files.", "ID")],
     unchecked: Annotated[
-        bool, Option("--unchecked", help="Do not look for documents that refer to the files.")
+        bool, option("--unchecked", "Do not look for documents that refer to the files.")
     ] = False,
 ) -> None:
     """Delete files. Either all of them are deleted or none.

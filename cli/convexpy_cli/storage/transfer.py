@@ -34,7 +34,7 @@ SHOWN_MAX = 20
 
 def missing(id: str) -> errors.Failure:
     """Return the error for an id that names no file."""
-    return errors.Failure("StorageIdNotFound", f"no file {id}", errors.FAILED)
+    return errors.Failure("StorageIdNotFound", f"no file {id}")
 
 
 def listed(client: AdminClient, limit: int, sort: str, type_: str | None) -> list[FileInfo]:
@@ -125,7 +125,7 @@ def _matching(pattern: str) -> list[Path]:
 
 
 def _unreadable(message: str) -> errors.Failure:
-    return errors.Failure("FileNotReadable", message, errors.FAILED)
+    return errors.Failure("FileNotReadable", message)
 
 
 def put(
@@ -251,7 +251,7 @@ def get(ctx: Context, client: AdminClient, id: str, output: str | None) -> Path 
         return None
     target = Path(output) if output is not None else Path(id + _suffix(found))
     if output is None and target.exists():
-        raise errors.Failure("FileExists", f"{target} already exists", errors.REFUSED, hint="-o FILE")
+        raise errors.Failure("FileExists", f"{target} already exists", hint="-o FILE")
     _fetch_into(ctx, files, found, target)
     return target
 
@@ -306,6 +306,4 @@ def _fetch(
 
 
 def _damaged(found: FileInfo) -> errors.Failure:
-    return errors.Failure(
-        "Sha256Mismatch", f"the downloaded file does not match the checksum of {found.id}", errors.FAILED
-    )
+    return errors.Failure("Sha256Mismatch", f"the downloaded file does not match the checksum of {found.id}")

@@ -91,14 +91,14 @@ def check_age(backups: list[dict[str, Any]], max_age: str) -> None:
     oldest_ms = (time.time() - span_s(max_age)) * 1000
     if not backups or backups[0]["createdAt"] < oldest_ms:
         text = "there are no backups" if not backups else f"the newest backup is older than {max_age}"
-        raise errors.Failure("BackupTooOld", text, errors.FAILED, hint="convexpy backup create")
+        raise errors.Failure("BackupTooOld", text, hint="convexpy backup create")
 
 
 def find(client: TransferClient, id: str) -> dict[str, Any]:
     """Return a complete backup, or raise Failure."""
     found = client.find_export(id)
     if found is None or found["state"] != "completed" or found["requestor"] != "backup":
-        raise errors.Failure("BackupNotFound", f"no backup {id}", errors.USAGE, hint="convexpy backup list")
+        raise errors.Failure("BackupNotFound", f"no backup {id}", hint="convexpy backup list")
     return found
 
 
@@ -166,9 +166,7 @@ def verify(path: Path, note: Callable[[str], None] | None = None) -> dict[str, A
             if note is not None:
                 note(problem)
         raise errors.Failure(
-            "BackupDamaged", f"{problems[0]}" + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""),
-            errors.FAILED,
-        )  # fmt: skip
+            "BackupDamaged", f"{problems[0]}" + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""))  # fmt: skip
     return {
         "path": str(path),
         "bytes": path.stat().st_size,

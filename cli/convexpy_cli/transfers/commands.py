@@ -5,18 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from typer import Argument, Option
-
 from convexpy_cli import completion, errors
-from convexpy_cli.command import MORE, command, family, single
+from convexpy_cli.command import argument, command, family, option, single
 from convexpy_cli.context import Context
 
 import_app = single()
 export_app = single()
 backup_app = family("Create, fetch and restore backups.")
 
-IncludeFiles = Annotated[bool, Option("--include-file-storage", help="Include stored files.")]
-BackupId = Annotated[str, Argument(help="Id of the backup.")]
+IncludeFiles = Annotated[bool, option("--include-file-storage", "Include stored files.")]
+BackupId = Annotated[str, argument("Id of the backup.")]
 
 
 @command(
@@ -30,45 +28,30 @@ BackupId = Annotated[str, Argument(help="Id of the backup.")]
 )
 def import_(
     ctx: Context,
-    file: Annotated[str | None, Argument(help="File to import; - for stdin.")] = None,
+    file: Annotated[str | None, argument("File to import; - for stdin.")] = None,
     table: Annotated[
-        str | None,
-        Option("--table", help="Table to import into, except for zip.", autocompletion=completion.tables),
+        str | None, option("--table", "Table to import into, except for zip.", complete=completion.tables)
     ] = None,
     file_format: Annotated[
         Literal["zip", "jsonl", "json", "csv"] | None,
-        Option("--format", metavar="FORMAT", help="zip, jsonl, json or csv [default: by file name]."),
+        option("--format FORMAT", "zip, jsonl, json or csv [default: by file name]."),
     ] = None,
-    append: Annotated[bool, Option("--append", help="Add to existing documents.")] = False,
-    replace: Annotated[bool, Option("--replace", help="Replace the tables that are in the file.")] = False,
-    replace_all: Annotated[bool, Option("--replace-all", help="Also empty all other tables.")] = False,
+    append: Annotated[bool, option("--append", "Add to existing documents.")] = False,
+    replace: Annotated[bool, option("--replace", "Replace the tables that are in the file.")] = False,
+    replace_all: Annotated[bool, option("--replace-all", "Also empty all other tables.")] = False,
     require_empty: Annotated[
-        bool, Option("--require-empty", help="Import into empty tables only (the default).")
+        bool, option("--require-empty", "Import into empty tables only (the default).")
     ] = False,
-    dry_run: Annotated[bool, Option("--dry-run", help="Check every row and write nothing.")] = False,
-    types: Annotated[
-        str | None,
-        Option("--types", metavar="F=TYPE,...", help="Types of CSV columns.", rich_help_panel=MORE),
-    ] = None,
+    dry_run: Annotated[bool, option("--dry-run", "Check every row and write nothing.")] = False,
+    types: Annotated[str | None, option("--types F=TYPE,...", "Types of CSV columns.", more=True)] = None,
     delimiter: Annotated[
-        str | None,
-        Option(
-            "--delimiter", metavar="CHAR", help="CSV delimiter [default: detected].", rich_help_panel=MORE
-        ),
+        str | None, option("--delimiter CHAR", "CSV delimiter [default: detected].", more=True)
     ] = None,
-    resume: Annotated[
-        str | None,
-        Option("--resume", metavar="ID", help="Resume an interrupted upload.", rich_help_panel=MORE),
-    ] = None,
-    status: Annotated[
-        str | None,
-        Option("--status", metavar="ID", help="Show the state of an import.", rich_help_panel=MORE),
-    ] = None,
-    cancel: Annotated[
-        str | None, Option("--cancel", metavar="ID", help="Cancel an import.", rich_help_panel=MORE)
-    ] = None,
+    resume: Annotated[str | None, option("--resume ID", "Resume an interrupted upload.", more=True)] = None,
+    status: Annotated[str | None, option("--status ID", "Show the state of an import.", more=True)] = None,
+    cancel: Annotated[str | None, option("--cancel ID", "Cancel an import.", more=True)] = None,
     no_wait: Annotated[
-        bool, Option("--no-wait", help="Do not wait for the end of the import.", rich_help_panel=MORE)
+        bool, option("--no-wait", "Do not wait for the end of the import.", more=True)
     ] = False,
 ) -> None:
     """Import tables, and the files of a zip. Either everything is imported or nothing, except with --append.
@@ -121,17 +104,16 @@ def import_(
 def export(
     ctx: Context,
     path: Annotated[
-        str | None,
-        Option("--path", metavar="FILE|DIR", help="Where to write; - for stdout [default: this folder]."),
+        str | None, option("--path FILE|DIR", "Where to write; - for stdout [default: this folder].")
     ] = None,
-    tables: Annotated[str | None, Option("--tables", metavar="A,B", help="Export only these tables.")] = None,
+    tables: Annotated[str | None, option("--tables A,B", "Export only these tables.")] = None,
     file_format: Annotated[
         Literal["zip", "jsonl", "csv"],
-        Option("--format", metavar="FORMAT", help="zip, or jsonl or csv with one file per table."),
+        option("--format FORMAT", "zip, or jsonl or csv with one file per table."),
     ] = "zip",
     include_file_storage: IncludeFiles = False,
     no_wait: Annotated[
-        bool, Option("--no-wait", help="Fail if another export is running instead of waiting for it.")
+        bool, option("--no-wait", "Fail if another export is running instead of waiting for it.")
     ] = False,
 ) -> None:
     """Export a consistent snapshot of all tables while the deployment keeps running.
@@ -162,9 +144,9 @@ def export(
 def backup_create(
     ctx: Context,
     include_file_storage: IncludeFiles = False,
-    to: Annotated[str | None, Option("--to", metavar="DIR", help="Also download it to this folder.")] = None,
+    to: Annotated[str | None, option("--to DIR", "Also download it to this folder.")] = None,
     expires: Annotated[
-        str, Option("--expires", metavar="TIME", help="How long the deployment keeps it: 12h, 30d, 4w.")
+        str, option("--expires TIME", "How long the deployment keeps it: 12h, 30d, 4w.")
     ] = "30d",
 ) -> None:
     """Create a backup of all tables, with schema and code version.
@@ -190,7 +172,7 @@ def backup_create(
 def backup_list(
     ctx: Context,
     max_age: Annotated[
-        str | None, Option("--max-age", metavar="TIME", help="Exit with 1 if the newest is older: 25h, 7d.")
+        str | None, option("--max-age TIME", "Exit with 1 if the newest is older: 25h, 7d.")
     ] = None,
 ) -> None:
     """List the backups that the deployment keeps, newest first."""
@@ -210,7 +192,7 @@ def backup_download(
     ctx: Context,
     id: BackupId,
     path: Annotated[
-        str | None, Option("--path", metavar="FILE|DIR", help="Where to write it [default: this folder].")
+        str | None, option("--path FILE|DIR", "Where to write it [default: this folder].")
     ] = None,
 ) -> None:
     """Download a backup. Existing files are not overwritten; an interrupted download is resumed."""
@@ -230,9 +212,9 @@ def backup_download(
 @command(backup_app, "restore", examples=("convexpy backup restore backup.zip --allow=data-replace",))
 def backup_restore(
     ctx: Context,
-    which: Annotated[str, Argument(metavar="ID|FILE", help="A backup of the deployment, or a file.")],
+    which: Annotated[str, argument("A backup of the deployment, or a file.", "ID|FILE")],
     confirm: Annotated[
-        str | None, Option("--confirm", metavar="NAME", help="Name of the deployment, if it is production.")
+        str | None, option("--confirm NAME", "Name of the deployment, if it is production.")
     ] = None,
 ) -> None:
     """Replace all tables, and files if the backup has them. Existing data is backed up first.
@@ -262,12 +244,12 @@ def backup_delete(ctx: Context, id: BackupId) -> None:
 
 
 @command(backup_app, "verify", examples=("convexpy backup verify backup.zip",))
-def backup_verify(ctx: Context, file: Annotated[Path, Argument(help="A backup or snapshot.")]) -> None:
+def backup_verify(ctx: Context, file: Annotated[Path, argument("A backup or snapshot.")]) -> None:
     """Verify a backup offline: checksums, counts, schema and files."""
     from convexpy_cli.transfers import backups
 
     if not file.is_file():
-        raise errors.Failure("FileNotReadable", f"cannot read {file}", errors.FAILED)
+        raise errors.Failure("FileNotReadable", f"cannot read {file}")
     result = backups.verify(file, ctx.output.note)
     documents = sum(result["tables"].values())
     text = (

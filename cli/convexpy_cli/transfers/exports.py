@@ -45,7 +45,7 @@ def check(path: str | None, format: str, tables: Sequence[str] | None, *, files:
 
 def exists(path: Path) -> errors.Failure:
     """Return the error for a file that is in the way: nothing is overwritten."""
-    return errors.Failure("FileExists", f"{path} already exists", errors.REFUSED, hint="--path FILE")
+    return errors.Failure("FileExists", f"{path} already exists", hint="--path FILE")
 
 
 def make(
@@ -81,7 +81,7 @@ def make(
         raise
     if found is None or found["state"] != "completed":
         text = "it was canceled" if found is None else found.get("error") or f"it was {found['state']}"
-        raise errors.Failure("ExportFailed", f"the export failed: {text}", errors.FAILED)
+        raise errors.Failure("ExportFailed", f"the export failed: {text}")
     return found
 
 
@@ -137,7 +137,7 @@ def fetch(ctx: Context, client: TransferClient, found: dict[str, Any], target: P
                 time.sleep(0.1 * 2**attempt)
     if part.stat().st_size != size:
         part.unlink()
-        raise errors.Failure("DownloadDamaged", "the download is damaged", errors.FAILED)
+        raise errors.Failure("DownloadDamaged", "the download is damaged")
     digest = digest_of(part)
     # A link fails where a rename would overwrite.
     try:
@@ -185,7 +185,7 @@ def deliver(
     """
     missing = [name for name in tables or () if name not in found["tables"]]
     if missing:
-        raise errors.Failure("TableNotFound", f"no table {missing[0]!r}", errors.FAILED)
+        raise errors.Failure("TableNotFound", f"no table {missing[0]!r}")
     if format == "zip" and path != STDOUT:
         target = Path(path or ".")
         if target.is_dir():

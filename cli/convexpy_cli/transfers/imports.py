@@ -96,7 +96,7 @@ def order(
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise errors.usage("--delimiter must be one character, or tab", "--delimiter ';'")
     if file != STDIN and not Path(file).is_file():
-        raise errors.Failure("FileNotReadable", f"cannot read {file}", errors.FAILED)
+        raise errors.Failure("FileNotReadable", f"cannot read {file}")
     return {
         "file": file, "format": format, "mode": chosen[0] if chosen else "requireEmpty", "table": table,
         "types": _types(types), "delimiter": delimiter,
@@ -281,7 +281,7 @@ def _show(shown: Progress, found: dict[str, Any]) -> None:
 
 def missing(id: str) -> errors.Failure:
     """Return the error for an id that names no import."""
-    return errors.Failure("ImportNotFound", f"no import {id}", errors.USAGE)
+    return errors.Failure("ImportNotFound", f"no import {id}")
 
 
 # Consent
@@ -327,8 +327,6 @@ def _perform(ctx: Context, client: TransferClient, id: str) -> None:
 
 
 def _failed(ctx: Context, found: dict[str, Any]) -> errors.Failure:
-    from convexpy.errors.exit_codes import exit_code_of
-
     code = str(found.get("code") or "ImportFailed")
     faults = found.get("faults") or []
     for fault in faults:
@@ -340,9 +338,7 @@ def _failed(ctx: Context, found: dict[str, Any]) -> errors.Failure:
         count = int(found["faultCount"])
         message = f"{count:,} row{'s do' if count > 1 else ' does'} not match the schema; nothing was written"
         hint = f"the first {len(faults)} are above" if count > len(faults) else None
-        return errors.Failure(
-            code, message, exit_code_of(code), hint=hint, data={"rows": faults, "count": count}
-        )
+        return errors.Failure(code, message, hint=hint, data={"rows": faults, "count": count})
     hints = {"TableNotEmpty": "--append, or --replace"}
     message = str(found["state"]["error_message"])
-    return errors.Failure(code, message, exit_code_of(code), hint=hints.get(code))
+    return errors.Failure(code, message, hint=hints.get(code))

@@ -26,8 +26,12 @@ EXIT_CODES: dict[str, int] = {
     "TargetIncomplete": 3,
     "TargetUnknown": 3,
     "DataFolderUnusable": 3,
+    "DebugpyMissing": 3,
+    "PackageMissing": 3,
     "EnvMissing": 3,
     "KeyNotFound": 2,
+    "BackupNotFound": 2,
+    "TopicNotFound": 2,
     "FirstKey": 2,
     "CronNotFound": 2,
     "JobNotFound": 2,
@@ -55,6 +59,7 @@ EXIT_CODES: dict[str, int] = {
     "IndexTimeout": 6,
     "NotACompatibleServer": 6,
     "ServerStartFailed": 6,
+    "ServerStopped": 6,
     "ModuleLoadFailed": 7,
     "ModuleAndFolder": 7,
     "DuplicateFunctionPath": 7,
@@ -70,6 +75,7 @@ EXIT_CODES: dict[str, int] = {
     "BuildEnvironmentMismatch": 9,
     "GitNotClean": 9,
     "Declined": 9,
+    "FileExists": 9,
     "PushSuperseded": 10,
     "PushInProgress": 10,
     "PortInUse": 10,
@@ -91,6 +97,7 @@ EXIT_CODES: dict[str, int] = {
     "CliTooOld": 11,
     "NotSupported": 12,
     "InternalError": 70,
+    "TimedOut": 124,
 }
 
 
