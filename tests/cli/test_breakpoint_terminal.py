@@ -17,7 +17,7 @@ from convexpy.client import AdminClient
 from convexpy.project import LocalDeployment, open_project
 from convexpy_cli.context import wait_for
 from convexpy_cli.dev.debugger import DebuggerTerminal
-from convexpy_cli.output.plain import PlainOutput
+from convexpy_cli.output import Output
 from convexpy_cli.output.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")]
@@ -135,7 +135,7 @@ def test_without_sockets_that_have_a_path_a_token_is_asked_for(
     import pty
 
     ours, theirs = pty.openpty()
-    terminal = DebuggerTerminal(PlainOutput(Settings()), theirs, theirs)
+    terminal = DebuggerTerminal(Output(Settings()), theirs, theirs)
     monkeypatch.delattr(socket, "AF_UNIX")
     address = terminal.listen(tmp_path)
     kind, host, port, token = address.split(":")

@@ -18,7 +18,7 @@ import pytest
 from support.processes import ServerProcess
 from typer.core import TyperCommand
 
-from convexpy.project import Config
+from convexpy.project import Config, setting_fields
 from convexpy_cli.context import Context
 from convexpy_cli.doctor import examination, files, project_checks
 from convexpy_cli.doctor.findings import Check, Finding, Scene, ok
@@ -156,7 +156,7 @@ def test_a_port_of_somebody_else(run: Any, clean: Path) -> None:
 
 def test_every_setting_is_told_of() -> None:
     internal = {"file", "deployments", "warnings"}
-    assert len(project_checks.setting_names()) == len({field.name for field in fields(Config)} - internal)
+    assert set(setting_fields().values()) == {field.name for field in fields(Config)} - internal
 
 
 def scene() -> Scene:

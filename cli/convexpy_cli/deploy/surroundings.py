@@ -5,14 +5,13 @@ from __future__ import annotations
 import ast
 import getpass
 import os
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from convexpy.client import PushFile
+from convexpy_cli.git import git
 
-GIT_TIMEOUT_S = 20.0
 _COMMIT_VARIABLES = (
     "GITHUB_SHA",
     "VERCEL_GIT_COMMIT_SHA",
@@ -48,12 +47,12 @@ class Commit:
 
 def current_commit(root: Path) -> Commit:
     """Return the commit of the project, from git, else from what the build service says."""
-    found = _git(root, "log", "-1", "--format=%H%n%s")
+    found = git(root, "log", "-1", "--format=%H%n%s")
     sha, _, subject = (found or "").partition("\n")
-    branch = _git(root, "rev-parse", "--abbrev-ref", "HEAD") if found else ""
+    branch = git(root, "rev-parse", "--abbrev-ref", "HEAD") if found else ""
     if branch in (None, "HEAD"):
         branch = ""
-    status = _git(root, "status", "--porcelain") if found is not None else None
+    status = git(root, "status", "--porcelain") if found is not None else None
     return Commit(
         sha or _first(_COMMIT_VARIABLES),
         branch or _first(_BRANCH_VARIABLES),
@@ -64,7 +63,7 @@ def current_commit(root: Path) -> Commit:
 
 def current_actor(root: Path) -> str:
     """Return who deploys: the build service's word for it, git's user, or that of the system."""
-    named = _first(_ACTOR_VARIABLES) or _git(root, "config", "user.name")
+    named = _first(_ACTOR_VARIABLES) or git(root, "config", "user.name")
     if named:
         return named
     try:
@@ -75,23 +74,6 @@ def current_actor(root: Path) -> str:
 
 def _first(names: tuple[str, ...]) -> str:
     return next((os.environ[name] for name in names if os.environ.get(name)), "")
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments],
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-            timeout=GIT_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def preview_build(environment: Mapping[str, str]) -> str | None:

@@ -93,7 +93,11 @@ def update(
             raise errors.usage("a checkout is updated with git pull")
         return updating.execute(command)
     ctx.output.result(found, command or "git pull")
-    return errors.FAILED if newest is not None and updating.is_newer(newest, info["version"]) else errors.OK
+    if newest is None:
+        return errors.OK
+    from packaging.version import Version
+
+    return errors.FAILED if Version(newest) > Version(info["version"]) else errors.OK
 
 
 @command(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 import subprocess
 import sys
@@ -42,15 +41,6 @@ def newest_version() -> str:
     except (urllib.error.URLError, OSError, ValueError, KeyError) as error:
         reason = getattr(error, "reason", error)
         raise errors.Failure("Unreachable", f"PyPI does not respond: {reason}") from error
-
-
-def is_newer(version: str, than: str) -> bool:
-    """Return whether a version number is higher."""
-    return _numbers(version) > _numbers(than)
-
-
-def _numbers(version: str) -> list[int]:
-    return [int(digits) for digits in re.findall(r"\d+", version)]
 
 
 def execute(command: str) -> int:

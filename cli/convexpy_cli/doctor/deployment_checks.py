@@ -7,14 +7,15 @@ import statistics
 import time
 from collections.abc import Iterator
 
-from convexpy.client import AdminClient, DeploymentError, Probe, Unreachable
+from packaging.version import Version
+
+from convexpy.client import DeploymentError, Probe, Unreachable
 from convexpy.errors import Error, ProjectError
-from convexpy.project import LocalDeployment, Target
+from convexpy.project import LocalDeployment
 from convexpy.protocol.admin_api import DeploymentStatus
 from convexpy_cli.context import wait_for
 from convexpy_cli.deployments import current
 from convexpy_cli.docs.about import version_text
-from convexpy_cli.docs.updating import is_newer
 from convexpy_cli.doctor.findings import Check, Finding, Scene, fail, ok, skip, warn
 from convexpy_cli.output import masking
 from convexpy_cli.output.units import size_text
@@ -59,7 +60,7 @@ def target(scene: Scene) -> Iterator[Finding]:
 
 def reachable(scene: Scene) -> Iterator[Finding]:
     """Whether the name resolves and an address answers: IPv4 and IPv6 apart."""
-    probe = _probe(scene)
+    probe = scene.probe
     if probe.proxy is not None:
         yield ok(f"through the proxy {probe.proxy}, which resolves the address")
         return
@@ -98,18 +99,18 @@ def _unreachable(scene: Scene, error: Error, fix: str) -> Iterator[Finding]:
 def proxy(scene: Scene) -> Iterator[Finding]:
     """What the environment says about proxies."""
     named = [name for name in _PROXIES if os.environ.get(name)]
-    used = _probe(scene).proxy
+    used = scene.probe.proxy
     if used is not None:
         yield ok(str(used))
     elif named:
-        yield ok(f"{', '.join(named)} set, not used for {_probe(scene).host}")
+        yield ok(f"{', '.join(named)} set, not used for {scene.probe.host}")
     else:
         yield ok("none")
 
 
 def tls(scene: Scene) -> Iterator[Finding]:
     """Whether the certificate is good, and for how long."""
-    probe = _probe(scene)
+    probe = scene.probe
     if not probe.secure:
         local = probe.host in ("localhost", "127.0.0.1", "::1")
         if local:
@@ -139,7 +140,7 @@ def tls(scene: Scene) -> Iterator[Finding]:
 def round_trip(scene: Scene) -> Iterator[Finding]:
     """How long a small request takes."""
     try:
-        found = _probe(scene).round_trips_ms()
+        found = scene.probe.round_trips_ms()
     except DeploymentError as error:
         scene.silent = "the deployment does not respond"
         yield fail(error.message, why="requests are not answered", fix="look at the server's log")
@@ -150,7 +151,7 @@ def round_trip(scene: Scene) -> Iterator[Finding]:
 def websocket(scene: Scene) -> Iterator[Finding]:
     """Whether the upgrade to a WebSocket passes everything on the way."""
     try:
-        _probe(scene).upgrade()
+        scene.probe.upgrade()
     except Unreachable as error:
         yield fail(
             error.message,
@@ -163,7 +164,7 @@ def websocket(scene: Scene) -> Iterator[Finding]:
 
 def versions(scene: Scene) -> Iterator[Finding]:
     """Whether server and command line are of one release."""
-    text = _client(scene).version()
+    text = scene.client.version()
     server, here = text.removeprefix("convexpy ").strip(), version_text()
     if not text.startswith("convexpy "):
         yield fail(
@@ -174,34 +175,34 @@ def versions(scene: Scene) -> Iterator[Finding]:
     elif server == here:
         yield ok(f"{here} on both sides")
     else:
-        old = "server" if is_newer(here, server) else "command line"
+        older = Version(server) < Version(here)
         yield warn(
             f"the server is {server}, the command line {here}",
             why="new features of one side do not work with the other",
-            fix="convexpy update" if old == "command line" else "update the server",
+            fix="update the server" if older else "convexpy update",
         )
 
 
 def key(scene: Scene) -> Iterator[Finding]:
     """Whether the key is accepted; what the deployment says of itself is kept for the checks after."""
-    if not _target(scene).admin_key:
+    if not scene.target.admin_key:
         yield fail(
-            f"no admin key found for {_target(scene).url}",
+            f"no admin key found for {scene.target.url}",
             why="only public functions can be called",
-            fix=f"convexpy login {_target(scene).url}",
+            fix=f"convexpy login {scene.target.url}",
         )
         return
     try:
-        _client(scene).check_key()
+        scene.client.check_key()
     except DeploymentError as error:
         yield fail(
             error.message, why="every admin command fails (exit 5)", fix="convexpy login, or a new key"
         )
         return
-    yield ok(f"accepted (from {_target(scene).key_source})")
+    yield ok(f"accepted (from {scene.target.key_source})")
     before = time.time() * 1000
     try:
-        scene.status = _client(scene).status()
+        scene.status = scene.client.status()
         scene.asked_ms = (before + time.time() * 1000) / 2
     except DeploymentError as error:
         if error.code != "KeyKindForbidden":
@@ -227,15 +228,15 @@ def clock(scene: Scene) -> Iterator[Finding]:
 
 def required_variables(scene: Scene) -> Iterator[Finding]:
     """Whether the variables that the project requires are set on the deployment."""
-    required = scene.project.config.required_env if scene.project is not None else ()
+    required = () if scene.project_error else scene.project.config.required_env
     if not required:
         yield skip("env.required lists no variables")
         return
-    present = _client(scene).environment()
+    present = scene.client.environment()
     missing = [name for name in required if not present.get(name)]
     if missing:
         yield fail(
-            f"not set on {_target(scene).name}: {', '.join(missing)}",
+            f"not set on {scene.target.name}: {', '.join(missing)}",
             why="pushes are refused while they are missing",
             fix=f"convexpy env set {missing[0]}",
         )
@@ -266,7 +267,7 @@ def index_builds(scene: Scene) -> Iterator[Finding]:
 
 def _moved(scene: Scene, before: DeploymentStatus) -> str | None:
     """Return how far a build is if it has moved since a look before."""
-    now = _client(scene).status()
+    now = scene.client.status()
     if now.building != before.building:
         return "one is complete"
     if now.walking == before.walking:
@@ -297,25 +298,10 @@ def throughput(scene: Scene) -> Iterator[Finding]:
         yield skip("not requested", fix="convexpy doctor --network")
         return
     # A slow way is tried with little, so that this ends in any case.
-    speed = _probe(scene).throughput(FIRST_BYTES)
+    speed = scene.probe.throughput(FIRST_BYTES)
     if speed > 2 * FIRST_BYTES:
-        speed = _probe(scene).throughput()
+        speed = scene.probe.throughput()
     yield ok(f"{size_text(int(speed))}/s in both directions together")
-
-
-def _probe(scene: Scene) -> Probe:
-    assert scene.probe is not None  # made with the target, without which this is skipped
-    return scene.probe
-
-
-def _client(scene: Scene) -> AdminClient:
-    assert scene.client is not None  # made with the target, without which this is skipped
-    return scene.client
-
-
-def _target(scene: Scene) -> Target:
-    assert scene.target is not None  # without it this is skipped
-    return scene.target
 
 
 CHECKS = (

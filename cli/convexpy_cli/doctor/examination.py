@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convexpy.errors import Error, ProjectError
+from convexpy.project import LocalDeployment, find_project
 from convexpy_cli import errors
 from convexpy_cli.doctor import data_folder, deployment_checks, files, machine, project_checks
 from convexpy_cli.doctor.findings import Check, Finding, Scene, fail, skip
@@ -30,7 +31,10 @@ _NAME_WIDTH = 14
 def examine(ctx: Context, *, fix: bool, network: bool, updates: bool) -> int:
     """Run all checks and show what they find; return the exit status: 1 if something is broken."""
     scene = Scene(ctx, network=network, updates=updates)
-    _find_project(scene)
+    try:
+        scene.project = find_project(Path.cwd())
+    except ProjectError as error:
+        scene.project_error = error
     found: list[Finding] = []
     for check in CHECKS:
         for finding in findings(check, scene):
@@ -62,8 +66,6 @@ def examine_data(ctx: Context, data: Path | None, *, deep: bool, salvage: bool) 
 
 
 def _local_data() -> Path:
-    from convexpy.project import LocalDeployment, find_project
-
     try:
         return LocalDeployment(find_project(Path.cwd())).folder
     except ProjectError as error:
@@ -86,27 +88,26 @@ def _end(ctx: Context, found: list[Finding]) -> int:
 
 def findings(check: Check, scene: Scene, timeout_s: float = CHECK_TIMEOUT_S) -> list[Finding]:
     """Return what a check finds: a failure of that check if it crashes or takes too long."""
-    found = _findings(check, scene, timeout_s)
+    found: list[Finding] = []
+    if check.of == "project" and scene.project_error is not None:
+        found.append(skip("no project"))
+    elif check.of == "deployment" and scene.silent is not None:
+        found.append(skip(scene.silent))
+    else:
+        thread = threading.Thread(target=_look, args=(check, scene, found), daemon=True, name=check.name)
+        thread.start()
+        thread.join(timeout_s)
+        if thread.is_alive():
+            if check.of == "deployment":
+                scene.silent = "the deployment does not respond in time"
+            why, message = (
+                "other commands may hang for the same reason",
+                f"did not finish within {timeout_s:g} s",
+            )
+            found = [*found, fail(message, why=why, fix="convexpy doctor --debug")]
     for finding in found:
         finding.check = finding.check or check.name
     return found
-
-
-def _findings(check: Check, scene: Scene, timeout_s: float) -> list[Finding]:
-    if check.of == "project" and scene.project_error is not None:
-        return [skip("no project")]
-    if check.of == "deployment" and scene.silent is not None:
-        return [skip(scene.silent)]
-    found: list[Finding] = []
-    thread = threading.Thread(target=_look, args=(check, scene, found), daemon=True, name=check.name)
-    thread.start()
-    thread.join(timeout_s)
-    if not thread.is_alive():
-        return found
-    if check.of == "deployment":
-        scene.silent = "the deployment does not respond in time"
-    why = "other commands may hang for the same reason"
-    return [*found, fail(f"did not finish within {timeout_s:g} s", why=why, fix="convexpy doctor --debug")]
 
 
 def _look(check: Check, scene: Scene, found: list[Finding]) -> None:
@@ -161,12 +162,3 @@ def _repair(ctx: Context, finding: Finding) -> None:
         finding.message += f"; it could not be fixed: {error}"
         return
     finding.status, finding.fixed = "ok", True
-
-
-def _find_project(scene: Scene) -> None:
-    from convexpy.project import find_project
-
-    try:
-        scene.project = find_project(Path.cwd())
-    except ProjectError as error:
-        scene.project_error = error

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import tempfile
 import threading
 import time
@@ -15,8 +13,8 @@ from pathlib import Path
 from convexpy.project import Project
 from convexpy_cli.dev.watcher import needs_polling
 from convexpy_cli.doctor.findings import Check, Finding, Repair, Scene, fail, ok, skip, warn
+from convexpy_cli.git import git
 
-GIT_TIMEOUT_S = 10.0
 SCAN_FILE_BYTES_MAX = 1024 * 1024
 SCAN_TIME_S = 8.0
 WATCH_TIMEOUT_S = 3.0
@@ -29,12 +27,12 @@ _KEY = re.compile(
 
 def ignored(scene: Scene) -> Iterator[Finding]:
     """Whether git leaves the files alone that hold keys."""
-    project = _project(scene)
-    if _git(project, "rev-parse", "--is-inside-work-tree") is None:
+    project = scene.project
+    if git(project.root, "rev-parse", "--is-inside-work-tree") is None:
         yield skip("no git repository")
         return
     name = ".env.local"
-    if _git(project, "ls-files", "--error-unmatch", name) is not None:
+    if git(project.root, "ls-files", "--error-unmatch", name) is not None:
         yield fail(
             f"{name} is tracked by git",
             why="it is in every clone: also create new keys",
@@ -43,7 +41,7 @@ def ignored(scene: Scene) -> Iterator[Finding]:
                 partial(_untrack, project, name), f"Take {name} out of git (the file itself stays)?"
             ),
         )
-    elif _git(project, "check-ignore", "-q", name) is None:
+    elif git(project.root, "check-ignore", "-q", name) is None:
         yield fail(
             f"{name} is not ignored by git",
             why="it contains keys, which `git add .` would publish",
@@ -52,7 +50,7 @@ def ignored(scene: Scene) -> Iterator[Finding]:
         )
     else:
         yield ok(f"{name} is ignored by git")
-    if project.state.is_dir() and _git(project, "check-ignore", "-q", str(project.state / "x")) is None:
+    if project.state.is_dir() and git(project.root, "check-ignore", "-q", str(project.state / "x")) is None:
         yield fail(
             f"{project.state.name}/ is not ignored by git",
             why="it contains the data and the key of the local deployment",
@@ -63,7 +61,7 @@ def ignored(scene: Scene) -> Iterator[Finding]:
 
 def _untrack(project: Project, name: str) -> None:
     _ignore(project, name)
-    if _git(project, "rm", "--cached", "--quiet", name) is None:
+    if git(project.root, "rm", "--cached", "--quiet", name) is None:
         raise OSError("git refused")
 
 
@@ -83,12 +81,12 @@ def _ignore_state(project: Project) -> None:
 
 def secrets(scene: Scene) -> Iterator[Finding]:
     """Whether tracked files hold admin keys or deploy keys; they are known by their form, and never shown."""
-    project = _project(scene)
-    listed = _git(project, "ls-files", "-z")
+    project = scene.project
+    listed = git(project.root, "ls-files", "-z", errors="surrogateescape")
     if listed is None:
         yield skip("no git repository")
         return
-    names = [name for name in listed.decode(errors="surrogateescape").split("\0") if name]
+    names = [name for name in listed.split("\0") if name]
     found: list[str] = []
     until = time.monotonic() + SCAN_TIME_S
     for number, name in enumerate(names):
@@ -121,7 +119,7 @@ def _keys_in(file: Path, name: str) -> list[str]:
 
 def watching(scene: Scene) -> Iterator[Finding]:
     """Whether the system tells of a saved file: one is saved, and the time to the event taken."""
-    project = _project(scene)
+    project = scene.project
     if not project.functions.is_dir():
         yield skip("no functions folder")
         return
@@ -169,29 +167,6 @@ def watch_once(folder: Path, *, poll: bool) -> float | None:
             stop.set()
             thread.join(WATCH_TIMEOUT_S)
     return (seen[0] - started) * 1000 if seen else None
-
-
-def _git(project: Project, *arguments: str) -> bytes | None:
-    """Return what a git command printed, or None if it failed, took too long, or there is no git."""
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
-    try:
-        ended = subprocess.run(
-            ["git", *arguments],
-            cwd=project.root,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=GIT_TIMEOUT_S,
-            env=environment,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return ended.stdout if ended.returncode == 0 else None
-
-
-def _project(scene: Scene) -> Project:
-    assert scene.project is not None  # checks of a project are skipped without one
-    return scene.project
 
 
 CHECKS = (

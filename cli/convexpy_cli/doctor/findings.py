@@ -51,11 +51,12 @@ class Scene:
     run: Context
     network: bool = False
     updates: bool = False
-    project: Project | None = None
+    project: Project = field(init=False)
     project_error: Error | None = None
-    target: Target | None = None
-    probe: Probe | None = None
-    client: AdminClient | None = None
+    """Why there is no project, if so; checks of it are skipped then."""
+    target: Target = field(init=False)
+    probe: Probe = field(init=False)
+    client: AdminClient = field(init=False)
     status: DeploymentStatus | None = None
     """What the deployment says about itself, once it has been asked."""
     asked_ms: float = 0.0

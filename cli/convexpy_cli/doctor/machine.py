@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-import re
 import shutil
 import stat
 import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 from convexpy.errors.texts import read_text
 from convexpy.project import user_folder
@@ -23,7 +25,6 @@ from convexpy_cli.output.units import size_text
 PYTHON_MIN = (3, 11)
 DISK_LOW_BYTES = 1024**3
 DISK_EMPTY_BYTES = 100 * 1024**2
-_REQUIREMENT = re.compile(r"\s*([A-Za-z0-9._-]+)(?:\[[^]]*\])?\s*(?:\(?>=\s*([0-9.]+)\)?)?")
 
 
 def python(_scene: Scene) -> Iterator[Finding]:
@@ -42,44 +43,35 @@ def dependencies(_scene: Scene) -> Iterator[Finding]:
     """Whether the packages that convexpy needs are installed, and new enough."""
     wrong: list[str] = []
     requirements = _requirements()
-    for name, least in requirements:
+    for each in requirements:
         try:
-            present = importlib.metadata.version(name)
+            present = importlib.metadata.version(each.name)
         except importlib.metadata.PackageNotFoundError:
-            wrong.append(f"{name} is not installed")
+            wrong.append(f"{each.name} is not installed")
             continue
-        if least and updating.is_newer(least, present):
-            wrong.append(f"{name} {present} is older than {least}")
+        if not each.specifier.contains(present, prereleases=True):
+            wrong.append(f"{each.name} {present} is not {each.specifier}")
     if wrong:
-        yield fail(
-            "; ".join(wrong),
-            why="commands that use them fail",
-            fix=updating.command_of(install_method()) or "uv sync",
-        )
+        fix = updating.command_of(install_method()) or "uv sync"
+        yield fail("; ".join(wrong), why="commands that use them fail", fix=fix)
     else:
         yield ok(f"{len(requirements)} packages are installed and recent enough")
 
 
-def _requirements() -> list[tuple[str, str]]:
-    """Return name and lowest version of every package that this copy needs on this system."""
+def _requirements() -> list[Requirement]:
+    """Return the packages that this copy needs on this system."""
     try:
         texts = importlib.metadata.requires("convexpy") or []
     except importlib.metadata.PackageNotFoundError:
         project = Path(__file__).resolve().parents[3] / "pyproject.toml"
         texts = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
-    found: list[tuple[str, str]] = []
-    for text in texts:
-        requirement, _, marker = text.partition(";")
-        match = _REQUIREMENT.match(requirement)
-        foreign = "sys_platform != 'win32'" in marker.replace('"', "'") and sys.platform == "win32"
-        if match is not None and "extra" not in marker and not foreign:
-            found.append((match[1], match[2] or ""))
-    return found
+    found = map(Requirement, texts)
+    return [each for each in found if each.marker is None or each.marker.evaluate({"extra": ""})]
 
 
 def disk(scene: Scene) -> Iterator[Finding]:
     """Whether there is room for a local deployment."""
-    folder = scene.project.root if scene.project is not None else Path.cwd()
+    folder = Path.cwd() if scene.project_error else scene.project.root
     free = shutil.disk_usage(folder).free
     message = f"{size_text(free)} free"
     why = "a deployment stops accepting writes when its disk is full"
@@ -115,7 +107,7 @@ def updates(scene: Scene) -> Iterator[Finding]:
         yield skip("not requested", fix="convexpy doctor --updates")
         return
     here, newest = version_text(), updating.newest_version()
-    if updating.is_newer(newest, here):
+    if Version(newest) > Version(here):
         command = updating.command_of(install_method()) or "git pull"
         yield warn(f"{newest} is available, {here} is installed", why="newer versions fix bugs", fix=command)
     else:

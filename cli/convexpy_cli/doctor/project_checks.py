@@ -2,50 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-import re
 import sys
 import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from convexpy.errors.texts import read_text
+from packaging.specifiers import SpecifierSet
+
 from convexpy.project import (
     DEFAULT_PORTS,
-    Config,
     LocalDeployment,
-    Project,
     find_checker,
     has_typescript_functions,
+    key_lines,
     port_holder,
     port_is_free,
+    setting_fields,
 )
 from convexpy_cli.docs.about import version_text
-from convexpy_cli.docs.updating import is_newer
 from convexpy_cli.doctor.findings import Check, Finding, Repair, Scene, fail, ok, skip, warn
 from convexpy_cli.output.units import local_time
-
-# Fields of the configuration whose keys are called otherwise.
-_KEYS = {
-    "name": "project.name",
-    "functions": "project.functions",
-    "function_case": "project.function-case",
-    "requires": "project.requires-convexpy",
-    "default_deployment": "deployment.default",
-    "deploy_cmd": "deploy.cmd",
-    "deploy_cmd_url_env_var": "deploy.cmd-url-env-var",
-    "deploy_typecheck": "deploy.typecheck",
-    "large_table_documents": "deploy.large-table-documents",
-    "require_clean_git": "deploy.require-clean-git",
-    "codegen_python": "codegen.python",
-    "codegen_typescript": "codegen.typescript",
-    "checker": "typecheck.checker",
-    "requirements": "python.requirements",
-    "required_env": "env.required",
-    "client_file": "env.client-file",
-}
 
 
 def config(scene: Scene) -> Iterator[Finding]:
@@ -55,16 +33,10 @@ def config(scene: Scene) -> Iterator[Finding]:
         yield skip("no project here or above", fix="convexpy init, or -C DIR", check="project")
         return
     if error is not None:
-        fields = error.to_json()
-        place = fields["location"] or {}
-        where = ":".join(str(place[part]) for part in ("file", "line", "column") if place.get(part))
-        yield fail(
-            f"{where}: {error.message}" if where else error.message,
-            why="no command works in this project",
-            fix=str(fields["hint"] or "correct the file"),
-        )
+        message = f"{error.location}: {error.message}" if error.location else error.message
+        yield fail(message, why="no command works in this project", fix=error.hint or "correct the file")
         return
-    project = _project(scene)
+    project = scene.project
     yield ok(f"{project.name} in {project.root}", check="project")
     for warning in project.warnings:
         yield warn(warning, why="it has no effect", fix="correct or remove it")
@@ -75,72 +47,36 @@ def config(scene: Scene) -> Iterator[Finding]:
 
 def settings(scene: Scene) -> Iterator[Finding]:
     """Every setting, its value, and where it comes from."""
-    project = _project(scene)
-    written = _written(project.config.file)
+    config = scene.project.config
+    written = key_lines(config.file)
     details: list[str] = []
-    for field in dataclasses.fields(project.config):
-        if field.name in ("file", "deployments", "warnings"):
-            continue
-        key = _KEYS.get(field.name, "dev." + field.name.replace("_", "-"))
-        source = (
-            f"{project.config.file.name}:{written[key]}"
-            if project.config.file and key in written
-            else "default"
-        )
-        details.append(f"{key} = {getattr(project.config, field.name)!r}  ({source})")
+    for key, field in setting_fields().items():
+        source = f"{config.file.name}:{written[key]}" if config.file and key in written else "default"
+        details.append(f"{key} = {getattr(config, field)!r}  ({source})")
     moved = sorted(name for name in os.environ if name.startswith(("CONVEXPY_", "CONVEX_")))
     details += [f"{name} is set  (environment)" for name in moved]
     own = sum("(default)" not in line for line in details)
     yield ok(f"{own} set, {len(details) - own} defaults (-v shows all)", details=details)
 
 
-def _written(file: Path | None) -> dict[str, int]:
-    """Return the keys that a configuration sets, with their lines."""
-    found: dict[str, int] = {}
-    section = ""
-    for number, line in enumerate(read_text(file, only_utf8=True).splitlines() if file else (), 1):
-        header = re.match(r"\s*\[([^\]]+)\]", line)
-        key = re.match(r"\s*([\w.-]+)\s*=", line)
-        if header:
-            section = header[1].replace(" ", "").removeprefix("tool.convexpy").removeprefix(".")
-        elif key:
-            found.setdefault(f"{section}.{key[1]}" if section else key[1], number)
-    return found
-
-
 def required_version(scene: Scene) -> Iterator[Finding]:
     """Whether this convexpy is one that the project wants."""
-    file = _project(scene).config.file
-    text = read_text(file, only_utf8=True) if file else ""
-    found = re.search(r"""^\s*requires-convexpy\s*=\s*["']([^"']*)["']""", text, re.MULTILINE)
-    if found is None:
+    wanted, here = scene.project.config.requires_convexpy, version_text()
+    if not wanted:
         yield skip("the project does not require a version of convexpy")
-        return
-    here = version_text()
-    if all(_satisfies(here, part.strip()) for part in found[1].split(",") if part.strip()):
-        yield ok(f"{here} satisfies {found[1]}")
+    elif SpecifierSet(wanted).contains(here, prereleases=True):
+        yield ok(f"{here} satisfies {wanted}")
     else:
         yield fail(
-            f"the project requires {found[1]}, {here} is installed",
+            f"the project requires {wanted}, {here} is installed",
             why="other developers of the project use another version",
-            fix=f"uv add 'convexpy{found[1]}'",
+            fix=f"uv add 'convexpy{wanted}'",
         )
-
-
-def _satisfies(version: str, part: str) -> bool:
-    match = re.fullmatch(r"(>=|<=|==|!=|>|<|~=)\s*([0-9.]+)(\.\*)?", part)
-    if match is None:
-        return True
-    newer, older = is_newer(version, match[2]), is_newer(match[2], version)
-    same = not newer and not older
-    return {
-        ">=": not older, "~=": not older, "<=": not newer, ">": newer, "<": older, "==": same, "!=": not same
-    }[match[1]]  # fmt: skip
 
 
 def layout(scene: Scene) -> Iterator[Finding]:
     """The traps of a functions folder: names that hide other modules."""
-    project = _project(scene)
+    project = scene.project
     folder, name = project.functions, project.config.functions
     if not folder.is_dir():
         yield fail(f"{name}/ does not exist", why="nothing can be pushed", fix="convexpy init")
@@ -156,7 +92,8 @@ def layout(scene: Scene) -> Iterator[Finding]:
             fix=f"remove {name}/__init__.py",
             repair=Repair(marker.unlink, None if empty else f"{name}/__init__.py is not empty. Remove it?"),
         )
-    places = [Path(place or ".").resolve() for place in (*sys.path, *_python_path())]
+    path = [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
+    places = [Path(place or ".").resolve() for place in (*sys.path, *path)]
     if folder.resolve() in places:
         broken = True
         yield fail(
@@ -165,7 +102,7 @@ def layout(scene: Scene) -> Iterator[Finding]:
             fix=f"remove {name} from PYTHONPATH",
         )
     for taken in ("convexpy", "convexpy.py"):
-        if (project.root / taken).exists() and install_is_elsewhere(project.root):
+        if (project.root / taken).exists() and project.root.resolve() not in Path(__file__).resolve().parents:
             broken = True
             yield fail(
                 f"{taken} is in the project's folder",
@@ -183,20 +120,11 @@ def layout(scene: Scene) -> Iterator[Finding]:
         yield ok(f"no conflicting modules in {name}/")
 
 
-def install_is_elsewhere(root: Path) -> bool:
-    """Return whether convexpy itself is not what is developed in `root`."""
-    return root.resolve() not in Path(__file__).resolve().parents
-
-
-def _python_path() -> list[str]:
-    return [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
-
-
 def checker(scene: Scene) -> Iterator[Finding]:
     """Whether a type checker can be run."""
     from shutil import which
 
-    project = _project(scene)
+    project = scene.project
     found = find_checker(project)
     if found is None:
         yield warn(
@@ -218,7 +146,7 @@ def checker(scene: Scene) -> Iterator[Finding]:
 
 def lock(scene: Scene) -> Iterator[Finding]:
     """Who holds the local deployment: somebody, nobody, or a process that is gone."""
-    local = LocalDeployment(_project(scene))
+    local = LocalDeployment(scene.project)
     holder = local.holder()
     if holder is not None:
         since = f" since {local_time(holder.since * 1000)}" if holder.since else ""
@@ -242,7 +170,7 @@ def _take_over(local: LocalDeployment) -> None:
 
 def ports(scene: Scene) -> Iterator[Finding]:
     """Whether the ports of the local deployment are free, or its own."""
-    project = _project(scene)
+    project = scene.project
     local = LocalDeployment(project)
     holder = local.holder()
     if holder is not None and holder.port:
@@ -269,17 +197,6 @@ def ports(scene: Scene) -> Iterator[Finding]:
             why="`convexpy dev` will use the next free ports",
             fix="stop that program if you need these ports",
         )
-
-
-def _project(scene: Scene) -> Project:
-    assert scene.project is not None  # checks of a project are skipped without one
-    return scene.project
-
-
-def setting_names() -> set[str]:
-    """Return the keys that `settings` tells of."""
-    names = {field.name for field in dataclasses.fields(Config)} - {"file", "deployments", "warnings"}
-    return {_KEYS.get(name, "dev." + name.replace("_", "-")) for name in names}
 
 
 CHECKS = (

@@ -18,6 +18,4 @@ def choose_output(settings: Settings) -> Output:
         from convexpy_cli.output.rich import RichOutput
 
         return RichOutput(settings)
-    from convexpy_cli.output.plain import PlainOutput
-
-    return PlainOutput(settings)
+    return Output(settings)

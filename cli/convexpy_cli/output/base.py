@@ -1,60 +1,143 @@
-"""What every output can do. Commands know only this."""
+"""What every output can do, here as plain text: for pipes, files and dumb terminals."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+from convexpy.printable import indented, one_line, printable
+from convexpy_cli.output import masking
+from convexpy_cli.output.settings import Settings
 
 Mark = Literal["ok", "fail", "warn", "work"]
+_MARKS: dict[Mark, tuple[str, str]] = {
+    "ok": ("✔", "ok"),
+    "fail": ("✖", "fail"),
+    "warn": ("!", "warn"),
+    "work": ("·", ".."),
+}
 
 
-class Output(Protocol):
+def error_lines(error: dict[str, Any]) -> list[str]:
+    """Return an error in the one form that all have: what, where with the source line, what next."""
+    lines = [f"error[{error['code']}]: {error['message']}"]
+    location = error.get("location") or {}
+    if location.get("file"):
+        place = ":".join(
+            str(location[part]) for part in ("file", "line", "column") if location.get(part) is not None
+        )
+        lines.append(f"  {place}")
+        lines += _source(location)
+    data = error.get("data")
+    if isinstance(data, dict):
+        lines += [
+            f"  {name:<26} {data[name]}" for name in ("found", "expected") if isinstance(data.get(name), str)
+        ]
+        lines += [f"  | {line}" for line in data.get("output") or [] if isinstance(line, str)]
+    if error.get("hint"):
+        lines.append(f"  {'try':<26} {error['hint']}")
+    if error.get("requestId"):
+        lines.append(f"  {'request':<26} {error['requestId']}")
+    return lines
+
+
+def _source(location: dict[str, Any]) -> list[str]:
+    line, column = location.get("line"), location.get("column")
+    if not isinstance(line, int):
+        return []
+    try:
+        text = Path(location["file"]).read_text(encoding="utf-8").splitlines()[line - 1]
+    except (OSError, IndexError, UnicodeDecodeError):
+        return []
+    shown = f"  {line:>5} │ {text.rstrip()}"
+    if not isinstance(column, int) or column < 1:
+        return [shown]
+    return [shown, " " * 8 + "│ " + " " * (column - 1) + "^"]
+
+
+class Output:
     """One command's voice: `result`, `text`, `table` and `event` write to stdout, the rest to stderr."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        for stream in (sys.stdout, sys.stderr):
+            _use_utf8(stream)
 
     def result(self, value: Any, human: str | None = None) -> None:
         """Give the command's result: one JSON document, or `human` where a person reads (nothing if None)."""
-        ...
+        if human is not None:
+            self.text(human)
 
     def fields(self, value: Any, fields: Mapping[str, Any]) -> None:
         """Give one thing: `value` for machines, a line for each field that is not None for people."""
-        ...
+        width = max(map(len, fields)) + 2
+        shown = {name: text for name, text in fields.items() if text is not None}
+        self.result(value, "\n".join(f"{name:<{width}}{text}" for name, text in shown.items()))
 
     def text(self, line: str) -> None:
         """Write a line of the result. Machine formats ignore it: they have `result` and `event`."""
-        ...
+        sys.stdout.write(printable(line) + "\n")
+        sys.stdout.flush()
 
     def value(self, value: Any, text: str) -> None:
         """Give a value that was asked for by name: `text` exactly as it is in a pipe or a file, escaped on a terminal."""
-        ...
+        sys.stdout.write((printable(text) if sys.stdout.isatty() else text) + "\n")
+        sys.stdout.flush()
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], value: Any) -> None:
         """Give a list of things: rows for people, `value` for machines."""
-        ...
+        for row in rows:
+            self.text("\t".join(one_line(cell) for cell in row))
 
     def event(self, name: str, **fields: Any) -> None:
         """Give one object of a stream: a line of jsonl. Nothing in the formats for people."""
-        ...
 
     def note(self, text: str) -> None:
         """Say something by the way; silent with `--quiet`."""
-        ...
+        if not self.settings.quiet:
+            self._say(text)
 
     def detail(self, text: str) -> None:
         """Say something that only `--verbose` asks for."""
-        ...
+        if self.settings.verbose:
+            self._say(text)
 
     def warn(self, text: str) -> None:
         """Warn; silent with `--quiet`."""
-        ...
+        if not self.settings.quiet:
+            self._say(f"warning: {text}")
 
     def step(self, mark: Mark, text: str, ms: float | None = None) -> None:
         """Report a step with its duration in milliseconds; silent with `--quiet` unless it failed."""
-        ...
+        if not self.settings.quiet or mark == "fail":
+            duration = "" if ms is None else f"{ms:.0f} ms".rjust(max(1, 80 - len(text) - 2))
+            self._say(f"{self._mark(mark)} {text}{duration}")
 
     def log_line(self, text: str, level: str) -> None:
         """Show a log line of the deployment on stderr. `level` is DEBUG to ERROR, or LOG."""
-        ...
+        self._say(indented(text) if level == "ERROR" else one_line(text))
 
     def error(self, error: dict[str, Any]) -> None:
         """Show an error: `code message location hint data requestId exitCode`."""
-        ...
+        sys.stdout.flush()
+        self._say("\n".join(error_lines(error)))
+
+    def _mark(self, mark: Mark) -> str:
+        sign, word = _MARKS[mark]
+        encoding = (getattr(sys.stderr, "encoding", None) or "ascii").lower()
+        return sign if encoding.startswith("utf") else word
+
+    def _say(self, text: str) -> None:
+        sys.stderr.write(printable(masking.mask(text)) + "\n")
+        sys.stderr.flush()
+
+
+def _use_utf8(stream: TextIO) -> None:
+    # Code pages of Windows cannot write most of what people store; the rest is replaced, never an error.
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None and sys.platform == "win32":
+        reconfigure(encoding="utf-8", errors="replace")
+    elif reconfigure is not None:
+        reconfigure(errors="backslashreplace")

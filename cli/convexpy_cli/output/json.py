@@ -13,8 +13,7 @@ import msgspec
 
 from convexpy.printable import json_printable
 from convexpy_cli.output import masking
-from convexpy_cli.output.base import Mark
-from convexpy_cli.output.plain import PlainOutput
+from convexpy_cli.output.base import Mark, Output
 from convexpy_cli.output.settings import Settings
 
 
@@ -25,8 +24,8 @@ def dumps(value: Any) -> str:
     )
 
 
-class JsonOutput(PlainOutput):
-    """Implements `Output` for `--json`: stdout is for the document alone, stderr stays sparse."""
+class JsonOutput(Output):
+    """For `--json`: stdout is for the document alone, stderr stays sparse."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)

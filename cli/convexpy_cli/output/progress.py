@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from convexpy_cli.output.units import size_text
 
@@ -18,20 +18,14 @@ if TYPE_CHECKING:
 LINE_EVERY_S = 5.0
 
 
-class Progress(Protocol):
-    """Receives how far each phase of some work is."""
+class Progress:
+    """Receives how far each phase of some work is, and shows nothing of it."""
 
     def show(self, phase: str, done: float, total: float | None, text: str) -> None:
         """Show how much of a phase is done; `text` describes it."""
-        ...
 
 
-class _Silent:
-    def show(self, phase: str, done: float, total: float | None, text: str) -> None:
-        """Show nothing."""
-
-
-class _Lines:
+class _Lines(Progress):
     def __init__(self, output: Output) -> None:
         self._output = output
         self._phase = ""
@@ -50,7 +44,7 @@ class _Lines:
 def progress(output: Output, settings: Settings, *, lines: bool = True) -> Generator[Progress]:
     """Show progress during a `with` block; without `lines` on a terminal only."""
     if settings.machine or settings.quiet or not sys.stderr.isatty():
-        yield _Lines(output) if lines else _Silent()
+        yield _Lines(output) if lines else Progress()
         return
     from rich import progress as rich
     from rich.console import Console
@@ -65,7 +59,7 @@ def progress(output: Output, settings: Settings, *, lines: bool = True) -> Gener
     with rich.Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks: dict[str, rich.TaskID] = {}
 
-        class Bars:
+        class Bars(Progress):
             def show(self, phase: str, done: float, total: float | None, text: str) -> None:
                 """Move the bar of the phase; earlier ones are full."""
                 if phase not in tasks:

@@ -33,19 +33,13 @@ class Prompts:
         """Ask for a line of text. Without a terminal: the default, or exit 4 naming `answered_by`."""
         if not self.allowed():
             return self._unasked(question, answered_by, default)
-        import questionary
-
-        answer: str = questionary.text(question, default=default or "", **_on_stderr()).unsafe_ask()
-        return answer
+        return str(_ask("text", question, default=default or ""))
 
     def secret(self, question: str, *, answered_by: str) -> str:
         """Ask for a value that is not shown."""
-        if not self.allowed():
-            return self._unasked(question, answered_by, None)
-        import questionary
-
-        answer: str = questionary.password(question, **_on_stderr()).unsafe_ask()
-        return answer
+        return (
+            str(_ask("password", question)) if self.allowed() else self._unasked(question, answered_by, None)
+        )
 
     def choose(
         self, question: str, choices: Sequence[tuple[str, str]], *, answered_by: str, default: str
@@ -53,28 +47,18 @@ class Prompts:
         """Let one of `choices` (value, title) be picked. Without a terminal: the default."""
         if not self.allowed():
             return self._unasked(question, answered_by, default)
-        import questionary
-
         room = shutil.get_terminal_size().columns - len(" » ") - 1
         options = [
-            questionary.Choice(title=title if len(title) <= room else title[: room - 1] + "…", value=value)
+            {"name": title if len(title) <= room else title[: room - 1] + "…", "value": value}
             for value, title in choices
         ]
-        answer: str = questionary.select(
-            question, choices=options, default=default, **_on_stderr()
-        ).unsafe_ask()
-        return answer
+        return str(_ask("select", question, choices=options, default=default))
 
     def confirm(self, question: str, *, default: bool, routine: bool = True) -> bool:
         """Ask yes or no. `--yes` answers yes to a routine question; without a terminal it is the default."""
         if self._settings.yes and routine:
             return True
-        if not self.allowed():
-            return default
-        import questionary
-
-        answer: bool = questionary.confirm(question, default=default, **_on_stderr()).unsafe_ask()
-        return answer
+        return bool(_ask("confirm", question, default=default)) if self.allowed() else default
 
     def _unasked(self, question: str, answered_by: str, default: str | None) -> str:
         if default is not None:
@@ -92,7 +76,9 @@ def _is_terminal(stream: Any) -> bool:
         return False
 
 
-def _on_stderr() -> dict[str, Any]:
+def _ask(kind: str, question: str, **options: Any) -> Any:
+    import questionary
     from prompt_toolkit.output import create_output
 
-    return {"output": create_output(stdout=sys.stderr)}
+    ask: Any = getattr(questionary, kind)
+    return ask(question, output=create_output(stdout=sys.stderr), **options).unsafe_ask()

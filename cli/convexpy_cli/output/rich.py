@@ -13,8 +13,7 @@ from rich.text import Text
 
 from convexpy.printable import indented, one_line, printable
 from convexpy_cli.output import masking
-from convexpy_cli.output.base import Mark
-from convexpy_cli.output.plain import PlainOutput, error_lines
+from convexpy_cli.output.base import Mark, Output, error_lines
 from convexpy_cli.output.settings import Settings, wants_color
 
 _STYLES: dict[Mark, str] = {"ok": "green", "fail": "bold red", "warn": "yellow", "work": "dim"}
@@ -29,8 +28,8 @@ class _Console(Console):
 _LEVELS = {"ERROR": "red", "WARN": "yellow", "DEBUG": "dim"}
 
 
-class RichOutput(PlainOutput):
-    """Implements `Output` with rich. Text is never read as markup: it may hold brackets of the user's."""
+class RichOutput(Output):
+    """With rich. Text is never read as markup: it may hold brackets of the user's."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)

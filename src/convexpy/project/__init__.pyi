@@ -6,7 +6,9 @@ from ._config import (
     CONFIG_FILE as CONFIG_FILE,
     Config as Config,
     NamedDeployment as NamedDeployment,
+    key_lines as key_lines,
     read_config as read_config,
+    setting_fields as setting_fields,
 )
 from ._credentials import (
     forget_key as forget_key,

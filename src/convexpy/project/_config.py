@@ -124,7 +124,7 @@ def read_config(root: Path) -> Config:
         raise _invalid(
             f"both {CONFIG_FILE} and [tool.convexpy] of pyproject.toml exist",
             SourceLocation(
-                "pyproject.toml", _line_of(read_text(pyproject, only_utf8=True), ["tool", "convexpy"], None)
+                "pyproject.toml", _position(read_text(pyproject, only_utf8=True), ("tool", "convexpy"))[0]
             ),
             hint="keep one of them",
         )
@@ -144,8 +144,7 @@ class _Source:
     prefix: tuple[str, ...]
 
     def location(self, path: tuple[str, ...]) -> SourceLocation:
-        line, column = _position(self.text, [*self.prefix, *path[:-1]], path[-1])
-        return SourceLocation(self.file.name, line, column)
+        return SourceLocation(self.file.name, *_position(self.text, (*self.prefix, *path)))
 
 
 def _tool_section(pyproject: Path) -> dict[str, Any] | None:
@@ -277,25 +276,47 @@ def _fields(values: dict[str, Any], options: _Options) -> dict[str, Any]:
     return found
 
 
-def _line_of(text: str, table: list[str], key: str | None) -> int:
-    return _position(text, table, key)[0]
+def setting_fields() -> dict[str, str]:
+    """Return every key that a configuration may set, `dev.site-port`, with the field of `Config` that it is read into."""
+    return {
+        f"{section}.{key}": field
+        for section, options in _SECTIONS.items()
+        for key, (field, _) in options.items()
+    }
 
 
-def _position(text: str, table: list[str], key: str | None) -> tuple[int, int]:
-    """Return line and column of a key, or of the header of a table, found by reading the lines."""
-    current: list[str] = []
-    header = (1, 1)
+def key_lines(file: Path | None) -> dict[str, int]:
+    """Return the keys that a configuration file sets, with their lines."""
+    text = "" if file is None else read_text(file, only_utf8=True)
+    found: dict[str, int] = {}
+    for path, (line, _) in _positions(text).items():
+        own = path[2:] if path[:2] == ("tool", "convexpy") else path
+        found.setdefault(".".join(own), line)
+    return found
+
+
+def _positions(text: str) -> dict[tuple[str, ...], tuple[int, int]]:
+    """Return line and column of every key, of its value, and of every section, found by reading the lines."""
+    found: dict[tuple[str, ...], tuple[int, int]] = {}
+    section: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), 1):
-        stripped = line.strip()
-        if stripped.startswith("["):
-            current = [part.strip().strip("\"'") for part in stripped.strip("[] ").split("]")[0].split(".")]
-            if current == table or current == [*table, key] or (current[: len(table)] == table and table):
-                header = (number, line.index("[") + 1) if header == (1, 1) else header
-        elif key is not None:
-            found = re.match(r"""\s*(["']?)([\w.-]+)\1\s*=\s*""", line)
-            if found and [*current, *found[2].split(".")] == [*table, key]:
-                return number, found.end() + 1
-    return header
+        if line.lstrip().startswith("["):
+            header = line.strip().strip("[] ").split("]")[0]
+            section = tuple(part.strip().strip("\"'") for part in header.split("."))
+            found.setdefault(section, (number, line.index("[") + 1))
+        elif key := re.match(r"""\s*(["']?)([\w.-]+)\1\s*=\s*""", line):
+            found.setdefault((*section, *key[2].split(".")), (number, key.end() + 1))
+    return found
+
+
+def _position(text: str, path: tuple[str, ...]) -> tuple[int, int]:
+    """Return line and column of a key or section, else those of the first section around it."""
+    found = _positions(text)
+    for depth in (len(path), len(path) - 1):
+        near = (place for each, place in found.items() if depth and each[:depth] == path[:depth])
+        if (place := found.get(path) or next(near, None)) is not None:
+            return place
+    return 1, 1
 
 
 def _invalid(
