@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -91,6 +91,11 @@ class Context(typer.Context):
         other.__dict__["settings"] = replace(self.settings, **changes)
         return other
 
+    def options(self, kind: type[T]) -> T:
+        """Return the parameters of the command that the dataclass `kind` has fields for."""
+        names = [field.name for field in fields(kind) if field.name in self.params]  # type: ignore[arg-type]
+        return kind(**{name: self.params[name] for name in names})
+
     def command_line(self) -> str:
         """Return the command and the flags that it was given, without their values: they may be secrets."""
         given = {**self.params, **{FLAG_PREFIX + name: value for name, value in self.flags.items()}}
@@ -134,6 +139,13 @@ class Context(typer.Context):
             if error.code != "ProjectNotFound":
                 raise
             return None
+
+    def require_functions(self) -> None:
+        """Raise Failure if the project has no functions folder."""
+        if not self.project.functions.is_dir():
+            hint = "convexpy init, or [project] functions in convexpy.toml"
+            name = self.project.config.functions
+            raise errors.Failure("ProjectNotFound", f"no functions folder {name}/", hint=hint)
 
     @property
     def functions_folder(self) -> str:

@@ -8,21 +8,18 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from convexpy.client import DataClient, DocumentQuery
+from convexpy.client import AdminClient, DataClient, DocumentQuery
 from convexpy.printable import printable
 from convexpy.protocol.admin_api import TableInfo
 from convexpy.protocol.app_description import TableDescription
 from convexpy_cli import errors
+from convexpy_cli.context import Context
 from convexpy_cli.functions import arguments
 from convexpy_cli.output import files
 from convexpy_cli.output.json import dumps
 from convexpy_cli.output.units import size_text
-
-if TYPE_CHECKING:
-    from convexpy.client import AdminClient
-    from convexpy_cli.context import Context
 
 SYSTEM_FIELDS = ("_id", "_creationTime")
 ANY = {"type": "any"}

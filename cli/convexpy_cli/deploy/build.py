@@ -5,13 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
-from convexpy.project import client_variables
+from convexpy.project import Project, client_variables
 from convexpy_cli import errors
-
-if TYPE_CHECKING:
-    from convexpy.project import Project
 
 
 def build_variables(project: Project, url: str, site_url: str, url_variable: str | None) -> dict[str, str]:

@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from convexpy.client import AdminClient
+from convexpy.errors import Error, SourceLocation
+from convexpy.project import CheckResult, Project
+from convexpy.protocol.app_description import AppDescription
 from convexpy_cli import errors
+from convexpy_cli.context import Context
 from convexpy_cli.functions import call
 
-if TYPE_CHECKING:
-    from convexpy.client import AdminClient
-    from convexpy.project import Project
-    from convexpy.protocol.app_description import AppDescription
-    from convexpy_cli.context import Context
+
+def stale_generated(stale: list[str]) -> errors.Failure:
+    """Return the error of generated files that are not up to date."""
+    return errors.Failure(
+        "GeneratedFilesStale",
+        f"not up to date: {', '.join(stale)}",
+        hint="convexpy codegen",
+        location=SourceLocation(stale[0]),
+        data={"stale": stale},
+    )
+
+
+def type_errors(result: CheckResult) -> errors.Failure:
+    """Return the error of a type check that found some."""
+    first = result.errors[0]
+    return errors.Failure(
+        "TypecheckFailed",
+        f"{first.message} ({result.counted})",
+        hint="convexpy typecheck",
+        location=SourceLocation(first.file, first.line, first.column),
+        data={"diagnostics": [each.to_json() for each in result.errors]},
+    )
 
 
 def codegen(
@@ -28,28 +50,19 @@ def codegen(
     from convexpy.project.codegen import GENERATED_FOLDER, render_for, stale_files, write_files
 
     files = render_for(project, app)
-    stale = [
-        f"{project.config.functions}/{GENERATED_FOLDER}/{name}"
-        for name in stale_files(project.functions, files, folder=GENERATED_FOLDER)
-    ]
+    folder = f"{project.config.functions}/{GENERATED_FOLDER}"
+    stale = [f"{folder}/{name}" for name in stale_files(project.functions, files)]
     if not stale:
         return "ok"
     if mode == "enable":
         write_files(project.functions, files)
         ctx.output.note(f"wrote {', '.join(stale)}")
         return "written"
+    failure = stale_generated(stale)
     if mode == "check":
-        blocked.append(
-            {
-                "code": "GeneratedFilesStale",
-                "message": f"not up to date: {', '.join(stale)}",
-                "hint": "convexpy codegen",
-                "location": {"file": stale[0], "line": None, "column": None},
-                "data": {"stale": stale},
-            }
-        )
+        blocked.append(failure.to_json())
     else:
-        ctx.output.note(f"not up to date: {', '.join(stale)}")
+        ctx.output.note(failure.message)
     return "stale"
 
 
@@ -64,49 +77,27 @@ def typecheck(ctx: Context, project: Project, mode: str, blocked: list[dict[str,
         ctx.output.warn("no type checker is installed: types are not checked (pip install pyright)")
         return "missing"
     result = run_checker(project, checker)
-    errors = [each for each in result.diagnostics if each.severity == "error"]
-    if not errors:
+    if not result.errors:
         return "ok"
-    for each in errors[:5]:
+    for each in result.errors[:5]:
         ctx.output.note(str(each))
-    first = errors[0]
-    count = f"{len(errors)} type error{'s' if len(errors) > 1 else ''}"
     if mode == "try":
-        ctx.output.warn(f"{checker} found {count}")
-        return "failed"
-    blocked.append(
-        {
-            "code": "TypecheckFailed",
-            "message": f"{first.message} ({count})",
-            "hint": "convexpy typecheck",
-            "location": {"file": first.file, "line": first.line, "column": first.column},
-            "data": {"diagnostics": [each.to_json() for each in errors]},
-        }
-    )
+        ctx.output.warn(f"{checker} found {result.counted}")
+    else:
+        blocked.append(type_errors(result).to_json())
     return "failed"
 
 
-def run_function(ctx: Context, client: AdminClient, command: str) -> dict[str, Any]:
+def run_function(ctx: Context, client: AdminClient, line: str) -> dict[str, Any]:
     """Call the function of `--run` with its arguments; returns `function value`.
 
     Raises:
         Failure: it failed (exit 1): the deploy itself is done.
     """
-    from convexpy.client import DeploymentError
-    from convexpy_cli.output.json import dumps
-
-    function, *words = shlex.split(command)
     try:
-        described, args = call.prepared(ctx, client, function, words)
-        value = client.call(described.path, args).value
-    except (errors.Failure, DeploymentError) as error:
-        fields = errors.shown(error)
-        raise errors.Failure(
-            fields["code"],
-            f"the deploy is done, but {function} failed: {fields['message']}",
-            exit_code=errors.FAILED,
-            hint=fields["hint"],
-            data=fields["data"],
-        ) from error
-    ctx.output.step("ok", f"{described.path} → {dumps(value)}")
-    return {"function": described.path, "value": value}
+        path, value = call.run_line(ctx, client, line)
+    except Error as error:
+        message = f"the deploy is done, but {shlex.split(line)[0]} failed: {error.message}"
+        details = {"hint": error.hint, "data": error.data}
+        raise errors.Failure(error.code, message, exit_code=errors.FAILED, **details) from error
+    return {"function": path, "value": value}

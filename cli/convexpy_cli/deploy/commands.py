@@ -94,25 +94,4 @@ def deploy(
     from convexpy_cli.deploy.deploy import deploy as perform
     from convexpy_cli.deploy.options import DeployOptions
 
-    return perform(
-        ctx,
-        DeployOptions(
-            dry_run=dry_run,
-            diff=diff,
-            cmd=cmd,
-            cmd_after=cmd_after,
-            cmd_url_env_var=cmd_url_env_var,
-            typecheck=typecheck,
-            codegen=codegen,
-            message=message,
-            actor=actor,
-            run=run,
-            set_env=tuple(set_env or ()),
-            set_env_file=set_env_file,
-            wait_indexes=wait_indexes,
-            index_timeout_s=index_timeout,
-            check_build_environment=check_build_environment == "enable",
-            push_all=push_all,
-            allow=("index-drop",) * large_indexes + ("staged-drop",) * unstaging,
-        ),
-    )
+    return perform(ctx, ctx.options(DeployOptions))

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import convert
 
-from convexpy.client import AdminClient, PushFile
+from convexpy.client import AdminClient, PushFile, PushResult
 from convexpy.errors import Error, SourceLocation
-from convexpy.project import Target, read_env_file
+from convexpy.project import FunctionsFolder, Target, read_env_file
+from convexpy.protocol.admin_api import PushInfo
 from convexpy.protocol.app_description import AppDescription
 from convexpy_cli import errors
+from convexpy_cli.context import Context
 from convexpy_cli.deploy import checks, github, plan_text
 from convexpy_cli.deploy.build import build_variables, run_build
-from convexpy_cli.deploy.options import DeployOptions, Progress, version_text
-from convexpy_cli.deploy.pushing import functions_folder, push_config, push_files
+from convexpy_cli.deploy.options import DeployOptions, Progress, covers, version_text
 from convexpy_cli.deploy.surroundings import (
     Commit,
     current_actor,
@@ -24,12 +25,9 @@ from convexpy_cli.deploy.surroundings import (
     preview_build,
     variables_read,
 )
-from convexpy_cli.deploy.switch import Switch
+from convexpy_cli.deploy.switch import switch
 from convexpy_cli.output.settings import flag_from_environment
 from convexpy_cli.output.units import commit_text
-
-if TYPE_CHECKING:
-    from convexpy_cli.context import Context
 
 # What every system has: code that reads these needs nothing from the deployment.
 _OF_THE_SYSTEM = {
@@ -77,12 +75,7 @@ class _Deploy:
         ctx = self._ctx
         target = ctx.target(deploying=True)
         self._progress.target = target.name
-        if not ctx.project.functions.is_dir():
-            raise errors.Failure(
-                "ProjectNotFound",
-                f"no functions folder {ctx.project.config.functions}/",
-                hint="[project] functions in convexpy.toml",
-            )
+        ctx.require_functions()
         self._commit = current_commit(ctx.project.root)
         self._environment = self._variables()
         self._guard(target)
@@ -97,7 +90,7 @@ class _Deploy:
             if not self._options.set_env_file.is_file():
                 raise errors.usage(f"--set-env-file {self._options.set_env_file}: no such file")
             found |= read_env_file(self._options.set_env_file)
-        for text in self._options.set_env:
+        for text in self._options.set_env or ():
             name, equals, value = text.partition("=")
             if not equals:
                 raise errors.usage(f"--set-env {name}: no value", "--set-env NAME=VALUE")
@@ -123,7 +116,7 @@ class _Deploy:
                 hint="commit them, or set [deploy] require-clean-git = false",
             )
         variable = preview_build(os.environ)
-        if variable and self._options.check_build_environment and _is_production(target):
+        if variable and self._options.check_build_environment == "enable" and _is_production(target):
             raise errors.Failure(
                 "BuildEnvironmentMismatch",
                 f'{variable}: this is not a production build, but "{target.name}" is production',
@@ -138,21 +131,23 @@ class _Deploy:
         parts = [target.name, kind, target.url, client.version(), self._commit.short, self._commit.branch]
         ctx.output.note(" · ".join(part for part in dict.fromkeys(parts) if part))
         project = ctx.project
-        files = push_files(functions_folder(project, ctx.output.warn))
+        files = FunctionsFolder.of(project, ctx.output.warn).scan()
         request = self._request(target, files)
         planned = self._plan(client, files, request)
-        start = planned["from"]
-        self._progress.before = version_text(start)
-        result_checks, blocked = self._checks(planned)
-        changes = _with_places(planned["plan"]["changes"], request["places"], target.name)
-        blocked += planned["plan"]["blocked"]
+        start, plan, app = planned.before, planned.plan, planned.description
+        if start is None or plan is None or app is None:
+            raise errors.Failure("ServerTooOld", "the server is too old to plan a deploy", hint="update it")
+        self._progress.before = version_text(start.version, start.commit, start.dirty)
+        result_checks, blocked = self._checks(app)
+        changes = _with_places(plan.changes, request["places"], target.name)
+        blocked += plan.blocked
         document = {
             "target": {"name": target.name, "url": target.url, "production": _is_production(target)},
-            "from": {"version": start["version"], "commit": start.get("commit") or None},
-            "to": {"version": planned["version"], "commit": self._commit.sha or None},
+            "from": {"version": start.version, "commit": start.commit or None},
+            "to": {"version": planned.version, "commit": self._commit.sha or None},
             "changes": changes,
             "blocked": blocked,
-            "checks": {**result_checks, "data": planned["plan"]["data"]},
+            "checks": {**result_checks, "data": plan.data},
             "applied": False,
         }
         self._show(target, changes, start)
@@ -190,49 +185,33 @@ class _Deploy:
 
     def _plan(
         self, client: AdminClient, files: Mapping[str, PushFile], request: dict[str, Any]
-    ) -> dict[str, Any]:
-        result = client.push(
-            files,
-            push_config(self._ctx.project),
-            dry_run=True,
-            everything=self._options.push_all,
-            options=request["fields"],
-        )
-        if "plan" not in result.answer:
-            raise errors.Failure("ServerTooOld", "the server is too old to plan a deploy", hint="update it")
-        for text in result.warnings:
+    ) -> PushResult:
+        everything, config = self._options.push_all, self._ctx.project.push_config
+        planned = client.push(files, config, dry_run=True, everything=everything, options=request["fields"])
+        for text in planned.warnings:
             self._ctx.output.warn(text)
-        return result.answer
+        return planned
 
-    def _checks(self, planned: dict[str, Any]) -> tuple[dict[str, str], list[dict[str, Any]]]:
+    def _checks(self, app: AppDescription) -> tuple[dict[str, str], list[dict[str, Any]]]:
         options, project = self._options, self._ctx.project
-        in_ci = flag_from_environment("CI")
-        mode = options.codegen or ("check" if in_ci else "enable")
+        mode = options.codegen or ("check" if flag_from_environment("CI") else "enable")
         if mode == "enable" and options.dry_run:
             mode = "look"
         blocked: list[dict[str, Any]] = []
-        codegen = checks.codegen(
-            self._ctx, project, convert(planned["description"], AppDescription), mode, blocked
-        )
+        codegen = checks.codegen(self._ctx, project, app, mode, blocked)
         mode = options.typecheck or project.config.deploy_typecheck
         return {"codegen": codegen, "typecheck": checks.typecheck(self._ctx, project, mode, blocked)}, blocked
 
-    def _show(self, target: Target, changes: Sequence[Mapping[str, Any]], start: Mapping[str, Any]) -> None:
+    def _show(self, target: Target, changes: Sequence[Mapping[str, Any]], start: PushInfo) -> None:
         if self._ctx.settings.machine or self._ctx.settings.quiet:
             return
-        before = commit_text(start) or f"version {start['version']}"
-        after = (
-            commit_text({"commit": self._commit.sha, "dirty": self._commit.clean is False}) or "this folder"
-        )
-        given = frozenset(
-            change["consent"] for change in changes if change["consent"] and self._covers(change["consent"])
-        )
+        before = commit_text(start.commit, start.dirty) or f"version {start.version}"
+        after = commit_text(self._commit.sha, self._commit.clean is False) or "this folder"
+        needed = {change["consent"] for change in changes if change["consent"]}
+        given = frozenset(consent for consent in needed if covers(self._allow, consent))
         lines = [plan_text.Line(plan_text.headline(target.name, target.url, before, after))]
         lines += plan_text.plan_lines(changes, covered=given, diff=self._options.diff)
         plan_text.show(self._ctx.settings, lines)
-
-    def _covers(self, consent: str) -> bool:
-        return consent in self._allow or consent.partition(":")[0] in self._allow
 
     # Consent
 
@@ -248,10 +227,10 @@ class _Deploy:
             return blocked
         harmful = [change for change in changes if change["consent"]]
         for change in harmful:
-            if self._covers(change["consent"]):
+            if covers(self._allow, change["consent"]):
                 continue
             question = f"{plan_text.singular(change['area'])} {change['name']} will be removed: {change['detail']}. Continue?"
-            if not self._confirm_harm(question):
+            if not prompts.confirm(question, default=False, routine=False):
                 return blocked
             self._allow.append(change["consent"])
         count = f"these {len(changes)} changes" if len(changes) != 1 else "this change"
@@ -259,13 +238,6 @@ class _Deploy:
         if asks and not prompts.confirm(f"Deploy {count} to {target.name}?", default=not harmful):
             raise errors.Failure("Declined", "not confirmed")
         return []
-
-    def _confirm_harm(self, question: str) -> bool:
-        from dataclasses import replace
-
-        from convexpy_cli.output.prompts import Prompts
-
-        return Prompts(replace(self._ctx.settings, yes=False)).confirm(question, default=False)
 
     def _end_dry_run(self, target: Target, document: dict[str, Any], blocked: list[dict[str, Any]]) -> int:
         outcome = blocked[0]["message"] if blocked else "It would be accepted as it is."
@@ -302,14 +274,12 @@ class _Deploy:
             client.close()
             run_build(project, command, variables, pushed=False)
         fields = {**request["fields"], "expected": document["from"]["version"], "allow": self._allow}
-        result = Switch(ctx, options, self._progress).push(client, files, fields, document["changes"])
+        result = switch(ctx, options, self._progress, client, files, fields, document["changes"])
         document |= {"applied": True, "unchanged": result.unchanged, "blocked": []}
         document["to"]["version"] = result.version
-        live = {"version": result.version, **request["fields"]["note"]}
-        self._progress.live = version_text(live)
-        github.summarize(
-            self._title(target), document["changes"], f"{target.name} serves {version_text(live)}."
-        )
+        self._progress.live = version_text(result.version, self._commit.sha, self._commit.clean is False)
+        outcome = f"{target.name} serves {self._progress.live}."
+        github.summarize(self._title(target), document["changes"], outcome)
         if options.cmd_after:
             run_build(project, options.cmd_after, variables, pushed=True)
         if options.run:

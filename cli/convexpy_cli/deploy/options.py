@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from convexpy_cli.output.units import commit_text
 
@@ -24,13 +23,19 @@ class DeployOptions:
     message: str | None = None
     actor: str | None = None
     run: str | None = None
-    set_env: tuple[str, ...] = ()
+    set_env: list[str] | None = None
     set_env_file: Path | None = None
     wait_indexes: bool = True
-    index_timeout_s: float | None = None
-    check_build_environment: bool = True
+    index_timeout: float | None = None
+    check_build_environment: str = "enable"
     push_all: bool = False
-    allow: tuple[str, ...] = ()
+    large_indexes: bool = False
+    unstaging: bool = False
+
+    @property
+    def allow(self) -> tuple[str, ...]:
+        """The consents that flags of the official command line stand for."""
+        return ("index-drop",) * self.large_indexes + ("staged-drop",) * self.unstaging
 
 
 @dataclass
@@ -53,7 +58,12 @@ class Progress:
         return f'nothing was changed on "{self.target}"' if self.target else "nothing was changed"
 
 
-def version_text(live: Mapping[str, Any]) -> str:
+def version_text(version: int, commit: str, dirty: bool) -> str:
     """Return `version 7 (9bd0e77)`."""
-    commit = commit_text(live)
-    return f"version {live['version']}" + (f" ({commit})" if commit else "")
+    text = commit_text(commit, dirty)
+    return f"version {version}" + (f" ({text})" if text else "")
+
+
+def covers(allowed: Iterable[str], consent: str) -> bool:
+    """Return whether a consent was given: for this very thing, or for its kind."""
+    return any(given in (consent, consent.partition(":")[0]) for given in allowed)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from convexpy_cli.output.settings import Settings
+from convexpy_cli.output.settings import Settings
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~", "missing": "!", "unset": "!"}
 _STYLES = {"+": "green", "-": "red", "~": "yellow", "!": "bold yellow"}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import getpass
 import os
+import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from convexpy.client import PushFile
-from convexpy_cli.git import git
 
+GIT_TIMEOUT_S = 20.0
 _COMMIT_VARIABLES = (
     "GITHUB_SHA",
     "VERCEL_GIT_COMMIT_SHA",
@@ -74,6 +75,27 @@ def current_actor(root: Path) -> str:
 
 def _first(names: tuple[str, ...]) -> str:
     return next((os.environ[name] for name in names if os.environ.get(name)), "")
+
+
+def git(root: Path, *arguments: str, errors: str = "replace") -> str | None:
+    """Return what a git command printed, without the newline at its end.
+
+    None if it failed or took too long, or if there is no git.
+    """
+    try:
+        ended = subprocess.run(
+            ["git", "-C", str(root), *arguments],
+            capture_output=True,
+            encoding="utf-8",
+            errors=errors,
+            stdin=subprocess.DEVNULL,
+            timeout=GIT_TIMEOUT_S,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return ended.stdout.rstrip("\n") if ended.returncode == 0 else None
 
 
 def preview_build(environment: Mapping[str, str]) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from convexpy.client import AdminClient
@@ -27,13 +27,11 @@ from convexpy.project import (
 )
 from convexpy.protocol.admin_api import PushInfo
 from convexpy_cli import context, errors
+from convexpy_cli.context import Context
 from convexpy_cli.deployments import current
 from convexpy_cli.output import masking
 from convexpy_cli.output.files import first_line_of_stdin
 from convexpy_cli.output.units import commit_text, local_time
-
-if TYPE_CHECKING:
-    from convexpy_cli.context import Context
 
 # Kept when local data goes: who has the key of a project keeps it, and browsers keep their address.
 _KEPT_FILES = ("keys.json", "ports.json", "lock.json")
@@ -335,8 +333,6 @@ def reset_local(ctx: Context, confirm: str | None) -> dict[str, Any]:
 
 def history_cells(entry: PushInfo) -> list[str]:
     """Return a push as a row of the list."""
-    where = " ".join(
-        part for part in (commit_text({"commit": entry.commit, "dirty": entry.dirty}), entry.branch) if part
-    )
+    where = " ".join(part for part in (commit_text(entry.commit, entry.dirty), entry.branch) if part)
     pushed = local_time(entry.pushed_at)
     return [f"{entry.version}", pushed, entry.actor or "-", where or "-", entry.message or "-"]

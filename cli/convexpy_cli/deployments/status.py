@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -11,12 +11,10 @@ from convexpy.client import AdminClient, Unreachable
 from convexpy.project import LocalDeployment, Target
 from convexpy.protocol.admin_api import DeploymentStatus
 from convexpy_cli import context, errors
+from convexpy_cli.context import Context
 from convexpy_cli.deployments import current
 from convexpy_cli.docs.about import PROTOCOL_VERSION, version_text
 from convexpy_cli.output.units import commit_text, local_time, size_text
-
-if TYPE_CHECKING:
-    from convexpy_cli.context import Context
 
 
 def show(ctx: Context, *, watch: bool, interval_s: float) -> int:
@@ -97,7 +95,13 @@ def _document(target: Target, version: str, latency_ms: float, found: Deployment
 def _fields(target: Target, document: dict[str, Any]) -> dict[str, Any]:
     live, versions, disk = document["live"], document["versions"], document["disk"]
     pushed = "" if live["pushedAt"] is None else local_time(live["pushedAt"])
-    parts = [f"version {live['version']}", pushed, live["by"], commit_text(live), live["message"]]
+    parts = [
+        f"version {live['version']}",
+        pushed,
+        live["by"],
+        commit_text(live["commit"], live["dirty"]),
+        live["message"],
+    ]
     rate = document["errorRate1h"]
     building = ", ".join(f"{each['table']}.{each['index']}" for each in document["building"])
     crons = [cron for cron in document["crons"] if cron["nextRun"] is not None]

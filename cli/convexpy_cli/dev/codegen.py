@@ -68,11 +68,8 @@ def _description(ctx: Context, project: Project, from_deployment: bool) -> AppDe
 
 def _require_fresh(ctx: Context, stale: list[str]) -> None:
     if stale:
-        raise errors.Failure(
-            "GeneratedFilesStale",
-            f"not up to date: {', '.join(stale)}",
-            hint="convexpy codegen",
-            data={"stale": stale},
-        )
+        from convexpy_cli.deploy.checks import stale_generated
+
+        raise stale_generated(stale)
     ctx.output.result({"written": [], "stale": []})
     ctx.output.note("generated files are up to date")

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from convexpy.client import AdminClient, DeploymentError, PushFile, PushResult
 from convexpy.project import Project
 from convexpy_cli import errors
 from convexpy_cli.deploy import plan_text
-from convexpy_cli.deploy.pushing import push_config
+from convexpy_cli.deploy.options import covers
 from convexpy_cli.output.prompts import Prompts
-
-if TYPE_CHECKING:
-    from convexpy_cli.output.settings import Settings
+from convexpy_cli.output.settings import Settings
 
 # Only a deploy asks for these.
 _NOT_ASKED = ("staged-drop", "function-removal")
@@ -83,27 +80,25 @@ class ConsentingPush:
             "largeTableDocuments": project.config.large_table_documents,
         }
         return self._client.push(
-            files, push_config(project), dry_run=dry_run, everything=everything, options=options
+            files, project.push_config, dry_run=dry_run, everything=everything, options=options
         )
 
     def _harm(self, project: Project, files: Mapping[str, PushFile]) -> list[dict[str, Any]]:
         """Return the changes of this push that were not agreed to, with their sizes."""
-        changes = self._push(project, files, dry_run=True).answer["plan"]["changes"]
-        return [change for change in changes if change["consent"] and not self._covers(change["consent"])]
-
-    def _covers(self, consent: str) -> bool:
-        return consent in self._given or consent.partition(":")[0] in self._given
+        plan = self._push(project, files, dry_run=True).plan
+        changes = [] if plan is None else plan.changes
+        return [each for each in changes if each["consent"] and not covers(self._given, each["consent"])]
 
     def _agreed(self, changes: list[dict[str, Any]]) -> bool:
-        # --yes is for routine questions: losing an index is none.
-        prompts = Prompts(replace(self._settings, yes=False))
+        prompts = Prompts(self._settings)
         if not changes or not self._may_ask() or not prompts.allowed():
             return not changes
         self._hold(True)
         self._remember_terminal()
         try:
             return all(
-                prompts.confirm(f"{_described(change)}. Continue?", default=False) for change in changes
+                prompts.confirm(f"{_described(change)}. Continue?", default=False, routine=False)
+                for change in changes
             )
         finally:
             self._terminal = None

@@ -19,11 +19,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from convexpy_cli.context import Context
-    from convexpy_cli.output.base import Output
+from convexpy_cli.context import Context
+from convexpy_cli.output.base import Output
 
 SOCKET_PATH_MAX = 100
 """Systems take paths of sockets up to 104 bytes, some 108."""

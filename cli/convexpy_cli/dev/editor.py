@@ -6,12 +6,10 @@ import contextlib
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from convexpy_cli import errors
-
-if TYPE_CHECKING:
-    from convexpy_cli.output.base import Output
+from convexpy_cli.output.base import Output
 
 STOP_S = 2.0
 

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from convexpy.client import AdminClient
-from convexpy.errors import SourceLocation
 from convexpy.project import Project, analyze, run_checker
 from convexpy.project.codegen import GENERATED_FOLDER, render_for, write_files
 from convexpy_cli import completion, errors
-from convexpy_cli.functions import call
-from convexpy_cli.output.json import dumps
-
-if TYPE_CHECKING:
-    from convexpy_cli.context import Context
+from convexpy_cli.deploy.checks import type_errors
 
 
 class LatestOnly:
@@ -62,26 +55,5 @@ def hold_back_type_errors(project: Project, checker: str | None) -> None:
     # Types of a new table or function are there only after this.
     write_files(project.functions, render_for(project, analyze(project)))
     result = run_checker(project, checker)
-    found = [each for each in result.diagnostics if each.severity == "error"]
-    if found:
-        first = found[0]
-        raise errors.Failure(
-            "TypecheckFailed",
-            f"{first.message} ({len(found)} type error{'s' if len(found) > 1 else ''})",
-            location=SourceLocation(first.file, first.line, first.column),
-            data={"diagnostics": [each.to_json() for each in found]},
-        )
-
-
-def run_function(ctx: Context, client: AdminClient, command: str) -> None:
-    """Call the function of `--run`: a path, and arguments as `convexpy run` takes them.
-
-    Raises:
-        Failure: unknown function or wrong arguments.
-        FunctionFailed: the function raised.
-    """
-    function, *words = shlex.split(command)
-    described, args = call.prepared(ctx, client, function, words)
-    result = client.call(described.path, args)
-    ctx.output.event("ran", function=described.path, value=result.value)
-    ctx.output.step("ok", f"{described.path} → {dumps(result.value)}")
+    if result.errors:
+        raise type_errors(result)

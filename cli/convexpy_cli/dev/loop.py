@@ -8,21 +8,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from convexpy.errors import Error
 from convexpy.project import Project, Target, find_checker, open_project
 from convexpy_cli import errors
-from convexpy_cli.deploy.pushing import push_config
+from convexpy_cli.context import Context
 from convexpy_cli.dev import jobs, states
 from convexpy_cli.dev.companion import Companion
 from convexpy_cli.dev.consent import ConsentingPush
 from convexpy_cli.dev.screen import Screen
 from convexpy_cli.dev.tail import LogTail
 from convexpy_cli.dev.watcher import Watcher, needs_polling
-
-if TYPE_CHECKING:
-    from convexpy_cli.context import Context
+from convexpy_cli.functions import call
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +200,7 @@ class Loop:
         files = wanted.snapshot.files
         if self._consenting is not None:
             return self._consenting.push(self._project, files, everything=everything)
-        return self._client.push(files, push_config(self._project), everything=everything)
+        return self._client.push(files, self._project.push_config, everything=everything)
 
     def _check_required(self) -> None:
         required = self._project.config.required_env
@@ -264,7 +262,8 @@ class Loop:
         assert self._settings.run is not None  # else the job is not started
         client = self._client.clone()
         try:
-            jobs.run_function(self._ctx, client, self._settings.run)
+            function, value = call.run_line(self._ctx, client, self._settings.run)
+            self._ctx.output.event("ran", function=function, value=value)
         finally:
             client.close()
         return 0

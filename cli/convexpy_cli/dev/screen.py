@@ -79,12 +79,11 @@ class Screen:
 
     def check(self, result: CheckResult) -> None:
         """Show what the type checker found; Python runs without types, so these are warnings."""
-        errors = [each for each in result.diagnostics if each.severity == "error"]
+        errors = result.errors
         self._output.event("check", errors=[each.to_json() for each in result.diagnostics])
         if not errors:
             return
-        count = f"{len(errors)} type error{'s' if len(errors) > 1 else ''}"
-        self._output.step("warn", f"{_clock()} live, with {count}")
+        self._output.step("warn", f"{_clock()} live, with {result.counted}")
         for each in errors[:_ERRORS_SHOWN]:
             self._output.note(f"  {each}")
         if len(errors) > _ERRORS_SHOWN:

@@ -8,8 +8,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from convexpy.client import Unreachable
 from convexpy.project import (
@@ -21,17 +22,12 @@ from convexpy.project import (
     write_client_env,
 )
 from convexpy_cli import context, errors
-from convexpy_cli.context import wait_for
+from convexpy_cli.context import Context, wait_for
 from convexpy_cli.deployments.local_server import LocalServer, Reach
 from convexpy_cli.dev import states
 from convexpy_cli.dev.debugger import DebuggerTerminal
 from convexpy_cli.dev.editor import Editor
 from convexpy_cli.dev.loop import Loop, LoopSettings
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from convexpy_cli.context import Context
 
 TEMPORARY_HOLDER_S = 15.0
 
@@ -126,13 +122,8 @@ class Session:
         return {} if self._debugger is None else {"CONVEXPY_DEBUGGER": self._debugger.listen(local.folder)}
 
     def _check_folder(self) -> None:
+        self._ctx.require_functions()
         functions = self._ctx.project.functions
-        if not functions.is_dir():
-            raise errors.Failure(
-                "ProjectNotFound",
-                f"no functions folder {functions.name}/",
-                hint="convexpy init, or [project] functions in convexpy.toml",
-            )
         if not any(functions.rglob("*.py")) and has_typescript_functions(functions):
             self._ctx.output.warn(f"{functions.name}/ holds TypeScript functions; convexpy runs Python ones")
 

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from convexpy.errors import ProjectError
-from convexpy.project import Project, is_pushed
+from convexpy.project import FunctionsFolder, Project, is_pushed
 from convexpy_cli import errors
-from convexpy_cli.deploy.pushing import functions_folder, push_files
 from convexpy_cli.dev.states import FilesBroken, FilesChanged, Snapshot
 
 QUIET_MS = 10
@@ -39,7 +38,7 @@ class Watcher:
         poll: bool,
     ) -> None:
         self._project = project
-        self._folder = functions_folder(project, warn)
+        self._folder = FunctionsFolder.of(project, warn)
         self._report = report
         self._warn = warn
         self._warned: set[str] = set()
@@ -57,7 +56,7 @@ class Watcher:
             ProjectError: they cannot be pushed.
         """
         with self._lock:
-            files = push_files(self._folder)
+            files = self._folder.scan()
             self._seen = {path: file.sha256 for path, file in files.items()}
             return Snapshot(files, cause)
 
@@ -147,7 +146,7 @@ class Watcher:
         with self._lock:
             settings = self._settings_text()
             try:
-                files = push_files(self._folder, changed)
+                files = self._folder.scan(changed)
             except ProjectError as error:
                 self._seen = None
                 self._report(FilesBroken(errors.shown(error)))

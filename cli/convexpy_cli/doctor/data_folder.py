@@ -6,13 +6,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from convexpy_cli import errors
+from convexpy_cli.context import Context
 from convexpy_cli.doctor.findings import Finding, fail, ok, warn
-
-if TYPE_CHECKING:
-    from convexpy_cli.context import Context
 
 FAULTS_SHOWN = 20
 

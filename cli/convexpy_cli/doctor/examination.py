@@ -6,17 +6,14 @@ import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from convexpy.errors import Error, ProjectError
 from convexpy.project import LocalDeployment, find_project
 from convexpy_cli import errors
+from convexpy_cli.context import Context
 from convexpy_cli.doctor import data_folder, deployment_checks, files, machine, project_checks
 from convexpy_cli.doctor.findings import Check, Finding, Scene, fail, skip
 from convexpy_cli.output import masking
-
-if TYPE_CHECKING:
-    from convexpy_cli.context import Context
 
 CHECK_TIMEOUT_S = 15.0
 CHECKS: tuple[Check, ...] = (

@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from convexpy.project import Project
+from convexpy_cli.deploy.surroundings import git
 from convexpy_cli.dev.watcher import needs_polling
 from convexpy_cli.doctor.findings import Check, Finding, Repair, Scene, fail, ok, skip, warn
-from convexpy_cli.git import git
 
 SCAN_FILE_BYTES_MAX = 1024 * 1024
 SCAN_TIME_S = 8.0

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from convexpy.client import AdminClient, Probe
+from convexpy.errors import Error
+from convexpy.project import Project, Target
 from convexpy.protocol.admin_api import DeploymentStatus
-
-if TYPE_CHECKING:
-    from convexpy.client import AdminClient, Probe
-    from convexpy.errors import Error
-    from convexpy.project import Project, Target
-    from convexpy_cli.context import Context
+from convexpy_cli.context import Context
 
 Status = Literal["ok", "warn", "fail", "skip"]
 

@@ -6,17 +6,14 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from convexpy.client import DeploymentError
+from convexpy.client import AdminClient, DeploymentError
 from convexpy.project import parse_env, quote_value
 from convexpy_cli import errors
 from convexpy_cli.context import Context
 from convexpy_cli.output import files
 from convexpy_cli.output.units import local_time
-
-if TYPE_CHECKING:
-    from convexpy.client import AdminClient
 
 # They choose a target or tell a front end where it is: never variables of functions.
 _NOT_FOR_DEPLOYMENTS = {

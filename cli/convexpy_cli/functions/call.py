@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from convexpy.client import AdminClient, PushResult
 from convexpy.printable import json_printable
+from convexpy.project import Target
 from convexpy.protocol.app_description import FunctionDescription
 from convexpy_cli import errors
+from convexpy_cli.context import Context
 from convexpy_cli.functions import arguments
 from convexpy_cli.logs import plain
 from convexpy_cli.output import files
 from convexpy_cli.output.json import dumps
-
-if TYPE_CHECKING:
-    from convexpy.client import AdminClient
-    from convexpy.project import Target
-    from convexpy_cli.context import Context
 
 
 def identity_of(text: str | None) -> dict[str, Any] | None:
@@ -112,6 +111,32 @@ def prepared(
         described = arguments.find_function(path, functions)
     words = words or _ask_arguments(ctx, described)
     return described, arguments.parse(words, described.args)
+
+
+def push_once(ctx: Context, client: AdminClient) -> PushResult:
+    """Push what is on disk.
+
+    Raises:
+        DeploymentError: the push was refused; the old version serves on.
+    """
+    from convexpy.project import FunctionsFolder
+
+    files = FunctionsFolder.of(ctx.project, ctx.output.warn).scan()
+    return client.push(files, ctx.project.push_config)
+
+
+def run_line(ctx: Context, client: AdminClient, line: str) -> tuple[str, Any]:
+    """Call the function of `--run`, a path with arguments as `convexpy run` takes them; return its path and value.
+
+    Raises:
+        Failure: unknown function or wrong arguments.
+        FunctionFailed: the function raised.
+    """
+    function, *words = shlex.split(line)
+    described, args = prepared(ctx, client, function, words)
+    value = client.call(described.path, args).value
+    ctx.output.step("ok", f"{described.path} → {dumps(value)}")
+    return described.path, value
 
 
 def shown(value: Any) -> str:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from convexpy.protocol.admin_api import FunctionReport
 from convexpy.protocol.app_description import AppDescription, FunctionDescription
 from convexpy.schema.shapes import shape
-
-if TYPE_CHECKING:
-    from convexpy_cli.context import Context
+from convexpy_cli.context import Context
 
 _NO_CALLS = {"calls": 0, "errors": 0, "p95Ms": None}
 KINDS = ("query", "mutation", "action")

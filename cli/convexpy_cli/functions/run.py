@@ -45,7 +45,6 @@ def run(
 
     A local deployment that is not running is started for the call.
     """
-    from convexpy_cli.deploy import pushing
     from convexpy_cli.functions import call
 
     if inline is not None and (function is not None or watch or push or identity is not None):
@@ -56,5 +55,9 @@ def run(
             call.inline(ctx, client, inline, decode=decode)
             return
         if push:
-            pushing.push_once(ctx, target, client)
+            if target.production:
+                raise errors.consent(
+                    f'"{target.name}" is production: --push is not allowed', "convexpy deploy"
+                )
+            call.push_once(ctx, client)
         call.call(ctx, target, client, function, arguments or [], identity=acting, watch=watch, decode=decode)

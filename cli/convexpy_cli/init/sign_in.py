@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from convexpy.errors import ProjectError
 from convexpy.project import SIGN_IN_KINDS, SignIn, SignInKind
 from convexpy_cli import errors
-
-if TYPE_CHECKING:
-    from convexpy_cli.context import Context
+from convexpy_cli.context import Context
 
 _TITLES: dict[SignInKind, str] = {
     "none": "none",

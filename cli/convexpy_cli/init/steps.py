@@ -9,14 +9,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from convexpy.errors.texts import TextUnreadable, read_text
 from convexpy.project import Scaffold, SignIn
 from convexpy_cli import errors
-
-if TYPE_CHECKING:
-    from convexpy_cli.context import Context
+from convexpy_cli.context import Context
 
 _PYTHON = ("uv", "pip")
 _NODE = ("npm", "pnpm", "bun")

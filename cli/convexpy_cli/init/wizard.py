@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from convexpy.project import (
     PlannedFile,
@@ -23,6 +23,7 @@ from convexpy.project import (
     write_planned,
 )
 from convexpy_cli import errors
+from convexpy_cli.context import Context
 from convexpy_cli.docs.shipped import scaffolds_folder
 from convexpy_cli.init.sign_in import ask_sign_in
 from convexpy_cli.init.steps import (
@@ -32,9 +33,6 @@ from convexpy_cli.init.steps import (
     install_packages,
     next_steps,
 )
-
-if TYPE_CHECKING:
-    from convexpy_cli.context import Context
 
 DEFAULT_TEMPLATE = "minimal"
 REACT_TEMPLATE = "react"

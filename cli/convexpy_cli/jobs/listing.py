@@ -6,13 +6,11 @@ import json
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from convexpy.client import AdminClient
 from convexpy_cli.context import Context
 from convexpy_cli.output.units import local_time, moment_ms, span_s
-
-if TYPE_CHECKING:
-    from convexpy.client import AdminClient
 
 
 def _state(job: dict[str, Any]) -> str:

@@ -6,17 +6,15 @@ import re
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from convexpy.client import AdminClient, LogPage
 from convexpy.printable import indented, one_line
 from convexpy_cli import errors
+from convexpy_cli.context import Context
 from convexpy_cli.logs import plain, structured
 from convexpy_cli.output.json import dumps
 from convexpy_cli.output.units import moment_ms
-
-if TYPE_CHECKING:
-    from convexpy.client import AdminClient, LogPage
-    from convexpy_cli.context import Context
 
 HISTORY_TERMINAL = 20
 HISTORY_PIPE = 500

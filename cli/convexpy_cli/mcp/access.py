@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
+from convexpy.client import AdminClient
 from convexpy.errors import Error
 from convexpy_cli import errors
 from convexpy_cli.context import Context
 from convexpy_cli.deployments import names
 from convexpy_cli.mcp.tools import TOOLS, InvalidParams, Tool
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-    from convexpy.client import AdminClient
 
 TEXT_LENGTH_MAX = 80_000
 """About 20,000 tokens: a longer answer is of no use to who reads it."""

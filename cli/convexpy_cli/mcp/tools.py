@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from convexpy.client import AdminClient, DataClient, DocumentQuery, Evaluator
-
-if TYPE_CHECKING:
-    from convexpy_cli.context import Context
+from convexpy_cli.context import Context
 
 LOG_ENTRIES = 200
 PAGE = 100
@@ -170,11 +168,9 @@ def _schema_diff(ctx: Context, client: AdminClient) -> Any:
 
 
 def _push(ctx: Context, client: AdminClient) -> Any:
-    from convexpy_cli.deploy import pushing
+    from convexpy_cli.functions import call
 
-    project = ctx.project
-    files = pushing.push_files(pushing.functions_folder(project, ctx.output.warn))
-    pushed = client.push(files, pushing.push_config(project))
+    pushed = call.push_once(ctx, client)
     return {"version": pushed.version, "changes": pushed.changes, "warnings": pushed.warnings}
 
 

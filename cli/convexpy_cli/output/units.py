@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from convexpy_cli import errors
 
@@ -34,10 +32,9 @@ def local_minute(ms: float | None, otherwise: str = "-") -> str:
     return otherwise if ms is None else local_time(ms)[:-3]
 
 
-def commit_text(pushed: Mapping[str, Any]) -> str:
-    """Return the commit of a push, empty for none: `9bd0e77`, or `9bd0e77 with changes` if files differed from it."""
-    commit = (pushed.get("commit") or "")[:7]
-    return f"{commit} with changes" if commit and pushed.get("dirty") else commit
+def commit_text(commit: str | None, dirty: bool) -> str:
+    """Return a commit, empty for none: `9bd0e77`, or `9bd0e77 with changes` if files differed from it (`dirty`)."""
+    return f"{commit[:7]} with changes" if commit and dirty else (commit or "")[:7]
 
 
 def span_s(text: str) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec.structs import replace as replace_fields
 
@@ -16,10 +16,8 @@ from convexpy.schema.changes import schema_changes
 from convexpy.schema.shapes import shape_changes
 from convexpy.values import decode_id, from_json
 from convexpy_cli import errors
+from convexpy_cli.context import Context
 from convexpy_cli.schema import inference
-
-if TYPE_CHECKING:
-    from convexpy_cli.context import Context
 
 LOCAL_CODE = "code"
 Schema = SchemaDescription

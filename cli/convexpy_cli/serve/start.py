@@ -133,15 +133,14 @@ def _check_address(address: str) -> None:
 
 def _push_file(folder: Path, ctx: Context) -> int:
     """Return a descriptor, open for children, of a file that holds the push."""
-    from convexpy.project import find_project
-    from convexpy_cli.deploy.pushing import functions_folder, push_config, push_files
+    from convexpy.project import FunctionsFolder, find_project
 
     if not folder.is_dir():
         raise errors.Failure("ProjectNotFound", f"--push {folder}: no such folder")
     project = find_project(folder)
     for warning in project.warnings:
         ctx.output.warn(warning)
-    files = push_files(functions_folder(project, ctx.output.warn))
+    files = FunctionsFolder.of(project, ctx.output.warn).scan()
     if not files:
         raise errors.Failure("ProjectNotFound", f"--push {folder}: {project.functions} contains no functions")
     modules = {
@@ -149,7 +148,7 @@ def _push_file(folder: Path, ctx: Context) -> int:
         for path, file in files.items()
     }
     with tempfile.TemporaryFile() as stream:
-        stream.write(json.dumps({"modules": modules, "config": push_config(project)}).encode())
+        stream.write(json.dumps({"modules": modules, "config": project.push_config}).encode())
         stream.flush()
         descriptor = os.dup(stream.fileno())
     os.set_inheritable(descriptor, True)

@@ -7,18 +7,15 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from convexpy.client import Evaluated, Evaluator, FunctionFailed
+from convexpy.client import AdminClient, Evaluated, Evaluator, FunctionFailed
 from convexpy.errors import Error
+from convexpy.project import Target
 from convexpy_cli import errors
+from convexpy_cli.context import Context
 from convexpy_cli.output import files
 from convexpy_cli.output.json import dumps
-
-if TYPE_CHECKING:
-    from convexpy.client import AdminClient
-    from convexpy.project import Target
-    from convexpy_cli.context import Context
 
 CHANGES_SHOWN = 20
 BANNER = "ctx and db as in functions; exit with Ctrl-D"

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from convexpy.client import DataClient, DocumentQuery
+from convexpy.client import AdminClient, DataClient, DocumentQuery
 from convexpy.protocol.app_description import TableDescription
-
-if TYPE_CHECKING:
-    from convexpy.client import AdminClient
 
 
 @dataclass(frozen=True)

@@ -13,18 +13,15 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
-from convexpy.client import DeploymentError, FileClient, FileInfo, Unreachable
+from convexpy.client import AdminClient, DeploymentError, FileClient, FileInfo, Unreachable
 from convexpy_cli import errors
+from convexpy_cli.context import Context
 from convexpy_cli.output.progress import Bytes, progress
 from convexpy_cli.output.units import size_text
 from convexpy_cli.storage import references
 from convexpy_cli.storage.at_once import each_at_once
-
-if TYPE_CHECKING:
-    from convexpy.client import AdminClient
-    from convexpy_cli.context import Context
 
 AT_ONCE = 4
 PIECE_BYTES = 256 * 1024

@@ -10,19 +10,17 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from convexpy.client import TransferClient
+from convexpy.project import Target
 from convexpy.protocol.app_description import SchemaDescription
 from convexpy_cli import errors
+from convexpy_cli.context import Context
 from convexpy_cli.output.units import size_text, span_s
 from convexpy_cli.transfers import exports, imports
-
-if TYPE_CHECKING:
-    from convexpy.project import Target
-    from convexpy_cli.context import Context
 
 MANIFEST = "_convexpy/manifest.json"
 FAULTS_SHOWN = 20

@@ -11,15 +11,13 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from convexpy.client import DeploymentError, TransferClient, Unreachable
 from convexpy_cli import errors
+from convexpy_cli.context import Context
 from convexpy_cli.output.progress import progress
 from convexpy_cli.output.units import size_text
-
-if TYPE_CHECKING:
-    from convexpy_cli.context import Context
 
 STDOUT = "-"
 FORMATS = ("zip", "jsonl", "csv")

@@ -9,14 +9,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from convexpy.client import DeploymentError, TransferClient, Unreachable
 from convexpy_cli import errors
+from convexpy_cli.context import Context
 from convexpy_cli.output.progress import Bytes, Progress, progress
-
-if TYPE_CHECKING:
-    from convexpy_cli.context import Context
 
 STDIN = "-"
 PART_BYTES = 5 * 1024 * 1024

@@ -7,8 +7,6 @@ from convexpy.client._admin import (
     FunctionResult as FunctionResult,
     LogPage as LogPage,
     LogPlace as LogPlace,
-    PushFile as PushFile,
-    PushResult as PushResult,
 )
 from convexpy.client._data import DataClient as DataClient, DocumentQuery as DocumentQuery
 from convexpy.client._errors import (
@@ -21,3 +19,4 @@ from convexpy.client._files import FileClient as FileClient, FileInfo as FileInf
 from convexpy.client._probe import Probe as Probe
 from convexpy.client._transfers import Download as Download, TransferClient as TransferClient
 from convexpy.client._watch import watch_query as watch_query
+from convexpy.protocol.admin_api import PushFile as PushFile, PushResult as PushResult

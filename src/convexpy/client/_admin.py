@@ -18,7 +18,9 @@ from convexpy.protocol.admin_api import (
     FunctionReport,
     KeyInfo,
     NewKey,
+    PushFile,
     PushInfo,
+    PushResult,
     RotatedKey,
     TableInfo,
     VariableInfo,
@@ -33,28 +35,6 @@ R = TypeVar("R")
 # The server holds a waiting request for up to 60 s.
 LOG_WAIT_S = 75.0
 PUSH_TIMEOUT_S = 600.0
-
-
-@dataclass(frozen=True)
-class PushFile:
-    """A file of a push: its hash, and its content."""
-
-    sha256: str
-    content: bytes
-
-
-@dataclass(frozen=True)
-class PushResult:
-    """A push that went live (or would have, for a dry run)."""
-
-    version: int
-    unchanged: bool
-    changes: dict[str, Any]
-    counts: dict[str, int]
-    ms: float
-    warnings: list[str] = field(default_factory=list[str])
-    answer: dict[str, Any] = field(default_factory=dict[str, Any])
-    """All that the deployment said; for a dry run `plan`, `from` and `description`, too."""
 
 
 @dataclass(frozen=True)
@@ -176,40 +156,26 @@ class AdminClient:
                 self._transport.request("POST", "/api/convexpy/push/plan", {"modules": hashes})["missing"]
             )
             self._sent |= {file.sha256 for path, file in files.items() if path not in missing}
+
+        def send() -> PushResult:
+            modules: dict[str, dict[str, str]] = {}
+            for path, file in files.items():
+                modules[path] = {"sha256": file.sha256}
+                if file.sha256 not in self._sent:
+                    modules[path]["source"] = base64.b64encode(file.content).decode()
+            body = {"modules": modules, "config": dict(config), "dryRun": dry_run, **(options or {})}
+            answer = self._transport.request("POST", "/api/convexpy/push", body, timeout_s=timeout_s)
+            self._sent |= {file.sha256 for file in files.values()}
+            return msgspec.convert(answer, PushResult)
+
         try:
-            return self._push(files, config, dry_run, options or {}, timeout_s)
+            return send()
         except DeploymentError as error:
             if error.code != "MissingModules":
                 raise
-            # The server has forgotten what it knew, for instance since its folder was replaced.
-            self._sent.clear()
-            return self._push(files, config, dry_run, options or {}, timeout_s)
-
-    def _push(
-        self,
-        files: Mapping[str, PushFile],
-        config: Mapping[str, Any],
-        dry_run: bool,
-        options: Mapping[str, Any],
-        timeout_s: float,
-    ) -> PushResult:
-        modules: dict[str, dict[str, str]] = {}
-        for path, file in files.items():
-            modules[path] = {"sha256": file.sha256}
-            if file.sha256 not in self._sent:
-                modules[path]["source"] = base64.b64encode(file.content).decode()
-        body = {"modules": modules, "config": dict(config), "dryRun": dry_run, **options}
-        answer = self._transport.request("POST", "/api/convexpy/push", body, timeout_s=timeout_s)
-        self._sent |= {file.sha256 for file in files.values()}
-        return PushResult(
-            int(answer["version"]),
-            bool(answer["unchanged"]),
-            answer.get("changes", {}),
-            answer.get("counts", {}),
-            float(answer.get("ms", 0)),
-            answer.get("warnings", []),
-            answer,
-        )
+        # The server has forgotten what it knew, for instance since its folder was replaced.
+        self._sent.clear()
+        return send()
 
     # Environment variables and logs
 

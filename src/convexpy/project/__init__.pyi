@@ -38,7 +38,6 @@ from ._local import (
 from ._locate import Project as Project, find_project as find_project, open_project as open_project
 from ._modules import (
     FunctionsFolder as FunctionsFolder,
-    SourceFile as SourceFile,
     has_typescript_functions as has_typescript_functions,
     is_pushed as is_pushed,
 )

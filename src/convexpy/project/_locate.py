@@ -6,6 +6,7 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from convexpy.errors import ProjectError
 from convexpy.errors.texts import TextUnreadable, read_text
@@ -34,6 +35,11 @@ class Project:
     def name(self) -> str:
         """The configured name, else that of the folder."""
         return self.config.name or self.root.name
+
+    @property
+    def push_config(self) -> dict[str, Any]:
+        """The settings that the server needs for a push."""
+        return {"functionCase": self.config.function_case, "label": self.config.functions}
 
     @property
     def state(self) -> Path:

@@ -10,11 +10,12 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from convexpy.errors import ProjectError, SourceLocation
 from convexpy.printable import one_line
+from convexpy.project._locate import Project
+from convexpy.protocol.admin_api import PushFile
 
 _IGNORED_FOLDERS = {"node_modules", "venv"}
 _EDITOR_SUFFIXES = ("~", ".swp", ".swx", ".swo", ".tmp", ".bak", ".orig", ".pyc", ".pyo")
@@ -33,14 +34,6 @@ def is_pushed(relative: str) -> bool:
         name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py"))
     )
     return not is_test
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """A file to push: its bytes and their SHA-256."""
-
-    sha256: str
-    content: bytes
 
 
 class FunctionsFolder:
@@ -65,9 +58,15 @@ class FunctionsFolder:
         self._left_out: dict[str, str] = {}
         self._requirements = requirements
         self.label = label or folder.name
-        self._known: dict[str, tuple[tuple[int, int, int], SourceFile]] = {}
+        self._known: dict[str, tuple[tuple[int, int, int], PushFile]] = {}
 
-    def scan(self, changed: Iterable[str | Path] = ()) -> dict[str, SourceFile]:
+    @classmethod
+    def of(cls, project: Project, warn: Callable[[str], None]) -> FunctionsFolder:
+        """Return the functions folder of a project; what cannot be pushed is told to `warn`."""
+        label, requirements = project.config.functions, project.requirements
+        return cls(project.functions, label=label, requirements=requirements, warn=warn)
+
+    def scan(self, changed: Iterable[str | Path] = ()) -> dict[str, PushFile]:
         """Return every pushed file by its path below the folder, sorted.
 
         Raises:
@@ -75,7 +74,7 @@ class FunctionsFolder:
                 of requirements cannot be read.
         """
         suspects = {os.path.abspath(path) for path in changed}  # noqa: PTH100 - no Path objects on the hot path
-        found: dict[str, tuple[tuple[int, int, int], SourceFile]] = {}
+        found: dict[str, tuple[tuple[int, int, int], PushFile]] = {}
         left_out: dict[str, str] = {}
         for relative, path, state in sorted(self._walk(str(self.folder), "", left_out, ())):
             mark = (state.st_mtime_ns, state.st_size, state.st_ino)
@@ -90,7 +89,7 @@ class FunctionsFolder:
             except OSError as error:
                 left_out[relative] = str(error.strerror)
                 continue
-            found[relative] = (mark, SourceFile(hashlib.sha256(content).hexdigest(), content))
+            found[relative] = (mark, PushFile(hashlib.sha256(content).hexdigest(), content))
         if self._requirements is not None:
             found["requirements.txt"] = ((0, 0, 0), _read_requirements(self._requirements))
             found = dict(sorted(found.items()))
@@ -165,14 +164,14 @@ def _is_text(name: str) -> bool:
     return True
 
 
-def _read_requirements(file: Path) -> SourceFile:
+def _read_requirements(file: Path) -> PushFile:
     try:
         content = file.read_bytes()
     except OSError as error:
         raise ProjectError(
             f"[python] requirements: cannot read {file.name}: {error.strerror}", code="ConfigInvalid"
         ) from error
-    return SourceFile(hashlib.sha256(content).hexdigest(), content)
+    return PushFile(hashlib.sha256(content).hexdigest(), content)
 
 
 def has_typescript_functions(folder: Path) -> bool:

@@ -49,6 +49,16 @@ class CheckResult:
     ok: bool
     diagnostics: tuple[Diagnostic, ...]
 
+    @property
+    def errors(self) -> list[Diagnostic]:
+        """Those that are errors."""
+        return [each for each in self.diagnostics if each.severity == "error"]
+
+    @property
+    def counted(self) -> str:
+        """How many errors there are: `2 type errors`."""
+        return f"{len(self.errors)} type error{'s' if len(self.errors) > 1 else ''}"
+
 
 def find_checker(project: Project, wanted: str | None = None) -> str | None:
     """Return the checker to run: the one named, the configured one, else the first that is installed; or None."""

@@ -1,4 +1,4 @@
-"""What the admin API of a deployment answers: the same structs for the server's routes and for clients.
+"""What the admin API of a deployment takes and answers: the same structs for the server's routes and for clients.
 
 Times are milliseconds since the epoch, None where they are not known. Servers of other versions may leave fields out.
 """
@@ -9,12 +9,21 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from convexpy.protocol.app_description import AppDescription
+
 Number: TypeAlias = int | float
 """A number that is shown as it came: `4`, not `4.0`."""
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """JSON with names in camel case."""
+
+
+class PushFile(msgspec.Struct, frozen=True):
+    """A file of a push: its SHA-256 (hex), and its content."""
+
+    sha256: str
+    content: bytes
 
 
 class KeyInfo(_Answer, frozen=True, kw_only=True):
@@ -108,6 +117,28 @@ class PushInfo(PushNote, frozen=True, kw_only=True):
     state: str = "active"
     pushed_at: Number | None = None
     """None for versions from before this was kept."""
+
+
+class PushPlan(_Answer, frozen=True, kw_only=True):
+    """What a push would change, and what blocks it, as `services/pushes/plan.py` makes them."""
+
+    changes: list[dict[str, Any]] = []
+    blocked: list[dict[str, Any]] = []
+    data: str = "unchanged"
+
+
+class PushResult(_Answer, frozen=True, kw_only=True):
+    """A push that went live. A dry run ends with a plan, with what is live now, and with the description of the app."""
+
+    version: int
+    unchanged: bool
+    changes: dict[str, Any] = {}
+    counts: dict[str, int] = {}
+    ms: Number = 0
+    warnings: list[str] = []
+    plan: PushPlan | None = None
+    before: PushInfo | None = msgspec.field(default=None, name="from")
+    description: AppDescription | None = None
 
 
 class IndexBuild(_Answer, frozen=True, kw_only=True):
