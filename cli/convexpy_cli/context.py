@@ -260,22 +260,25 @@ class Context(typer.Context):
             raise errors.consent(refused, f"--allow={allow}" if allow else "--yes")
 
 
+def served(local: LocalDeployment, target: Target) -> Target | None:
+    """Return the local target as its server listens; None while none does."""
+    holder = local.holder()
+    if holder is None or not holder.port:
+        return None
+    url, site_url = (f"http://127.0.0.1:{port}" for port in (holder.port, holder.sitePort))
+    return replace(target, url=url, site_url=site_url, admin_key=local.admin_key())
+
+
 def attach(local: LocalDeployment, target: Target) -> Target:
     """Return the local target as the one who holds the lock serves it; waits until its server is up."""
-    holder = wait_for(lambda: _listening(local), START_DEADLINE_S)
-    if holder is None:
+    found = wait_for(lambda: served(local, target), START_DEADLINE_S)
+    if found is None:
         raise errors.Failure(
             "Unreachable",
             "the local deployment is locked by another process, but its server does not respond",
             hint="stop the other `convexpy dev` and try again",
         )
-    url = f"http://127.0.0.1:{holder[0]}"
-    return replace(target, url=url, site_url=f"http://127.0.0.1:{holder[1]}", admin_key=local.admin_key())
-
-
-def _listening(local: LocalDeployment) -> tuple[int, int] | None:
-    holder = local.holder()
-    return (holder.port, holder.sitePort) if holder is not None and holder.port else None
+    return found
 
 
 def require_key(target: Target) -> None:

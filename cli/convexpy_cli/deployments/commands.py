@@ -77,10 +77,30 @@ def select(ctx: Context, ref: Ref) -> None:
 
     Its name and URLs are written to .env.local.
     """
-    from convexpy_cli.deployments import names
+    from convexpy.project import LocalDeployment, client_variables, read_env_file, update_env_file
+    from convexpy_cli.deployments import current
 
-    selected = names.select(ctx, ref)
-    ctx.output.result(selected, selected["name"])
+    project = ctx.project
+    file = project.root / ".env.local"
+    old = read_env_file(file).get("CONVEXPY_DEPLOYMENT") or project.config.default_deployment
+    target = current.named(ctx, ref)
+    if target.production:
+        raise errors.consent(
+            f'"{target.name}" is production and cannot be selected for development',
+            f"use `convexpy deploy`, or -d {ref} with other commands",
+        )
+    if target.kind == "local":
+        ports = LocalDeployment(project).remembered_ports()
+        url, site_url = (f"http://127.0.0.1:{port}" for port in ports) if ports else ("", "")
+    else:
+        url, site_url = target.url, target.site_url or ctx.client(target).urls()[1]
+    update_env_file(file, {"CONVEXPY_DEPLOYMENT": target.name})
+    if url:
+        client_file = project.root / project.config.client_file
+        update_env_file(client_file, client_variables(project.root, client_file, url, site_url))
+    ctx.output.step("ok", f"{old} → {target.name}")
+    urls = {"url": url or None, "siteUrl": site_url or None}
+    ctx.output.result({"name": target.name, "old": old, **urls, "file": file.name}, target.name)
 
 
 @command(
@@ -108,30 +128,39 @@ def add(
 
     Its key is checked and stored outside the project.
     """
+    from convexpy.project import Profiles, check_name
     from convexpy_cli.deployments import names
 
     if not ctx.settings.url:
         raise errors.usage("--url is missing", f"convexpy deployment add {name} --url https://…")
-    added = names.add(
-        ctx,
-        name,
-        ctx.settings.url,
-        key if key is not None else ctx.settings.admin_key,
-        site_url=site_url,
-        production=production,
-        protected=protected,
-        for_user=for_user,
-    )
-    ctx.output.result(added, added["name"])
+    check_name(name)
+    profiles = Profiles.of_user() if for_user else Profiles.of_project(ctx.project)
+    if name in profiles.names():
+        raise errors.usage(
+            f'a deployment named "{name}" already exists', f"convexpy deployment remove {name}"
+        )
+    url, used = names.checked(ctx, ctx.settings.url, key, reuse=True)
+    profiles.add(name, url, site_url=site_url, production=production, protected=protected)
+    names.remember(url, used, name)
+    ctx.output.step("ok", f"{name} is {url}, in {profiles.file.name}")
+    ctx.output.result({"name": name, "url": url, "file": str(profiles.file)}, name)
 
 
 @command(app, "rename", examples=("convexpy deployment rename staging qa",))
 def rename(ctx: Context, name: Name, new: Annotated[str, argument("The new name.")]) -> None:
     """Rename a deployment."""
+    from convexpy.project import check_name, read_env_file, update_env_file
     from convexpy_cli.deployments import names
 
-    renamed = names.rename(ctx, name, new)
-    ctx.output.result(renamed, renamed["name"])
+    check_name(new)
+    profiles = names.holding(ctx, name)
+    profiles.rename(name, new)
+    if ctx.project_or_none is not None:
+        file = ctx.project.root / ".env.local"
+        if read_env_file(file).get("CONVEXPY_DEPLOYMENT") == name:
+            update_env_file(file, {"CONVEXPY_DEPLOYMENT": new})
+    ctx.output.step("ok", f"{name} → {new}, in {profiles.file.name}")
+    ctx.output.result({"name": new, "old": name, "file": str(profiles.file)}, new)
 
 
 @command(app, "remove", examples=("convexpy deployment remove staging",))
@@ -139,8 +168,11 @@ def remove(ctx: Context, name: Name) -> None:
     """Remove a deployment from the configuration. The server itself is not touched."""
     from convexpy_cli.deployments import names
 
-    removed = names.remove(ctx, name)
-    ctx.output.result(removed, removed["name"])
+    profiles = names.holding(ctx, name)
+    profiles.remove(name)
+    kept = "its key is still stored (convexpy logout removes it)"
+    ctx.output.step("ok", f"{name} is removed from {profiles.file.name}; {kept}")
+    ctx.output.result({"name": name, "file": str(profiles.file)}, name)
 
 
 @command(
@@ -186,13 +218,21 @@ def login(
     key: Key = None,
 ) -> None:
     """Check the admin key of a server and store it for this user. There are no accounts."""
+    from convexpy.project import Profiles, check_name, origin_of
     from convexpy_cli.deployments import names
 
     where = server or ctx.settings.url
     if where is None:
         raise errors.usage("the URL of a server is missing", "convexpy login https://…")
-    stored = names.login(ctx, where, name, key if key is not None else ctx.settings.admin_key)
-    ctx.output.result(stored, stored["name"] or stored["origin"])
+    if name is not None:
+        check_name(name)
+    url, used = names.checked(ctx, where, key, reuse=False)
+    names.remember(url, used, name)
+    profiles = Profiles.of_user()
+    if name is not None and name not in profiles.names():
+        profiles.add(name, url)
+    ctx.output.step("ok", f"the key for {origin_of(url)} is stored")
+    ctx.output.result({"origin": origin_of(url), "name": name}, name or origin_of(url))
 
 
 @command(login_app, "status", formats=("human", "plain", "json"), examples=("convexpy login status",))
@@ -216,10 +256,26 @@ def logout(
     everything: Annotated[bool, option("--all", "Remove all stored keys.")] = False,
 ) -> None:
     """Remove the stored key of a server. The key stays valid; `convexpy keys revoke` revokes it."""
+    from convexpy.project import forget_key, origin_of
     from convexpy_cli.deployments import names
 
-    forgotten = names.logout(ctx, which, everything=everything)
-    ctx.output.result(forgotten, "\n".join(forgotten["forgotten"]))
+    wanted = names.remembered()
+    if not everything:
+        if which is None:
+            raise errors.usage("the name or URL of a server is missing", "convexpy logout NAME, or --all")
+        urls = {which}
+        if not which.startswith(("http://", "https://")):
+            urls = {row["url"] for row in names.listed(ctx) if row["name"] == which and row["url"]}
+        origins = {origin_of(url) for url in urls}
+        wanted = [entry for entry in wanted if entry["origin"] in origins or entry["name"] == which]
+        if not wanted:
+            hint = "convexpy login status"
+            raise errors.Failure("TargetUnknown", f"no key is stored for {which}", hint=hint)
+    forgotten = [entry["origin"] for entry in wanted]
+    for origin in forgotten:
+        forget_key(origin)
+    ctx.output.step("ok", f"removed: {', '.join(forgotten) or 'nothing'}")
+    ctx.output.result({"forgotten": forgotten}, "\n".join(forgotten))
 
 
 @command(

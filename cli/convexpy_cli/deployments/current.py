@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 from convexpy.client import DeploymentError
 from convexpy.project import (
     LocalDeployment,
-    LockHolder,
     Target,
     TargetRequest,
     quote_value,
     resolve_target,
 )
 from convexpy_cli import errors
-from convexpy_cli.context import Context
+from convexpy_cli.context import Context, served
 
 
 def current(ctx: Context, ref: str | None = None) -> tuple[Target, str | None]:
     """Return the target, or the one that `ref` names, and the version of its server; None if that does not answer."""
     target = ctx.target() if ref is None else named(ctx, ref)
     if target.kind == "local":
-        local = LocalDeployment(ctx.project)
-        holder = local.holder()
-        if holder is None or not holder.port:
+        running = served(LocalDeployment(ctx.project), target)
+        if running is None:
             return target, None
-        target = with_local_urls(target, local, holder)
+        target = running
     try:
         return target, ctx.client(target).version()
     except DeploymentError:
@@ -40,12 +37,6 @@ def named(ctx: Context, ref: str) -> Target:
         ProjectError: there is none.
     """
     return resolve_target(ctx.project_or_none, TargetRequest(deployment=ref, environment=os.environ))
-
-
-def with_local_urls(target: Target, local: LocalDeployment, holder: LockHolder) -> Target:
-    """Return the local target as its server listens."""
-    url, site_url = (f"http://127.0.0.1:{port}" for port in (holder.port, holder.sitePort))
-    return replace(target, url=url, site_url=site_url, admin_key=local.admin_key())
 
 
 def write_env(ctx: Context, target: Target) -> None:

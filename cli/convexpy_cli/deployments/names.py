@@ -14,21 +14,14 @@ from convexpy.project import (
     LocalDeployment,
     Profiles,
     Target,
-    check_name,
-    client_variables,
-    forget_key,
-    origin_of,
-    read_env_file,
     store_key,
     stored_entries,
     stored_key,
-    update_env_file,
     user_remotes,
 )
 from convexpy.protocol.admin_api import PushInfo
 from convexpy_cli import context, errors
 from convexpy_cli.context import Context
-from convexpy_cli.deployments import current
 from convexpy_cli.output import masking
 from convexpy_cli.output.files import first_line_of_stdin
 from convexpy_cli.output.units import commit_text, local_time
@@ -92,75 +85,6 @@ def cells(row: dict[str, Any]) -> list[str]:
     return [row["name"], kind, row["url"] or "-", "yes" if row["hasKey"] else "no", ", ".join(marks) or "-"]
 
 
-# Choosing one for development
-
-
-def select(ctx: Context, name: str) -> dict[str, Any]:
-    """Write the chosen name and its URLs into the client file; return `name old url siteUrl file`."""
-    project = ctx.project
-    file = project.root / ".env.local"
-    old = read_env_file(file).get("CONVEXPY_DEPLOYMENT") or project.config.default_deployment
-    target = current.named(ctx, name)
-    if target.production:
-        raise errors.consent(
-            f'"{target.name}" is production and cannot be selected for development',
-            f"use `convexpy deploy`, or -d {name} with other commands",
-        )
-    if target.kind == "local":
-        local = LocalDeployment(project)
-        ports = local.remembered_ports()
-        url, site_url = (f"http://127.0.0.1:{port}" for port in ports) if ports else ("", "")
-    else:
-        url, site_url = target.url, target.site_url or ctx.client(target).urls()[1]
-    update_env_file(file, {"CONVEXPY_DEPLOYMENT": target.name})
-    if url:
-        client_file = project.root / project.config.client_file
-        update_env_file(client_file, dict(client_variables(project.root, client_file, url, site_url)))
-    ctx.output.step("ok", f"{old} → {target.name}")
-    return {
-        "name": target.name,
-        "old": old,
-        "url": url or None,
-        "siteUrl": site_url or None,
-        "file": file.name,
-    }
-
-
-# Adding, renaming, removing
-
-
-def add(
-    ctx: Context,
-    name: str,
-    url: str,
-    key: str | None,
-    *,
-    site_url: str | None,
-    production: bool,
-    protected: bool,
-    for_user: bool,
-) -> dict[str, Any]:
-    """Check URL and key at once, remember both; return `name url file`."""
-    try:
-        check_name(name)
-    except ProjectError as error:
-        raise errors.usage(error.message, error.hint) from error
-    profiles = _profiles(ctx, for_user)
-    if name in profiles.names():
-        raise errors.usage(
-            f'a deployment named "{name}" already exists', f"convexpy deployment remove {name}"
-        )
-    url, key = checked(ctx, url, key, reuse=True)
-    profiles.add(name, url, site_url=site_url, production=production, protected=protected)
-    store_key(url, key, name=name, added_ms=round(time.time() * 1000))
-    ctx.output.step("ok", f"{name} is {url}, in {profiles.file.name}")
-    return {"name": name, "url": url, "file": str(profiles.file)}
-
-
-def _profiles(ctx: Context, for_user: bool) -> Profiles:
-    return Profiles.of_user() if for_user else Profiles.of_project(ctx.project)
-
-
 def holding(ctx: Context, name: str) -> Profiles:
     """Return the file that names a deployment.
 
@@ -172,33 +96,6 @@ def holding(ctx: Context, name: str) -> Profiles:
         if name in profiles.names():
             return profiles
     raise errors.Failure("TargetUnknown", f'no deployment named "{name}"', hint="convexpy deployment list")
-
-
-def rename(ctx: Context, name: str, new: str) -> dict[str, Any]:
-    """Give a deployment another name, in its file and where it is selected; return `name old file`."""
-    try:
-        check_name(new)
-    except ProjectError as error:
-        raise errors.usage(error.message, error.hint) from error
-    profiles = holding(ctx, name)
-    profiles.rename(name, new)
-    if ctx.project_or_none is not None:
-        file = ctx.project.root / ".env.local"
-        if read_env_file(file).get("CONVEXPY_DEPLOYMENT") == name:
-            update_env_file(file, {"CONVEXPY_DEPLOYMENT": new})
-    ctx.output.step("ok", f"{name} → {new}, in {profiles.file.name}")
-    return {"name": new, "old": name, "file": str(profiles.file)}
-
-
-def remove(ctx: Context, name: str) -> dict[str, Any]:
-    """Forget the name of a deployment; the server and its key are left alone. Return `name file`."""
-    profiles = holding(ctx, name)
-    profiles.remove(name)
-    ctx.output.step(
-        "ok",
-        f"{name} is removed from {profiles.file.name}; its key is still stored (convexpy logout removes it)",
-    )
-    return {"name": name, "file": str(profiles.file)}
 
 
 # Keys that are remembered
@@ -220,6 +117,7 @@ def checked(ctx: Context, url: str, key: str | None, *, reuse: bool) -> tuple[st
             "the URL contains a user name or password", "use the URL without them, and --key -"
         )
     url = url.rstrip("/")
+    key = ctx.settings.admin_key if key is None else key
     if key not in (None, "-"):
         context.key_on_command_line(ctx.output, "--key")
     client = AdminClient(url, None, source="the command line")
@@ -237,20 +135,9 @@ def checked(ctx: Context, url: str, key: str | None, *, reuse: bool) -> tuple[st
     return url, key
 
 
-def login(ctx: Context, url: str, name: str | None, key: str | None) -> dict[str, Any]:
-    """Remember a key for a server; with a name, the server too. Return `origin name`."""
-    if name is not None:
-        try:
-            check_name(name)
-        except ProjectError as error:
-            raise errors.usage(error.message, error.hint) from error
-    url, key = checked(ctx, url, key, reuse=False)
+def remember(url: str, key: str, name: str | None) -> None:
+    """Store the key of a server for this user."""
     store_key(url, key, name=name, added_ms=round(time.time() * 1000))
-    profiles = Profiles.of_user()
-    if name is not None and name not in profiles.names():
-        profiles.add(name, url)
-    ctx.output.step("ok", f"the key for {origin_of(url)} is stored")
-    return {"origin": origin_of(url), "name": name}
 
 
 def remembered() -> list[dict[str, Any]]:
@@ -264,29 +151,6 @@ def remembered() -> list[dict[str, Any]]:
         }
         for origin, entry in sorted(stored_entries().items())
     ]
-
-
-def logout(ctx: Context, which: str | None, *, everything: bool) -> dict[str, Any]:
-    """Forget keys: that of a name or URL, or all; return `forgotten`."""
-    known = remembered()
-    if everything:
-        wanted = known
-    elif which is None:
-        raise errors.usage("the name or URL of a server is missing", "convexpy logout NAME, or --all")
-    else:
-        urls = {which}
-        if not which.startswith(("http://", "https://")):
-            urls = {row["url"] for row in listed(ctx) if row["name"] == which and row["url"]}
-        origins = {origin_of(url) for url in urls}
-        wanted = [entry for entry in known if entry["origin"] in origins or entry["name"] == which]
-    for entry in wanted:
-        forget_key(entry["origin"])
-    origins_forgotten = [entry["origin"] for entry in wanted]
-    if not wanted and not everything:
-        raise errors.Failure("TargetUnknown", f"no key is stored for {which}",
-                              hint="convexpy login status")  # fmt: skip
-    ctx.output.step("ok", f"removed: {', '.join(origins_forgotten) or 'nothing'}")
-    return {"forgotten": origins_forgotten}
 
 
 # Local data

@@ -12,7 +12,6 @@ from convexpy.project import LocalDeployment, Target
 from convexpy.protocol.admin_api import DeploymentStatus
 from convexpy_cli import context, errors
 from convexpy_cli.context import Context
-from convexpy_cli.deployments import current
 from convexpy_cli.docs.about import PROTOCOL_VERSION, version_text
 from convexpy_cli.output.units import commit_text, local_time, size_text
 
@@ -21,7 +20,11 @@ def show(ctx: Context, *, watch: bool, interval_s: float) -> int:
     """Show the state; with `watch` again and again. Returns the exit status: 6 if nothing answers."""
     target = ctx.target()
     if target.kind == "local":
-        target = _local(ctx, target)
+        # A look does not start the local server: that it is not running is the answer.
+        running = context.served(LocalDeployment(ctx.project), target)
+        if running is None:
+            raise Unreachable("the local deployment is not running", hint="convexpy dev")
+        target = running
     context.require_key(target)
     client = ctx.client(target)
     while True:
@@ -29,15 +32,6 @@ def show(ctx: Context, *, watch: bool, interval_s: float) -> int:
         if not watch:
             return code
         time.sleep(max(0.1, interval_s))
-
-
-def _local(ctx: Context, target: Target) -> Target:
-    """A look does not start the local server: that it is not running is the answer."""
-    local = LocalDeployment(ctx.project)
-    holder = local.holder()
-    if holder is None or not holder.port:
-        raise Unreachable("the local deployment is not running", hint="convexpy dev")
-    return current.with_local_urls(target, local, holder)
 
 
 def _once(ctx: Context, target: Target, client: AdminClient) -> int:

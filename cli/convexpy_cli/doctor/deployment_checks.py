@@ -13,8 +13,7 @@ from convexpy.client import DeploymentError, Probe, Unreachable
 from convexpy.errors import Error, ProjectError
 from convexpy.project import LocalDeployment
 from convexpy.protocol.admin_api import DeploymentStatus
-from convexpy_cli.context import wait_for
-from convexpy_cli.deployments import current
+from convexpy_cli.context import served, wait_for
 from convexpy_cli.docs.about import version_text
 from convexpy_cli.doctor.findings import Check, Finding, Scene, fail, ok, skip, warn
 from convexpy_cli.output import masking
@@ -42,13 +41,12 @@ def target(scene: Scene) -> Iterator[Finding]:
         )
         return
     if chosen.kind == "local":
-        local = LocalDeployment(scene.run.project)
-        holder = local.holder()
-        if holder is None or not holder.port:
+        running = served(LocalDeployment(scene.run.project), chosen)
+        if running is None:
             scene.silent = "the local deployment is not running"
             yield skip(f"local (from {chosen.url_source}); it is not running", fix="convexpy dev")
             return
-        chosen = current.with_local_urls(chosen, local, holder)
+        chosen = running
     if chosen.admin_key:
         masking.register(chosen.admin_key)
     scene.target = chosen

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated, Literal
 
+from convexpy_cli import errors
 from convexpy_cli.command import argument, command, family, option
 from convexpy_cli.context import Context
 
@@ -48,8 +50,25 @@ def keys_create(
     and logs; run calls only the named functions.
     """
     from convexpy_cli.keys import making
+    from convexpy_cli.output.units import span_s
 
-    making.create(ctx, name, kind, tuple(functions or ()), expires, save_env, data, secret_file)
+    granted = tuple(functions or ())
+    if (kind == "run") != bool(granted):
+        raise errors.usage(
+            "--kind run requires --functions, and --functions requires --kind run",
+            "--kind run --functions 'reports:*'",
+        )
+    expires_at = None if expires is None else (time.time() + span_s(expires)) * 1000
+    if data is not None:
+        from convexpy_cli.keys import data_folder
+
+        made = data_folder.create(data, name, kind, granted, expires_at, secret_file)
+    else:
+        with ctx.connected("keys create", writes=True) as (_, client):
+            made = client.create_key(name, kind, granted, expires_at)
+    making.hand_over(ctx, made, save_env)
+    if kind == "deploy":
+        ctx.output.note("a deploy key can push code that reads and changes all data and reads all variables")
 
 
 @command(app, "list", formats=("human", "plain", "json"), examples=("convexpy keys list",))
@@ -81,8 +100,19 @@ def keys_rotate(
     The new key has the same name, rights and lifetime.
     """
     from convexpy_cli.keys import making
+    from convexpy_cli.output.units import local_time, span_s
 
-    making.rotate(ctx, which, grace, save_env)
+    grace_s = 0.0 if grace in ("0", "0s") else span_s(grace)
+    with ctx.connected("keys rotate", writes=True) as (target, client):
+        used = making.in_use(client, target, which)
+        if not grace_s:
+            making.check_not_in_use(ctx, used)
+        made = client.rotate_key(which, grace_s * 1000)
+    if used:
+        ctx.output.note(f"this was the key in use; replace it in {target.key_source}")
+    making.hand_over(ctx, made, save_env)
+    ends = "has ended" if not grace_s else f"is valid until {local_time(made.old.expires_at)}"
+    ctx.output.note(f"the old key {ends} ({made.old.name} in `keys list`)")
 
 
 @command(app, "revoke", examples=("convexpy keys revoke ci",))
@@ -91,9 +121,7 @@ def keys_revoke(ctx: Context, which: Which) -> None:
     from convexpy_cli.keys import making
 
     with ctx.connected("keys revoke", writes=True) as (target, client):
-        used = target.admin_key or ""
-        matching = [key for key in client.admin_keys() if which in (key.name, key.prefix)]
-        making.check_not_in_use(ctx, matching, used)
+        making.check_not_in_use(ctx, making.in_use(client, target, which))
         revoked = client.revoke_key(which)
     ctx.output.result(revoked)
     ctx.output.step("ok", f"{revoked.name} is revoked")
