@@ -36,6 +36,12 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
 
 
+def suggestion(word: str, known: Iterable[str], things: str, *, none: str = "none") -> str:
+    """Return the hint for a word that is not known: the one that was probably meant, else all `things` that there are."""
+    near = nearest(word, known)
+    return f"did you mean {near}?" if near else f"{things}: {', '.join(known) or none}"
+
+
 def consent(message: str, hint: str, *, data: Any = None) -> Failure:
     """Return the error of a change that needs consent (exit 9)."""
     return Failure("ConsentRequired", message, hint=hint, data=data)

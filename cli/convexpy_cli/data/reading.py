@@ -48,8 +48,7 @@ def check_table(client: AdminClient, name: str) -> TableDescription | None:
     # Two answers of one request: the schema says which tables there are meant to be, empty ones too.
     known = [each.name for each in DataClient(client).tables()]
     if name not in known:
-        near = errors.nearest(name, known)
-        hint = f"did you mean {near}?" if near else f"tables: {', '.join(known) or 'none yet'}"
+        hint = errors.suggestion(name, known, "tables", none="none yet")
         raise errors.Failure("TableNotFound", f'no table "{name}"', hint=hint)
     return client.app().tables.get(name)
 

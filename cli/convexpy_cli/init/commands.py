@@ -56,18 +56,4 @@ def init(
     if list_templates:
         wizard.list_templates(ctx)
         return
-    answers = wizard.ask(
-        ctx,
-        folder=folder,
-        template=template,
-        name=name,
-        auth=auth,
-        auth_issuer=auth_issuer,
-        auth_application=auth_application,
-        functions=functions,
-        package_manager=package_manager,
-        install=install,
-        git=git,
-        agents=agents,
-    )
-    wizard.create(ctx, answers, dry_run=dry_run)
+    wizard.create(ctx, wizard.ask(ctx, ctx.options(wizard.Flags)), dry_run=dry_run)

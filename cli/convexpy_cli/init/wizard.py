@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from convexpy.errors import ProjectError
 from convexpy.project import (
     PlannedFile,
     Scaffold,
@@ -25,7 +26,6 @@ from convexpy.project import (
 from convexpy_cli import errors
 from convexpy_cli.context import Context
 from convexpy_cli.docs.shipped import scaffolds_folder
-from convexpy_cli.init.sign_in import ask_sign_in
 from convexpy_cli.init.steps import (
     PackageManagers,
     dependencies,
@@ -34,6 +34,7 @@ from convexpy_cli.init.steps import (
     next_steps,
 )
 
+_SIGN_IN = {"none": "none", "clerk": "Clerk", "oidc": "another OpenID Connect issuer"}
 DEFAULT_TEMPLATE = "minimal"
 REACT_TEMPLATE = "react"
 TYPESCRIPT_ALTERNATIVE = "backend"
@@ -61,21 +62,24 @@ def list_templates(ctx: Context) -> None:
     ctx.output.table(["template", "contents"], rows, [{"name": a, "description": b} for a, b in rows])
 
 
-def ask(
-    ctx: Context,
-    *,
-    folder: str | None,
-    template: str | None,
-    name: str | None,
-    auth: str | None,
-    auth_issuer: str | None,
-    auth_application: str | None,
-    functions: str | None,
-    package_manager: str | None,
-    install: bool | None,
-    git: bool | None,
-    agents: bool | None,
-) -> Answers:
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """What the command line says; None is not said."""
+
+    folder: str | None
+    template: str | None
+    name: str | None
+    functions: str | None
+    auth: str | None
+    auth_issuer: str | None
+    auth_application: str | None
+    package_manager: str | None
+    install: bool | None
+    git: bool | None
+    agents: bool | None
+
+
+def ask(ctx: Context, flags: Flags) -> Answers:
     """Return the answers: from flags, else from the person at the terminal, else the defaults.
 
     Raises:
@@ -83,13 +87,12 @@ def ask(
             nobody to ask (exit 4).
     """
     known = list_scaffolds(scaffolds_folder())
+    template, name, install, git, agents = flags.template, flags.name, flags.install, flags.git, flags.agents
     if template is not None and template not in known:
-        near = errors.nearest(template, list(known))
-        hint = f"did you mean {near}?" if near else f"templates: {', '.join(known)}"
-        raise errors.usage(f'no template "{template}"', hint)
-    managers = PackageManagers.chosen(package_manager)
+        raise errors.usage(f'no template "{template}"', errors.suggestion(template, known, "templates"))
+    managers = PackageManagers.chosen(flags.package_manager)
     asking = ctx.prompts.allowed() and not ctx.settings.yes
-    root = _folder(ctx, folder)
+    root = _folder(ctx, flags.folder)
     existing = _existing_name(root)
     if name is None:
         name = existing or root.name
@@ -104,8 +107,8 @@ def ask(
             )
         elif not ctx.settings.quiet:
             ctx.output.note(f"template: {template}")
-    sign_in = ask_sign_in(ctx, kind=auth, issuer=auth_issuer, application=auth_application, asking=asking)
-    functions = functions or _functions_folder(ctx, root, asking=asking)
+    sign_in = _sign_in(ctx, flags, asking=asking)
+    functions = flags.functions or _functions_folder(ctx, root, asking=asking)
     in_repository = _in_repository(root)
     if install is None:
         install = asking and ctx.prompts.confirm("Install dependencies now?", default=True)
@@ -115,17 +118,8 @@ def ask(
             git = ctx.prompts.confirm("Create a git repository with a first commit?", default=True)
     if agents is None:
         agents = ctx.prompts.confirm("Write AGENTS.md for coding agents?", default=True) if asking else True
-    return Answers(
-        root,
-        name,
-        known[template],
-        sign_in,
-        functions,
-        managers,
-        install,
-        git and not in_repository,
-        agents,
-    )
+    git = git and not in_repository
+    return Answers(root, name, known[template], sign_in, functions, managers, install, git, agents)
 
 
 def create(ctx: Context, answers: Answers, *, dry_run: bool) -> None:
@@ -178,6 +172,32 @@ def _summary(
         "next": list(steps),
         "dryRun": dry_run,
     }
+
+
+def _sign_in(ctx: Context, flags: Flags, *, asking: bool) -> SignIn:
+    """Return how people sign in: from flags, else from the person at the terminal, else not at all."""
+    kind, issuer, application = flags.auth, flags.auth_issuer, flags.auth_application
+    if kind is None:
+        kind = "oidc" if issuer or application else "none"
+        if asking and kind == "none":
+            choices = list(_SIGN_IN.items())
+            kind = ctx.prompts.choose("Sign-in", choices, default="none", answered_by="--auth KIND")
+    if kind not in _SIGN_IN:
+        raise errors.usage(f"--auth {kind!r} is not valid", ", ".join(_SIGN_IN))
+    if kind != "oidc":
+        if issuer or application:
+            raise errors.usage(f"--auth {kind} cannot be combined with --auth-issuer or --auth-application")
+        return SignIn(kind)
+    issuer = issuer or ctx.prompts.text("Address of the issuer", answered_by="--auth-issuer URL")
+    application = application or ctx.prompts.text(
+        "Application id (client id)", answered_by="--auth-application ID"
+    )
+    sign_in = SignIn(kind, issuer.strip(), application.strip())
+    try:
+        sign_in.check()
+    except ProjectError as error:
+        raise errors.usage(str(error)) from None
+    return sign_in
 
 
 def _folder(ctx: Context, folder: str | None) -> Path:

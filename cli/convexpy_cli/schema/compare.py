@@ -49,8 +49,7 @@ def only(schema: Schema, name: str | None) -> Schema:
     if name is None:
         return schema
     if name not in schema.tables:
-        near = errors.nearest(name, list(schema.tables))
-        hint = f"did you mean {near}?" if near else f"tables: {', '.join(schema.tables) or 'none'}"
+        hint = errors.suggestion(name, schema.tables, "tables")
         raise errors.Failure("TableNotFound", f'the schema has no table "{name}"', hint=hint)
     return replace_fields(schema, tables={name: schema.tables[name]})
 

@@ -54,7 +54,6 @@ from ._scaffold import (
 from ._scaffold_files import (
     SIGN_IN_KINDS as SIGN_IN_KINDS,
     SignIn as SignIn,
-    SignInKind as SignInKind,
     package_name as package_name,
 )
 from ._target import (

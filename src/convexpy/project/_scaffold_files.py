@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 from urllib.parse import urlsplit
 
 from convexpy.errors import ProjectError
@@ -22,6 +22,7 @@ DESCRIPTION_FILE = "scaffold.toml"
 EXTRAS = "_extras"
 LAYERS = "_auth"
 APPENDED = ".append"
+SIGN_IN_KINDS = ("none", "clerk", "oidc")
 _SKIPPED = {
     "__pycache__",
     "node_modules",
@@ -36,15 +37,12 @@ _TEXT = {
     ".py", ".pyi", ".toml", ".md", ".json", ".html", ".js", ".ts", ".tsx", ".css", ".txt", ".example", APPENDED, "",
 }  # fmt: skip
 
-SignInKind = Literal["none", "clerk", "oidc"]
-SIGN_IN_KINDS: tuple[SignInKind, ...] = get_args(SignInKind)
-
 
 @dataclass(frozen=True)
 class SignIn:
-    """How people sign in. `issuer` and `application_id` are those of an OpenID Connect issuer."""
+    """How people sign in: `none`, `clerk` or `oidc`. `issuer` and `application_id` are those of an OpenID Connect issuer."""
 
-    kind: SignInKind = "none"
+    kind: str = "none"
     issuer: str = ""
     application_id: str = ""
 
@@ -98,7 +96,7 @@ def _is_of_the_app(path: str) -> bool:
     return path != DESCRIPTION_FILE and not path.startswith(f"{LAYERS}/")
 
 
-def _layers(scaffold: Path, kind: SignInKind) -> list[Path]:
+def _layers(scaffold: Path, kind: str) -> list[Path]:
     if kind == "none":
         return []
     own = scaffold / LAYERS
