@@ -54,16 +54,22 @@ class Starting:
     """The server does not answer yet."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """What came before: `attempt` counts tries in a row that failed alike, `was_live` says whether an older version serves."""
+
+    attempt: int = 0
+    was_live: bool = False
+    last_error: str | None = None
+
+
 @dataclass(frozen=True)
-class Pushing:
-    """Round `round` is under way. `waiting` came meanwhile; `attempt` counts tries in a row that failed alike."""
+class Pushing(History):
+    """Round `round` is under way; `waiting` came meanwhile."""
 
     round: int
     snapshot: Snapshot
     waiting: Snapshot | None = None
-    attempt: int = 0
-    was_live: bool = False
-    last_error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,15 +80,11 @@ class Live:
 
 
 @dataclass(frozen=True)
-class Blocked:
-    """The last push was refused; `was_live` says whether an older version serves."""
+class Blocked(History):
+    """The last push was refused."""
 
     round: int
     snapshot: Snapshot | None
-    retry_on: RetryOn
-    attempt: int
-    was_live: bool
-    last_error: str
 
 
 @dataclass(frozen=True)
@@ -241,99 +243,99 @@ class Stop:
 Effect = StartPush | ShowLive | ShowBlocked | ShowError | Retry | StartJob | StartCompanion | Stop
 
 
-def step(state: State, event: Event, options: Options) -> tuple[State, list[Effect]]:
-    """Return the next state and what to do, for an event in a state."""
-    if isinstance(state, Stopping):
-        return state, []
-    if isinstance(event, Ended):
-        shown: list[Effect] = [ShowError(event.error)] if event.error else []
-        return _stop(event.exit_code, shown)
-    if isinstance(state, Starting):
-        return _starting(state, event, options)
-    if isinstance(state, Pushing):
-        return _pushing(state, event, options)
-    if isinstance(state, Finishing):
-        return _finishing(state, event)
-    return _resting(state, event)
-
-
 def retry_on_of(word: str) -> RetryOn:
     """Return what a server's word means; one that is not known is like `files`, so that nothing loops."""
     known: dict[str, RetryOn] = {"data": "data", "env": "env", "backoff": "backoff", "never": "never"}
     return known.get(word, "files")
 
 
-def _stop(exit_code: int, first: list[Effect]) -> tuple[State, list[Effect]]:
+Step = tuple[State, list[Effect]]
+
+
+def step(state: State, event: Event, options: Options) -> Step:
+    """Return the next state and what to do, for an event in a state."""
+    match state, event:
+        case Stopping(), _:
+            return state, []
+        case _, Ended(exit_code, error):
+            return _stop(exit_code, [ShowError(error)] if error else [])
+        case Finishing(), JobDone() if event.round == state.round:
+            jobs, exit_code = state.jobs - {event.job}, state.exit_code or event.exit_code
+            return (Finishing(state.round, jobs, exit_code), []) if jobs else _stop(exit_code, [])
+        case Finishing(), _:
+            return state, []
+        case Starting(), ServerReady(snapshot):
+            return _push(0, snapshot) if not options.no_push else (Live(0), _companion(options))
+        case _, FilesBroken(error):
+            return _refused(state, None, error, "files", options)
+        case Pushing(), _:
+            return _pushing(state, event, options)
+        case Live(round) | Blocked(round), FilesChanged(snapshot) if round or isinstance(state, Blocked):
+            return _push(round, snapshot, was_live=_history(state).was_live)
+        case Blocked(round, Snapshot() as snapshot), RetryDue(due) if due == round:
+            following = Pushing(round + 1, snapshot, **vars(_history(state)))
+            return following, [StartPush(following.round, snapshot)]
+        case _:
+            return state, []
+
+
+def _pushing(state: Pushing, event: Event, options: Options) -> Step:
+    match event:
+        case FilesChanged(snapshot):
+            return replace(state, waiting=_joined(state.waiting, snapshot)), []
+        case PushDone(round=state.round):
+            return _went_live(state, event, options)
+        case PushFailed(round=state.round) if state.waiting is not None:
+            # The files have changed since: this error may be repaired already.
+            return _push(state.round, state.waiting, was_live=state.was_live)
+        case PushFailed(round=state.round):
+            return _refused(state, state.snapshot, event.error, event.retry_on, options)
+        case _:
+            return state, []
+
+
+def _push(before: int, snapshot: Snapshot, *, was_live: bool = False) -> Step:
+    return Pushing(before + 1, snapshot, was_live=was_live), [StartPush(before + 1, snapshot)]
+
+
+def _stop(exit_code: int, first: list[Effect]) -> Step:
     return Stopping(exit_code), [*first, Stop(exit_code)]
 
 
-def _starting(state: Starting, event: Event, options: Options) -> tuple[State, list[Effect]]:
-    if isinstance(event, FilesBroken):
-        return _refused(0, None, event.error, "files", _Before(), options)
-    if not isinstance(event, ServerReady):
-        return state, []
-    if options.no_push:
-        return Live(0), [StartCompanion()] if options.companion else []
-    return Pushing(1, event.snapshot), [StartPush(1, event.snapshot)]
+def _companion(options: Options) -> list[Effect]:
+    return [StartCompanion()] if options.companion else []
 
 
-def _pushing(state: Pushing, event: Event, options: Options) -> tuple[State, list[Effect]]:
-    if isinstance(event, FilesChanged):
-        return replace(state, waiting=_joined(state.waiting, event.snapshot)), []
-    if isinstance(event, PushDone) and event.round == state.round:
-        return _went_live(state, event, options)
-    if isinstance(event, PushFailed) and event.round == state.round:
-        if state.waiting is not None:
-            # The files have changed since: this error may be repaired already.
-            return _next_push(state.round, state.waiting, was_live=state.was_live)
-        before = _Before(state.attempt, state.was_live, state.last_error)
-        return _refused(state.round, state.snapshot, event.error, event.retry_on, before, options)
-    if isinstance(event, FilesBroken):
-        before = _Before(state.attempt, state.was_live, state.last_error)
-        return _refused(state.round + 1, None, event.error, "files", before, options)
-    return state, []
+def _history(state: State) -> History:
+    if isinstance(state, History):
+        return History(attempt=state.attempt, was_live=state.was_live, last_error=state.last_error)
+    return History(was_live=isinstance(state, Live))
 
 
-def _went_live(state: Pushing, event: PushDone, options: Options) -> tuple[State, list[Effect]]:
+def _went_live(state: Pushing, event: PushDone, options: Options) -> Step:
     effects: list[Effect] = [ShowLive(state.round, event.result, state.snapshot)]
     if state.waiting is not None and not options.once:
-        following, more = _next_push(state.round, state.waiting, was_live=True)
+        following, more = _push(state.round, state.waiting, was_live=True)
         return following, effects + more
-    jobs = _jobs(state, options)
-    effects += [StartJob(job, state.round) for job in jobs]
-    if options.ends:
-        if not jobs:
-            return _stop(0, effects)
-        return Finishing(state.round, frozenset(jobs)), effects
-    if options.companion:
-        effects.append(StartCompanion())
-    return Live(state.round), effects
-
-
-def _jobs(state: Pushing, options: Options) -> list[str]:
     jobs = ["codegen"] if options.codegen else []
     jobs += ["typecheck"] if options.typecheck else []
     # A function that seeds or migrates is meant to run once, not at every save.
-    return jobs + (["run"] if options.run and not state.was_live else [])
-
-
-@dataclass(frozen=True)
-class _Before:
-    attempt: int = 0
-    was_live: bool = False
-    last_error: str | None = None
+    jobs += ["run"] if options.run and not state.was_live else []
+    effects += [StartJob(job, state.round) for job in jobs]
+    if not options.ends:
+        return Live(state.round), effects + _companion(options)
+    return (Finishing(state.round, frozenset(jobs)), effects) if jobs else _stop(0, effects)
 
 
 def _refused(
-    round: int,
-    snapshot: Snapshot | None,
-    error: dict[str, Any],
-    retry_on: RetryOn,
-    before: _Before,
-    options: Options,
-) -> tuple[State, list[Effect]]:
+    state: State, snapshot: Snapshot | None, error: dict[str, Any], retry_on: RetryOn, options: Options
+) -> Step:
+    """Block until there is a reason to try again; without a snapshot it is the files on disk that are refused."""
     if options.once or retry_on == "never":
         return _stop(int(error.get("exitCode") or 1), [ShowError(error)])
+    before, round = _history(state), getattr(state, "round", 0)
+    if snapshot is None and not isinstance(state, Starting):
+        round += 1
     text = f"{error['code']}: {error['message']}"
     again = text == before.last_error
     attempt = before.attempt + 1 if again else 0
@@ -343,53 +345,13 @@ def _refused(
         effects.append(ShowBlocked(round, error, retry_on, before.was_live, delay))
     if delay is not None:
         effects.append(Retry(round, delay))
-    return Blocked(round, snapshot, retry_on, attempt, before.was_live, text), effects
+    return Blocked(round, snapshot, attempt=attempt, was_live=before.was_live, last_error=text), effects
 
 
 def _delay(retry_on: RetryOn, attempt: int) -> float | None:
     if retry_on == "backoff":
         return min(BACKOFF_FIRST_S * 2.0**attempt, BACKOFF_MAX_S)
     return LOOK_AGAIN_S if retry_on in ("data", "env") else None
-
-
-def _resting(state: Live | Blocked, event: Event) -> tuple[State, list[Effect]]:
-    was_live = isinstance(state, Live) or state.was_live
-    if isinstance(event, FilesChanged):
-        if isinstance(state, Live) and state.round == 0:
-            return state, []
-        return _next_push(state.round, event.snapshot, was_live=was_live)
-    if isinstance(event, FilesBroken):
-        before = _Before(0, was_live, state.last_error if isinstance(state, Blocked) else None)
-        return _refused(state.round + 1, None, event.error, "files", before, Options())
-    if (
-        isinstance(state, Blocked)
-        and isinstance(event, RetryDue)
-        and event.round == state.round
-        and state.snapshot
-    ):
-        following = Pushing(
-            state.round + 1,
-            state.snapshot,
-            attempt=state.attempt,
-            was_live=state.was_live,
-            last_error=state.last_error,
-        )
-        return following, [StartPush(following.round, state.snapshot)]
-    return state, []
-
-
-def _next_push(round: int, snapshot: Snapshot, *, was_live: bool) -> tuple[State, list[Effect]]:
-    return Pushing(round + 1, snapshot, was_live=was_live), [StartPush(round + 1, snapshot)]
-
-
-def _finishing(state: Finishing, event: Event) -> tuple[State, list[Effect]]:
-    if not isinstance(event, JobDone) or event.round != state.round:
-        return state, []
-    jobs = state.jobs - {event.job}
-    exit_code = state.exit_code or event.exit_code
-    if jobs:
-        return Finishing(state.round, jobs, exit_code), []
-    return _stop(exit_code, [])
 
 
 def _joined(first: Snapshot | None, second: Snapshot) -> Snapshot:
