@@ -30,7 +30,7 @@ COMMANDS = {
         "serve": ("serve.commands:app", "Run a production server."),
     },
     "Use": {
-        "run": ("functions.run:app", "Call a function."),
+        "run": ("functions.commands:run_app", "Call a function."),
         "shell": ("shell.commands:app", "Open a Python prompt on the deployment."),
         "logs": ("logs.commands:app", "Show and follow logs."),
         "data": ("data.commands:app", "Show and change documents."),
@@ -54,8 +54,8 @@ COMMANDS = {
         "logout": ("deployments.commands:logout_app", "Remove the stored key of a server."),
     },
     "Tools": {
-        "codegen": ("dev.codegen:app", "Write _generated/ from local code."),
-        "typecheck": ("dev.typecheck:app", "Run the project's type checker."),
+        "codegen": ("dev.tools:codegen_app", "Write _generated/ from local code."),
+        "typecheck": ("dev.tools:typecheck_app", "Run the project's type checker."),
         "doctor": ("doctor.commands:app", "Find and fix problems."),
         "docs": ("docs.commands:docs_app", "Read the documentation offline."),
         "mcp": ("mcp.commands:app", "Serve coding agents (Model Context Protocol)."),

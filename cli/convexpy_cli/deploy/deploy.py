@@ -16,7 +16,6 @@ from convexpy.protocol.app_description import AppDescription
 from convexpy_cli import errors
 from convexpy_cli.context import Context
 from convexpy_cli.deploy import checks, github, plan_text
-from convexpy_cli.deploy.build import build_variables, run_build
 from convexpy_cli.deploy.options import DeployOptions, Progress, covers, version_text
 from convexpy_cli.deploy.surroundings import (
     Commit,
@@ -269,10 +268,10 @@ class _Deploy:
         command = options.cmd if options.cmd is not None else project.config.deploy_cmd
         site_url = target.site_url or client.urls()[1]
         name = options.cmd_url_env_var or project.config.deploy_cmd_url_env_var
-        variables = build_variables(project, target.url, site_url, name)
+        variables = checks.build_variables(project, target.url, site_url, name)
         if command:
             client.close()
-            run_build(project, command, variables, pushed=False)
+            checks.run_build(project, command, variables, pushed=False)
         fields = {**request["fields"], "expected": document["from"]["version"], "allow": self._allow}
         result = switch(ctx, options, self._progress, client, files, fields, document["changes"])
         document |= {"applied": True, "unchanged": result.unchanged, "blocked": []}
@@ -281,7 +280,7 @@ class _Deploy:
         outcome = f"{target.name} serves {self._progress.live}."
         github.summarize(self._title(target), document["changes"], outcome)
         if options.cmd_after:
-            run_build(project, options.cmd_after, variables, pushed=True)
+            checks.run_build(project, options.cmd_after, variables, pushed=True)
         if options.run:
             document["run"] = checks.run_function(ctx, client, options.run)
         ctx.output.result({**document, "url": target.url}, target.url)

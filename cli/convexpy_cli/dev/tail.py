@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 from convexpy.client import AdminClient, DeploymentError
-from convexpy_cli.logs.plain import lines_of
+from convexpy_cli.logs.entries import lines_of
 from convexpy_cli.output.base import Output
 
 PAUSE_S = 1.0

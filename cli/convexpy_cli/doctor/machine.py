@@ -17,8 +17,7 @@ from packaging.version import Version
 
 from convexpy.errors.texts import read_text
 from convexpy.project import user_folder
-from convexpy_cli.docs import updating
-from convexpy_cli.docs.about import install_method, version_text
+from convexpy_cli.docs import about
 from convexpy_cli.doctor.findings import Check, Finding, Repair, Scene, fail, ok, skip, warn
 from convexpy_cli.output.units import size_text
 
@@ -52,7 +51,7 @@ def dependencies(_scene: Scene) -> Iterator[Finding]:
         if not each.specifier.contains(present, prereleases=True):
             wrong.append(f"{each.name} {present} is not {each.specifier}")
     if wrong:
-        fix = updating.command_of(install_method()) or "uv sync"
+        fix = about.command_of(about.install_method()) or "uv sync"
         yield fail("; ".join(wrong), why="commands that use them fail", fix=fix)
     else:
         yield ok(f"{len(requirements)} packages are installed and recent enough")
@@ -106,9 +105,9 @@ def updates(scene: Scene) -> Iterator[Finding]:
     if not scene.updates:
         yield skip("not requested", fix="convexpy doctor --updates")
         return
-    here, newest = version_text(), updating.newest_version()
+    here, newest = about.version_text(), about.newest_version()
     if Version(newest) > Version(here):
-        command = updating.command_of(install_method()) or "git pull"
+        command = about.command_of(about.install_method()) or "git pull"
         yield warn(f"{newest} is available, {here} is installed", why="newer versions fix bugs", fix=command)
     else:
         yield ok(f"{here} is the latest version")

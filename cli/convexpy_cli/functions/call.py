@@ -15,7 +15,7 @@ from convexpy.protocol.app_description import FunctionDescription
 from convexpy_cli import errors
 from convexpy_cli.context import Context
 from convexpy_cli.functions import arguments
-from convexpy_cli.logs import plain
+from convexpy_cli.logs import entries
 from convexpy_cli.output import files
 from convexpy_cli.output.json import dumps
 
@@ -166,7 +166,7 @@ def _watch(
 
 def _show_logs(ctx: Context, lines: Sequence[Any]) -> None:
     for line in lines:
-        ctx.output.log_line(plain.text_of(line), "LOG")
+        ctx.output.log_line(entries.text_of(line), "LOG")
 
 
 def _choose(ctx: Context, functions: Sequence[FunctionDescription]) -> str:

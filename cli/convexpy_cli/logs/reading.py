@@ -12,7 +12,7 @@ from convexpy.client import AdminClient, LogPage
 from convexpy.printable import indented, one_line
 from convexpy_cli import errors
 from convexpy_cli.context import Context
-from convexpy_cli.logs import plain, structured
+from convexpy_cli.logs import entries
 from convexpy_cli.output.json import dumps
 from convexpy_cli.output.units import moment_ms
 
@@ -109,12 +109,12 @@ class Printer:
         if self._raw:
             return [text for text in [dumps(entry)] if self._fits(text)]
         if self._machine or self._columns:
-            records = structured.records_of(entry, success=self._wanted.shows_success)
+            records = entries.records_of(entry, success=self._wanted.shows_success)
             fitting = [record for record in records if self._fits(record["message"])]
             if self._machine:
                 return [dumps(record) for record in fitting]
             return ["\t".join(_cell(record[name]) for name in self._columns or ()) for record in fitting]
-        shown = plain.lines_of(
+        shown = entries.lines_of(
             entry, success=self._wanted.shows_success, detailed=self._wanted.request is not None
         )
         terminal = sys.stdout.isatty()

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Literal
 
+from convexpy.errors.texts import read_text
 from convexpy_cli import errors
 from convexpy_cli.command import DEFAULT, command, family, option
 from convexpy_cli.context import Context
 
 app = family("Serve the Model Context Protocol to coding agents.")
+
+FILES = {
+    "claude": (".mcp.json", "mcpServers"),
+    "cursor": (".cursor/mcp.json", "mcpServers"),
+    "vscode": (".vscode/mcp.json", "servers"),
+}
+"""Where clients of the protocol look for servers: the file, and the key in it."""
 
 
 @command(app, DEFAULT, examples=("convexpy mcp", "convexpy mcp --read-only --disable-tools run,envGet"))
@@ -62,14 +71,19 @@ def mcp_install(
     ] = "claude",
 ) -> None:
     """Print the configuration that an MCP client needs. With --yes, write it to the project."""
-    import json
-
-    from convexpy_cli.mcp import install
-
-    if ctx.settings.yes:
-        file = install.written(client, ctx.project.root)
-        ctx.output.result({"path": str(file)}, str(file))
+    name, key = FILES[client]
+    entry = {key: {"convexpy": {"command": "convexpy", "args": ["mcp"]}}}
+    if not ctx.settings.yes:
+        ctx.output.result(entry, json.dumps(entry, indent=2))
+        ctx.output.note(f"--yes writes it to {name}")
         return
-    entry = install.entry(client)
-    ctx.output.result(entry, json.dumps(entry, indent=2))
-    ctx.output.note(f"--yes writes it to {install.FILES[client][0]}")
+    # Everything else in the client's file stays as it is.
+    file = ctx.project.root / name
+    try:
+        document = json.loads(read_text(file)) if file.is_file() else {}
+        document.setdefault(key, {}).update(entry[key])
+    except (ValueError, AttributeError) as error:
+        raise errors.Failure("ConfigInvalid", f"{name} is not a JSON object: {error}") from error
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    ctx.output.result({"path": str(file)}, str(file))

@@ -125,7 +125,7 @@ def _logs(
     function: str | None = None,
     requestId: str | None = None,  # noqa: N803
 ) -> Any:
-    from convexpy_cli.logs.structured import records_of
+    from convexpy_cli.logs.entries import records_of
 
     filters = {"limit": entriesLimit, "status": status, "function": function, "requestId": requestId}
     page = client.log_records(filters)

@@ -8,13 +8,17 @@ from convexpy.client._admin import (
     LogPage as LogPage,
     LogPlace as LogPlace,
 )
-from convexpy.client._data import DataClient as DataClient, DocumentQuery as DocumentQuery
+from convexpy.client._data import (
+    DataClient as DataClient,
+    DocumentQuery as DocumentQuery,
+    Evaluated as Evaluated,
+    Evaluator as Evaluator,
+)
 from convexpy.client._errors import (
     DeploymentError as DeploymentError,
     FunctionFailed as FunctionFailed,
     Unreachable as Unreachable,
 )
-from convexpy.client._evaluation import Evaluated as Evaluated, Evaluator as Evaluator
 from convexpy.client._files import FileClient as FileClient, FileInfo as FileInfo
 from convexpy.client._probe import Probe as Probe
 from convexpy.client._transfers import Download as Download, TransferClient as TransferClient

@@ -1,7 +1,6 @@
 """The names of the package, with their types; `__init__.py` imports each when it is first used."""
 
 from ._analysis import analyze as analyze
-from ._client_env import client_variables as client_variables, write_client_env as write_client_env
 from ._config import (
     CONFIG_FILE as CONFIG_FILE,
     Config as Config,
@@ -20,11 +19,13 @@ from ._credentials import (
     user_remotes as user_remotes,
 )
 from ._env_file import (
+    client_variables as client_variables,
     edit_env as edit_env,
     parse_env as parse_env,
     quote_value as quote_value,
     read_env_file as read_env_file,
     update_env_file as update_env_file,
+    write_client_env as write_client_env,
 )
 from ._local import (
     DEFAULT_PORTS as DEFAULT_PORTS,
@@ -43,18 +44,16 @@ from ._modules import (
 )
 from ._profiles import Profiles as Profiles, check_name as check_name
 from ._scaffold import (
+    SIGN_IN_KINDS as SIGN_IN_KINDS,
     PlannedFile as PlannedFile,
     Scaffold as Scaffold,
+    SignIn as SignIn,
     as_new as as_new,
     list_scaffolds as list_scaffolds,
+    package_name as package_name,
     plan_files as plan_files,
     render_scaffold as render_scaffold,
     write_planned as write_planned,
-)
-from ._scaffold_files import (
-    SIGN_IN_KINDS as SIGN_IN_KINDS,
-    SignIn as SignIn,
-    package_name as package_name,
 )
 from ._target import (
     LOCAL as LOCAL,

@@ -5,14 +5,16 @@ A scaffold is a folder with a `scaffold.toml` (title, description, next steps); 
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from convexpy.errors import ProjectError
-from convexpy.project._scaffold_files import DESCRIPTION_FILE, SignIn, project_files
 
 Action = Literal["create", "update", "same", "keep", "new"]
 
@@ -51,24 +53,6 @@ def list_scaffolds(folder: Path) -> dict[str, Scaffold]:
             name, described["title"], described["description"], file.parent, tuple(described.get("next", ()))
         )
     return found
-
-
-def render_scaffold(
-    scaffold: Scaffold,
-    *,
-    name: str,
-    functions: str = "convex",
-    extras: Iterable[str] = (),
-    sign_in: SignIn | None = None,
-) -> dict[str, bytes]:
-    """Return the files of a new project by path. `extras` are files of the scaffolds' `_extras/` folder.
-
-    Raises:
-        ProjectError: what is known of the issuer of `sign_in` cannot be written into source files.
-    """
-    return project_files(
-        scaffold.folder, name=name, functions=functions, extras=extras, sign_in=sign_in or SignIn()
-    )
 
 
 def plan_files(root: Path, files: Mapping[str, bytes], functions: str) -> list[PlannedFile]:
@@ -137,3 +121,152 @@ def _merged_lines(present: str, wanted: str) -> str:
         return present
     gap = "" if not present or present.endswith("\n") else "\n"
     return present + gap + "\n".join(missing) + "\n"
+
+
+DESCRIPTION_FILE = "scaffold.toml"
+EXTRAS = "_extras"
+LAYERS = "_auth"
+APPENDED = ".append"
+SIGN_IN_KINDS = ("none", "clerk", "oidc")
+_SKIPPED = {
+    "__pycache__",
+    "node_modules",
+    "dist",
+    ".convexpy",
+    ".venv",
+    ".mypy_cache",
+    ".pytest_cache",
+    ".ruff_cache",
+}
+_TEXT = {
+    ".py", ".pyi", ".toml", ".md", ".json", ".html", ".js", ".ts", ".tsx", ".css", ".txt", ".example", APPENDED, "",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """How people sign in: `none`, `clerk` or `oidc`. `issuer` and `application_id` are those of an OpenID Connect issuer."""
+
+    kind: str = "none"
+    issuer: str = ""
+    application_id: str = ""
+
+    def check(self) -> None:
+        """Raise `ProjectError` unless both can be written into Python, TypeScript and .env files as they are."""
+        if self.kind != "oidc":
+            return
+        address = urlsplit(self.issuer)
+        if address.scheme not in ("https", "http") or not address.netloc or not _is_plain(self.issuer):
+            raise ProjectError(f"an issuer is an address, https://…, not {self.issuer!r}")
+        if not self.application_id or not _is_plain(self.application_id):
+            raise ProjectError(f"an application id is a word, not {self.application_id!r}")
+
+
+def render_scaffold(
+    scaffold: Scaffold,
+    *,
+    name: str,
+    functions: str = "convex",
+    extras: Iterable[str] = (),
+    sign_in: SignIn | None = None,
+) -> dict[str, bytes]:
+    """Return the files of a new project by path, in order. `extras` are files of the scaffolds' `_extras/` folder.
+
+    In text `{{name}}` and the like are replaced. `_gitignore` becomes `.gitignore`, `convex/` the functions folder.
+    What sign-in adds lies in layers over the scaffold: `_auth/KIND` beside all scaffolds, `_auth/sign-in` and
+    `_auth/KIND` in the scaffold itself. A file of a layer takes the place of the one below, but `X.append` is added to
+    the end of X, and a `package.json` is merged.
+
+    Raises:
+        ProjectError: what is known of the issuer of `sign_in` cannot be written into source files.
+    """
+    sign_in, folder = sign_in or SignIn(), scaffold.folder
+    sign_in.check()
+    values = {
+        "name": name,
+        "package": package_name(name),
+        "functions": functions,
+        "issuer": sign_in.issuer,
+        "application_id": sign_in.application_id,
+    }
+    files = {path: _rendered(file, values) for path, file in _files(folder) if _is_of_the_app(path)}
+    for layer in _layers(folder, sign_in.kind):
+        added = {path: _rendered(file, values) for path, file in _files(layer)}
+        files = _laid_over(files, added)
+    for extra in extras:
+        files[extra] = _rendered(folder.parent / EXTRAS / extra, values)
+    return {_renamed(path, functions): content for path, content in sorted(files.items())}
+
+
+def package_name(name: str) -> str:
+    """Return a name that `pyproject.toml` and `package.json` accept."""
+    cleaned = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return cleaned or "app"
+
+
+def _is_plain(text: str) -> bool:
+    return re.fullmatch(r"[!-~]+", text) is not None and not re.search(r"[\"'`\\{}$#]", text)
+
+
+def _is_of_the_app(path: str) -> bool:
+    return path != DESCRIPTION_FILE and not path.startswith(f"{LAYERS}/")
+
+
+def _layers(scaffold: Path, kind: str) -> list[Path]:
+    if kind == "none":
+        return []
+    own = scaffold / LAYERS
+    return [scaffold.parent / LAYERS / kind, own / "sign-in", own / kind]
+
+
+def _files(folder: Path) -> Iterable[tuple[str, Path]]:
+    for file in sorted(folder.rglob("*")):
+        relative = file.relative_to(folder)
+        if file.is_file() and _SKIPPED.isdisjoint(relative.parts) and file.name != ".env.local":
+            yield relative.as_posix(), file
+
+
+def _laid_over(files: Mapping[str, bytes], added: Mapping[str, bytes]) -> dict[str, bytes]:
+    laid = dict(files)
+    for path, content in added.items():
+        if path.endswith(APPENDED):
+            below = path.removesuffix(APPENDED)
+            laid[below] = laid.get(below, b"") + content
+        elif path == "package.json" and path in laid:
+            laid[path] = _merged_json(laid[path], content)
+            # It was made for other dependencies: the package manager writes a new one.
+            laid.pop("package-lock.json", None)
+        else:
+            laid[path] = content
+    return laid
+
+
+def _merged_json(below: bytes, above: bytes) -> bytes:
+    merged = _merged(json.loads(below), json.loads(above))
+    return json.dumps(merged, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for name, value in above.items():
+        present = merged.get(name)
+        if isinstance(present, dict) and isinstance(value, dict):
+            merged[name] = dict(sorted((present | value).items()))
+        else:
+            merged[name] = value
+    return merged
+
+
+def _renamed(path: str, functions: str) -> str:
+    first, slash, rest = path.partition("/")
+    if first == "convex" and slash:
+        return f"{functions}/{rest}"
+    return re.sub(r"(^|/)_gitignore$", r"\1.gitignore", path)
+
+
+def _rendered(file: Path, values: Mapping[str, str]) -> bytes:
+    content = file.read_bytes()
+    if file.suffix not in _TEXT:
+        return content
+    text = content.decode("utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: values.get(found[1], found[0]), text).encode()

@@ -13,6 +13,7 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from convexpy.auth import FULL_ACCESS, Caller, complete_identity
+from convexpy.deployment import build_apps
 from convexpy.engine.http_actions import Collecting
 from convexpy.engine.outcome import Outcome
 from convexpy.errors import Error
@@ -23,8 +24,7 @@ from convexpy.protocol.http_frames import HttpCall
 from convexpy.protocol.sync import AddQuery, ModifyQuerySet
 from convexpy.sandbox.running_action import raise_failure
 from convexpy.sync import Session
-from convexpy.testing._files import fetch_api, is_api_url
-from convexpy.testing._local import SITE_URL, LocalDeployment
+from convexpy.testing._local import CLOUD_URL, SITE_URL, LocalDeployment
 from convexpy.testing._surface import ConvexTest, Subscription
 from convexpy.values import Duration, decode_wire, encode_wire, from_json, normalize, span_ms
 
@@ -257,3 +257,28 @@ class LocalSubscription(Subscription[Any]):
         """Yield each new result as it comes."""
         while True:
             yield self.next(30_000)
+
+
+def is_api_url(path: str) -> bool:
+    """Say whether this is a URL of the API origin, as functions hand them out, and not a path of an HTTP action."""
+    return path.startswith(f"{CLOUD_URL}/")
+
+
+def fetch_api(
+    local: LocalDeployment,
+    url: str,
+    *,
+    method: str,
+    headers: dict[str, str],
+    content: bytes,
+    params: dict[str, str],
+) -> httpx.Response:
+    """Send a request through the routes that a server has."""
+    import httpx
+
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(app=build_apps(local.deployment).api)  # type: ignore[arg-type]  # a bare callable
+        async with httpx.AsyncClient(transport=transport) as client:
+            return await client.request(method, url, headers=headers, content=content, params=params or None)
+
+    return local.wait(send())

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from convexpy.project.codegen.typescript._api import render_api, render_api_script
-from convexpy.project.codegen.typescript._data_model import render_data_model
-from convexpy.project.codegen.typescript._server import render_server
+from convexpy.project.codegen.typescript._data_model import render_data_model, render_server
 from convexpy.protocol.app_description import AppDescription
 from convexpy.schema.data_model import DataModel
 
