@@ -47,9 +47,11 @@ class Prompts:
         """Let one of `choices` (value, title) be picked. Without a terminal: the default."""
         if not self.allowed():
             return self._unasked(question, answered_by, default)
+        import questionary
+
         room = shutil.get_terminal_size().columns - len(" » ") - 1
         options = [
-            {"name": title if len(title) <= room else title[: room - 1] + "…", "value": value}
+            questionary.Choice(title if len(title) <= room else title[: room - 1] + "…", value)
             for value, title in choices
         ]
         return str(_ask("select", question, choices=options, default=default))

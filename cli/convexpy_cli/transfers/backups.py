@@ -137,9 +137,9 @@ def _agree(ctx: Context, target: Target, confirm: str | None) -> None:
 def _restore(ctx: Context, client: TransferClient, file: str) -> dict[str, Any]:
     before = create(ctx, client, include_storage=True, to=None, expires="30d")
     ctx.output.note(f"the previous data is kept as backup {before['id']} for 30 days")
-    order = imports.ImportOrder(file, "zip", "replaceAll")
+    order = imports.ImportOrder(file=file, file_format="zip", replace_all=True)
     agreed = ctx.sibling(allow=(*ctx.settings.allow, "data-replace"))
-    result = imports.run_import(agreed, client, order)
+    result = imports.run_import(agreed, client, order, order.to_json())
     return {**result, "backup": before["id"]}
 
 

@@ -77,19 +77,10 @@ def import_(
         return
     if file is None:
         raise errors.usage("a file is missing", "convexpy import FILE")
-    parts = imports.order(
-        file,
-        table=table,
-        format=file_format,
-        append=append,
-        replace=replace,
-        replace_all=replace_all,
-        types=types,
-        delimiter=delimiter,
-    )
-    wanted = imports.ImportOrder(**parts, dry_run=dry_run, resume=resume, wait=not no_wait)
+    order = ctx.options(imports.ImportOrder)
+    wanted = order.to_json()  # refused before a deployment is asked
     with ctx.connected("import", writes=not dry_run) as (_, client):
-        result = imports.run_import(ctx, TransferClient(client), wanted)
+        result = imports.run_import(ctx, TransferClient(client), order, wanted)
     ctx.output.result(result, imports.words(result))
 
 

@@ -20,7 +20,6 @@ from convexpy_cli.output.progress import progress
 from convexpy_cli.output.units import size_text
 
 STDOUT = "-"
-FORMATS = ("zip", "jsonl", "csv")
 POLL_FIRST_S, POLL_MAX_S = 0.05, 0.5
 TRIES = 6
 PIECE_BYTES = 1024 * 1024
@@ -28,8 +27,6 @@ PIECE_BYTES = 1024 * 1024
 
 def check(path: str | None, format: str, tables: Sequence[str] | None, *, files: bool) -> None:
     """Refuse what can't be done before anything is asked of a server."""
-    if format not in FORMATS:
-        raise errors.usage(f"--format {format!r} is not valid", "zip, jsonl or csv")
     if files and format != "zip":
         raise errors.usage("stored files can be exported as zip only", "--format zip")
     if path == STDOUT:
@@ -61,7 +58,17 @@ def make(
         DeploymentError: another one is under way (`ExportInProgress`), unless it is waited for.
         Failure: it failed.
     """
-    id = _request(ctx, client, include_storage, tables, backup, wait)
+    told, id = False, ""
+    while not id:
+        try:
+            id = client.request_export(include_storage=include_storage, tables=tables, backup=backup)
+        except DeploymentError as error:
+            if error.code != "ExportInProgress" or not wait:
+                raise
+            if not told:
+                ctx.output.note("another export is running; waiting for it")
+            told = True
+            time.sleep(POLL_MAX_S)
     pause = POLL_FIRST_S
     try:
         with progress(ctx.output, ctx.settings) as shown:
@@ -81,27 +88,6 @@ def make(
         text = "it was canceled" if found is None else found.get("error") or f"it was {found['state']}"
         raise errors.Failure("ExportFailed", f"the export failed: {text}")
     return found
-
-
-def _request(
-    ctx: Context,
-    client: TransferClient,
-    include_storage: bool,
-    tables: Sequence[str] | None,
-    backup: bool,
-    wait: bool,
-) -> str:
-    told = False
-    while True:
-        try:
-            return client.request_export(include_storage=include_storage, tables=tables, backup=backup)
-        except DeploymentError as error:
-            if error.code != "ExportInProgress" or not wait:
-                raise
-        if not told:
-            ctx.output.note("another export is running; waiting for it")
-            told = True
-        time.sleep(POLL_MAX_S)
 
 
 # Fetching

@@ -7,9 +7,10 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from convexpy.client import DeploymentError, TransferClient, Unreachable
 from convexpy_cli import errors
@@ -25,80 +26,56 @@ OFFICIAL = {"zip": "zip", "jsonl": "jsonLines", "json": "jsonArray", "csv": "csv
 ENDED = ("completed", "failed", "validated")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImportOrder:
-    """What is to be imported, and how."""
+    """What is to be imported, and how, as the command line says it."""
 
     file: str
-    format: str
-    mode: str
     table: str | None = None
-    types: dict[str, str] = field(default_factory=dict[str, str])
+    file_format: str | None = None
+    append: bool = False
+    replace: bool = False
+    replace_all: bool = False
+    types: str | None = None
     delimiter: str | None = None
     dry_run: bool = False
     resume: str | None = None
-    wait: bool = True
-
-    @property
-    def name(self) -> str:
-        """The file's name, as errors say it."""
-        return "stdin" if self.file == STDIN else Path(self.file).name
+    no_wait: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as the server takes it."""
+        """Return it as the server takes it.
+
+        Raises:
+            Failure: it makes no sense (exit 2), or there is no such file.
+        """
+        modes = {"append": self.append, "replace": self.replace, "replaceAll": self.replace_all}
+        chosen = [mode for mode, wanted in modes.items() if wanted]
+        if len(chosen) > 1:
+            raise errors.usage("--append, --replace and --replace-all cannot be combined")
+        format = self.file_format or SUFFIXES.get(Path(self.file).suffix.lower())
+        if format is None:
+            raise errors.usage(f"unknown file format: {self.file}", "--format zip, jsonl, json or csv")
+        if format == "zip" and self.table is not None:
+            raise errors.usage("--table cannot be used with a zip", "a zip contains the names of its tables")
+        if format != "zip" and self.table is None:
+            raise errors.usage(f"--table is missing for {self.file}", "--table NAME")
+        for flag, value in (("types", self.types), ("delimiter", self.delimiter)):
+            if value is not None and format != "csv":
+                raise errors.usage(f"--{flag} works with CSV only")
+        delimiter = "\t" if self.delimiter in ("\\t", "tab") else self.delimiter
+        if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+            raise errors.usage("--delimiter must be one character, or tab", "--delimiter ';'")
+        if self.file != STDIN and not Path(self.file).is_file():
+            raise errors.Failure("FileNotReadable", f"cannot read {self.file}")
         return {
-            "format": OFFICIAL[self.format],
-            "mode": self.mode,
+            "format": OFFICIAL[format],
+            "mode": chosen[0] if chosen else "requireEmpty",
             "tableName": self.table,
-            "types": self.types,
-            "delimiter": self.delimiter,
+            "types": _types(self.types),
+            "delimiter": delimiter,
             "dryRun": self.dry_run,
-            "fileName": self.name,
+            "fileName": "stdin" if self.file == STDIN else Path(self.file).name,
         }
-
-
-def order(
-    file: str,
-    *,
-    table: str | None,
-    format: str | None,
-    append: bool,
-    replace: bool,
-    replace_all: bool,
-    types: str | None,
-    delimiter: str | None = None,
-) -> dict[str, Any]:
-    """Return the checked parts of an order: `file format mode table types`."""
-    chosen = [
-        mode
-        for mode, wanted in (("append", append), ("replace", replace), ("replaceAll", replace_all))
-        if wanted
-    ]
-    if len(chosen) > 1:
-        raise errors.usage("--append, --replace and --replace-all cannot be combined")
-    format = format or SUFFIXES.get(Path(file).suffix.lower())
-    if format not in OFFICIAL:
-        raise errors.usage(
-            f"unknown file format: {file}" if format is None else f"--format {format!r} is not valid",
-            "--format zip, jsonl, json or csv",
-        )
-    if format == "zip" and table is not None:
-        raise errors.usage("--table cannot be used with a zip", "a zip contains the names of its tables")
-    if format != "zip" and table is None:
-        raise errors.usage(f"--table is missing for {file}", "--table NAME")
-    if types is not None and format != "csv":
-        raise errors.usage("--types works with CSV only")
-    if delimiter is not None and format != "csv":
-        raise errors.usage("--delimiter works with CSV only")
-    delimiter = "\t" if delimiter in ("\\t", "tab") else delimiter
-    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
-        raise errors.usage("--delimiter must be one character, or tab", "--delimiter ';'")
-    if file != STDIN and not Path(file).is_file():
-        raise errors.Failure("FileNotReadable", f"cannot read {file}")
-    return {
-        "file": file, "format": format, "mode": chosen[0] if chosen else "requireEmpty", "table": table,
-        "types": _types(types), "delimiter": delimiter,
-    }  # fmt: skip
 
 
 def _types(text: str | None) -> dict[str, str]:
@@ -111,26 +88,29 @@ def _types(text: str | None) -> dict[str, str]:
     return found
 
 
-def run_import(ctx: Context, client: TransferClient, order: ImportOrder) -> dict[str, Any]:
-    """Import; return `id state tables documents files bytes ms`.
+def run_import(
+    ctx: Context, client: TransferClient, order: ImportOrder, wanted: dict[str, Any]
+) -> dict[str, Any]:
+    """Import; `wanted` is the order in JSON. Return `id state tables documents files bytes ms`.
 
     Raises:
         Failure: rows are wrong (8), consent is missing (9), or it failed.
     """
     started = time.monotonic()
-    id = _upload(ctx, client, order)
-    found = _checked(ctx, client, id)
+    id = _upload(ctx, client, order, wanted)
+    found = _watch(ctx, client, id, ("waiting_for_confirmation",))
     state = found["state"]["state"]
     if state == "waiting_for_confirmation":
-        _show_changes(ctx, found)
+        for table in found.get("tables", []):
+            ctx.output.note(f"{table['name']}: {int(table['before']):,} → {int(table['after']):,}")
         _consent(ctx, client, id, found)
         _perform(ctx, client, id)
-        if order.wait:
-            found = {**found, **_written(ctx, client, id)}
-            state = found["state"]["state"]
-        else:
+        if order.no_wait:
             state = "in_progress"
             ctx.output.note(f"the import continues: convexpy import --status {id}")
+        else:
+            found = {**found, **_watch(ctx, client, id, ())}
+            state = found["state"]["state"]
     if state == "failed":
         raise _failed(ctx, found)
     return summary(found, id, round((time.monotonic() - started) * 1000))
@@ -171,32 +151,20 @@ def words(result: dict[str, Any]) -> str:
 # Upload
 
 
-def _part_bytes() -> int:
-    text = os.environ.get("CONVEX_IMPORT_CHUNK_SIZE", "")
-    return int(text) if text.isdecimal() and int(text) > 0 else PART_BYTES
-
-
 def _parts(order: ImportOrder) -> Iterator[bytes]:
-    size = _part_bytes()
-    if order.file == STDIN:
-        yield from _read(sys.stdin.buffer, size)
-        return
-    with Path(order.file).open("rb") as file:
-        yield from _read(file, size)
+    text = os.environ.get("CONVEX_IMPORT_CHUNK_SIZE", "")
+    size = int(text) if text.isdecimal() and int(text) > 0 else PART_BYTES
+    with nullcontext(sys.stdin.buffer) if order.file == STDIN else Path(order.file).open("rb") as file:
+        yield file.read(size)  # an empty file has one part, too
+        while part := file.read(size):
+            yield part
 
 
-def _read(file: BinaryIO, size: int) -> Iterator[bytes]:
-    first = True
-    while (part := file.read(size)) or first:
-        yield part
-        first = False
-
-
-def _upload(ctx: Context, client: TransferClient, order: ImportOrder) -> str:
+def _upload(ctx: Context, client: TransferClient, order: ImportOrder, wanted: dict[str, Any]) -> str:
     token = order.resume or client.start_upload()
     try:
         with progress(ctx.output, ctx.settings) as shown:
-            return client.finish_upload(token, _sent(client, order, token, shown), order.to_json())
+            return client.finish_upload(token, _sent(client, order, token, shown), wanted)
     except (KeyboardInterrupt, Unreachable):
         ctx.output.note(f"the upload is kept for a day: convexpy import {order.file} … --resume {token}")
         raise
@@ -229,42 +197,28 @@ def _send(client: TransferClient, token: str, number: int, part: bytes) -> str:
 # Watching
 
 
-def _checked(ctx: Context, client: TransferClient, id: str) -> dict[str, Any]:
-    """Wait until the server has read everything. Nobody would confirm an import whose command was interrupted."""
-    try:
-        with progress(ctx.output, ctx.settings) as shown:
-            return _watch(client, id, shown, until=("waiting_for_confirmation",))
-    except KeyboardInterrupt:
-        client.cancel_import(id)
-        ctx.output.note("the import was canceled; nothing was written")
-        raise
-
-
-def _written(ctx: Context, client: TransferClient, id: str) -> dict[str, Any]:
-    """Wait until the import has ended."""
-    try:
-        with progress(ctx.output, ctx.settings) as shown:
-            return _watch(client, id, shown)
-    except KeyboardInterrupt:
-        ctx.output.note(f"the server continues: convexpy import --status {id}, or --cancel {id}")
-        raise
-
-
-def _watch(
-    client: TransferClient, id: str, shown: Progress, *, until: tuple[str, ...] = ()
-) -> dict[str, Any]:
+def _watch(ctx: Context, client: TransferClient, id: str, until: tuple[str, ...]) -> dict[str, Any]:
     """Follow an import to one of these states, or to its end."""
     pause = POLL_FIRST_S
-    while True:
-        found = client.find_import(id)
-        if found is None:
-            raise missing(id)
-        state = found["state"]["state"]
-        if state in ENDED or state in until:
-            return found
-        _show(shown, found)
-        time.sleep(pause)
-        pause = min(pause * 1.3, POLL_MAX_S)
+    try:
+        with progress(ctx.output, ctx.settings) as shown:
+            while True:
+                found = client.find_import(id)
+                if found is None:
+                    raise missing(id)
+                if found["state"]["state"] in (*ENDED, *until):
+                    return found
+                _show(shown, found)
+                time.sleep(pause)
+                pause = min(pause * 1.3, POLL_MAX_S)
+    except KeyboardInterrupt:
+        if until:
+            # Nobody would confirm an import whose command was interrupted.
+            client.cancel_import(id)
+            ctx.output.note("the import was canceled; nothing was written")
+        else:
+            ctx.output.note(f"the server continues: convexpy import --status {id}, or --cancel {id}")
+        raise
 
 
 def _show(shown: Progress, found: dict[str, Any]) -> None:
@@ -285,18 +239,12 @@ def missing(id: str) -> errors.Failure:
 # Consent
 
 
-def _show_changes(ctx: Context, found: dict[str, Any]) -> None:
-    for table in found.get("tables", []):
-        ctx.output.note(f"{table['name']}: {int(table['before']):,} → {int(table['after']):,}")
-
-
 def _consent(ctx: Context, client: TransferClient, id: str, found: dict[str, Any]) -> None:
     if not found["state"].get("require_manual_confirmation"):
         return
+    counts = {table["name"]: int(table["before"]) for table in found["tables"] if table["before"]}
     lost = ", ".join(
-        f'{_counted(int(table["before"]))} in "{table["name"]}"'
-        for table in found["tables"]
-        if table["before"]
+        f'{count:,} document{"" if count == 1 else "s"} in "{name}"' for name, count in counts.items()
     )
     message = f"{lost or 'stored files'} would be replaced"
     try:
@@ -306,22 +254,18 @@ def _consent(ctx: Context, client: TransferClient, id: str, found: dict[str, Any
         raise
 
 
-def _counted(count: int) -> str:
-    return f"{count:,} document{'' if count == 1 else 's'}"
-
-
 def _perform(ctx: Context, client: TransferClient, id: str) -> None:
     """Confirm; with `--yes`, as soon as an import that is being written has ended."""
     while True:
         try:
-            client.perform_import(id)
-            return
+            return client.perform_import(id)
         except DeploymentError as error:
-            if error.code != "JobAlreadyRunning" or not ctx.settings.yes:
-                if error.code == "JobAlreadyRunning":
-                    client.cancel_import(id)
+            if error.code != "JobAlreadyRunning":
                 raise
-            time.sleep(POLL_MAX_S)
+            if not ctx.settings.yes:
+                client.cancel_import(id)
+                raise
+        time.sleep(POLL_MAX_S)
 
 
 def _failed(ctx: Context, found: dict[str, Any]) -> errors.Failure:
