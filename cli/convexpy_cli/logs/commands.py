@@ -66,18 +66,7 @@ def logs(
     if tail is not None and (history is not None or follow is False):
         raise errors.usage("--tail stands for --history and --follow")
     own = ctx.sibling(format="jsonl") if jsonl else ctx
-    wanted = reading.Wanted(
-        tuple(function or ()),
-        tuple(kind or ()),
-        tuple(each.lower() for each in level or ()),
-        request,
-        status,
-        slow,
-        since,
-        until,
-        grep,
-        success,
-    )
+    wanted = ctx.options(reading.Wanted)
     wanted.filters()  # refused before a deployment is asked
     printer = reading.Printer(own, wanted, raw=raw, columns=columns)
     follow = True if tail is not None else follow

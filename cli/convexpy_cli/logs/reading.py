@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,12 +41,12 @@ RECORD_FIELDS = (
 class Wanted:
     """Which records are shown. Kinds of filters combine with and, several of one kind with or."""
 
-    functions: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ()
-    levels: tuple[str, ...] = ()
+    function: Sequence[str] | None = None
+    kind: Sequence[str] | None = None
+    level: Sequence[str] | None = None
     request: str | None = None
     status: str | None = None
-    slow_ms: float | None = None
+    slow: float | None = None
     since: str | None = None
     until: str | None = None
     grep: str | None = None
@@ -57,16 +58,18 @@ class Wanted:
         Raises:
             Failure: one of them makes no sense (exit 2).
         """
-        _check("--level", self.levels, LEVELS)
-        _check("--kind", self.kinds, KINDS)
-        _check("--status", () if self.status is None else (self.status,), ("ok", "error"))
+        levels = [each.lower() for each in self.level or ()]
+        for flag, given, known in (("--level", levels, LEVELS), ("--kind", self.kind or (), KINDS)):
+            for each in given:
+                if each not in known:
+                    raise errors.usage(f"{flag} {each!r} is not valid", ", ".join(known))
         return {
-            "function": self.functions,
-            "kind": self.kinds,
-            "level": self.levels,
+            "function": self.function,
+            "kind": self.kind,
+            "level": levels,
             "requestId": self.request,
             "status": self.status,
-            "slow": self.slow_ms,
+            "slow": self.slow,
             "since": None if self.since is None else moment_ms(self.since),
             "until": None if self.until is None else moment_ms(self.until),
             "success": "1" if self.shows_success else "0",
@@ -75,7 +78,7 @@ class Wanted:
     @property
     def shows_success(self) -> bool:
         """Whether calls that logged nothing are shown: where one call, slow ones or good ones are asked for, they are meant."""
-        return self.success or self.request is not None or self.slow_ms is not None or self.status == "ok"
+        return self.success or self.request is not None or self.slow is not None or self.status == "ok"
 
     def pattern(self) -> re.Pattern[str] | None:
         """Return the compiled `--grep`: it is looked for here, so that nobody's pattern can keep a deployment busy."""
@@ -83,12 +86,6 @@ class Wanted:
             return None if self.grep is None else re.compile(self.grep)
         except re.error as error:
             raise errors.usage(f"--grep {self.grep!r} is not a valid regular expression: {error}") from error
-
-
-def _check(flag: str, given: tuple[str, ...], known: tuple[str, ...]) -> None:
-    for each in given:
-        if each not in known:
-            raise errors.usage(f"{flag} {each!r} is not valid", ", ".join(known))
 
 
 class Printer:
@@ -153,7 +150,9 @@ def read(
     if follow is None:
         follow = terminal and wanted.until is None and wanted.request is None
     filters = wanted.filters()
-    count = _history(wanted, history, terminal=terminal)
+    count = history
+    if history is None and wanted.since is None and wanted.request is None:
+        count = HISTORY_TERMINAL if terminal else HISTORY_PIPE
     page = client.log_records(filters if count is None or wanted.grep else {**filters, "limit": count})
     past = [lines for entry in page.entries if (lines := printer.lines(entry))]
     for lines in past if count is None else past[-count:] if count else ():
@@ -174,15 +173,6 @@ def read(
             )
         for entry in page.entries:
             printer.show(printer.lines(entry))
-
-
-def _history(wanted: Wanted, history: int | None, *, terminal: bool) -> int | None:
-    """Return how many past records are shown; None is all."""
-    if history is not None:
-        return history
-    if wanted.since is not None or wanted.request is not None:
-        return None
-    return HISTORY_TERMINAL if terminal else HISTORY_PIPE
 
 
 def _next(ctx: Context, client: AdminClient, filters: dict[str, Any], page: LogPage) -> LogPage:

@@ -60,22 +60,6 @@ class _Guard:
         return None
 
 
-def _guarded_get(db: DatabaseReader, guard: _Guard, args: tuple[Any, ...]) -> Document | None:
-    document: Document | None = db.get(*args)
-    if document is None or not guard.allows("read", guard.table_of(args[-1]), document):
-        return None
-    return document
-
-
-def _guarded_query(db: DatabaseReader, guard: _Guard, table: str) -> TableQuery[Document]:
-    def visible(document: Any) -> bool:
-        return guard.allows("read", table, document)
-
-    # Before the app's own filters, which must not see hidden documents.
-    found = db.query(table)
-    return TableQuery(found._host, replace(found._plan, filters=(*found._plan.filters, visible)))
-
-
 class _GuardedReader(DatabaseReader):
     """A reader that shows what the rules allow."""
 
@@ -83,42 +67,36 @@ class _GuardedReader(DatabaseReader):
 
     def __init__(self, db: DatabaseReader, guard: _Guard) -> None:
         super().__init__(db._host)
-        self._db = db
+        self._db: Any = db
         self._guard = guard
 
     def get(self, *args: Any) -> Any:
-        return _guarded_get(self._db, self._guard, args)
+        document: Document | None = self._db.get(*args)
+        if document is None or not self._guard.allows("read", self._guard.table_of(args[-1]), document):
+            return None
+        return document
 
     def get_many(self, ids: Iterable[str], /) -> list[Document | None]:
         return [self.get(id) for id in ids]
 
     def query(self, table: str, /) -> TableQuery[Document]:
-        return _guarded_query(self._db, self._guard, table)
+        def visible(document: Any) -> bool:
+            return self._guard.allows("read", table, document)
+
+        # Before the app's own filters, which must not see hidden documents.
+        found = self._db.query(table)
+        return TableQuery(found._host, replace(found._plan, filters=(*found._plan.filters, visible)))
 
 
-class _GuardedWriter(DatabaseWriter):
+class _GuardedWriter(_GuardedReader, DatabaseWriter):
     """A writer that shows and takes what the rules allow."""
 
-    __slots__ = ("_db", "_guard")
-
-    def __init__(self, db: DatabaseWriter, guard: _Guard) -> None:
-        super().__init__(db._host)
-        self._db = db
-        self._guard = guard
-
-    def get(self, *args: Any) -> Any:
-        return _guarded_get(self._db, self._guard, args)
-
-    def get_many(self, ids: Iterable[str], /) -> list[Document | None]:
-        return [self.get(id) for id in ids]
-
-    def query(self, table: str, /) -> TableQuery[Document]:
-        return _guarded_query(self._db, self._guard, table)
+    __slots__ = ()
 
     def insert(self, table: str, value: Any, /) -> str:
         if not self._guard.allows("insert", table, normalize(value)):
             raise AuthError(f"insert into {table!r} is not allowed")
-        return self._db.insert(table, value)
+        return str(self._db.insert(table, value))
 
     def patch(self, *args: Any) -> None:
         self._require(args[:-1])
