@@ -5,16 +5,12 @@ from __future__ import annotations
 import os
 import stat
 import sys
-import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from convexpy.errors import ProjectError, SourceLocation
-from convexpy.errors.texts import read_text
-from convexpy.project._toml_edit import add_table, checked_edit, remove_table
-from convexpy.runtime import PRIVATE_FOLDER, write_private
+from convexpy.project._toml_edit import TomlFile, add_table, remove_table
 
 
 def user_folder() -> Path:
@@ -33,75 +29,56 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}".lower()
 
 
+def _stored(folder: Path | None) -> TomlFile:
+    return TomlFile((folder or user_folder()) / "credentials.toml")
+
+
 def stored_key(url: str, folder: Path | None = None) -> str | None:
     """Return the key remembered for the origin of `url`, or None.
 
     Raises:
         ProjectError: `ConfigInvalid`: the file cannot be read as TOML, or others may read it.
     """
-    file = (folder or user_folder()) / "credentials.toml"
-    entries = _read(file)
-    if entries and os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
+    stored = stored_entries(folder)
+    file = _stored(folder).path
+    if stored and os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
         raise ProjectError(
             f"{file} can be read by others",
             code="ConfigInvalid",
             hint=f"chmod 600 {file}",
             location=SourceLocation(str(file)),
         )
-    entry = entries.get(origin_of(url))
-    key = entry.get("key") if isinstance(entry, dict) else None
-    return key if isinstance(key, str) and key else None
+    return stored.get(origin_of(url), {}).get("key") or None
 
 
 def stored_entries(folder: Path | None = None) -> dict[str, dict[str, Any]]:
     """Return what is remembered by origin: `key`, and `name` and `added` (milliseconds) where they are known."""
-    entries = _read((folder or user_folder()) / "credentials.toml")
     return {
         origin: entry
-        for origin, entry in entries.items()
+        for origin, entry in _stored(folder).parsed().items()
         if isinstance(entry, dict) and isinstance(entry.get("key"), str)
     }
 
 
 def store_key(url: str, key: str, *, name: str | None, added_ms: int, folder: Path | None = None) -> None:
     """Remember a key for the origin of `url`, in place of the one before. The file is for its owner's eyes only."""
-    origin = origin_of(url)
+    file, origin = _stored(folder), origin_of(url)
     values: dict[str, Any] = {"key": key, **({"name": name} if name else {}), "added": added_ms}
-    _edit(folder, lambda text: add_table(remove_table(text, (origin,)), (origin,), values), {origin: values})
+    meant = {**file.parsed(), origin: values}
+    file.edit(lambda text: add_table(remove_table(text, (origin,)), (origin,), values), meant, private=True)
 
 
 def forget_key(url: str, folder: Path | None = None) -> bool:
     """Forget the key for the origin of `url`; returns whether there was one."""
-    origin = origin_of(url)
+    file, origin = _stored(folder), origin_of(url)
     if origin not in stored_entries(folder):
         return False
-    _edit(folder, lambda text: remove_table(text, (origin,)), {origin: None})
+    meant = {name: value for name, value in file.parsed().items() if name != origin}
+    file.edit(lambda text: remove_table(text, (origin,)), meant, private=True)
     return True
-
-
-def _edit(folder: Path | None, edit: Callable[[str], str], changes: dict[str, Any]) -> None:
-    file = (folder or user_folder()) / "credentials.toml"
-    meant = {**_read(file), **changes}
-    old = read_text(file, only_utf8=True) if file.exists() else ""
-    new = checked_edit(
-        file, old, edit(old), {name: value for name, value in meant.items() if value is not None}
-    )
-    file.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-    write_private(file, new.encode())
 
 
 def user_remotes(folder: Path | None = None) -> dict[str, dict[str, Any]]:
     """Return `[deployments.*]` of the user's `config.toml`."""
-    deployments = _read((folder or user_folder()) / "config.toml").get("deployments", {})
+    deployments = TomlFile((folder or user_folder()) / "config.toml").parsed().get("deployments", {})
     return {name: entry for name, entry in deployments.items() if isinstance(entry, dict) and "url" in entry}
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(read_text(file, only_utf8=True))
-    except FileNotFoundError:
-        return {}
-    except tomllib.TOMLDecodeError as error:
-        raise ProjectError(
-            f"{file} is not valid TOML: {error}", code="ConfigInvalid", location=SourceLocation(str(file))
-        ) from error

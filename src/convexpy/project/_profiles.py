@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import copy
 import re
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from convexpy.errors import ProjectError
-from convexpy.errors.texts import read_text
 from convexpy.project._config import CONFIG_FILE
 from convexpy.project._credentials import user_folder
 from convexpy.project._locate import Project
 from convexpy.project._target import LOCAL
 from convexpy.project._toml_edit import (
     Table,
+    TomlFile,
     add_table,
-    checked_edit,
     remove_table,
     rename_table,
-    replace_file,
     set_value,
 )
 
@@ -51,7 +47,7 @@ class Profiles:
 
     def names(self) -> list[str]:
         """Return the names in this file."""
-        return list(self._section(self._parsed(self._text())).get("deployments", {}))
+        return list(self._section(TomlFile(self.file).parsed()).get("deployments", {}))
 
     def add(
         self,
@@ -101,7 +97,7 @@ class Profiles:
         check_name(new)
         if new in self.names():
             raise ProjectError(f'there is a deployment called "{new}" already', code="ConfigInvalid")
-        section = self._section(self._parsed(self._text()))
+        section = self._section(TomlFile(self.file).parsed())
         is_default = section.get("deployment", {}).get("default") == name
 
         def edit(text: str) -> str:
@@ -118,29 +114,16 @@ class Profiles:
     def _table(self, name: str) -> Table:
         return (*self._prefix, "deployments", name)
 
-    def _text(self) -> str:
-        try:
-            return read_text(self.file, only_utf8=True)
-        except FileNotFoundError:
-            return ""
-
-    def _parsed(self, text: str) -> dict[str, Any]:
-        try:
-            return tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise ProjectError(f"{self.file} is not valid TOML: {error}", code="ConfigInvalid") from error
-
     def _section(self, document: dict[str, Any]) -> dict[str, Any]:
         for part in self._prefix:
             document = document.setdefault(part, {})
         return document
 
     def _edit(self, edit: Callable[[str], str], meant: Callable[[dict[str, Any]], None]) -> None:
-        old = self._text()
-        document = copy.deepcopy(self._parsed(old))
+        file = TomlFile(self.file)
+        document = file.parsed()
         meant(self._section(document))
-        new = checked_edit(self.file, old, edit(old), document)
-        replace_file(self.file, new)
+        file.edit(edit, document)
 
 
 def check_name(name: str) -> None:

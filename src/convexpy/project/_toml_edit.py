@@ -11,11 +11,13 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from convexpy.errors import ProjectError, SourceLocation
+from convexpy.errors.texts import read_text
+from convexpy.runtime import PRIVATE_FOLDER, write_private
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -93,17 +95,49 @@ def checked_edit(file: Path, old: str, new: str, meant: Mapping[str, Any]) -> st
     return new
 
 
-def replace_file(file: Path, text: str) -> None:
-    """Write a file in one step, so that nobody ever reads half of it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f"{file.name}.{os.getpid()}.new")
-    before = file.stat().st_mode & 0o777 if file.exists() else None
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as target:
-        target.write(text)
-    if before is not None:
-        temporary.chmod(before)
-    temporary.replace(file)
+class TomlFile:
+    """A TOML file that is edited by lines; one that is missing is empty."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def text(self) -> str:
+        """Return what is in it."""
+        try:
+            return read_text(self.path, only_utf8=True)
+        except FileNotFoundError:
+            return ""
+
+    def parsed(self) -> dict[str, Any]:
+        """Return what it says.
+
+        Raises:
+            ProjectError: `ConfigInvalid`: it is not TOML.
+        """
+        try:
+            return tomllib.loads(self.text())
+        except tomllib.TOMLDecodeError as error:
+            location = SourceLocation(str(self.path))
+            message = f"{self.path} is not valid TOML: {error}"
+            raise ProjectError(message, code="ConfigInvalid", location=location) from error
+
+    def edit(self, change: Callable[[str], str], meant: Mapping[str, Any], *, private: bool = False) -> None:
+        """Change its text in one step, so that nobody ever reads half of it; `meant` is what it has to say then.
+
+        With `private` it is for its owner's eyes only.
+        """
+        old = self.text()
+        new = checked_edit(self.path, old, change(old), meant)
+        self.path.parent.mkdir(mode=PRIVATE_FOLDER if private else 0o777, parents=True, exist_ok=True)
+        if private:
+            write_private(self.path, new.encode())
+            return
+        temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
+        with temporary.open("w", encoding="utf-8", newline="") as target:
+            target.write(new)
+        if self.path.exists():
+            temporary.chmod(self.path.stat().st_mode & 0o777)
+        temporary.replace(self.path)
 
 
 def _with_header(line: str, table: Table, new: Table) -> str:
