@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -30,7 +31,8 @@ def env_list(
 
     The fingerprint changes when the value changes, and reveals nothing else about it.
     """
-    from convexpy_cli.env import updates
+    from convexpy.project import quote_value
+    from convexpy_cli.output.units import local_time
 
     with ctx.connected("env list") as (_, client):
         rows: list[dict[str, Any]] = msgspec.to_builtins(client.described_environment())
@@ -40,13 +42,16 @@ def env_list(
     if ctx.settings.machine:
         ctx.output.result(rows)
     elif reveal:
-        for line in updates.dotenv(variables):
-            ctx.output.text(line)
+        for name, value in variables.items():
+            ctx.output.text(f"{name}={quote_value(value)}")
     elif names_only:
         for row in rows:
             ctx.output.text(row["name"])
     else:
-        cells = [updates.cells(row) for row in rows]
+        cells = [
+            [row["name"], local_time(row["updatedAt"]), str(row["length"]), row["fingerprint"]]
+            for row in rows
+        ]
         ctx.output.table(["name", "set", "length", "fingerprint"], cells, rows)
 
 
@@ -124,10 +129,30 @@ def env_pull(
 
     Other lines of the file stay as they are. A new file is readable by its owner only.
     """
-    from convexpy_cli.env import files
+    from convexpy.project import read_env_file, update_env_file
+    from convexpy_cli.env import updates
 
     with ctx.connected("env pull") as (_, client):
-        files.pull(ctx, client.environment(), file, replace=replace)
+        variables = client.environment()
+    path = Path(file)
+    try:
+        changes = updates.changes(read_env_file(path), variables, replace=True)
+        kept = [] if replace else changes.changed
+        changes.changed = changes.changed if replace else []
+        for mark, names in (("+", changes.added), ("~", changes.changed)):
+            for name in names:
+                ctx.output.note(f"{mark} {name}")
+        for name in kept:
+            ctx.output.note(f"  {name} has another value in {file} and was left unchanged")
+        wanted = changes.to_send(variables)
+        if wanted:
+            path.touch(mode=0o600, exist_ok=True)
+            update_env_file(path, wanted)
+    except OSError as error:
+        raise errors.Failure("FileNotWritable", f"{file}: {error.strerror}") from error
+    ctx.output.result({"path": file, **changes.to_json(), "kept": kept})
+    summary = changes.summary() + (f", {len(kept)} left unchanged (--replace-existing)" if kept else "")
+    ctx.output.step("ok", f"{file}: {summary}")
 
 
 @command(
@@ -144,8 +169,21 @@ def env_diff(
 
     Prints names, never values. Exits with 1 if they differ.
     """
-    from convexpy_cli.env import files
+    from convexpy_cli.env import updates
 
     with ctx.connected("env diff") as (_, client):
         here = client.environment()
-    return files.show_difference(ctx, here, files.read_other(ctx, other))
+    there = updates.read_other(ctx, other)
+    both = sorted(name for name in here if name in there)
+    found = {
+        "onlyHere": sorted(name for name in here if name not in there),
+        "onlyThere": sorted(name for name in there if name not in here),
+        "different": [name for name in both if here[name] != there[name]],
+        "same": [name for name in both if here[name] == there[name]],
+    }
+    words = {"onlyHere": "only here", "onlyThere": "only there", "different": "different"}
+    rows = [[name, word] for kind, word in words.items() for name in found[kind]]
+    ctx.output.table(["name", "where"], rows, found)
+    if not rows:
+        ctx.output.step("ok", f"the same: {len(both)} variables")
+    return errors.FAILED if rows else errors.OK

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
 
 from convexpy.client import AdminClient, DeploymentError
-from convexpy.project import parse_env, quote_value
+from convexpy.project import parse_env
 from convexpy_cli import errors
 from convexpy_cli.context import Context
+from convexpy_cli.deployments import current
 from convexpy_cli.output import files
-from convexpy_cli.output.units import local_time
 
 # They choose a target or tell a front end where it is: never variables of functions.
 _NOT_FOR_DEPLOYMENTS = {
@@ -57,16 +57,6 @@ class Changes:
         return ", ".join(parts) or "nothing to change"
 
 
-def cells(row: dict[str, Any]) -> list[str]:
-    """Return a variable's line of the list."""
-    return [row["name"], local_time(row["updatedAt"]), str(row["length"]), row["fingerprint"]]
-
-
-def dotenv(variables: Mapping[str, str]) -> Iterable[str]:
-    """Yield the variables as lines of an env file."""
-    return (f"{name}={quote_value(value)}" for name, value in variables.items())
-
-
 def wanted(ctx: Context, name: str | None, value: str | None, from_file: str | None) -> dict[str, str]:
     """Return the variables to set, from arguments, a file, stdin or a hidden prompt.
 
@@ -78,7 +68,7 @@ def wanted(ctx: Context, name: str | None, value: str | None, from_file: str | N
             raise errors.usage(
                 "the name of a variable is missing", "convexpy env set NAME [VALUE], or --from-file FILE"
             )
-        return of_deployments(ctx, read(from_file))
+        return of_deployments(ctx, files.of_file(from_file))
     if "=" in name and value is None:
         name, value = name.split("=", 1)
     if _NAME.fullmatch(name) is None:
@@ -92,7 +82,7 @@ def wanted(ctx: Context, name: str | None, value: str | None, from_file: str | N
     if value is not None:
         return {name: value}
     if from_file is not None:
-        return {name: _without_newline(read(from_file))}
+        return {name: _without_newline(files.of_file(from_file))}
     if ctx.prompts.allowed():
         return {name: ctx.prompts.secret(f"Value of {name}", answered_by="convexpy env set NAME VALUE")}
     piped = "" if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty() else files.of_stdin()
@@ -149,14 +139,18 @@ def of_deployments(ctx: Context, text: str) -> dict[str, str]:
     return {name: value for name, value in variables.items() if name not in _NOT_FOR_DEPLOYMENTS}
 
 
-def read(file: str) -> str:
-    """Return the text of a file, byte for byte.
+def read_other(ctx: Context, other: str) -> dict[str, str]:
+    """Return the variables of an env file, or of a deployment.
 
     Raises:
-        Failure: it can't be read (exit 2).
-        TextUnreadable: it is no text in its encoding.
+        Failure: the file can't be read (exit 2).
+        ProjectError: there is no such deployment.
     """
-    return files.of_file(file)
+    is_url = other.startswith(("http://", "https://"))
+    if Path(other).is_file() or (not is_url and (other.startswith(".") or "/" in other)):
+        return of_deployments(ctx, files.of_file(other))
+    with ctx.connected("env diff", target=current.named(ctx, other)) as (_, client):
+        return client.environment()
 
 
 def _without_newline(text: str) -> str:

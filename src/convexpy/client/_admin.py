@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -30,11 +31,15 @@ from convexpy.protocol.system import SystemCall
 from convexpy.protocol.system.crons import ListCronRuns, ListCrons
 from convexpy.protocol.system.scheduling import GetJob, ListJobs
 
+if TYPE_CHECKING:
+    import httpx
+
 R = TypeVar("R")
 
 # The server holds a waiting request for up to 60 s.
 LOG_WAIT_S = 75.0
 PUSH_TIMEOUT_S = 600.0
+TRANSFER_TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,13 @@ class AdminClient:
     def abort(self) -> None:
         """Make a request that waits in another thread fail at once."""
         self._transport.abort()
+
+    def streaming(
+        self, method: str, path: str, headers: dict[str, str], body: bytes | Iterable[bytes] | None = None
+    ) -> AbstractContextManager[httpx.Response]:
+        """Send a body as it comes, without the key, on a connection of its own; give the response to be read as it comes."""
+        transport = Transport(self.url, source=self.source)
+        return transport.streaming(method, path, headers, body, timeout_s=TRANSFER_TIMEOUT_S)
 
     # Functions
 

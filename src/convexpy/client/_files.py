@@ -7,24 +7,19 @@ import hashlib
 import json
 from base64 import b64encode
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from convexpy.client._errors import DeploymentError
-from convexpy.client._transport import Transport
 from convexpy.protocol.system.data import ReadTable
 from convexpy.protocol.system.files import GetFileDocument, GetFileUrl
 
 if TYPE_CHECKING:
-    import httpx
-
     from convexpy.client._admin import AdminClient
 
 
 PAGE = 1000
-TRANSFER_TIMEOUT_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -114,7 +109,7 @@ class FileClient:
         headers = {} if size is None else {"Content-Length": str(size)}
         if content_type is not None:
             headers["Content-Type"] = content_type
-        with self._exchange("POST", _target(url), headers, hashed()) as response:
+        with self._client.streaming("POST", _target(url), headers, hashed()) as response:
             id = str(json.loads(response.read())["storageId"])
         found = self.info(id)
         if found is None or found.sha256 != b64encode(digest.digest()).decode():
@@ -133,14 +128,8 @@ class FileClient:
         if url is None:
             raise DeploymentError(f"there is no file {id}", code="StorageIdNotFound", status=404)
         headers = {"Range": f"bytes={start}-"} if start else {}
-        with self._exchange("GET", _target(url), headers, None) as response:
+        with self._client.streaming("GET", _target(url), headers) as response:
             yield response.iter_raw()
-
-    def _exchange(
-        self, method: str, path: str, headers: dict[str, str], body: Iterable[bytes] | None
-    ) -> AbstractContextManager[httpx.Response]:
-        transport = Transport(self._client.url, source=self._client.source)
-        return transport.streaming(method, path, headers, body, timeout_s=TRANSFER_TIMEOUT_S)
 
 
 def _info(document: dict[str, Any]) -> FileInfo:

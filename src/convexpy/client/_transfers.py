@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from convexpy.client._transport import Transport
 from convexpy.protocol.system.exports import FindExport, ListExports
 from convexpy.protocol.system.imports import GetImport
 
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
     import httpx
 
     from convexpy.client._admin import AdminClient
-
-
-TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +73,7 @@ class TransferClient:
     def download(self, which: str, *, start: int = 0) -> Generator[Download]:
         """Give the zip of a completed export from byte `start` on."""
         headers = {"Range": f"bytes={start}-"} if start else {}
-        with self._exchange("GET", f"/api/export/zip/{which}", headers, None) as response:
+        with self._exchange("GET", f"/api/export/zip/{which}", headers) as response:
             length = int(response.headers["Content-Length"])
             if response.status_code != 206:
                 start = 0
@@ -92,7 +88,7 @@ class TransferClient:
     def uploaded_parts(self, token: str) -> dict[int, str]:
         """Return the SHA-256 (hex) of the parts that have arrived, by number from 1."""
         path = f"/api/convexpy/import/parts?uploadToken={token}"
-        with self._exchange("GET", path, {}, None) as response:
+        with self._exchange("GET", path, {}) as response:
             parts = json.loads(response.read())["parts"]
         return {int(number): str(digest) for number, digest in parts.items()}
 
@@ -121,9 +117,8 @@ class TransferClient:
         self._client.admin_request("/api/cancel_import", {"importId": id})
 
     def _exchange(
-        self, method: str, path: str, headers: dict[str, str], body: bytes | None
+        self, method: str, path: str, headers: dict[str, str], body: bytes | None = None
     ) -> AbstractContextManager[httpx.Response]:
         if self._client.admin_key is not None:
             headers = {**headers, "Authorization": f"Convex {self._client.admin_key}"}
-        transport = Transport(self._client.url, source=self._client.source)
-        return transport.streaming(method, path, headers, body, timeout_s=TIMEOUT_S)
+        return self._client.streaming(method, path, headers, body)
