@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -200,15 +199,7 @@ def documents_of(text: str) -> list[dict[str, Any]]:
     Raises:
         Failure: it is neither (exit 2).
     """
-    where = "stdin" if text == "-" else text[1:] if text.startswith("@") else "the document"
-    if text == "-":
-        text = files.of_stdin()
-    elif text.startswith("@"):
-        text = files.of_file(where)
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise errors.usage(f"{where}: not valid JSON: {error}", '{"body": "hi"}') from error
+    value, where = files.json_of(text, "the document", '{"body": "hi"}')
     documents = value if isinstance(value, list) else [value]
     if not documents or not all(isinstance(each, dict) for each in documents):
         raise errors.usage(f"{where}: expected a JSON object or a list of objects")

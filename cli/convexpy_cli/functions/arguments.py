@@ -13,6 +13,7 @@ from convexpy.protocol.app_description import FunctionDescription
 from convexpy_cli import errors
 from convexpy_cli.output import files
 
+NO_QUOTING = "use name=value to avoid quoting"
 _PAIR = re.compile(r"([A-Za-z_$][\w$.-]*)(:=|=)(.*)", re.DOTALL)
 
 
@@ -69,7 +70,7 @@ def parse(words: Sequence[str], args: Mapping[str, Any] | None) -> dict[str, Any
         if pair is None:
             given.update(_whole_object(word))
         elif pair[2] == ":=":
-            given[pair[1]] = _json(pair[3], f"{pair[1]}:=")
+            given[pair[1]] = files.parsed_json(pair[3], f"{pair[1]}:=", NO_QUOTING)
         else:
             described = fields[pair[1]]["fieldType"] if fields and pair[1] in fields else {"type": "any"}
             try:
@@ -100,27 +101,13 @@ def _example(fields: Mapping[str, Any] | None) -> str | None:
 
 
 def _whole_object(word: str) -> dict[str, Any]:
-    if word == "-":
-        text, where = files.of_stdin(), "stdin"
-    elif word.startswith("@"):
-        where = word[1:]
-        text = files.of_file(where)
-    else:
-        text, where = word, "the arguments"
-    value = _json(text, where)
+    value, where = files.json_of(word, "the arguments", NO_QUOTING)
     if not isinstance(value, dict):
         raise errors.usage(
             f"{where}: arguments must be one JSON object or name=value",
             'for example  {"limit": 5}  or  limit=5',
         )
     return value
-
-
-def _json(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise errors.usage(f"{where}: not valid JSON: {error}", "use name=value to avoid quoting") from error
 
 
 def typed(text: str, described: Mapping[str, Any]) -> Any:

@@ -28,12 +28,7 @@ def identity_of(text: str | None) -> dict[str, Any] | None:
     """
     if text is None:
         return None
-    if text.startswith("@"):
-        text = files.of_file(text[1:])
-    try:
-        identity = json.loads(text)
-    except ValueError as error:
-        raise errors.usage(f"--identity: {error}") from error
+    identity, _ = files.json_of(text, "--identity")
     if not isinstance(identity, dict):
         raise errors.usage(
             "--identity must be one JSON object", '{"subject": "user1", "issuer": "https://…"}'

@@ -33,6 +33,31 @@ def of_stdin() -> str:
     return sys.stdin.read() if data is None else decode_text(data.read(), "stdin")
 
 
+def json_of(word: str, what: str, hint: str | None = None) -> tuple[Any, str]:
+    """Return the JSON of a word, `@file`, or `-` for stdin, and where it was: `what` if it is the word itself.
+
+    Raises:
+        Failure: it is not JSON (exit 2).
+    """
+    if word == "-":
+        return parsed_json(of_stdin(), "stdin", hint), "stdin"
+    if word.startswith("@"):
+        return parsed_json(of_file(word[1:]), word[1:], hint), word[1:]
+    return parsed_json(word, what, hint), what
+
+
+def parsed_json(text: str, where: str, hint: str | None = None) -> Any:
+    """Return parsed JSON.
+
+    Raises:
+        Failure: it is none (exit 2).
+    """
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise errors.usage(f"{where}: not valid JSON: {error}", hint) from error
+
+
 def first_line_of_stdin(flag: str) -> str:
     """Return the first line of standard input, for a `flag` whose value is `-`.
 
