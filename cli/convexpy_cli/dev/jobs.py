@@ -16,20 +16,14 @@ class LatestOnly:
     """Runs a job that looks at the newest state, so of several that wait one is enough."""
 
     def __init__(self) -> None:
-        self._running = threading.Lock()
-        self._lock = threading.Lock()
-        self._waiting = False
+        self._running, self._place = threading.Lock(), threading.Semaphore()
 
-    def run(self, work: Callable[[], int]) -> int:
+    def run(self, work: Callable[[], None]) -> None:
         """Run `work` when the one that runs has ended; if another waits already, leave it to that one."""
-        with self._lock:
-            if self._waiting:
-                return 0
-            self._waiting = True
-        with self._running:
-            with self._lock:
-                self._waiting = False
-            return work()
+        if self._place.acquire(blocking=False):
+            with self._running:
+                self._place.release()
+                work()
 
 
 def generate(project: Project, client: AdminClient) -> list[str]:

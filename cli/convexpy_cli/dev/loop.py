@@ -5,13 +5,14 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from convexpy.client import AdminClient
 from convexpy.errors import Error
-from convexpy.project import Project, Target, find_checker, open_project
+from convexpy.project import Project, Target, client_variables, find_checker, open_project, run_checker
 from convexpy_cli import errors
 from convexpy_cli.context import Context
 from convexpy_cli.dev import jobs, states
@@ -57,8 +58,7 @@ class Loop:
         self._companion: Companion | None = None
         self._consenting = self._make_consenting() if target.kind == "remote" else None
         self._required_seen = False
-        self._check_wanted = jobs.LatestOnly()
-        self._codegen_wanted = jobs.LatestOnly()
+        self._latest = {"codegen": jobs.LatestOnly(), "typecheck": jobs.LatestOnly()}
         self._checker = None if settings.typecheck == "disable" else find_checker(self._project)
         self._options = states.Options(
             once=settings.once,
@@ -164,7 +164,8 @@ class Loop:
             timer.daemon = True
             timer.start()
         elif isinstance(effect, states.StartJob):
-            self._start_job(effect)
+            job = threading.Thread(target=self._job, args=(effect,), daemon=True, name=effect.job)
+            job.start()
         elif isinstance(effect, states.StartCompanion):
             self._start_companion()
 
@@ -218,21 +219,15 @@ class Loop:
 
     # Jobs beside the loop
 
-    def _start_job(self, effect: states.StartJob) -> None:
-        work: Callable[[], int]
-        if effect.job == "codegen":
-            work = self._codegen
-            gate: jobs.LatestOnly | None = self._codegen_wanted
-        elif effect.job == "typecheck":
-            work, gate = self._typecheck, self._check_wanted
-        else:
-            work, gate = self._run_function, None
-        threading.Thread(target=self._job, args=(effect, work, gate), daemon=True, name=effect.job).start()
-
-    def _job(self, effect: states.StartJob, work: Callable[[], int], gate: jobs.LatestOnly | None) -> None:
+    def _job(self, effect: states.StartJob) -> None:
+        work = {"codegen": self._codegen, "typecheck": self._typecheck, "run": self._run_function}[effect.job]
         exit_code = 0
         try:
-            exit_code = work() if gate is None else gate.run(work)
+            with closing(self._client.clone()) as client:
+                if effect.job == "run":
+                    work(client)
+                else:
+                    self._latest[effect.job].run(lambda: work(client))
         except Error as error:
             shown = errors.shown(error)
             if effect.job == "run":
@@ -243,35 +238,20 @@ class Loop:
         finally:
             self.send(states.JobDone(effect.job, effect.round, exit_code))
 
-    def _codegen(self) -> int:
-        client = self._client.clone()
-        try:
-            self.screen.codegen(jobs.generate(self._project, client))
-        finally:
-            client.close()
-        return 0
+    def _codegen(self, client: AdminClient) -> None:
+        self.screen.codegen(jobs.generate(self._project, client))
 
-    def _typecheck(self) -> int:
+    def _typecheck(self, _client: AdminClient) -> None:
         assert self._checker is not None  # else the job is not started
-        from convexpy.project import run_checker
-
         self.screen.check(run_checker(self._project, self._checker))
-        return 0
 
-    def _run_function(self) -> int:
+    def _run_function(self, client: AdminClient) -> None:
         assert self._settings.run is not None  # else the job is not started
-        client = self._client.clone()
-        try:
-            function, value = call.run_line(self._ctx, client, self._settings.run)
-            self._ctx.output.event("ran", function=function, value=value)
-        finally:
-            client.close()
-        return 0
+        function, value = call.run_line(self._ctx, client, self._settings.run)
+        self._ctx.output.event("ran", function=function, value=value)
 
     def _start_companion(self) -> None:
         if self._companion is None:
-            from convexpy.project import client_variables
-
             root = self._project.root
             file = root / self._project.config.client_file
             variables = client_variables(root, Path(file), self._target.url, self._target.site_url or "")
