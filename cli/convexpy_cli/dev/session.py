@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from convexpy.client import Unreachable
 from convexpy.project import (
@@ -178,18 +177,13 @@ class Session:
 
     def _kill(self, exit_code: int) -> None:
         """The second Ctrl-C: nothing is waited for."""
-        steps: list[Callable[[], Any]] = []
-        if self._loop is not None:
-            steps.append(self._loop.kill)
-        if self._server is not None:
-            steps.append(self._server.kill)
+        for part in (self._loop, self._server):
+            with contextlib.suppress(OSError):
+                if part is not None:
+                    part.kill()
         if self._local is not None:
-            steps.append(self._local.release)
-        for each in steps:
-            try:
-                each()
-            except OSError:
-                continue
+            with contextlib.suppress(OSError):
+                self._local.release()
         os._exit(exit_code)
 
 

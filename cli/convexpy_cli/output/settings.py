@@ -51,23 +51,16 @@ class Settings:
         if color not in ("auto", "always", "never"):
             raise errors.usage(f"--color {color!r} is not auto, always or never")
         allow = [*flags.get("allow", ()), os.environ.get("CONVEXPY_ALLOW", "")]
+        verbose = flags.get("verbose") or flags.get("debug") or flag_from_environment("CONVEX_VERBOSE")
+        plain = ("project", "url", "admin_key", "env_file", "quiet", "debug", "yes", "no_input")
         return cls(
             format=chosen,
             deployment="prod" if flags.get("prod") else flags.get("deployment"),
-            verbose=bool(
-                flags.get("verbose") or flags.get("debug") or flag_from_environment("CONVEX_VERBOSE")
-            ),
+            verbose=bool(verbose),
             allow=tuple(kind for text in allow for kind in text.split(",") if kind),
             color=color,
             timeout_s=flags.get("timeout"),
-            project=flags.get("project"),
-            url=flags.get("url"),
-            admin_key=flags.get("admin_key"),
-            env_file=flags.get("env_file"),
-            quiet=bool(flags.get("quiet")),
-            debug=bool(flags.get("debug")),
-            yes=bool(flags.get("yes")),
-            no_input=bool(flags.get("no_input")),
+            **{name: flags[name] for name in plain if name in flags},
         )
 
     @property

@@ -91,15 +91,12 @@ class _Resolver:
                 if found is not None:
                     break
         if found is None:
-            found = self._production_target() if self._request.deploying else self._default()
+            found = self._production_target() if self._request.deploying else self._configured()
         return replace(found, notes=tuple(self._notes))
 
-    def _default(self) -> Target:
-        config = self._config
-        source = (
-            config.file.name if config.file and config.default_deployment != LOCAL else "built-in default"
-        )
-        return self._named(config.default_deployment, source)
+    def _configured(self) -> Target:
+        file, name = self._config.file, self._config.default_deployment
+        return self._named(name, file.name if file and name != LOCAL else "built-in default")
 
     def _production_target(self) -> Target:
         deployment = self._production()
@@ -170,18 +167,8 @@ class _Resolver:
         if not key:
             raise _incomplete(f"the URL is set ({url_source}), its key is missing there", key_name)
         known = next((d for d in self._deployments().values() if d.url == url), None)
-        production, protected = (known.production, known.protected) if known else (False, False)
-        return Target(
-            name=known.name if known else url,
-            kind="remote",
-            named=known is not None,
-            url=url,
-            admin_key=key,
-            site_url=known.site_url if known else None,
-            production=production,
-            protected=protected,
-            url_source=url_source,
-            key_source=key_source,
+        return _remote(
+            known or NamedDeployment(url, url), url, key, url_source, key_source, named=known is not None
         )
 
     def _named(self, name: str, source: str) -> Target:
@@ -195,18 +182,8 @@ class _Resolver:
         if deployment is None:
             raise self._unknown(name, source)
         url = _checked_url(deployment.url, source)
-        return Target(
-            name=deployment.name,
-            kind="remote",
-            named=True,
-            url=url,
-            admin_key=stored_key(url, self._request.user_folder),
-            site_url=deployment.site_url,
-            production=deployment.production,
-            protected=deployment.protected,
-            url_source=f"{source} ({deployment.name})",
-            key_source="credentials file",
-        )
+        key = stored_key(url, self._request.user_folder)
+        return _remote(deployment, url, key, f"{source} ({deployment.name})", "credentials file", named=True)
 
     def _deployments(self) -> dict[str, NamedDeployment]:
         remotes = user_remotes(self._request.user_folder)
@@ -230,6 +207,23 @@ class _Resolver:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
         return ProjectError(f'no deployment called "{name}" ({source})', code="TargetUnknown", hint=hint)
+
+
+def _remote(
+    deployment: NamedDeployment, url: str, key: str | None, url_source: str, key_source: str, *, named: bool
+) -> Target:
+    return Target(
+        name=deployment.name,
+        kind="remote",
+        named=named,
+        url=url,
+        admin_key=key,
+        site_url=deployment.site_url,
+        production=deployment.production,
+        protected=deployment.protected,
+        url_source=url_source,
+        key_source=key_source,
+    )
 
 
 def _checked_url(url: str, source: str) -> str:

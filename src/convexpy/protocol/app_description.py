@@ -11,6 +11,22 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+GENERATED_SERVER_NAMES = (
+    "ActionCtx",
+    "DatabaseReader",
+    "DatabaseWriter",
+    "MutationCtx",
+    "QueryCtx",
+    "SyncActionCtx",
+    "action",
+    "internal_action",
+    "internal_mutation",
+    "internal_query",
+    "mutation",
+    "query",
+)
+"""What `_generated/server.py` has for the modules of an app."""
+
 FunctionKind: TypeAlias = Literal["query", "mutation", "action"]
 Visibility: TypeAlias = Literal["public", "internal"]
 

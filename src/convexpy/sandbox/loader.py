@@ -27,26 +27,13 @@ from typing import Any
 import convexpy
 from convexpy.errors import Error, ProjectError, SourceLocation
 from convexpy.functions import Crons, FunctionDefinition, collect, importing
+from convexpy.protocol.app_description import GENERATED_SERVER_NAMES
 from convexpy.protocol.executor_settings import IMPORT_HINT, import_too_slow_text
 from convexpy.sandbox import guards, tracebacks
 from convexpy.sandbox.import_limits import ImportTooSlow, limit_memory, limited, too_large_text
 from convexpy.sandbox.packages import missing_package_hint
 from convexpy.schema import Schema
 
-GENERATED_SERVER_NAMES = (
-    "ActionCtx",
-    "DatabaseReader",
-    "DatabaseWriter",
-    "MutationCtx",
-    "QueryCtx",
-    "SyncActionCtx",
-    "action",
-    "internal_action",
-    "internal_mutation",
-    "internal_query",
-    "mutation",
-    "query",
-)
 SPECIAL_MODULES = {"schema": "schema", "http": "http", "crons": "crons", "auth_config": "auth"}
 
 

@@ -7,7 +7,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from convexpy.protocol.app_description import AnyIndex, SearchIndexDescription, VectorIndexDescription
+from convexpy.protocol.app_description import (
+    GENERATED_SERVER_NAMES,
+    AnyIndex,
+    SearchIndexDescription,
+    VectorIndexDescription,
+)
 from convexpy.schema.data_model import (
     Annotations,
     DataModel,
@@ -22,21 +27,6 @@ from convexpy.schema.data_model import (
 
 WIDTH = 134
 Q = TypeVar("Q", bound=AnyIndex)
-
-EXPORTS = (
-    "ActionCtx",
-    "DatabaseReader",
-    "DatabaseWriter",
-    "MutationCtx",
-    "QueryCtx",
-    "SyncActionCtx",
-    "action",
-    "internal_action",
-    "internal_mutation",
-    "internal_query",
-    "mutation",
-    "query",
-)
 
 _HEADER = '''"""Written by `convexpy codegen` from schema.py. Do not edit.
 
@@ -73,7 +63,7 @@ def render_server() -> str:
 
 
 def _reexports() -> list[str]:
-    return [f"from convexpy import {name} as {name}" for name in EXPORTS]
+    return [f"from convexpy import {name} as {name}" for name in GENERATED_SERVER_NAMES]
 
 
 def render_server_stub(model: DataModel) -> str:
