@@ -25,27 +25,24 @@ FIRST_BYTES = 256 * 1024
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
 
-def target(scene: Scene) -> Iterator[Finding]:
+def target(scene: Scene) -> Finding:
     """Which deployment is meant, and who says so."""
     try:
         chosen = scene.run.target()
     except ProjectError as error:
         scene.silent = "no deployment is chosen"
         if error.code == "ProjectNotFound":
-            yield skip("no project here, and no deployment is named", fix="-d URL, or CONVEXPY_URL")
-            return
-        yield fail(
+            return skip("no project here, and no deployment is named", fix="-d URL, or CONVEXPY_URL")
+        return fail(
             error.message,
             why="commands do not know which deployment to use",
             fix=str(error.hint or "-d NAME"),
         )
-        return
     if chosen.kind == "local":
         running = served(LocalDeployment(scene.run.project), chosen)
         if running is None:
             scene.silent = "the local deployment is not running"
-            yield skip(f"local (from {chosen.url_source}); it is not running", fix="convexpy dev")
-            return
+            return skip(f"local (from {chosen.url_source}); it is not running", fix="convexpy dev")
         chosen = running
     if chosen.admin_key:
         masking.register(chosen.admin_key)
@@ -53,7 +50,7 @@ def target(scene: Scene) -> Iterator[Finding]:
     scene.probe = Probe(chosen.url, chosen.admin_key, source=chosen.url_source)
     scene.client = scene.run.client(chosen)
     key = f"key from {chosen.key_source}" if chosen.admin_key else "no key is known"
-    yield ok(f"{chosen.name} · {chosen.url} (from {chosen.url_source}; {key})")
+    return ok(f"{chosen.name} · {chosen.url} (from {chosen.url_source}; {key})")
 
 
 def reachable(scene: Scene) -> Iterator[Finding]:
@@ -65,7 +62,7 @@ def reachable(scene: Scene) -> Iterator[Finding]:
     try:
         addresses = probe.addresses()
     except Unreachable as error:
-        yield from _unreachable(scene, error, "check the URL, and this machine's DNS")
+        yield _unreachable(scene, error, "check the URL, and this machine's DNS")
         return
     reached: list[str] = []
     missed: list[tuple[str, Unreachable]] = []
@@ -75,9 +72,7 @@ def reachable(scene: Scene) -> Iterator[Finding]:
         except Unreachable as error:
             missed.append((f"{kind} {address}", error))
     if not reached:
-        yield from _unreachable(
-            scene, missed[0][1], "start the server, or check its address and the firewall"
-        )
+        yield _unreachable(scene, missed[0][1], "start the server, or check its address and the firewall")
         return
     yield ok(", ".join(reached))
     kinds = {each.split()[0] for each in reached}
@@ -89,96 +84,87 @@ def reachable(scene: Scene) -> Iterator[Finding]:
         )
 
 
-def _unreachable(scene: Scene, error: Error, fix: str) -> Iterator[Finding]:
+def _unreachable(scene: Scene, error: Error, fix: str) -> Finding:
     scene.silent = "the deployment does not respond"
-    yield fail(error.message, why="every command that needs it fails (exit 6)", fix=fix)
+    return fail(error.message, why="every command that needs it fails (exit 6)", fix=fix)
 
 
-def proxy(scene: Scene) -> Iterator[Finding]:
+def proxy(scene: Scene) -> Finding:
     """What the environment says about proxies."""
     named = [name for name in _PROXIES if os.environ.get(name)]
     used = scene.probe.proxy
     if used is not None:
-        yield ok(str(used))
-    elif named:
-        yield ok(f"{', '.join(named)} set, not used for {scene.probe.host}")
-    else:
-        yield ok("none")
+        return ok(str(used))
+    if named:
+        return ok(f"{', '.join(named)} set, not used for {scene.probe.host}")
+    return ok("none")
 
 
-def tls(scene: Scene) -> Iterator[Finding]:
+def tls(scene: Scene) -> Finding:
     """Whether the certificate is good, and for how long."""
     probe = scene.probe
     if not probe.secure:
-        local = probe.host in ("localhost", "127.0.0.1", "::1")
-        if local:
-            yield skip("not used on this machine")
-        else:
-            yield warn(
-                f"{probe.url} is not encrypted",
-                why="the admin key and all data can be intercepted",
-                fix="serve it over https: convexpy docs serving",
-            )
-        return
+        if probe.host in ("localhost", "127.0.0.1", "::1"):
+            return skip("not used on this machine")
+        return warn(
+            f"{probe.url} is not encrypted",
+            why="the admin key and all data can be intercepted",
+            fix="serve it over https: convexpy docs serving",
+        )
     try:
         days = probe.certificate_days()
     except Unreachable as error:
         scene.silent = "TLS with the deployment fails"
-        yield fail(
+        return fail(
             error.message, why="no connection is possible", fix="fix the certificate, or set SSL_CERT_FILE"
         )
-        return
     if days is not None and days < 14:
         why = "clients refuse to connect when it has expired"
-        yield warn(f"the certificate expires in {days:.0f} days", why=why, fix="renew it")
-    else:
-        yield ok("the certificate is valid" + (f" for {days:.0f} days" if days is not None else ""))
+        return warn(f"the certificate expires in {days:.0f} days", why=why, fix="renew it")
+    return ok("the certificate is valid" + (f" for {days:.0f} days" if days is not None else ""))
 
 
-def round_trip(scene: Scene) -> Iterator[Finding]:
+def round_trip(scene: Scene) -> Finding:
     """How long a small request takes."""
     try:
         found = scene.probe.round_trips_ms()
     except DeploymentError as error:
         scene.silent = "the deployment does not respond"
-        yield fail(error.message, why="requests are not answered", fix="look at the server's log")
-        return
-    yield ok(f"{statistics.median(found):.1f} ms (longest of {len(found)}: {max(found):.1f} ms)")
+        return fail(error.message, why="requests are not answered", fix="look at the server's log")
+    return ok(f"{statistics.median(found):.1f} ms (longest of {len(found)}: {max(found):.1f} ms)")
 
 
-def websocket(scene: Scene) -> Iterator[Finding]:
+def websocket(scene: Scene) -> Finding:
     """Whether the upgrade to a WebSocket passes everything on the way."""
     try:
         scene.probe.upgrade()
     except Unreachable as error:
-        yield fail(
+        return fail(
             error.message,
             why="clients receive no updates without it",
             fix="configure the proxy to pass `Upgrade: websocket`",
         )
-        return
-    yield ok("the upgrade works")
+    return ok("the upgrade works")
 
 
-def versions(scene: Scene) -> Iterator[Finding]:
+def versions(scene: Scene) -> Finding:
     """Whether server and command line are of one release."""
     text = scene.client.version()
     server, here = text.removeprefix("convexpy ").strip(), version_text()
     if not text.startswith("convexpy "):
-        yield fail(
+        return fail(
             f"this is not a convexpy server: {text[:60]!r}",
             why="pushes to other servers are refused",
             fix="check the URL",
         )
-    elif server == here:
-        yield ok(f"{here} on both sides")
-    else:
-        older = Version(server) < Version(here)
-        yield warn(
-            f"the server is {server}, the command line {here}",
-            why="new features of one side do not work with the other",
-            fix="update the server" if older else "convexpy update",
-        )
+    if server == here:
+        return ok(f"{here} on both sides")
+    older = Version(server) < Version(here)
+    return warn(
+        f"the server is {server}, the command line {here}",
+        why="new features of one side do not work with the other",
+        fix="update the server" if older else "convexpy update",
+    )
 
 
 def key(scene: Scene) -> Iterator[Finding]:
@@ -207,60 +193,53 @@ def key(scene: Scene) -> Iterator[Finding]:
             raise
 
 
-def clock(scene: Scene) -> Iterator[Finding]:
+def clock(scene: Scene) -> Finding:
     """Whether both clocks agree."""
     status = scene.status
     if status is None or status.now is None:
-        yield skip("this key may not read the server's time")
-        return
+        return skip("this key may not read the server's time")
     skew_ms = status.now - scene.asked_ms
     if abs(skew_ms) > SKEW_MAX_MS:
-        yield warn(
+        return warn(
             f"the server's clock is {abs(skew_ms) / 1000:.0f} s {'ahead' if skew_ms > 0 else 'behind'}",
             why="tokens may appear expired or not yet valid, and jobs run at the wrong time",
             fix="enable time synchronization on both machines",
         )
-    else:
-        yield ok(f"differs by {abs(skew_ms) / 1000:.1f} s")
+    return ok(f"differs by {abs(skew_ms) / 1000:.1f} s")
 
 
-def required_variables(scene: Scene) -> Iterator[Finding]:
+def required_variables(scene: Scene) -> Finding:
     """Whether the variables that the project requires are set on the deployment."""
     required = () if scene.project_error else scene.project.config.required_env
     if not required:
-        yield skip("env.required lists no variables")
-        return
+        return skip("env.required lists no variables")
     present = scene.client.environment()
     missing = [name for name in required if not present.get(name)]
     if missing:
-        yield fail(
+        return fail(
             f"not set on {scene.target.name}: {', '.join(missing)}",
             why="pushes are refused while they are missing",
             fix=f"convexpy env set {missing[0]}",
         )
-    else:
-        yield ok(f"{len(required)} set")
+    return ok(f"{len(required)} set")
 
 
-def index_builds(scene: Scene) -> Iterator[Finding]:
+def index_builds(scene: Scene) -> Finding:
     """Whether indexes that are being built get on."""
     status = scene.status
     if status is None:
-        yield skip("this key may not read it")
-        return
+        return skip("this key may not read it")
     if not status.building:
-        yield ok("no index is being built")
-        return
+        return ok("no index is being built")
     names = ", ".join(f"{each.table}.{each.index}" for each in status.building)
     later = wait_for(lambda: _moved(scene, status), BUILD_LOOK_S)
     if later is None:
-        yield warn(
+        return warn(
             f"{names}: no progress in {BUILD_LOOK_S:g} s",
             why="pushes that wait for it do not finish",
             fix="restart the server: it resumes the build, or drops it if no push needs it",
         )
-    else:
-        yield ok(f"{names}: being built, {later}")
+    return ok(f"{names}: being built, {later}")
 
 
 def _moved(scene: Scene, before: DeploymentStatus) -> str | None:
@@ -276,30 +255,27 @@ def _moved(scene: Scene, before: DeploymentStatus) -> str | None:
     )
 
 
-def server_disk(scene: Scene) -> Iterator[Finding]:
+def server_disk(scene: Scene) -> Finding:
     """Whether the server has room."""
     found = None if scene.status is None else scene.status.disk
     if found is None:
-        yield skip("this key may not read it")
-        return
+        return skip("this key may not read it")
     message = f"{size_text(found.database_bytes)} used, {size_text(found.free_bytes)} free"
     if found.free_bytes < max(1024**3, found.database_bytes // 5):
         why = "writes are refused when it is full"
-        yield warn(message, why=why, fix="use a bigger disk, or delete old backups")
-    else:
-        yield ok(message)
+        return warn(message, why=why, fix="use a bigger disk, or delete old backups")
+    return ok(message)
 
 
-def throughput(scene: Scene) -> Iterator[Finding]:
+def throughput(scene: Scene) -> Finding:
     """How fast bytes go there and back; only with `--network`."""
     if not scene.network:
-        yield skip("not requested", fix="convexpy doctor --network")
-        return
+        return skip("not requested", fix="convexpy doctor --network")
     # A slow way is tried with little, so that this ends in any case.
     speed = scene.probe.throughput(FIRST_BYTES)
     if speed > 2 * FIRST_BYTES:
         speed = scene.probe.throughput()
-    yield ok(f"{size_text(int(speed))}/s in both directions together")
+    return ok(f"{size_text(int(speed))}/s in both directions together")
 
 
 CHECKS = (

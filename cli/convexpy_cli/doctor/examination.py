@@ -113,7 +113,8 @@ def findings(check: Check, scene: Scene, timeout_s: float = CHECK_TIMEOUT_S) -> 
 
 def _look(check: Check, scene: Scene, found: list[Finding]) -> None:
     try:
-        found.extend(check.look(scene))
+        looked = check.look(scene)
+        found.extend([looked] if isinstance(looked, Finding) else looked)
     except Exception as error:  # noqa: BLE001 - whatever a check trips over is its finding, and no other's
         hint = getattr(error, "hint", None)
         failed = fail(

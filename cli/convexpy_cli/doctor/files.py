@@ -117,19 +117,17 @@ def _keys_in(file: Path, name: str) -> list[str]:
     return [f"{name}:{content.count(newline, 0, match.start()) + 1}" for match in _KEY.finditer(content)]
 
 
-def watching(scene: Scene) -> Iterator[Finding]:
+def watching(scene: Scene) -> Finding:
     """Whether the system tells of a saved file: one is saved, and the time to the event taken."""
     project = scene.project
     if not project.functions.is_dir():
-        yield skip("no functions folder")
-        return
+        return skip("no functions folder")
     polls = needs_polling(project.functions, project.config.poll)
     took_ms = watch_once(project.functions, poll=polls)
     how = " (by polling)" if polls else ""
     if took_ms is not None:
-        yield ok(f"a saved file was noticed after {took_ms:.0f} ms{how}")
-        return
-    yield warn(
+        return ok(f"a saved file was noticed after {took_ms:.0f} ms{how}")
+    return warn(
         f"a saved file was not noticed within {WATCH_TIMEOUT_S:g} s{how}",
         why="`convexpy dev` does not notice when you save a file",
         fix="in convexpy.toml: [dev] poll = true" if not polls else "move the project to a local disk",

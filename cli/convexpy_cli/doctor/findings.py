@@ -63,7 +63,7 @@ class Scene:
     """Why the deployment can't be looked at, if so."""
 
 
-Look = Callable[[Scene], Iterable[Finding]]
+Look = Callable[[Scene], Finding | Iterable[Finding]]
 
 
 @dataclass(frozen=True)

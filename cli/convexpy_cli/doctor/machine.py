@@ -9,7 +9,6 @@ import shutil
 import stat
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -26,19 +25,18 @@ DISK_LOW_BYTES = 1024**3
 DISK_EMPTY_BYTES = 100 * 1024**2
 
 
-def python(_scene: Scene) -> Iterator[Finding]:
+def python(_scene: Scene) -> Finding:
     """Whether this Python is new enough."""
     version = platform.python_version()
     if sys.version_info < PYTHON_MIN:
         wanted = ".".join(map(str, PYTHON_MIN))
-        yield fail(
+        return fail(
             f"Python {version}", why=f"convexpy needs Python {wanted}", fix=f"uv python install {wanted}"
         )
-        return
-    yield ok(f"Python {version} ({sys.executable})")
+    return ok(f"Python {version} ({sys.executable})")
 
 
-def dependencies(_scene: Scene) -> Iterator[Finding]:
+def dependencies(_scene: Scene) -> Finding:
     """Whether the packages that convexpy needs are installed, and new enough."""
     wrong: list[str] = []
     requirements = _requirements()
@@ -52,9 +50,8 @@ def dependencies(_scene: Scene) -> Iterator[Finding]:
             wrong.append(f"{each.name} {present} is not {each.specifier}")
     if wrong:
         fix = about.command_of(about.install_method()) or "uv sync"
-        yield fail("; ".join(wrong), why="commands that use them fail", fix=fix)
-    else:
-        yield ok(f"{len(requirements)} packages are installed and recent enough")
+        return fail("; ".join(wrong), why="commands that use them fail", fix=fix)
+    return ok(f"{len(requirements)} packages are installed and recent enough")
 
 
 def _requirements() -> list[Requirement]:
@@ -68,49 +65,44 @@ def _requirements() -> list[Requirement]:
     return [each for each in found if each.marker is None or each.marker.evaluate({"extra": ""})]
 
 
-def disk(scene: Scene) -> Iterator[Finding]:
+def disk(scene: Scene) -> Finding:
     """Whether there is room for a local deployment."""
     folder = Path.cwd() if scene.project_error else scene.project.root
     free = shutil.disk_usage(folder).free
     message = f"{size_text(free)} free"
     why = "a deployment stops accepting writes when its disk is full"
     if free < DISK_EMPTY_BYTES:
-        yield fail(message, why=why, fix="free up disk space")
-    elif free < DISK_LOW_BYTES:
-        yield warn(message, why=why, fix="free up disk space")
-    else:
-        yield ok(message)
+        return fail(message, why=why, fix="free up disk space")
+    if free < DISK_LOW_BYTES:
+        return warn(message, why=why, fix="free up disk space")
+    return ok(message)
 
 
-def credentials(_scene: Scene) -> Iterator[Finding]:
+def credentials(_scene: Scene) -> Finding:
     """Whether the remembered keys can be read by their owner alone."""
     file = user_folder() / "credentials.toml"
     if not file.is_file():
-        yield skip("no keys are stored")
-        return
+        return skip("no keys are stored")
     tomllib.loads(read_text(file, only_utf8=True))
     if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
-        yield fail(
+        return fail(
             f"{file} can be read by others",
             why="it contains admin keys and is ignored while others can read it",
             fix=f"chmod 600 {file}",
             repair=Repair(lambda: file.chmod(0o600)),
         )
-    else:
-        yield ok(str(file))
+    return ok(str(file))
 
 
-def updates(scene: Scene) -> Iterator[Finding]:
+def updates(scene: Scene) -> Finding:
     """Whether there is a newer version; the package index is asked only with `--updates`."""
     if not scene.updates:
-        yield skip("not requested", fix="convexpy doctor --updates")
-        return
+        return skip("not requested", fix="convexpy doctor --updates")
     here, newest = about.version_text(), about.newest_version()
     if Version(newest) > Version(here):
         command = about.command_of(about.install_method()) or "git pull"
-        yield warn(f"{newest} is available, {here} is installed", why="newer versions fix bugs", fix=command)
-    else:
-        yield ok(f"{here} is the latest version")
+        return warn(f"{newest} is available, {here} is installed", why="newer versions fix bugs", fix=command)
+    return ok(f"{here} is the latest version")
 
 
 CHECKS = (

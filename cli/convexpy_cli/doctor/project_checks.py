@@ -45,7 +45,7 @@ def config(scene: Scene) -> Iterator[Finding]:
         yield ok(f"{file.name} is valid" if file else "no configuration file; defaults apply")
 
 
-def settings(scene: Scene) -> Iterator[Finding]:
+def settings(scene: Scene) -> Finding:
     """Every setting, its value, and where it comes from."""
     config = scene.project.config
     written = key_lines(config.file)
@@ -56,22 +56,21 @@ def settings(scene: Scene) -> Iterator[Finding]:
     moved = sorted(name for name in os.environ if name.startswith(("CONVEXPY_", "CONVEX_")))
     details += [f"{name} is set  (environment)" for name in moved]
     own = sum("(default)" not in line for line in details)
-    yield ok(f"{own} set, {len(details) - own} defaults (-v shows all)", details=details)
+    return ok(f"{own} set, {len(details) - own} defaults (-v shows all)", details=details)
 
 
-def required_version(scene: Scene) -> Iterator[Finding]:
+def required_version(scene: Scene) -> Finding:
     """Whether this convexpy is one that the project wants."""
     wanted, here = scene.project.config.requires_convexpy, version_text()
     if not wanted:
-        yield skip("the project does not require a version of convexpy")
-    elif SpecifierSet(wanted).contains(here, prereleases=True):
-        yield ok(f"{here} satisfies {wanted}")
-    else:
-        yield fail(
-            f"the project requires {wanted}, {here} is installed",
-            why="other developers of the project use another version",
-            fix=f"uv add 'convexpy{wanted}'",
-        )
+        return skip("the project does not require a version of convexpy")
+    if SpecifierSet(wanted).contains(here, prereleases=True):
+        return ok(f"{here} satisfies {wanted}")
+    return fail(
+        f"the project requires {wanted}, {here} is installed",
+        why="other developers of the project use another version",
+        fix=f"uv add 'convexpy{wanted}'",
+    )
 
 
 def layout(scene: Scene) -> Iterator[Finding]:
@@ -120,46 +119,43 @@ def layout(scene: Scene) -> Iterator[Finding]:
         yield ok(f"no conflicting modules in {name}/")
 
 
-def checker(scene: Scene) -> Iterator[Finding]:
+def checker(scene: Scene) -> Finding:
     """Whether a type checker can be run."""
     from shutil import which
 
     project = scene.project
     found = find_checker(project)
     if found is None:
-        yield warn(
+        return warn(
             "no type checker is installed",
             why="types are not checked before a push",
             fix="uv add --dev pyright",
         )
-        return
     name = found.split()[0]
     if which(name) is None and not (Path(sys.executable).parent / name).is_file():
-        yield fail(
+        return fail(
             f"typecheck.checker is {found!r}, which is not installed",
             why="deploys fail at the type check",
             fix=f"uv add --dev {name}",
         )
-    else:
-        yield ok(found)
+    return ok(found)
 
 
-def lock(scene: Scene) -> Iterator[Finding]:
+def lock(scene: Scene) -> Finding:
     """Who holds the local deployment: somebody, nobody, or a process that is gone."""
     local = LocalDeployment(scene.project)
     holder = local.holder()
     if holder is not None:
         since = f" since {local_time(holder.since * 1000)}" if holder.since else ""
-        yield ok(f"convexpy {holder.command} (pid {holder.pid}) serves the local deployment{since}")
-    elif (local.folder / "lock.json").exists():
-        yield warn(
+        return ok(f"convexpy {holder.command} (pid {holder.pid}) serves the local deployment{since}")
+    if (local.folder / "lock.json").exists():
+        return warn(
             "the local deployment is locked by a process that no longer exists",
             why="the last command was killed; the next one takes over the lock",
             fix="convexpy doctor --fix",
             repair=Repair(partial(_take_over, local)),
         )
-    else:
-        yield ok("the local deployment is not locked")
+    return ok("the local deployment is not locked")
 
 
 def _take_over(local: LocalDeployment) -> None:
@@ -168,35 +164,32 @@ def _take_over(local: LocalDeployment) -> None:
         local.release()
 
 
-def ports(scene: Scene) -> Iterator[Finding]:
+def ports(scene: Scene) -> Finding:
     """Whether the ports of the local deployment are free, or its own."""
     project = scene.project
     local = LocalDeployment(project)
     holder = local.holder()
     if holder is not None and holder.port:
-        yield ok(f"{holder.port} and {holder.sitePort}, in use by the local deployment")
-        return
+        return ok(f"{holder.port} and {holder.sitePort}, in use by the local deployment")
     required = project.config.port
     pair = local.remembered_ports() or DEFAULT_PORTS
     if required is not None:
         pair = (required, project.config.site_port or required + 1)
     taken = [port for port in pair if not port_is_free(port)]
     if not taken:
-        yield ok(f"{pair[0]} and {pair[1]} are free")
-        return
+        return ok(f"{pair[0]} and {pair[1]} are free")
     users = ", ".join(f"{port} is in use by {port_holder(port) or 'another program'}" for port in taken)
     if required is not None:
-        yield fail(
+        return fail(
             users,
             why="the configuration requires this port",
             fix="use convexpy dev --port N, or stop that program",
         )
-    else:
-        yield warn(
-            users,
-            why="`convexpy dev` will use the next free ports",
-            fix="stop that program if you need these ports",
-        )
+    return warn(
+        users,
+        why="`convexpy dev` will use the next free ports",
+        fix="stop that program if you need these ports",
+    )
 
 
 CHECKS = (
