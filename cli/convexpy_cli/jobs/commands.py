@@ -49,9 +49,9 @@ def schedule_list(
             before=listing.planned_ms(before),
         )
         requests = listing.requests(client, jobs)
-    columns = ["function", "state", "scheduled for", "ended", "id"]
     described = [listing.described(job, requests) for job in jobs]
-    ctx.output.table(columns, [listing.job_cells(job) for job in jobs], described)
+    columns = ["function", "state", "scheduled for", "ended", "id"]
+    ctx.output.table(columns, [listing.job_cells(job) for job in described], described)
 
 
 @command(schedule_app, "show", examples=("convexpy schedule show ID",))
@@ -67,7 +67,8 @@ def schedule_show(ctx: Context, id: Annotated[str, argument("Id of the job.")]) 
         requests = listing.requests(client, [] if job is None else [job])
     if job is None:
         raise errors.Failure("JobNotFound", f"no scheduled function {id}")
-    ctx.output.fields(listing.described(job, requests), listing.job_fields(job, requests))
+    described = listing.described(job, requests)
+    ctx.output.fields(described, listing.job_fields(described))
 
 
 @command(
@@ -105,7 +106,7 @@ def crons_list(ctx: Context) -> None:
         crons = client.crons()
     columns = ["name", "schedule", "function", "next runs", "last run", "failures"]
     described = [listing.described_cron(cron) for cron in crons]
-    ctx.output.table(columns, [listing.cron_cells(cron) for cron in crons], described)
+    ctx.output.table(columns, [listing.cron_cells(cron) for cron in described], described)
 
 
 @command(

@@ -13,11 +13,6 @@ from convexpy_cli.context import Context
 from convexpy_cli.output.units import local_time, moment_ms, span_s
 
 
-def _state(job: dict[str, Any]) -> str:
-    kind = job["state"]["kind"]
-    return "running" if kind == "inProgress" else str(kind)
-
-
 def planned_ms(text: str | None) -> float | None:
     """Return the moment of `--after` and `--before` in milliseconds since the epoch: `+2h` is from now.
 
@@ -39,11 +34,12 @@ def requests(client: AdminClient, jobs: list[dict[str, Any]]) -> dict[str, str]:
 
 def described(job: dict[str, Any], requests: Mapping[str, str]) -> dict[str, Any]:
     """Return a job as scripts read it."""
+    kind = job["state"]["kind"]
     return {
         "id": job["_id"],
         "function": job["function"],
         "args": job["args"][0],
-        "state": _state(job),
+        "state": "running" if kind == "inProgress" else kind,
         "error": job["state"].get("error"),
         "scheduledFor": job["scheduledTime"],
         "completedAt": job.get("completedTime"),
@@ -52,22 +48,21 @@ def described(job: dict[str, Any], requests: Mapping[str, str]) -> dict[str, Any
 
 
 def job_cells(job: dict[str, Any]) -> list[str]:
-    """Return a job's line of the list."""
-    return [
-        job["function"], _state(job), local_time(job["scheduledTime"]), local_time(job.get("completedTime")), job["_id"],
-    ]  # fmt: skip
+    """Return the line of the list for a job that is described."""
+    times = [local_time(job["scheduledFor"]), local_time(job["completedAt"])]
+    return [job["function"], job["state"], *times, job["id"]]
 
 
-def job_fields(job: dict[str, Any], requests: Mapping[str, str]) -> dict[str, Any]:
-    """Return a job in full, for people."""
-    request = requests.get(job["_id"])
+def job_fields(job: dict[str, Any]) -> dict[str, Any]:
+    """Return a job that is described in full, for people."""
+    request = job["requestId"]
     return {
         "function": job["function"],
-        "state": _state(job),
-        "error": job["state"].get("error"),
-        "scheduled for": local_time(job["scheduledTime"]),
-        "ended": local_time(job.get("completedTime")),
-        "arguments": json.dumps(job["args"][0], ensure_ascii=False),
+        "state": job["state"],
+        "error": job["error"],
+        "scheduled for": local_time(job["scheduledFor"]),
+        "ended": local_time(job["completedAt"]),
+        "arguments": json.dumps(job["args"], ensure_ascii=False),
         "request": request,
         "log": f"convexpy logs --request {request}" if request else None,
     }
@@ -96,7 +91,9 @@ def schedule_words(spec: dict[str, Any]) -> str:
     at = f"{int(spec.get('hourUTC', 0)):02}:{minute:02} UTC"
     match spec["type"]:
         case "interval":
-            return f"every {_span(spec['seconds'])}"
+            units = ((3600, "h"), (60, "min"), (1, "s"))
+            size, unit = next(each for each in units if spec["seconds"] % each[0] == 0 or each[0] == 1)
+            return f"every {spec['seconds'] / size:g} {unit}"
         case "hourly":
             return f"hourly at minute {minute}"
         case "daily":
@@ -109,16 +106,12 @@ def schedule_words(spec: dict[str, Any]) -> str:
             return str(spec["cronExpr"])
 
 
-def _span(seconds: float) -> str:
-    for unit, size in (("h", 3600), ("min", 60)):
-        if seconds % size == 0:
-            return f"{seconds / size:g} {unit}"
-    return f"{seconds:g} s"
-
-
 def described_cron(cron: dict[str, Any]) -> dict[str, Any]:
     """Return a cron job as scripts read it."""
     last = cron["lastRun"]
+    if last is not None:
+        state, request = last["status"]["kind"], last["requestId"]
+        last = {"at": last["ts"], "state": state, "ms": last["ms"], "requestId": request}
     return {
         "name": cron["name"],
         "schedule": schedule_words(cron["cronSpec"]),
@@ -126,26 +119,17 @@ def described_cron(cron: dict[str, Any]) -> dict[str, Any]:
         "function": cron["function"],
         "args": cron["args"],
         "nextRuns": [float(ms) for ms in cron["nextRuns"]],
-        "last": None
-        if last is None
-        else {
-            "at": last["ts"],
-            "state": last["status"]["kind"],
-            "ms": last["ms"],
-            "requestId": last["requestId"],
-        },
+        "last": last,
         "failuresInARow": cron["failuresInARow"],
     }
 
 
 def cron_cells(cron: dict[str, Any]) -> list[str]:
-    """Return a cron job's line of the list."""
-    last = cron["lastRun"]
-    ended = "-" if last is None else f"{last['status']['kind']} {local_time(last['ts'])}"
-    return [
-        cron["name"], schedule_words(cron["cronSpec"]), cron["function"], following(cron["nextRuns"]), ended,
-        f"{cron['failuresInARow']:g}",
-    ]  # fmt: skip
+    """Return the line of the list for a cron job that is described."""
+    last = cron["last"]
+    ended = "-" if last is None else f"{last['state']} {local_time(last['at'])}"
+    failures = f"{cron['failuresInARow']:g}"
+    return [cron["name"], cron["schedule"], cron["function"], following(cron["nextRuns"]), ended, failures]
 
 
 def following(runs: list[float]) -> str:

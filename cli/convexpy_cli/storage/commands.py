@@ -41,10 +41,7 @@ def storage_list(
     from convexpy_cli.storage import transfer
 
     with ctx.connected("storage list") as (_, client):
-        if unreferenced:
-            found = transfer.unreferenced(ctx, client, limit, sort, type_)
-        else:
-            found = transfer.listed(client, limit, sort, type_)
+        found = transfer.listed(ctx, client, unreferenced=unreferenced, limit=limit, sort=sort, type_=type_)
     columns = ["id", "size", "type", "created"]
     references = 0 if unreferenced else None
     described = [{**file.to_json(), "name": None, "references": references} for file in found]
@@ -139,10 +136,13 @@ def storage_delete(
     Documents that still refer to a file are shown first. Deleting such a file, or more than one file, requires
     --allow=data-delete.
     """
+    from convexpy.client import FileClient
     from convexpy_cli.storage import transfer
 
     if len(ids) > 1 and "data-delete" not in ctx.settings.allow:
         raise errors.consent(f"this deletes {len(ids)} files", "--allow=data-delete")
     with ctx.connected("storage delete", writes=True) as (_, client):
-        transfer.delete(ctx, client, ids, unchecked=unchecked)
+        if not unchecked:
+            transfer.check_references(ctx, client, ids)
+        FileClient(client).delete(ids)
     ctx.output.result({"deleted": ids}, "\n".join(ids))

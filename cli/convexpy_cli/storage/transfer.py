@@ -8,7 +8,8 @@ import mimetypes
 import os
 import sys
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, nullcontext
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -34,28 +35,24 @@ def missing(id: str) -> errors.Failure:
     return errors.Failure("StorageIdNotFound", f"no file {id}")
 
 
-def listed(client: AdminClient, limit: int, sort: str, type_: str | None) -> list[FileInfo]:
-    """Return the files to show."""
-    return chosen(FileClient(client).list(), limit, sort, type_)
-
-
-def unreferenced(
-    ctx: Context, client: AdminClient, limit: int, sort: str, type_: str | None
+def listed(
+    ctx: Context, client: AdminClient, *, unreferenced: bool, limit: int, sort: str, type_: str | None
 ) -> list[FileInfo]:
-    """Return the files to show that no document points to; say what it took to know."""
-    files = list(FileClient(client).list())
-    found = references.scan(client, {file.id for file in files})
-    ctx.output.note(found.cost())
-    return chosen((file for file in files if file.id not in found.references), limit, sort, type_)
+    """Return the files of a type, in the order asked for, at most `limit` (0: all).
 
-
-def chosen(found: Iterator[FileInfo], limit: int, sort: str, type_: str | None) -> list[FileInfo]:
-    """Return those of a type, in the order asked for, at most `limit` (0: all)."""
+    With `unreferenced`, only those that no document points to; says what it took to know.
+    """
+    found: Iterable[FileInfo] = FileClient(client).list()
+    if unreferenced:
+        found = list(found)
+        scan = references.scan(client, {file.id for file in found})
+        ctx.output.note(scan.cost())
+        found = (file for file in found if file.id not in scan.references)
     if type_ is not None:
         found = (file for file in found if fnmatchcase(file.content_type or "", type_))
     if sort == "size":
-        found = iter(sorted(found, key=lambda file: -file.size))
-    return list(islice(found, limit) if limit else found)
+        found = sorted(found, key=lambda file: -file.size)
+    return list(islice(found, limit or None))
 
 
 def _moment(ms: float) -> str:
@@ -144,8 +141,14 @@ def put(
 
         def put_one(place: int) -> None:
             path, name = files[place]
-            info = _put_one(FileClient(client).clone(), path, sizes[place], type_, bar)
-            stored[place] = {**info.to_json(), "name": None if path == STDIN else name}
+            piped = path == STDIN
+            kind = type_ or (None if piped else mimetypes.guess_type(path)[0])
+            with (
+                closing(FileClient(client).clone()) as own,
+                nullcontext(sys.stdin.buffer) if piped else Path(path).open("rb") as file,
+            ):
+                info = own.upload(_pieces(file), size=sizes[place], content_type=kind, sent=bar.add)
+            stored[place] = {**info.to_json(), "name": None if piped else name}
 
         try:
             # Standard input is read in the main thread: one that waits for it could not be left behind.
@@ -173,19 +176,6 @@ def _name_stored(ctx: Context, stored: list[dict[str, Any]], count: int, error: 
     error.data = error.data or {"stored": stored}
 
 
-def _put_one(client: FileClient, name: str, size: int | None, type_: str | None, bar: Bytes) -> FileInfo:
-    content_type = type_ or (None if name == STDIN else mimetypes.guess_type(name)[0])
-    try:
-        if name == STDIN:
-            return client.upload(
-                _pieces(sys.stdin.buffer), size=None, content_type=content_type, sent=bar.add
-            )
-        with Path(name).open("rb") as file:
-            return client.upload(_pieces(file), size=size, content_type=content_type, sent=bar.add)
-    finally:
-        client.close()
-
-
 def _pieces(file: BinaryIO) -> Iterator[bytes]:
     while piece := file.read(PIECE_BYTES):
         yield piece
@@ -194,14 +184,8 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
 # Deleting
 
 
-def delete(ctx: Context, client: AdminClient, ids: list[str], *, unchecked: bool) -> None:
-    """Delete files; what points to them is named first, and then it has to be agreed to."""
-    if not unchecked:
-        _check_references(ctx, client, ids)
-    FileClient(client).delete(ids)
-
-
-def _check_references(ctx: Context, client: AdminClient, ids: list[str]) -> None:
+def check_references(ctx: Context, client: AdminClient, ids: list[str]) -> None:
+    """Name what points to files that are to be deleted; then it has to be agreed to."""
     try:
         found = references.scan(client, set(ids))
     except DeploymentError as error:
