@@ -75,11 +75,11 @@ def update(
     run: Annotated[bool, option("--run", "Run the command.")] = False,
 ) -> int:
     """Show the command that updates this installation. Only --check contacts PyPI."""
-    from convexpy_cli.docs import about
+    from convexpy_cli.docs import about, updating
 
     info = about.version_info()
-    command = about.command_of(info["installMethod"])
-    newest = about.newest_version() if check else None
+    command = updating.command_of(info["installMethod"])
+    newest = updating.newest_version() if check else None
     found = {
         "version": info["version"],
         "installMethod": info["installMethod"],
@@ -91,7 +91,7 @@ def update(
     if run:
         if command is None:
             raise errors.usage("a checkout is updated with git pull")
-        return about.execute(command)
+        return updating.execute(command)
     ctx.output.result(found, command or "git pull")
     if newest is None:
         return errors.OK

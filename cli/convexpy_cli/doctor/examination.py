@@ -19,6 +19,7 @@ from convexpy_cli.doctor import deployment_checks, files, machine, project_check
 from convexpy_cli.doctor.findings import Check, Finding, Scene, fail, ok, skip, warn
 from convexpy_cli.output import masking
 
+FAULTS_SHOWN = 20
 CHECK_TIMEOUT_S = 15.0
 CHECKS: tuple[Check, ...] = (
     *machine.CHECKS,
@@ -164,9 +165,6 @@ def _repair(ctx: Context, finding: Finding) -> None:
         finding.message += f"; it could not be fixed: {error}"
         return
     finding.status, finding.fixed = "ok", True
-
-
-FAULTS_SHOWN = 20
 
 
 def _check(ctx: Context, data: Path) -> list[Finding]:

@@ -16,7 +16,7 @@ from packaging.version import Version
 
 from convexpy.errors.texts import read_text
 from convexpy.project import user_folder
-from convexpy_cli.docs import about
+from convexpy_cli.docs import about, updating
 from convexpy_cli.doctor.findings import Check, Finding, Repair, Scene, fail, ok, skip, warn
 from convexpy_cli.output.units import size_text
 
@@ -49,7 +49,7 @@ def dependencies(_scene: Scene) -> Finding:
         if not each.specifier.contains(present, prereleases=True):
             wrong.append(f"{each.name} {present} is not {each.specifier}")
     if wrong:
-        fix = about.command_of(about.install_method()) or "uv sync"
+        fix = updating.command_of(about.install_method()) or "uv sync"
         return fail("; ".join(wrong), why="commands that use them fail", fix=fix)
     return ok(f"{len(requirements)} packages are installed and recent enough")
 
@@ -98,9 +98,9 @@ def updates(scene: Scene) -> Finding:
     """Whether there is a newer version; the package index is asked only with `--updates`."""
     if not scene.updates:
         return skip("not requested", fix="convexpy doctor --updates")
-    here, newest = about.version_text(), about.newest_version()
+    here, newest = about.version_text(), updating.newest_version()
     if Version(newest) > Version(here):
-        command = about.command_of(about.install_method()) or "git pull"
+        command = updating.command_of(about.install_method()) or "git pull"
         return warn(f"{newest} is available, {here} is installed", why="newer versions fix bugs", fix=command)
     return ok(f"{here} is the latest version")
 

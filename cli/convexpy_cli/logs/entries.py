@@ -1,4 +1,4 @@
-"""Log entries of a deployment as lines for people."""
+"""Log entries of a deployment as lines for people, and as records for programs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 from convexpy.printable import one_line
 
 _KINDS = {"Query": "Q", "Mutation": "M", "Action": "A", "HttpAction": "H"}
+KINDS = {"Query": "query", "Mutation": "mutation", "Action": "action", "HttpAction": "http"}
+_BY_CALLER = {"Cron": "cron", "Scheduler": "scheduled"}
 
 
 def lines_of(
@@ -62,10 +64,6 @@ def _clock(seconds: Any) -> str:
     if not isinstance(seconds, int | float):
         return "--:--:--"
     return datetime.fromtimestamp(seconds).astimezone().strftime("%H:%M:%S")
-
-
-KINDS = {"Query": "query", "Mutation": "mutation", "Action": "action", "HttpAction": "http"}
-_BY_CALLER = {"Cron": "cron", "Scheduler": "scheduled"}
 
 
 def records_of(entry: dict[str, Any], *, success: bool) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Documents of a deployment from outside: tables, pages through an index or under a condition, single changes."""
+"""Documents of a deployment from outside: tables, pages of documents, single changes, and Python evaluated there."""
 
 from __future__ import annotations
 

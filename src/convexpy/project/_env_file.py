@@ -17,6 +17,15 @@ _ENTRY = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+:,./|-]*\Z")
+# A package of the front end → the prefix that its build lets through to the browser.
+_PREFIXES = (
+    ("next", "NEXT_PUBLIC_"),
+    ("@tanstack/react-start", "VITE_"),
+    ("@sveltejs/kit", "PUBLIC_"),
+    ("vite", "VITE_"),
+    ("expo", "EXPO_PUBLIC_"),
+    ("react-scripts", "REACT_APP_"),
+)
 
 
 def _lines(text: str) -> list[tuple[str | None, str | None, str]]:
@@ -95,17 +104,6 @@ def update_env_file(file: Path, changes: Mapping[str, str | None]) -> bool:
         return False
     file.write_bytes(encoding_of(data).encode(new))
     return True
-
-
-# A package of the front end → the prefix that its build lets through to the browser.
-_PREFIXES = (
-    ("next", "NEXT_PUBLIC_"),
-    ("@tanstack/react-start", "VITE_"),
-    ("@sveltejs/kit", "PUBLIC_"),
-    ("vite", "VITE_"),
-    ("expo", "EXPO_PUBLIC_"),
-    ("react-scripts", "REACT_APP_"),
-)
 
 
 def client_variables(root: Path, file: Path, url: str, site_url: str) -> dict[str, str]:

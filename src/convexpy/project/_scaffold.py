@@ -16,6 +16,24 @@ from urllib.parse import urlsplit
 
 from convexpy.errors import ProjectError
 
+DESCRIPTION_FILE = "scaffold.toml"
+EXTRAS = "_extras"
+LAYERS = "_auth"
+APPENDED = ".append"
+SIGN_IN_KINDS = ("none", "clerk", "oidc")
+_SKIPPED = {
+    "__pycache__",
+    "node_modules",
+    "dist",
+    ".convexpy",
+    ".venv",
+    ".mypy_cache",
+    ".pytest_cache",
+    ".ruff_cache",
+}
+_TEXT = {
+    ".py", ".pyi", ".toml", ".md", ".json", ".html", ".js", ".ts", ".tsx", ".css", ".txt", ".example", APPENDED, "",
+}  # fmt: skip
 Action = Literal["create", "update", "same", "keep", "new"]
 
 
@@ -121,26 +139,6 @@ def _merged_lines(present: str, wanted: str) -> str:
         return present
     gap = "" if not present or present.endswith("\n") else "\n"
     return present + gap + "\n".join(missing) + "\n"
-
-
-DESCRIPTION_FILE = "scaffold.toml"
-EXTRAS = "_extras"
-LAYERS = "_auth"
-APPENDED = ".append"
-SIGN_IN_KINDS = ("none", "clerk", "oidc")
-_SKIPPED = {
-    "__pycache__",
-    "node_modules",
-    "dist",
-    ".convexpy",
-    ".venv",
-    ".mypy_cache",
-    ".pytest_cache",
-    ".ruff_cache",
-}
-_TEXT = {
-    ".py", ".pyi", ".toml", ".md", ".json", ".html", ".js", ".ts", ".tsx", ".css", ".txt", ".example", APPENDED, "",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`dataModel.d.ts`: documents, ids and indexes of every table."""
+"""`dataModel.d.ts`: documents, ids and indexes of every table; `server.d.ts`: types by which code speaks of them."""
 
 from __future__ import annotations
 
@@ -42,6 +42,28 @@ export type Doc<TableName extends TableNames = TableNames> = DataModel[TableName
 
 /** The id of a document of a table: `Id<"messages">`. A string that fits no other table. */
 export type Id<TableName extends TableNames = TableNames> = GenericId<TableName>;
+"""
+_SERVER = """/* eslint-disable */
+/**
+ * The services of queries, mutations and actions, over the tables of the app: for tools and shared code that name them.
+ * There is nothing to import at run time; functions are written in Python.
+ *
+ * Written by `convexpy codegen`. Do not edit.
+ */
+import type {
+  GenericActionCtx,
+  GenericDatabaseReader,
+  GenericDatabaseWriter,
+  GenericMutationCtx,
+  GenericQueryCtx,
+} from "convex/server";
+import type { DataModel } from "./dataModel.js";
+
+export type QueryCtx = GenericQueryCtx<DataModel>;
+export type MutationCtx = GenericMutationCtx<DataModel>;
+export type ActionCtx = GenericActionCtx<DataModel>;
+export type DatabaseReader = GenericDatabaseReader<DataModel>;
+export type DatabaseWriter = GenericDatabaseWriter<DataModel>;
 """
 
 
@@ -117,30 +139,6 @@ def _paths_in(described: Described) -> Iterator[str]:
             yield from (f"{name}.{rest}" for rest in _paths_in(each["fieldType"]))
 
 
-_TEXT = """/* eslint-disable */
-/**
- * The services of queries, mutations and actions, over the tables of the app: for tools and shared code that name them.
- * There is nothing to import at run time; functions are written in Python.
- *
- * Written by `convexpy codegen`. Do not edit.
- */
-import type {
-  GenericActionCtx,
-  GenericDatabaseReader,
-  GenericDatabaseWriter,
-  GenericMutationCtx,
-  GenericQueryCtx,
-} from "convex/server";
-import type { DataModel } from "./dataModel.js";
-
-export type QueryCtx = GenericQueryCtx<DataModel>;
-export type MutationCtx = GenericMutationCtx<DataModel>;
-export type ActionCtx = GenericActionCtx<DataModel>;
-export type DatabaseReader = GenericDatabaseReader<DataModel>;
-export type DatabaseWriter = GenericDatabaseWriter<DataModel>;
-"""
-
-
 def render_server() -> str:
     """Return the text of `server.d.ts`."""
-    return _TEXT
+    return _SERVER
