@@ -9,7 +9,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,47 +22,11 @@ CONFIG_FILE = "convexpy.toml"
 _Kind = type | tuple[Any, ...] | str
 _Options = dict[str, tuple[str, _Kind]]
 """By key: the field that it is read into, and what it may be."""
-_SECTIONS: dict[str, _Options] = {
-    "project": {
-        "name": ("name", str),
-        "functions": ("functions", str),
-        "requires-convexpy": ("requires_convexpy", str),
-        "function-case": ("function_case", ("snake", "camel")),
-    },
-    "deployment": {"default": ("default_deployment", str)},
-    "dev": {
-        "port": ("port", int),
-        "site-port": ("site_port", int),
-        "allow-host": ("allow_host", "strings"),
-        "allow-origin": ("allow_origin", "strings"),
-        "typecheck": ("typecheck", ("enable", "try", "disable")),
-        "tail-logs": ("tail_logs", ("always", "pause-on-deploy", "disable")),
-        "watch-extra": ("watch_extra", "strings"),
-        "poll": ("poll", ("auto", True, False)),
-        "start": ("start", str),
-    },
-    "deploy": {
-        "cmd": ("deploy_cmd", str),
-        "cmd-url-env-var": ("deploy_cmd_url_env_var", str),
-        "typecheck": ("deploy_typecheck", ("enable", "try", "disable")),
-        "large-table-documents": ("large_table_documents", int),
-        "require-clean-git": ("require_clean_git", bool),
-    },
-    "codegen": {
-        "python": ("codegen_python", bool),
-        "typescript": ("codegen_typescript", ("auto", True, False)),
-    },
-    "typecheck": {"checker": ("checker", str)},
-    "python": {"requirements": ("requirements", str)},
-    "env": {"required": ("required_env", "strings"), "client-file": ("client_file", str)},
-    "output": {"editor": ("editor", str)},
-}
-_DEPLOYMENT: _Options = {
-    "url": ("url", str),
-    "site-url": ("site_url", str),
-    "production": ("production", bool),
-    "protected": ("protected", bool),
-}
+
+
+def _setting(key: str, kind: _Kind, default: Any = None) -> Any:
+    """Declare a field that the configuration sets by this key."""
+    return field(default=default, metadata={"key": key, "kind": kind})
 
 
 @dataclass(frozen=True)
@@ -70,10 +34,10 @@ class NamedDeployment:
     """`[deployments.NAME]`: a server that this project may be pushed to."""
 
     name: str
-    url: str
-    site_url: str | None = None
-    production: bool = False
-    protected: bool = False
+    url: str = _setting("url", str)
+    site_url: str | None = _setting("site-url", str)
+    production: bool = _setting("production", bool, False)
+    protected: bool = _setting("protected", bool, False)
 
 
 @dataclass(frozen=True)
@@ -81,34 +45,48 @@ class Config:
     """The project's configuration with defaults filled in."""
 
     file: Path | None = None
-    name: str | None = None
-    functions: str = "convex"
-    requires_convexpy: str = ""
-    function_case: str = "snake"
-    default_deployment: str = "local"
+    name: str | None = _setting("project.name", str)
+    functions: str = _setting("project.functions", str, "convex")
+    requires_convexpy: str = _setting("project.requires-convexpy", str, "")
+    function_case: str = _setting("project.function-case", ("snake", "camel"), "snake")
+    default_deployment: str = _setting("deployment.default", str, "local")
     deployments: Mapping[str, NamedDeployment] = field(default_factory=dict[str, NamedDeployment])
-    port: int | None = None
-    site_port: int | None = None
-    allow_host: tuple[str, ...] = ()
-    allow_origin: tuple[str, ...] = ()
-    typecheck: str = "try"
-    tail_logs: str = "pause-on-deploy"
-    watch_extra: tuple[str, ...] = ()
-    poll: str | bool = "auto"
-    start: str = ""
-    deploy_cmd: str = ""
-    deploy_cmd_url_env_var: str = ""
-    deploy_typecheck: str = "enable"
-    large_table_documents: int = 100_000
-    require_clean_git: bool = False
-    codegen_python: bool = True
-    codegen_typescript: str | bool = "auto"
-    checker: str = "auto"
-    requirements: str | None = None
-    required_env: tuple[str, ...] = ()
-    client_file: str = ".env.local"
-    editor: str = ""
+    port: int | None = _setting("dev.port", int)
+    site_port: int | None = _setting("dev.site-port", int)
+    allow_host: tuple[str, ...] = _setting("dev.allow-host", "strings", ())
+    allow_origin: tuple[str, ...] = _setting("dev.allow-origin", "strings", ())
+    typecheck: str = _setting("dev.typecheck", ("enable", "try", "disable"), "try")
+    tail_logs: str = _setting("dev.tail-logs", ("always", "pause-on-deploy", "disable"), "pause-on-deploy")
+    watch_extra: tuple[str, ...] = _setting("dev.watch-extra", "strings", ())
+    poll: str | bool = _setting("dev.poll", ("auto", True, False), "auto")
+    start: str = _setting("dev.start", str, "")
+    deploy_cmd: str = _setting("deploy.cmd", str, "")
+    deploy_cmd_url_env_var: str = _setting("deploy.cmd-url-env-var", str, "")
+    deploy_typecheck: str = _setting("deploy.typecheck", ("enable", "try", "disable"), "enable")
+    large_table_documents: int = _setting("deploy.large-table-documents", int, 100_000)
+    require_clean_git: bool = _setting("deploy.require-clean-git", bool, False)
+    codegen_python: bool = _setting("codegen.python", bool, True)
+    codegen_typescript: str | bool = _setting("codegen.typescript", ("auto", True, False), "auto")
+    checker: str = _setting("typecheck.checker", str, "auto")
+    requirements: str | None = _setting("python.requirements", str)
+    required_env: tuple[str, ...] = _setting("env.required", "strings", ())
+    client_file: str = _setting("env.client-file", str, ".env.local")
+    editor: str = _setting("output.editor", str, "")
     warnings: tuple[str, ...] = ()
+
+
+def _sections(kind: type[Config] | type[NamedDeployment]) -> dict[str, _Options]:
+    """Return the keys of each section; those of a deployment are in one without a name."""
+    found: dict[str, _Options] = {}
+    for each in fields(kind):
+        if each.metadata:
+            section, _, key = each.metadata["key"].rpartition(".")
+            found.setdefault(section, {})[key] = (each.name, each.metadata["kind"])
+    return found
+
+
+_SECTIONS = _sections(Config)
+_DEPLOYMENT = _sections(NamedDeployment)[""]
 
 
 def read_config(root: Path) -> Config:
@@ -278,11 +256,7 @@ def _fields(values: dict[str, Any], options: _Options) -> dict[str, Any]:
 
 def setting_fields() -> dict[str, str]:
     """Return every key that a configuration may set, `dev.site-port`, with the field of `Config` that it is read into."""
-    return {
-        f"{section}.{key}": field
-        for section, options in _SECTIONS.items()
-        for key, (field, _) in options.items()
-    }
+    return {each.metadata["key"]: each.name for each in fields(Config) if each.metadata}
 
 
 def key_lines(file: Path | None) -> dict[str, int]:
