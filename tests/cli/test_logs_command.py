@@ -239,11 +239,11 @@ def test_a_wrong_key_ends_following(here: Any, server: ServerProcess) -> None:
 
 
 def test_what_was_lost_is_counted(here: Any, server: ServerProcess) -> None:
-    from convexpy.client import AdminClient, LogPlace
+    from convexpy.client import AdminClient, LogPage
 
     with contextlib.closing(AdminClient(server.url, server.admin_key)) as client:
         server.call("query", "notes:quiet")
-        place = client.log_records({}).place
+        place = client.log_records({})
         assert place is not None
         server.call("query", "notes:quiet")
         page = client.log_records({}, place)
@@ -252,6 +252,6 @@ def test_what_was_lost_is_counted(here: Any, server: ServerProcess) -> None:
         batch = {"queries": [{"path": "notes:quiet", "args": {}}] * 255}
         for _ in range(20):
             assert server.request("POST", "/api/query_batch", batch)[0] == 200
-        page = client.log_records({}, page.place)
+        page = client.log_records({}, page)
         assert (len(page.entries), page.lost) == (5000, 100)
-        assert client.log_records({}, LogPlace(0.0, 0, 1.0)).restarted
+        assert client.log_records({}, LogPage([], 0.0, 0, 1.0)).restarted

@@ -182,7 +182,7 @@ def _next(ctx: Context, client: AdminClient, filters: dict[str, Any], page: LogP
     failures = 0
     while True:
         try:
-            found = client.log_records(filters, page.place)
+            found = client.log_records(filters, page)
         except (DeploymentError, OSError, ValueError) as error:
             if isinstance(error, DeploymentError) and error.retry_on != "backoff":
                 raise

@@ -6,7 +6,6 @@ from convexpy.client._admin import (
     AdminClient as AdminClient,
     FunctionResult as FunctionResult,
     LogPage as LogPage,
-    LogPlace as LogPlace,
 )
 from convexpy.client._data import (
     DataClient as DataClient,

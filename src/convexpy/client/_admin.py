@@ -50,22 +50,16 @@ class FunctionResult:
     log_lines: list[Any] = field(default_factory=list[Any])
 
 
-@dataclass(frozen=True)
-class LogPlace:
-    """How far a reader has read: a cursor, how many entries there had been, and since when they are kept."""
+class LogPage(msgspec.Struct, frozen=True, rename="camel"):
+    """Log entries as the server keeps them, and where to go on; `lost` entries were gone before they could be read.
 
-    cursor: float
-    position: int
-    started: float
-
-
-@dataclass(frozen=True)
-class LogPage:
-    """Log entries as the server keeps them, and where to go on; `lost` entries were gone before they could be read."""
+    The place is a cursor, how many entries there had been (`position`), and since when they are kept (`started`).
+    """
 
     entries: list[dict[str, Any]]
-    cursor: float
-    place: LogPlace | None = None
+    cursor: float = msgspec.field(name="newCursor")
+    position: int = 0
+    started: float = 0.0
     lost: int = 0
     restarted: bool = False
 
@@ -211,10 +205,10 @@ class AdminClient:
         answer = self._transport.request(
             "GET", f"/api/stream_function_logs?cursor={cursor!r}", timeout_s=LOG_WAIT_S
         )
-        return LogPage(answer["entries"], float(answer["newCursor"]))
+        return msgspec.convert(answer, LogPage)
 
-    def log_records(self, filters: Mapping[str, Any], after: LogPlace | None = None) -> LogPage:
-        """Return entries that fit: the newest at once, or those after a place, waiting up to a minute for one.
+    def log_records(self, filters: Mapping[str, Any], after: LogPage | None = None) -> LogPage:
+        """Return entries that fit: the newest at once, or those after a page, waiting up to a minute for one.
 
         `filters` are the parameters of `GET /api/convexpy/logs`; a list stands for several of one kind.
         """
@@ -222,10 +216,8 @@ class AdminClient:
         if after is not None:
             given.pop("limit", None)
             given |= {"cursor": after.cursor, "position": after.position, "started": after.started}
-        query = urlencode(given, doseq=True)
-        answer = self._transport.request("GET", f"/api/convexpy/logs?{query}", timeout_s=LOG_WAIT_S)
-        place = LogPlace(float(answer["newCursor"]), int(answer["position"]), float(answer["started"]))
-        return LogPage(answer["entries"], place.cursor, place, int(answer["lost"]), bool(answer["restarted"]))
+        path = f"/api/convexpy/logs?{urlencode(given, doseq=True)}"
+        return msgspec.convert(self._transport.request("GET", path, timeout_s=LOG_WAIT_S), LogPage)
 
     # Admin keys
 

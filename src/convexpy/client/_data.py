@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from convexpy.client._errors import FunctionFailed
 from convexpy.protocol.admin_api import TableInfo
 
@@ -112,8 +114,7 @@ class DataClient:
             cursor = done["continueCursor"]
 
 
-@dataclass(frozen=True)
-class Evaluated:
+class Evaluated(msgspec.Struct, frozen=True):
     """What an input gave: its value as Convex's JSON and as text, what was printed, and what it writes.
 
     `changes` are `{table, id, kind, document}`; `lost` names variables that cannot be kept for later inputs.
@@ -122,8 +123,8 @@ class Evaluated:
     value: Any
     text: str
     log_lines: list[str]
-    changes: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    lost: list[str] = field(default_factory=list[str])
+    changes: list[dict[str, Any]]
+    lost: list[str]
 
 
 class Evaluator:
@@ -159,4 +160,4 @@ class Evaluator:
             raise FunctionFailed(failed["message"], code=failed["code"], log_lines=logs)
         found = answer["value"]
         self._scope, self._prelude = found["scope"], found["prelude"]
-        return Evaluated(found["value"], found["text"], logs, found["changes"], found["lost"])
+        return msgspec.convert({**found, "log_lines": logs}, Evaluated)
