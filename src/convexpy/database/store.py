@@ -10,6 +10,7 @@ harm: they say what the checkpoint says.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -27,6 +28,9 @@ from convexpy.limits import TransactionBudget
 from convexpy.persistence import CheckpointReader, LogRow, ReplayRecord
 from convexpy.runtime import Clock, RandomBytes
 from convexpy.values import decode_document, prefix_successor
+
+Written = Callable[[str], FoundDocument | None]
+"""Looks up the documents of a tablet in memory by id."""
 
 
 class Store:
@@ -182,20 +186,28 @@ class Store:
             return below, rest
         if rest is not None:
             lower, upper = (rest, upper) if desc else (lower, rest)
-        over, cut = self._over(index, tablet, lower, upper, desc=desc, limit=limit)
+        over, cut = self._over(index, tablet, written, lower, upper, desc=desc, limit=limit)
         if not over:
             return [_newest(item, written) for item in below], rest
         return self._merged(below, over, written, cut, desc=desc), rest if cut is None else cut
 
     def _over(
-        self, index: int, tablet: int, lower: bytes, upper: bytes, *, desc: bool, limit: int
+        self,
+        index: int,
+        tablet: int,
+        written: Written,
+        lower: bytes,
+        upper: bytes,
+        *,
+        desc: bool,
+        limit: int,
     ) -> tuple[dict[bytes, str | None], bytes | None]:
         """Return the memory layer's keys in a range.
 
         No more than `limit` live ones, then also where it was cut.
         """
         if index < 0:
-            return self._over_by_id(tablet, lower, upper), None
+            return self._over_by_id(tablet, written, lower, upper), None
         found: dict[bytes, str | None] = {}
         live = 0
         for key, id in self._memory.keys(index, lower, upper, desc=desc):
@@ -206,20 +218,22 @@ class Store:
                     return found, key if desc else key + b"\0"
         return found, None
 
-    def _over_by_id(self, tablet: int, lower: bytes, upper: bytes) -> dict[bytes, str | None]:
+    def _over_by_id(
+        self, tablet: int, written: Written, lower: bytes, upper: bytes
+    ) -> dict[bytes, str | None]:
         found: dict[bytes, str | None] = {}
-        for id in self._memory.ids(tablet):
-            key = id.encode()
-            if lower <= key < upper:
-                document = self._memory.document(tablet, id)
-                found[key] = id if document is not None and document[0] is not None else None
+        order = self._memory.ids(tablet)
+        start, end = (bisect_left(order, bound, key=str.encode) for bound in (lower, upper))
+        for id in order[start:end]:
+            document = written(id)
+            found[id.encode()] = id if document is not None and document[0] is not None else None
         return found
 
     @staticmethod
     def _merged(
         below: list[Item],
         over: dict[bytes, str | None],
-        written: Callable[[str], FoundDocument | None],
+        written: Written,
         cut: bytes | None,
         *,
         desc: bool,
@@ -301,7 +315,7 @@ class Store:
         self.last_creation_time = max(self.last_creation_time, time)
 
 
-def _newest(item: Item, written: Callable[[str], FoundDocument | None]) -> Item:
+def _newest(item: Item, written: Written) -> Item:
     """Return an index entry with the document that the memory layer has for it, if it has one."""
     found = written(item[1])
     document = item[2] if found is None else found[0]
