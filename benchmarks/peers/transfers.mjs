@@ -1,11 +1,13 @@
 // The transfer over node's http and better-sqlite3, as durable as the server it is compared with: write-ahead log,
 // synchronous=FULL, one immediate transaction per request. The account number is the primary key, which is the
-// fastest an index lookup gets in SQLite.
+// fastest an index lookup gets in SQLite. Over a WebSocket it takes and sends the messages of Convex's sync protocol that a
+// mutation takes: Mutation; MutationResponse and the Transition that follows it.
 //
 // node transfers.mjs <database file> <accounts> <initial balance>
 
 import http from "node:http";
 import Database from "better-sqlite3";
+import { WebSocketServer } from "ws";
 
 const [file, accounts, initial] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
 const db = new Database(file);
@@ -59,6 +61,35 @@ const server = http.createServer((request, response) => {
   });
 });
 server.keepAliveTimeout = 600_000;
+
+let clock = 0n;
+function timestamp() {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(++clock);
+  return bytes.toString("base64");
+}
+
+new WebSocketServer({ server, perMessageDeflate: false }).on("connection", (socket) => {
+  let version = { querySet: 0, identity: 0, ts: timestamp() };
+  function transition(querySet, ts) {
+    const end = { querySet, identity: 0, ts };
+    socket.send(JSON.stringify({ type: "Transition", startVersion: version, endVersion: end, modifications: [] }));
+    version = end;
+  }
+  socket.on("message", (data) => {
+    const message = JSON.parse(data);
+    if (message.type === "ModifyQuerySet") return transition(message.newVersion, timestamp());
+    if (message.type !== "Mutation") return;
+    const { amount, from_id, to_id } = message.args[0];
+    if (message.udfPath !== "transfer:transfer" || ![amount, from_id, to_id].every(Number.isFinite)) return socket.close();
+    transfer(from_id, to_id, amount);
+    const ts = timestamp();
+    const { requestId } = message;
+    const response = { type: "MutationResponse", requestId, success: true, result: null, ts, logLines: [] };
+    socket.send(JSON.stringify(response));
+    transition(version.querySet, ts);
+  });
+});
 server.listen(0, "127.0.0.1", () => {
   console.log(JSON.stringify({ ready: true, url: `http://127.0.0.1:${server.address().port}` }));
 });
