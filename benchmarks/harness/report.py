@@ -74,7 +74,7 @@ class Report:
             print(json.dumps(self._as_json()))
             return
         print(f"\n{self.title}\n")
-        width = max(len(ratio.name) for ratio in self.ratios)
+        width = max((len(ratio.name) for ratio in self.ratios), default=0)
         for ratio in self.ratios:
             number = f"{ratio.value:,.2f}" if ratio.unit == "x" else f"{ratio.value:,.1f}"
             shown = f"{number}{'' if ratio.unit == 'x' else ' '}{ratio.unit}"
