@@ -208,7 +208,8 @@ class _Deploy:
         after = commit_text(self._commit.sha, self._commit.clean is False) or "this folder"
         needed = {change["consent"] for change in changes if change["consent"]}
         given = frozenset(consent for consent in needed if covers(self._allow, consent))
-        lines = [plan_text.Line(plan_text.headline(target.name, target.url, before, after))]
+        where = target.url if target.name == target.url else f"{target.name} ({target.url})"
+        lines = [plan_text.Line(f"Plan for {where} · {before} → {after}")]
         lines += plan_text.plan_lines(changes, covered=given, diff=self._options.diff)
         plan_text.show(self._ctx.settings, lines)
 

@@ -29,19 +29,12 @@ def summarize(title: str, changes: Sequence[Mapping[str, Any]], outcome: str) ->
     file = os.environ.get("GITHUB_STEP_SUMMARY")
     if not file:
         return
-    rows = [
-        f"| {change['area']} | {change['kind']} | `{change['name']}` | {_cell(change['detail'])} |"
-        for change in changes
-    ]
-    table = (
-        ["| area | change | name | detail |", "| --- | --- | --- | --- |", *rows]
-        if rows
-        else ["Nothing changes."]
-    )
+    rows: list[str] = []
+    for change in changes:
+        detail = change["detail"].replace("|", "\\|")
+        rows.append(f"| {change['area']} | {change['kind']} | `{change['name']}` | {detail} |")
+    head = ["| area | change | name | detail |", "| --- | --- | --- | --- |"]
+    table = [*head, *rows] if rows else ["Nothing changes."]
     text = "\n".join([f"### {title}", "", *table, "", outcome, ""])
     with Path(file).open("a", encoding="utf-8") as summary:
         summary.write(masking.mask(text) + "\n")
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")

@@ -24,11 +24,6 @@ class Line:
     style: str = ""
 
 
-def headline(target: str, url: str, before: str, after: str) -> str:
-    """Return the first line: where to, and from what to what."""
-    return f"Plan for {target if target == url else f'{target} ({url})'} · {before} → {after}"
-
-
 def singular(area: str) -> str:
     """Return what one thing of an area of the plan is called."""
     return "index" if area == "indexes" else area.removesuffix("s")

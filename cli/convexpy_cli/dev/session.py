@@ -14,7 +14,6 @@ from types import FrameType
 from convexpy.client import Unreachable
 from convexpy.project import (
     LocalDeployment,
-    LockHolder,
     Target,
     has_typescript_functions,
     read_env_file,
@@ -130,7 +129,7 @@ class Session:
         holder = local.acquire("dev", time.time())
         if holder is not None and holder.command != "dev":
             # `run` or `env` keep the server for a moment only.
-            still = wait_for(lambda: _gone(local), TEMPORARY_HOLDER_S)
+            still = wait_for(lambda: None if local.holder() else True, TEMPORARY_HOLDER_S)
             holder = local.acquire("dev", time.time()) if still else holder
         if holder is not None:
             age = f" since {time.strftime('%H:%M:%S', time.localtime(holder.since))}" if holder.since else ""
@@ -185,7 +184,3 @@ class Session:
             with contextlib.suppress(OSError):
                 self._local.release()
         os._exit(exit_code)
-
-
-def _gone(local: LocalDeployment) -> LockHolder | bool | None:
-    return True if local.holder() is None else None

@@ -22,6 +22,7 @@ QUIET_MS = 10
 GROUP_MS = 50
 RESTART_S_MIN = 0.5
 RESTART_S_MAX = 30.0
+_SETTINGS = ("convexpy.toml", "pyproject.toml")
 # File systems that do not tell about changes made on their other side.
 _REMOTE_FILE_SYSTEMS = {"9p", "cifs", "smb3", "smbfs", "nfs", "nfs4", "vboxsf", "fuse.sshfs", "drvfs"}
 
@@ -122,9 +123,7 @@ class Watcher:
             return
         changes = watch(
             *folders,
-            watch_filter=(lambda _, path: self._is_source(path))
-            if recursive
-            else (lambda _, path: self._is_setting(path)),
+            watch_filter=lambda _, path: self._is_source(path) if recursive else _name(path) in _SETTINGS,
             debounce=GROUP_MS,
             step=QUIET_MS,
             stop_event=self._stop,
@@ -154,22 +153,17 @@ class Watcher:
             hashes = {path: file.sha256 for path, file in files.items()}
             if hashes == self._seen and settings == self._settings:
                 return
-            names = tuple(self._names(hashes)) or ("settings",)
+            before = self._seen or {}
+            differing = {path for path in {*before, *hashes} if before.get(path) != hashes.get(path)}
+            names = tuple(sorted(differing)) or ("settings",)
             self._seen, self._settings = hashes, settings
             self._report(FilesChanged(Snapshot(files, names[0], names)))
-
-    def _names(self, hashes: dict[str, str]) -> list[str]:
-        before = self._seen or {}
-        return sorted(path for path in {*before, *hashes} if before.get(path) != hashes.get(path))
 
     def _is_source(self, path: str) -> bool:
         functions = str(self._project.functions) + os.sep
         if not path.startswith(functions):
-            return is_pushed(os.path.basename(path))  # noqa: PTH119 - called for every event
+            return is_pushed(_name(path))
         return is_pushed(path[len(functions) :].replace(os.sep, "/"))
-
-    def _is_setting(self, path: str) -> bool:
-        return os.path.basename(path) in ("convexpy.toml", "pyproject.toml")  # noqa: PTH119
 
     def _settings_text(self) -> Any:
         file = self._project.config.file
@@ -177,6 +171,10 @@ class Watcher:
             return file.read_bytes() if file else None
         except OSError:
             return None
+
+
+def _name(path: str) -> str:
+    return os.path.basename(path)  # noqa: PTH119 - called for every event
 
 
 def _places(folders: list[Path]) -> list[tuple[int, int] | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated
 
 from convexpy_cli import completion, errors
@@ -54,9 +55,14 @@ def functions_list(
             found = client.app()
             if stats:
                 counts = {each.path: each for each in client.function_statistics()}
-    visibility = "public" if public else "internal" if internal else None
-    shown = describe.chosen(found.functions, visibility=visibility, kinds=kind or (), globs=globs or ())
-    rows = [describe.row(each, counts) for each in shown]
+    wanted = ("public",) * (not internal) + ("internal",) * (not public)
+    rows = [
+        describe.row(each, counts)
+        for each in sorted(found.functions, key=lambda each: each.path)
+        if each.visibility in wanted
+        and each.kind in (kind or describe.KINDS)
+        and any(fnmatchcase(each.path, glob) for glob in globs or ("*",))
+    ]
     columns = ["function", "kind", "visibility", "arguments", "defined in"]
     columns += ["calls", "errors", "p95 ms"] if stats else []
     ctx.output.table(columns, [describe.cells(each) for each in rows], rows)
@@ -83,11 +89,14 @@ def functions_spec(ctx: Context, output: File = None, local: Local = False) -> N
 
     It is the input of third-party generators.
     """
-    from convexpy_cli.functions import describe, spec
+    from convexpy.schema.official import function_spec
+    from convexpy_cli.functions import describe
     from convexpy_cli.output import files
 
     found, url = describe.described(ctx, "functions spec", local=local)
-    files.print_document(ctx.output, spec.official_spec(found, url), output)
+    files.print_document(
+        ctx.output, {"url": url, "functions": function_spec(found.functions, found.http)}, output
+    )
 
 
 @command(app, "openapi", examples=("convexpy functions openapi -o openapi.json",))

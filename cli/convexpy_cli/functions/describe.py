@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Mapping
 from typing import Any
 
 from convexpy.protocol.admin_api import FunctionReport
@@ -23,23 +22,6 @@ def described(ctx: Context, command: str, *, local: bool) -> tuple[AppDescriptio
         return analyze(ctx.project), ""
     with ctx.connected(command) as (_, client):
         return client.app(), client.urls()[0]
-
-
-def chosen(
-    functions: Sequence[FunctionDescription],
-    *,
-    visibility: str | None,
-    kinds: Sequence[str],
-    globs: Sequence[str],
-) -> list[FunctionDescription]:
-    """Return the functions that filters let through, by path."""
-    return [
-        each
-        for each in sorted(functions, key=lambda each: each.path)
-        if (visibility is None or each.visibility == visibility)
-        and (not kinds or each.kind in kinds)
-        and (not globs or any(fnmatchcase(each.path, glob) for glob in globs))
-    ]
 
 
 def row(function: FunctionDescription, counts: Mapping[str, FunctionReport] | None) -> dict[str, Any]:

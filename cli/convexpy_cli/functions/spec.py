@@ -1,4 +1,4 @@
-"""Descriptions of functions for tools: the official function specification, and OpenAPI."""
+"""Functions in OpenAPI."""
 
 from __future__ import annotations
 
@@ -6,15 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from convexpy.protocol.app_description import AppDescription, FunctionDescription, LiveApp
-from convexpy.schema.official import function_spec
-
-
-def official_spec(app: AppDescription, url: str) -> dict[str, Any]:
-    """Return `{url, functions}` as `npx convex function-spec` prints it: the input of third-party generators."""
-    return {"url": url, "functions": function_spec(app.functions, app.http)}
-
-
-# OpenAPI
 
 
 def openapi(app: AppDescription, url: str, title: str) -> dict[str, Any]:

@@ -93,13 +93,14 @@ def ask(ctx: Context, flags: Flags) -> Answers:
     managers = PackageManagers.chosen(flags.package_manager)
     asking = ctx.prompts.allowed() and not ctx.settings.yes
     root = _folder(ctx, flags.folder)
-    existing = _existing_name(root)
+    existing = open_project(root).config.name if root.is_dir() else None
     if name is None:
         name = existing or root.name
         if asking and existing is None:
             name = ctx.prompts.text("Project name", default=name, answered_by="--name NAME")
     if template is None:
-        template = _default_template(root)
+        packages = dependencies(root / "package.json") or ()
+        template = REACT_TEMPLATE if "react" in packages else DEFAULT_TEMPLATE
         if asking:
             choices = [(each.name, f"{each.name}  ({each.description})") for each in known.values()]
             template = ctx.prompts.choose(
@@ -109,11 +110,11 @@ def ask(ctx: Context, flags: Flags) -> Answers:
             ctx.output.note(f"template: {template}")
     sign_in = _sign_in(ctx, flags, asking=asking)
     functions = flags.functions or _functions_folder(ctx, root, asking=asking)
-    in_repository = _in_repository(root)
+    in_repository = any((folder / ".git").exists() for folder in [root, *root.parents])
     if install is None:
         install = asking and ctx.prompts.confirm("Install dependencies now?", default=True)
     if git is None:
-        git = not in_repository and _has_git()
+        git = not in_repository and shutil.which("git") is not None
         if asking and git:
             git = ctx.prompts.confirm("Create a git repository with a first commit?", default=True)
     if agents is None:
@@ -215,15 +216,6 @@ def _folder(ctx: Context, folder: str | None) -> Path:
     return root
 
 
-def _existing_name(root: Path) -> str | None:
-    return open_project(root).config.name if root.is_dir() else None
-
-
-def _default_template(root: Path) -> str:
-    packages = dependencies(root / "package.json") or ()
-    return REACT_TEMPLATE if "react" in packages else DEFAULT_TEMPLATE
-
-
 def _functions_folder(ctx: Context, root: Path, *, asking: bool) -> str:
     if root.is_dir():
         project = open_project(root)
@@ -274,14 +266,6 @@ def _decide(ctx: Context, root: Path, planned: PlannedFile) -> PlannedFile:
         for line in difflib.unified_diff(old, new, planned.path, f"{planned.path}.new", lineterm=""):
             ctx.output.note(line)
     return planned
-
-
-def _has_git() -> bool:
-    return shutil.which("git") is not None
-
-
-def _in_repository(root: Path) -> bool:
-    return any((folder / ".git").exists() for folder in [root, *root.parents])
 
 
 def _make_repository(ctx: Context, answers: Answers) -> None:

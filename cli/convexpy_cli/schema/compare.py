@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from itertools import islice
 from typing import Any
 
 from msgspec.structs import replace as replace_fields
@@ -136,17 +137,9 @@ def infer(client: AdminClient, name: str | None, sample: int) -> SchemaDescripti
 
     tables: dict[str, TableDescription] = {}
     for each in chosen:
-        documents, _ = _sampled(data, each.name, sample)
+        documents = islice(data.documents(DocumentQuery(each.name, "desc")), sample or None)
         indexes = tuple(
             IndexDescription(index.name, index.fields, index.state == "staged") for index in each.indexes
         )
         tables[each.name] = TableDescription(inference.inferred(documents, table_of), indexes)
     return SchemaDescription(tables)
-
-
-def _sampled(data: DataClient, name: str, sample: int) -> tuple[list[dict[str, Any]], int]:
-    from itertools import islice
-
-    documents = data.documents(DocumentQuery(name, "desc"))
-    found = list(islice(documents, sample) if sample else documents)
-    return found, len(found)

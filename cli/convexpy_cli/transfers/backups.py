@@ -43,11 +43,7 @@ def create(
 
 def file_name(found: dict[str, Any]) -> str:
     """Return the name of a backup's file."""
-    return f"backup_{_stamp(found, '%Y%m%dT%H%M%SZ')}.zip"
-
-
-def _stamp(found: dict[str, Any], form: str) -> str:
-    return datetime.fromtimestamp(int(found["start_ts"]) / 1e9, UTC).strftime(form)
+    return f"backup_{datetime.fromtimestamp(int(found['start_ts']) / 1e9, UTC):%Y%m%dT%H%M%SZ}.zip"
 
 
 def listed(client: TransferClient) -> list[dict[str, Any]]:

@@ -187,7 +187,11 @@ def render_scaffold(
         "issuer": sign_in.issuer,
         "application_id": sign_in.application_id,
     }
-    files = {path: _rendered(file, values) for path, file in _files(folder) if _is_of_the_app(path)}
+    files = {
+        path: _rendered(file, values)
+        for path, file in _files(folder)
+        if path != DESCRIPTION_FILE and not path.startswith(f"{LAYERS}/")
+    }
     for layer in _layers(folder, sign_in.kind):
         added = {path: _rendered(file, values) for path, file in _files(layer)}
         files = _laid_over(files, added)
@@ -204,10 +208,6 @@ def package_name(name: str) -> str:
 
 def _is_plain(text: str) -> bool:
     return re.fullmatch(r"[!-~]+", text) is not None and not re.search(r"[\"'`\\{}$#]", text)
-
-
-def _is_of_the_app(path: str) -> bool:
-    return path != DESCRIPTION_FILE and not path.startswith(f"{LAYERS}/")
 
 
 def _layers(scaffold: Path, kind: str) -> list[Path]:
@@ -231,17 +231,13 @@ def _laid_over(files: Mapping[str, bytes], added: Mapping[str, bytes]) -> dict[s
             below = path.removesuffix(APPENDED)
             laid[below] = laid.get(below, b"") + content
         elif path == "package.json" and path in laid:
-            laid[path] = _merged_json(laid[path], content)
+            merged = _merged(json.loads(laid[path]), json.loads(content))
+            laid[path] = json.dumps(merged, indent=2, ensure_ascii=False).encode() + b"\n"
             # It was made for other dependencies: the package manager writes a new one.
             laid.pop("package-lock.json", None)
         else:
             laid[path] = content
     return laid
-
-
-def _merged_json(below: bytes, above: bytes) -> bytes:
-    merged = _merged(json.loads(below), json.loads(above))
-    return json.dumps(merged, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
