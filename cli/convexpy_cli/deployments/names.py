@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -36,44 +37,32 @@ _KEPT_FILES = ("keys.json", "ports.json", "lock.json")
 def listed(ctx: Context) -> list[dict[str, Any]]:
     """Return every deployment that can be named: `name type url production protected hasKey source selected`."""
     project = ctx.project_or_none
-    selected = _selected(ctx)
-    rows: list[dict[str, Any]] = []
-    if project is not None:
-        rows.append(_row(LOCAL, "local", None, {}, has_key=True, source="built-in"))
-        source = project.config.file.name if project.config.file else ""
-        for each in project.config.deployments.values():
-            flags = {"production": each.production, "protected": each.protected}
-            rows.append(_row(each.name, "remote", each.url, flags, _has_key(each.url), source))
-    known = {row["name"] for row in rows}
-    for name, entry in user_remotes().items():
-        if name not in known:
-            rows.append(_row(name, "remote", str(entry["url"]), entry, _has_key(str(entry["url"])), "user"))
-    return [{**row, "selected": row["name"] == selected} for row in rows]
-
-
-def _row(
-    name: str, kind: str, url: str | None, flags: dict[str, Any], has_key: bool, source: str
-) -> dict[str, Any]:
-    return {
-        "name": name,
-        "type": kind,
-        "url": None if url is None else masking.mask(url),
-        "production": flags.get("production") is True,
-        "protected": flags.get("protected") is True,
-        "hasKey": has_key,
-        "source": source,
-    }
-
-
-def _has_key(url: str) -> bool:
-    return stored_key(url) is not None
-
-
-def _selected(ctx: Context) -> str | None:
     try:
-        return ctx.target().name
+        selected = ctx.target().name
     except (ProjectError, errors.Failure):
-        return None
+        selected = ""
+    found: list[tuple[str, str | None, Mapping[str, Any], str]] = []
+    if project is not None:
+        found.append((LOCAL, None, {}, "built-in"))
+        source = project.config.file.name if project.config.file else ""
+        found += [(each.name, each.url, vars(each), source) for each in project.config.deployments.values()]
+    known = {name for name, *_ in found}
+    found += [
+        (name, str(each["url"]), each, "user") for name, each in user_remotes().items() if name not in known
+    ]
+    return [
+        {
+            "name": name,
+            "type": "local" if url is None else "remote",
+            "url": None if url is None else masking.mask(url),
+            "production": flags.get("production") is True,
+            "protected": flags.get("protected") is True,
+            "hasKey": url is None or stored_key(url) is not None,
+            "source": source,
+            "selected": name == selected,
+        }
+        for name, url, flags, source in found
+    ]
 
 
 def cells(row: dict[str, Any]) -> list[str]:

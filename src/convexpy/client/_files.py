@@ -7,9 +7,10 @@ import hashlib
 import json
 from base64 import b64encode
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+import msgspec
 
 from convexpy.client._errors import DeploymentError
 from convexpy.protocol.system.data import ReadTable
@@ -22,15 +23,14 @@ if TYPE_CHECKING:
 PAGE = 1000
 
 
-@dataclass(frozen=True)
-class FileInfo:
+class FileInfo(msgspec.Struct, frozen=True):
     """What a deployment says of a file; `sha256` is base64, `created_at` milliseconds since the epoch."""
 
-    id: str
+    id: str = msgspec.field(name="_id")
     size: int
     sha256: str
-    content_type: str | None
-    created_at: float
+    created_at: float = msgspec.field(name="_creationTime")
+    content_type: str | None = msgspec.field(default=None, name="contentType")
 
     def to_json(self) -> dict[str, Any]:
         """Return it as tools read it."""
@@ -66,7 +66,7 @@ class FileClient:
         while True:
             opts = {"numItems": PAGE, "cursor": cursor}
             page = self._client.run_system(ReadTable("_storage", opts, "asc" if oldest_first else "desc"))
-            yield from map(_info, page.page)
+            yield from msgspec.convert(page.page, list[FileInfo], strict=False)
             if page.is_done:
                 return
             cursor = page.continue_cursor
@@ -74,7 +74,7 @@ class FileClient:
     def info(self, id: str) -> FileInfo | None:
         """Return what is known of a file, or None if there is none."""
         found = self._client.run_system(GetFileDocument(id))
-        return None if found is None else _info(found)
+        return msgspec.convert(found, FileInfo | None, strict=False)
 
     def url(self, id: str) -> str | None:
         """Return the public address of a file, or None if there is none."""
@@ -130,16 +130,6 @@ class FileClient:
         headers = {"Range": f"bytes={start}-"} if start else {}
         with self._client.streaming("GET", _target(url), headers) as response:
             yield response.iter_raw()
-
-
-def _info(document: dict[str, Any]) -> FileInfo:
-    return FileInfo(
-        document["_id"],
-        int(document["size"]),
-        document["sha256"],
-        document.get("contentType"),
-        document["_creationTime"],
-    )
 
 
 def _target(url: str) -> str:
