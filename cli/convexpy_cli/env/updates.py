@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,7 +84,7 @@ def wanted(ctx: Context, name: str | None, value: str | None, from_file: str | N
         return {name: _without_newline(files.of_file(from_file))}
     if ctx.prompts.allowed():
         return {name: ctx.prompts.secret(f"Value of {name}", answered_by="convexpy env set NAME VALUE")}
-    piped = "" if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty() else files.of_stdin()
+    piped = files.piped()
     if not piped:
         raise errors.Failure(
             "InputRequired",

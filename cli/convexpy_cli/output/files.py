@@ -33,6 +33,11 @@ def of_stdin() -> str:
     return sys.stdin.read() if data is None else decode_text(data.read(), "stdin")
 
 
+def piped() -> str:
+    """Return all of standard input, nothing if it is a terminal or there is none."""
+    return "" if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty() else of_stdin()
+
+
 def json_of(word: str, what: str, hint: str | None = None) -> tuple[Any, str]:
     """Return the JSON of a word, `@file`, or `-` for stdin, and where it was: `what` if it is the word itself.
 

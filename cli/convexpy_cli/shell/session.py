@@ -35,7 +35,7 @@ def start(ctx: Context, target: Target, client: AdminClient, code: str | None, *
 
 
 def _piped() -> str:
-    source = "" if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty() else files.of_stdin()
+    source = files.piped()
     if not source.strip():
         raise errors.Failure(
             "InputRequired",

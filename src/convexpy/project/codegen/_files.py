@@ -23,21 +23,18 @@ def render_files(app: AppDescription, *, python: bool = True, typescript: bool =
         ProjectError: two tables would have one name.
     """
     model = DataModel(app.schema)
-    files = _python_files(app, model) if python else {}
-    return {**files, **render_typescript(app, model)} if typescript else files
-
-
-def _python_files(app: AppDescription, model: DataModel) -> dict[str, str]:
-    # The stub of the server may not add objects after the fact: it names only what the data model has
-    # declared.
-    server_stub = render_server_stub(model)
-    return {
-        "api.py": render_api(),
-        "api.pyi": render_api_stub(app.functions, model),
-        "data_model.py": model.render(),
-        "server.py": render_server(),
-        "server.pyi": server_stub,
-    }
+    files: dict[str, str] = {}
+    if python:
+        # The stub of the server may not add objects after the fact: it names only what the data model has declared.
+        server_stub = render_server_stub(model)
+        files |= {
+            "api.py": render_api(),
+            "api.pyi": render_api_stub(app.functions, model),
+            "data_model.py": model.render(),
+            "server.py": render_server(),
+            "server.pyi": server_stub,
+        }
+    return files | render_typescript(app, model) if typescript else files
 
 
 def render_for(
