@@ -147,12 +147,6 @@ class Context(typer.Context):
             name = self.project.config.functions
             raise errors.Failure("ProjectNotFound", f"no functions folder {name}/", hint=hint)
 
-    @property
-    def functions_folder(self) -> str:
-        """What the functions folder is called: that of the project, else the usual name."""
-        project = self.project_or_none
-        return "convex" if project is None else project.config.functions
-
     def target(self, *, deploying: bool = False) -> Target:
         """Return the target that flags, environment and files choose; its notes are printed.
 
@@ -291,22 +285,16 @@ def require_key(target: Target) -> None:
         )
 
 
-def warn_once(output: Output, name: str, text: str) -> None:
-    """Warn, unless this user has been warned of `name` before."""
+def key_on_command_line(output: Output, flag: str) -> None:
+    """Warn of a key that was given as the value of a flag, once for each user."""
     from convexpy.project import user_folder
 
-    file = user_folder() / "notices" / name
-    if file.exists():
-        return
-    output.warn(text)
-    with contextlib.suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch()
-
-
-def key_on_command_line(output: Output, flag: str) -> None:
-    """Warn of a key that was given as the value of a flag."""
-    warn_once(output, "key-on-command-line", KEY_ON_COMMAND_LINE.format(flag=flag))
+    file = user_folder() / "notices" / "key-on-command-line"
+    if not file.exists():
+        output.warn(KEY_ON_COMMAND_LINE.format(flag=flag))
+        with contextlib.suppress(OSError):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
 
 
 def wait_for(look: Callable[[], T | None], deadline_s: float) -> T | None:

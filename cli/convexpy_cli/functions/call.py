@@ -99,7 +99,8 @@ def prepared(
     functions = client.app().functions
     if function is None:
         function = _choose(ctx, functions)
-    path = arguments.normal_path(function, ctx.functions_folder)
+    project = ctx.project_or_none
+    path = arguments.normal_path(function, "convex" if project is None else project.config.functions)
     if path.startswith("_system/"):
         described = FunctionDescription(path=path, kind="query", visibility="internal")
     else:

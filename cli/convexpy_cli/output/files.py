@@ -85,17 +85,8 @@ def print_document(output: Output, value: Any, file: str | None) -> None:
     if file is None:
         output.result(value, text)
         return
-    written(file, text + "\n")
-    output.result({"path": file}, file)
-
-
-def written(file: str, text: str) -> None:
-    """Write a file as a whole.
-
-    Raises:
-        Failure: it can't be written (exit 1).
-    """
     try:
-        Path(file).write_text(text, encoding="utf-8", newline="\n")
+        Path(file).write_text(text + "\n", encoding="utf-8", newline="\n")
     except OSError as error:
         raise errors.Failure("FileNotWritable", f"{file}: {error.strerror}") from error
+    output.result({"path": file}, file)
