@@ -47,13 +47,11 @@ class Reach:
 class LocalServer:
     """A server that listens."""
 
-    def __init__(self, process: subprocess.Popen[bytes], watchdog: int | None, ready: dict[str, Any]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], watchdog: int | None) -> None:
         self._process = process
         self._watchdog = watchdog
-        self.pid = int(ready["pid"])
-        self.url = str(ready["url"])
-        self.site_url = str(ready["siteUrl"])
-        self.name = str(ready.get("name", ""))
+        self.pid = process.pid
+        self.url = self.site_url = ""
 
     @classmethod
     def start(
@@ -188,16 +186,15 @@ def _launch(
     if theirs is not None:
         os.close(theirs)
     assert process.stdout is not None  # it was asked for
-    line = _first_line(process.stdout, READY_DEADLINE_S)
+    server = LocalServer(process, ours)
     try:
-        ready = json.loads(line)
-    except ValueError:
-        ready = {}
-    if not ready.get("ready"):
-        _abandon(process, ours)
-        raise _start_failed(local, start, ports[0])
+        ready = json.loads(_first_line(process.stdout, READY_DEADLINE_S))
+        server.pid, server.url, server.site_url = ready["pid"], ready["url"], ready["siteUrl"]
+    except (ValueError, KeyError, TypeError):
+        server.kill()
+        raise _start_failed(local, start, ports[0]) from None
     threading.Thread(target=_drain, args=(process.stdout, warn), daemon=True, name="server stdout").start()
-    return LocalServer(process, ours, ready)
+    return server
 
 
 def _environment(debugging: Mapping[str, str]) -> dict[str, str]:
@@ -227,16 +224,6 @@ def _drain(stream: IO[bytes], warn: Callable[[str], None] | None) -> None:
                 message: Any = json.loads(line)
                 if warn is not None and isinstance(message, dict) and "warning" in message:
                     warn(str(message["warning"]))
-
-
-def _abandon(process: subprocess.Popen[bytes], watchdog: int | None) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
-    process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
-    if watchdog is not None:
-        os.close(watchdog)
 
 
 def _start_failed(local: LocalDeployment, start: int, port: int) -> errors.Failure:
