@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -82,18 +83,11 @@ def dev(
     if debugpy is not None and (no_server or no_push):
         raise errors.usage("--debugpy cannot be combined with --no-server or --no-push")
     config = ctx.project.config
-    settings = LoopSettings(
-        once=once,
-        until_success=until_success,
-        no_push=no_push,
-        push_all=push_all,
-        poll=poll,
+    settings = replace(
+        ctx.options(LoopSettings),
         typecheck=typecheck or config.typecheck,
-        codegen=codegen != "disable",
         tail_logs=tail_logs or config.tail_logs,
-        run=function,
         start=start if start is not None else config.start,
-        debugpy=debugpy,
     )
     target = ctx.target()
     session = Session(ctx, settings)

@@ -34,9 +34,9 @@ class LoopSettings:
     push_all: bool
     poll: bool | None
     typecheck: str
-    codegen: bool
+    codegen: str
     tail_logs: str
-    run: str | None
+    function: str | None
     start: str
     debugpy: int | None = None
 
@@ -64,9 +64,9 @@ class Loop:
             once=settings.once,
             until_success=settings.until_success,
             no_push=settings.no_push,
-            codegen=settings.codegen,
+            codegen=settings.codegen != "disable",
             typecheck=settings.typecheck == "try" and self._checker is not None,
-            run=settings.run is not None,
+            run=settings.function is not None,
             companion=bool(settings.start),
         )
 
@@ -246,8 +246,8 @@ class Loop:
         self.screen.check(run_checker(self._project, self._checker))
 
     def _run_function(self, client: AdminClient) -> None:
-        assert self._settings.run is not None  # else the job is not started
-        function, value = call.run_line(self._ctx, client, self._settings.run)
+        assert self._settings.function is not None  # else the job is not started
+        function, value = call.run_line(self._ctx, client, self._settings.function)
         self._ctx.output.event("ran", function=function, value=value)
 
     def _start_companion(self) -> None:
