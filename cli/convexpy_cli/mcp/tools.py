@@ -139,6 +139,18 @@ def _insights(ctx: Context, client: AdminClient) -> Any:
     return {"failing": failing[:20], "slowest": slow[:20]}
 
 
+def _functions(ctx: Context, client: AdminClient) -> Any:
+    return client.app().functions
+
+
+def _env_list(ctx: Context, client: AdminClient) -> Any:
+    return sorted(client.environment())
+
+
+def _env_get(ctx: Context, client: AdminClient, name: str) -> Any:
+    return client.environment().get(name)
+
+
 def _env_set(ctx: Context, client: AdminClient, name: str, value: str) -> Any:
     client.update_environment({name: value})
     return {"set": name}
@@ -188,7 +200,7 @@ TOOLS = (
         ("tableName",),
     ),
     Tool("functionSpec", "Functions with kind, visibility, arguments and results.",
-         lambda _, client: client.app().functions, {}),
+         _functions, {}),
     Tool("run", "Call a query, mutation or action; internal ones too.", _run,
          {"functionName": _text("path such as messages:list"), "args": {"description": "arguments: an object"}},
          ("functionName",), privileged=True),
@@ -200,9 +212,9 @@ TOOLS = (
           "requestId": _text("only this request")}),
     Tool("insights", "Functions that fail, and the slowest, of the last 24 hours.", _insights, {}),
     Tool("envList", "Names of the deployment's variables, never their values.",
-         lambda _, client: sorted(client.environment()), {}),
+         _env_list, {}),
     Tool("envGet", "The value of one variable.",
-         lambda _, client, name: client.environment().get(name), {"name": _text("the variable")}, ("name",)),
+         _env_get, {"name": _text("the variable")}, ("name",)),
     Tool("envSet", "Set a variable.", _env_set,
          {"name": _text("the variable"), "value": _text("its value")}, ("name", "value"), privileged=True),
     Tool("envRemove", "Remove a variable.", _env_remove, {"name": _text("the variable")}, ("name",), privileged=True),
