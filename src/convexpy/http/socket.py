@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from convexpy.engine.function_runner import FunctionRunner
 from convexpy.http.messages import Receive, Scope, Send
@@ -59,6 +59,7 @@ class SocketTransport:
         self._write_frame = write_frame
         self._send = send
         self._knobs = knobs
+        self._held: list[bytes] = []
         self._queue: deque[tuple[bytes, bool]] = deque()
         self._bytes = 0
         self._wake = asyncio.Event()
@@ -72,11 +73,34 @@ class SocketTransport:
         """Queue a message, or the chunks of one; a client that does not read is cut off at a bound."""
         if self._closing is not None:
             return
-        waiting = self._bytes
-        small = not waiting and len(messages) == 1 and len(messages[0]) <= DIRECT_BYTES_MAX
-        if small and self._write_frame(_framed.frame(messages[0])):
-            self._sent_at = self._loop.time()
+        small = not self._bytes and len(messages) == 1 and len(messages[0]) <= DIRECT_BYTES_MAX
+        if small and not transition:
+            # The Transition that covers a response is mostly made in the next turn of the loop: one write for both.
+            if not self._held:
+                self._loop.call_soon(self._write_held)
+            self._held.append(messages[0])
             return
+        if small and self._write_at_once([*self._held, messages[0]] if self._held else messages):
+            self._held = []
+            return
+        self._write_held()
+        self._enqueue(messages, transition)
+
+    def _write_held(self) -> None:
+        held, self._held = self._held, []
+        if held and not self._write_at_once(held):
+            self._enqueue(held, False)
+
+    def _write_at_once(self, messages: Sequence[bytes]) -> bool:
+        """Write whole frames; False if the client is slow or gone."""
+        frames = _framed.frame(messages[0]) if len(messages) == 1 else b"".join(map(_framed.frame, messages))
+        if not self._write_frame(frames):
+            return False
+        self._sent_at = self._loop.time()
+        return True
+
+    def _enqueue(self, messages: Sequence[bytes], transition: bool) -> None:
+        waiting = self._bytes
         self._queue += [(message, False) for message in messages[:-1]]
         self._queue.append((messages[-1], transition))
         self._bytes += sum(map(len, messages))
@@ -90,6 +114,7 @@ class SocketTransport:
     def close(self, code: int, reason: str) -> None:
         """Close after what is queued; a client that does not take even that is dropped after a while."""
         if self._closing is None:
+            self._write_held()
             self._closing = (code, reason[:120])
             self._wake.set()
             self._loop.call_later(CLOSE_WITHIN_S, _abort, self._send)
