@@ -108,7 +108,6 @@ def build_apps(deployment: Deployment) -> Apps:
         functions,
         FileRoutes(files=deployment.files, identities=identities),
         DataRoutes(
-            system=deployment.system,
             checkpoints=deployment.checkpoints,
             reading=deployment.storage.reading,
             functions=deployment.functions,

@@ -7,7 +7,6 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from convexpy.protocol.admin_api import TableIndex
 from convexpy.protocol.system._call import SystemMutation, SystemQuery
 from convexpy.values import ConvexObject, Document
 
@@ -93,19 +92,6 @@ class ClearTablePage(
 
 
 # Of `convexpy data`
-
-
-class StoredTable(msgspec.Struct):
-    """A user table and its indexes."""
-
-    name: str
-    number: int
-    tablet: int
-    indexes: tuple[TableIndex, ...]
-
-
-class DescribeTables(SystemQuery[list[StoredTable]], path="_system/data:tables", operation="data:view"):
-    """Every user table."""
 
 
 class Bound(msgspec.Struct, frozen=True):

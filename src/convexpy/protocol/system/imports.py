@@ -49,11 +49,15 @@ class TableRoom(msgspec.Struct):
 
 
 class ImportRoom(msgspec.Struct):
-    """Room for every imported table, the tables that will be empty, and the numbers of all tables as they will be."""
+    """Room for every imported table, the tables that will be empty, the numbers of all tables as they will be.
+
+    `hidden` are the tablets that take the places of others.
+    """
 
     tables: dict[str, TableRoom]
     cleared: list[str]
     numbers: dict[str, int]
+    hidden: list[int]
 
 
 class BeginImport(SystemMutation[ImportRoom], path="_system/imports:begin"):
@@ -62,23 +66,6 @@ class BeginImport(SystemMutation[ImportRoom], path="_system/imports:begin"):
     id: str
     mode: str
     tables: list[ImportedTable]
-
-
-class ListHiddenTablets(SystemMutation[list[int]], path="_system/imports:hidden"):
-    """The hidden tablets of an import."""
-
-    id: str
-
-
-class ActiveTablet(msgspec.Struct):
-    """A table and its tablet."""
-
-    name: str
-    tablet: int
-
-
-class ListActiveTablets(SystemMutation[list[ActiveTablet]], path="_system/imports:tablets"):
-    """Every active user table, and `_storage`."""
 
 
 class FillTablet(SystemMutation[None], path="_system/imports:fill"):

@@ -7,7 +7,6 @@ import msgspec
 from convexpy.database import TableInfo
 from convexpy.errors import ArgumentError, ConvexError, DocumentNotFound, Error, SchemaViolation
 from convexpy.functions import Order, QueryPlan
-from convexpy.protocol.admin_api import TableIndex
 from convexpy.protocol.system import data as calls
 from convexpy.sandbox.host import CallContext
 from convexpy.sandbox.system._registry import handles
@@ -125,23 +124,6 @@ def _selected(context: CallContext, call: calls.Selection) -> QueryPlan:
         filters=() if call.where is None else (parse_condition(call.where),),
         system=info.is_system,
     )
-
-
-@handles(calls.DescribeTables)
-def tables(context: CallContext, call: calls.DescribeTables) -> list[calls.StoredTable]:
-    return [
-        calls.StoredTable(
-            table.name,
-            table.number,
-            table.tablet,
-            tuple(
-                TableIndex(name=index.name, fields=index.fields, state=index.state)
-                for index in table.indexes
-                if index.state != "deleting" and index.name != "by_creation_time"
-            ),
-        )
-        for table in context.transaction.catalog.user_tables()
-    ]
 
 
 @handles(calls.ReadPage)

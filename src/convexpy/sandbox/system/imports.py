@@ -81,6 +81,7 @@ class _Room:
         self._id = id
         self._mode = mode
         self._places: dict[str, calls.TableRoom] = {}
+        self._hidden: list[int] = []
         self._numbers = {table.name: table.number for table in self._transaction.catalog.user_tables()}
 
     def make(self, wanted: list[calls.ImportedTable]) -> calls.ImportRoom:
@@ -103,7 +104,7 @@ class _Room:
             others = {taken for other, taken in self._numbers.items() if other != name}
             self._make_hidden(name, -1 if number in others else None)
         tables = {each.name: self._places[each.name] for each in wanted}
-        return calls.ImportRoom(tables, cleared, self._numbers)
+        return calls.ImportRoom(tables, cleared, self._numbers, self._hidden)
 
     def _is_added_to(self, name: str, number: int | None) -> bool:
         check_table_name(name)
@@ -178,6 +179,7 @@ class _Room:
             )
             transaction.system_insert("_index", document)
             indexes.append(list(index.fields))
+        self._hidden.append(table["tablet"])
         self._numbers[name] = int(table["number"])
         self._places[name] = calls.TableRoom(table["number"], table["tablet"], indexes, insert=False)
 
@@ -185,26 +187,6 @@ class _Room:
 def is_empty(transaction: Any, name: str) -> bool:
     """Say whether a table has no documents."""
     return transaction.first(QueryPlan(name)) is None
-
-
-@handles(calls.ListHiddenTablets)
-def hidden(context: CallContext, call: calls.ListHiddenTablets) -> list[int]:
-    documents = context.transaction.stream(QueryPlan("_tables", system=True))
-    return [
-        int(document["tablet"])
-        for document in documents
-        if document["state"] == "hidden" and document.get("import") == call.id
-    ]
-
-
-@handles(calls.ListActiveTablets)
-def tablets(context: CallContext, call: calls.ListActiveTablets) -> list[calls.ActiveTablet]:
-    active = context.transaction.catalog.by_name.values()
-    return [
-        calls.ActiveTablet(table.name, table.tablet)
-        for table in active
-        if not table.is_system or table.name == files.FILES
-    ]
 
 
 # Filling

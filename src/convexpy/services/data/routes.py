@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,25 +11,23 @@ from typing import Any
 import msgspec
 
 from convexpy.auth import Caller
+from convexpy.database import Catalog
 from convexpy.engine.checkpoints import CheckpointService
 from convexpy.engine.function_runner import FunctionRunner
 from convexpy.engine.outcome import Outcome, Presenter
-from convexpy.engine.system_functions import SystemFunctions
 from convexpy.errors import RequestError
 from convexpy.http.identify import admin_for, caller_of
 from convexpy.http.messages import JSON_TYPE, HttpRequest, Response, decode_body, encode_json
 from convexpy.http.routing import Routes, method_not_allowed
 from convexpy.persistence import CheckpointReader
-from convexpy.protocol.admin_api import TableInfo
+from convexpy.protocol.admin_api import TableIndex, TableInfo
 from convexpy.protocol.system import SystemCall
 from convexpy.protocol.system.data import (
     DeleteDocuments,
-    DescribeTables,
     GetDocument,
     InsertDocuments,
     PatchDocument,
     ReadPage,
-    StoredTable,
 )
 from convexpy.protocol.system.shell import Evaluate, EvaluateWrites
 from convexpy.services._admin_routes import AdminRoutes, route
@@ -58,7 +56,6 @@ class _Body(msgspec.Struct):
 class DataRoutes(AdminRoutes):
     """The routes of documents, of the list of tables, and of code that is evaluated."""
 
-    system: SystemFunctions
     checkpoints: CheckpointService
     reading: Callable[[], AbstractContextManager[CheckpointReader]]
     functions: FunctionRunner
@@ -68,27 +65,32 @@ class DataRoutes(AdminRoutes):
         return replace(super().routes(), below={DATA_PATH: self.call})
 
     @route("GET", "/api/convexpy/tables", "data:view")
-    async def list(self, request: HttpRequest) -> dict[str, Any]:
+    async def list_tables(self, request: HttpRequest) -> dict[str, Any]:
         """Describe every table, with its size and its indexes, as of now."""
-        tables = await self.system.run(DescribeTables())
         await self.checkpoints.catch_up()
-        return {"tables": await asyncio.to_thread(self._measured, tables)}
+        return {"tables": await asyncio.to_thread(self._measured, self.checkpoints.catalog)}
 
-    def _measured(self, tables: Iterable[StoredTable]) -> tuple[TableInfo, ...]:
+    def _measured(self, catalog: Catalog) -> list[TableInfo]:
         """Count documents in the files and not in an executor: a large table would use up a function's limits."""
+        found: list[TableInfo] = []
         with self.reading() as reader:
-
-            def measured(table: StoredTable) -> TableInfo:
+            for table in catalog.user_tables():
                 documents, size = reader.measure(table.tablet)
-                return TableInfo(
-                    name=table.name,
-                    number=table.number,
-                    documents=documents,
-                    size_bytes=size,
-                    indexes=table.indexes,
+                indexes = tuple(
+                    TableIndex(name=index.name, fields=index.fields, state=index.state)
+                    for index in table.indexes
+                    if index.state != "deleting" and index.name != "by_creation_time"
                 )
-
-            return tuple(map(measured, tables))
+                found.append(
+                    TableInfo(
+                        name=table.name,
+                        number=table.number,
+                        documents=documents,
+                        size_bytes=size,
+                        indexes=indexes,
+                    )
+                )
+        return found
 
     async def call(self, request: HttpRequest) -> Response:
         """POST /api/convexpy/data/{page, get, insert, patch, delete}: `{args, decode}` → `{value}`.

@@ -251,7 +251,7 @@ class Imports:
         }
         worker = await TransferWorker.start("convexpy.sandbox.transfers.import_worker", job)
         try:
-            room = calls.ImportRoom({}, [], {})
+            room = calls.ImportRoom({}, [], {}, [])
             async for message in worker.messages():
                 if "tables" in message:
                     tables = msgspec.convert(message["tables"], list[calls.ImportedTable])
@@ -291,7 +291,7 @@ class Imports:
         for table in plan.tables:
             table.before = counts.get(table.name, 0)
         plan.cleared = {name: counts.get(name, 0) for name in room.cleared}
-        plan.hidden = await self.system.run(calls.ListHiddenTablets(id))
+        plan.hidden = room.hidden
         archive = plan.request.format == "zip" and (self.folder / id / "files.jsonl").exists()
         plan.files = done["files"]["count"] if archive else None
         plan.files_before = counts.get("_storage", 0)
@@ -299,7 +299,7 @@ class Imports:
     async def _counts(self) -> dict[str, int]:
         """Return the number of documents by table, as of now, from the checkpoint."""
         await self.checkpoints.catch_up()
-        tables = await self.system.run(calls.ListActiveTablets())
+        tables = self.checkpoints.catalog.by_name.values()
 
         def count() -> dict[str, int]:
             with self.reading() as reader:
