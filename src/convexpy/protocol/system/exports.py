@@ -32,12 +32,11 @@ class CreateExport(SystemMutation[str], path="_system/exports:create"):
 
 
 class UpdateExport(SystemMutation[bool], path="_system/exports:update"):
-    """Change an export that is in one of the states `of`; the result says whether it was. `moments` are nanoseconds."""
+    """Change an export that is in one of the states `of`; the result says whether it was."""
 
     id: str
     of: list[str]
-    fields: ConvexObject = {}
-    moments: dict[str, str] = {}
+    fields: ConvexObject
 
 
 class RemoveExports(SystemMutation[None], path="_system/exports:remove"):
@@ -46,5 +45,5 @@ class RemoveExports(SystemMutation[None], path="_system/exports:remove"):
     ids: list[str]
 
 
-class FailInterruptedExports(SystemMutation[list[Document]], path="_system/exports:interrupted"):
-    """Fail the exports that were under way when the server ended; the result are all."""
+class FailInterruptedExports(SystemMutation[None], path="_system/exports:interrupted"):
+    """Fail the exports that were under way when the server ended."""

@@ -90,7 +90,7 @@ class SwapTables(SystemMutation[None], path="_system/imports:swap"):
     """Make an import visible.
 
     `tables` lists the hidden tablets, `files` names the list of stored files or is None, `schema` is the schema that the
-    documents were checked against, as it is stored; `timestamp` is nanoseconds in decimal.
+    documents were checked against, as it is stored; `done` is the state of the import then.
     """
 
     id: str
@@ -98,8 +98,7 @@ class SwapTables(SystemMutation[None], path="_system/imports:swap"):
     schema: str
     tables: list[int]
     files: str | None
-    rows: int
-    timestamp: str
+    done: ConvexObject
 
 
 class AbortImport(SystemMutation[bool], path="_system/imports:abort"):

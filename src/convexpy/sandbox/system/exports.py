@@ -10,7 +10,7 @@ from convexpy.functions import QueryPlan
 from convexpy.protocol.system import exports as calls
 from convexpy.sandbox.host import CallContext
 from convexpy.sandbox.system._registry import handles
-from convexpy.values import UNSET, Document, Int64
+from convexpy.values import UNSET, Document
 
 TABLE = "_exports"
 LISTED = 100
@@ -38,8 +38,7 @@ def update(context: CallContext, call: calls.UpdateExport) -> bool:
     found = context.transaction.get(call.id, TABLE, system=True)
     if found is None or found["state"] not in call.of:
         return False
-    moments = {name: Int64(int(text)) for name, text in call.moments.items()}
-    context.transaction.system_patch(TABLE, call.id, {**call.fields, **moments})
+    context.transaction.system_patch(TABLE, call.id, call.fields)
     return True
 
 
@@ -73,9 +72,8 @@ def remove(context: CallContext, call: calls.RemoveExports) -> None:
 
 
 @handles(calls.FailInterruptedExports)
-def interrupted(context: CallContext, call: calls.FailInterruptedExports) -> list[Document]:
+def interrupted(context: CallContext, call: calls.FailInterruptedExports) -> None:
     for found in _newest_first(context):
         if found["state"] in UNFINISHED:
             failed = {"state": "failed", "error": "the server was restarted", "progress": UNSET}
             context.transaction.system_patch(TABLE, found["_id"], failed)
-    return _newest_first(context)

@@ -23,7 +23,7 @@ from convexpy.protocol.system import imports as calls
 from convexpy.sandbox import files
 from convexpy.sandbox.host import CallContext
 from convexpy.sandbox.system._registry import handles
-from convexpy.values import UNSET, Document, Int64, canonical_number, decode_document
+from convexpy.values import UNSET, Document, canonical_number, decode_document
 
 TABLE = "_snapshot_imports"
 LISTED = 20
@@ -247,10 +247,7 @@ def swap(context: CallContext, call: calls.SwapTables) -> None:
     if call.files is not None:
         with transaction.engine():
             _settle_files(context, call.files, call.mode)
-    done = {
-        "state": "completed", "timestamp": Int64(int(call.timestamp)), "num_rows_written": Int64(call.rows),
-    }  # fmt: skip
-    transaction.system_patch(TABLE, call.id, {"state": done, "progress": UNSET})
+    transaction.system_patch(TABLE, call.id, {"state": call.done, "progress": UNSET})
 
 
 def _check_schema(context: CallContext, expected: str) -> None:

@@ -37,7 +37,7 @@ from convexpy.protocol.system.exports import (
 from convexpy.runtime import Clock, pauses
 from convexpy.services.files.service import FileService
 from convexpy.snapshots import SnapshotWriter
-from convexpy.values import Document
+from convexpy.values import Document, Int64
 
 logger = logging.getLogger("convexpy.exports")
 SWEEP_EVERY_S = 600.0
@@ -66,8 +66,9 @@ class Exports:
 
     async def start(self) -> None:
         """Fail what a crash has interrupted, remove what it left behind, and look for expired exports from now on."""
-        known = await self.system.run(FailInterruptedExports())
+        await self.system.run(FailInterruptedExports())
         await self.sweep()
+        known = await self.system.run(ListExports())
         await asyncio.to_thread(self._tidy, {_file_name(found) for found in known})
         self.background.start(self._sweep_regularly())
 
@@ -81,11 +82,8 @@ class Exports:
         """End the exports under way; the next start finds their states."""
         await _cancelled(list(self._running.values()))
 
-    async def _update(
-        self, id: str, of: list[str], moments: dict[str, int] | None = None, **fields: Any
-    ) -> bool:
-        decimal = {name: str(moment) for name, moment in (moments or {}).items()}
-        return await self.system.run(UpdateExport(id, of, fields, decimal))
+    async def _update(self, id: str, of: list[str], **fields: Any) -> bool:
+        return await self.system.run(UpdateExport(id, of, fields))
 
     # Requests
 
@@ -131,7 +129,7 @@ class Exports:
 
     async def set_expiration(self, id: str, expiration_ns: int) -> None:
         """Keep a completed export until then."""
-        if not await self._update(id, ["completed"], {"expiration_ts": expiration_ns}):
+        if not await self._update(id, ["completed"], expiration_ts=Int64(expiration_ns)):
             raise RequestError("there is no such export", status=404, code="ExportNotFound")
 
     async def delete(self, which: str) -> None:
@@ -147,22 +145,23 @@ class Exports:
         part = self.folder / f"{started}.part"
         try:
             await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
-            if not await self._update(id, ["requested"], {"start_ts": started}, state="in_progress"):
+            if not await self._update(id, ["requested"], start_ts=Int64(started), state="in_progress"):
                 return
             counts = await self._produce(id, part, include_storage, tables, backup)
             size = part.stat().st_size
             pauses.reach("exports.before_rename")
             part.rename(self.folder / f"{started}.zip")
             now = self.clock.now_ns()
-            moments = {"complete_ts": now, "expiration_ts": now + int(EXPORT_KEPT_S * 1e9)}
             key = f"{started}.zip"
             fields = {
+                "state": "completed",
+                "complete_ts": Int64(now),
+                "expiration_ts": Int64(now + int(EXPORT_KEPT_S * 1e9)),
                 "zip_object_key": key,
                 "size": size,
-                "tables": counts["tables"],
-                "files": counts["files"],
+                **counts,
             }
-            if not await self._update(id, ["in_progress"], moments, state="completed", **fields):
+            if not await self._update(id, ["in_progress"], **fields):
                 (self.folder / key).unlink(missing_ok=True)
         except (Error, OSError) as error:
             logger.error("the export %s failed: %s", id, error)
@@ -240,10 +239,7 @@ class Exports:
         """Remove exports that have expired."""
         now = self.clock.now_ns()
         known = await self.system.run(ListExports())
-        expired = [
-            found for found in known
-            if found["state"] == "completed" and int(found["expiration_ts"]) <= now
-        ]  # fmt: skip
+        expired = [each for each in known if each["state"] == "completed" and each["expiration_ts"] <= now]
         for found in expired:
             await asyncio.to_thread((self.folder / _file_name(found)).unlink, missing_ok=True)
         if expired:

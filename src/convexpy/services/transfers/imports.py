@@ -36,7 +36,7 @@ from convexpy.services.transfers.import_batches import BatchFill
 from convexpy.services.transfers.import_files import FileImport
 from convexpy.services.transfers.import_plan import ImportPlan, ImportRequest, PlannedTable, check_request
 from convexpy.services.transfers.import_uploads import ImportUploads
-from convexpy.values import Document
+from convexpy.values import Document, Int64
 
 logger = logging.getLogger("convexpy.imports")
 STORAGE_NUMBER = 519
@@ -114,14 +114,6 @@ class Imports:
         """
         check_request(request)
         self.uploads.check(token, parts)
-        id = await self._create(request)
-        folder = self.folder / id
-        await asyncio.to_thread(folder.mkdir, parents=True)
-        pauses.reach("imports.created")
-        self._begin(id, self._check(id, request, lambda: self.uploads.join(token, parts, folder / "upload")))
-        return id
-
-    async def _create(self, request: ImportRequest) -> str:
         if self.in_memory:
             raise RequestError("a deployment in memory cannot import", code="NotAvailable")
         described = {
@@ -130,7 +122,12 @@ class Imports:
             "dryRun": request.dry_run,
             "fileName": request.file_name,
         }
-        return await self.system.run(calls.CreateImport(described))
+        id = await self.system.run(calls.CreateImport(described))
+        folder = self.folder / id
+        await asyncio.to_thread(folder.mkdir, parents=True)
+        pauses.reach("imports.created")
+        self._begin(id, self._check(id, request, lambda: self.uploads.join(token, parts, folder / "upload")))
+        return id
 
     async def find(self, id: str) -> Document:
         """Return the document of an import.
@@ -321,7 +318,7 @@ class Imports:
             pauses.reach("imports.before_swap")
             # No push may be between its first and its last step: both change the same indexes.
             async with self.version_lock:
-                await _not_halfway(self._swap(id, plan))
+                await _not_halfway(self.system.run(self._swap(id, plan)))
             pauses.reach("imports.swapped")
         except (Error, OSError) as error:
             await files.take_back()
@@ -342,17 +339,16 @@ class Imports:
         shown = {"phase": "write", "text": text, "documents": documents}
         await self._set(id, ["in_progress"], state=state, progress=shown)
 
-    async def _swap(self, id: str, plan: ImportPlan) -> None:
-        call = calls.SwapTables(
+    def _swap(self, id: str, plan: ImportPlan) -> calls.SwapTables:
+        written = {"timestamp": Int64(self.clock.now_ns()), "num_rows_written": Int64(plan.documents)}
+        return calls.SwapTables(
             id=id,
             mode=plan.request.mode,
             tables=plan.hidden,
             files=None if plan.files is None else f"{id}/stored.jsonl",
             schema=plan.schema,
-            timestamp=str(self.clock.now_ns()),
-            rows=plan.documents,
+            done={"state": "completed", **written},
         )
-        await self.system.run(call)
 
     async def _abort(self, id: str, message: str | None, *, code: str | None = None, **fields: Any) -> None:
         """End an import without effect: what is hidden is given up."""
