@@ -72,8 +72,7 @@ class _Ctx:
     @property
     def log(self) -> logging.Logger:
         """The logger of the call: its lines reach `convexpy logs`, and the client in development."""
-        found: logging.Logger = self._part("log", _log_of)
-        return found
+        return self._part("log", _log_of)
 
     def _call(self, kind: FunctionKind, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         call = call_of(function, args, kwargs, may_limit=self._may_limit)
@@ -268,9 +267,6 @@ class SyncActionCtx(_CallsQueries, _CallsMutations):
 
     _may_limit = False
 
-    def __init__(self, host: ActionHost) -> None:
-        super().__init__(host)
-
     @property
     def auth(self) -> Auth:
         """The identity of the caller."""
@@ -325,14 +321,12 @@ def _writer_of(host: TransactionHost) -> DatabaseWriter:
     return DatabaseWriter(host.database)
 
 
-def _random_of(host: Any) -> Random:
-    found: Random = host.random
-    return found
+def _random_of(host: TransactionHost | ActionHost) -> Random:
+    return host.random
 
 
-def _log_of(host: Any) -> logging.Logger:
-    found: logging.Logger = host.log
-    return found
+def _log_of(host: TransactionHost | ActionHost) -> logging.Logger:
+    return host.log
 
 
 def _vector_search(table: str, index: str, vector: Any, limit: int, filter: _Filter) -> dict[str, Any]:

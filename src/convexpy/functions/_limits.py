@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from convexpy.errors import ArgumentError
-from convexpy.functions._host import CallHost
+from convexpy.functions._host import ActionHost, CallHost
 
 
 class Limit:
@@ -118,6 +118,7 @@ class ActionMeta(Meta):
     """What is known about the running action and who asked for it."""
 
     __slots__ = ()
+    _host: ActionHost
 
     @property
     def client_address(self) -> str | None:

@@ -17,6 +17,8 @@ from convexpy.errors import LimitExceeded, sendable
 from convexpy.limits import LOG_LINE_LENGTH_MAX, LOG_LINES_MAX
 from convexpy.protocol.frames import LogLine
 
+app_logger = logging.getLogger("convexpy.app")
+"""The logger behind `ctx.log`."""
 TRUNCATED = " (truncated due to length)"
 _LEVELS = ((logging.ERROR, "ERROR"), (logging.WARNING, "WARN"), (logging.INFO, "INFO"))
 
@@ -146,9 +148,4 @@ def install() -> None:
     if not any(isinstance(handler, CapturedLogging) for handler in root.handlers):
         root.addHandler(CapturedLogging())
     root.setLevel(logging.INFO)
-    app_logger().setLevel(logging.DEBUG)
-
-
-def app_logger() -> logging.Logger:
-    """Return the logger behind `ctx.log`."""
-    return logging.getLogger("convexpy.app")
+    app_logger.setLevel(logging.DEBUG)

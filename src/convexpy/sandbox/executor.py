@@ -235,8 +235,6 @@ class Executor:
             request_id=call.request_id,
             seed=call.seed,
             now_ms=call.now_ms,
-            client_address=call.client_address,
-            user_agent=call.user_agent,
             parent_job=call.parent_job,
             set_pending_schema=self._set_pending_schema,
         )

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -41,8 +40,6 @@ class CallContext(msgspec.Struct):
     request_id: str
     seed: bytes
     now_ms: int
-    client_address: str | None = None
-    user_agent: str | None = None
     parent_job: str = ""
     depth: int = 0
     set_pending_schema: Callable[[Schema | None], None] = lambda schema: None
@@ -74,11 +71,12 @@ def find_function(app: LoadedApp, kind: FunctionKind, path: str) -> FunctionDefi
 class TransactionCallHost:
     """Implements `functions._host.TransactionHost` over a `Transaction`."""
 
-    __slots__ = ("_call", "_definition", "database")
+    __slots__ = ("_call", "database", "function")
+    log = capture.app_logger
 
     def __init__(self, call: CallContext, definition: FunctionDefinition) -> None:
         self._call = call
-        self._definition = definition
+        self.function = definition.path or ""
         # `ctx.db` goes straight to the transaction.
         self.database = call.transaction
 
@@ -89,32 +87,10 @@ class TransactionCallHost:
         return self._call.random()
 
     @property
-    def log(self) -> logging.Logger:
-        """The logger behind `ctx.log`."""
-        return capture.app_logger()
-
-    @property
     def request_id(self) -> str:
         """The id of the call from outside."""
         self._call.transaction.read_set.call = True
         return self._call.request_id
-
-    @property
-    def function(self) -> str:
-        """The path of the running function."""
-        return self._definition.path or ""
-
-    @property
-    def client_address(self) -> str | None:
-        """Where the call came from, if known."""
-        self._call.transaction.read_set.call = True
-        return self._call.client_address
-
-    @property
-    def user_agent(self) -> str | None:
-        """What the caller says it is, if known."""
-        self._call.transaction.read_set.call = True
-        return self._call.user_agent
 
     def now_ms(self) -> int:
         """Return the time at which the call began."""

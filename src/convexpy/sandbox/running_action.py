@@ -89,8 +89,11 @@ class RunningAction:
     def __init__(self, executor: ActionServer, call: Call) -> None:
         self.executor = executor
         self.call = call
+        self.function, self.request_id = call.path, call.request_id
+        self.client_address, self.user_agent = call.client_address, call.user_agent
+        self.spool = Path(executor.settings.spool)
         self._random: random.Random | None = None
-        self.log = capture.app_logger()
+        self.log = capture.app_logger
         self.cancelled: CancelCall | None = None
         self.ended = False
         self.task: asyncio.Task[Any] | None = None
@@ -112,31 +115,6 @@ class RunningAction:
         if self._random is None:
             self._random = random.Random(secure_random.randbytes(SEED_BYTES))
         return self._random
-
-    @property
-    def request_id(self) -> str:
-        """The id of the call from outside."""
-        return self.call.request_id
-
-    @property
-    def function(self) -> str:
-        """The path of the action."""
-        return self.call.path
-
-    @property
-    def client_address(self) -> str | None:
-        """Where the call came from, if known."""
-        return self.call.client_address
-
-    @property
-    def user_agent(self) -> str | None:
-        """What the caller says it is, if known."""
-        return self.call.user_agent
-
-    @property
-    def spool(self) -> Path:
-        """Where the content of files to store is put."""
-        return Path(self.executor.settings.spool)
 
     def now_ms(self) -> int:
         """Return the clock: time goes on in actions."""
