@@ -50,18 +50,13 @@ class CronSpec(msgspec.Struct, frozen=True):
             )
         return path
 
-    @property
-    def wire_args(self) -> dict[str, Any]:
-        """The canonical arguments by their names on the wire."""
-        return call_of(self.function, (self.args,), {}).args
-
     def describe(self) -> CronDescription:
         """Return the job as data; arguments in their wire form."""
         return CronDescription(
             name=self.name,
             schedule=self.schedule,
             function=self.path,
-            args=to_json(self.wire_args),
+            args=to_json(call_of(self.function, (self.args,), {}).args),
             file=self.location.file if self.location else None,
             line=self.location.line if self.location else None,
         )

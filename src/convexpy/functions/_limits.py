@@ -10,27 +10,13 @@ from convexpy.errors import ArgumentError
 from convexpy.functions._host import ActionHost, CallHost
 
 
-class Limit:
+class Limit(msgspec.Struct, frozen=True):
     """One limit of the running transaction."""
 
-    __slots__ = ("_maximum", "_used")
-
-    def __init__(self, used: int, maximum: int) -> None:
-        self._used = used
-        self._maximum = maximum
-
-    @property
-    def used(self) -> int:
-        """How much is used."""
-        return self._used
-
-    @property
-    def remaining(self) -> int:
-        """How much is left."""
-        return max(0, self._maximum - self._used)
-
-    def __repr__(self) -> str:
-        return f"Limit(used={self._used}, remaining={self.remaining})"
+    used: int
+    """How much is used."""
+    remaining: int
+    """How much is left."""
 
 
 class _Use:
@@ -40,7 +26,8 @@ class _Use:
         self._name = name
 
     def __get__(self, limits: Limits, owner: Any) -> Limit:
-        return Limit(*limits._host.usage()[self._name])
+        used, maximum = limits._host.usage()[self._name]
+        return Limit(used, max(0, maximum - used))
 
 
 class Limits:

@@ -54,17 +54,16 @@ def check_path(path: str) -> None:
 
 
 class SourceStore:
-    """Contents by hash, in `folder/contents`, and one folder of files per version in `folder/<number>`."""
+    """Contents by hash, in `folder/contents`, and one folder of files per version in `folder/<number>`.
+
+    `code_cache` is where executors keep compiled modules.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._contents = folder / "contents"
         self._contents.mkdir(parents=True, exist_ok=True)
-
-    @property
-    def code_cache(self) -> Path:
-        """Where executors keep compiled modules."""
-        return self._folder / "compiled"
+        self.code_cache = folder / "compiled"
 
     def missing(self, modules: Mapping[str, str]) -> list[str]:
         """Return the paths whose content is not here."""

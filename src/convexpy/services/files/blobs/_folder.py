@@ -34,12 +34,9 @@ class FolderBlobStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._threads = ThreadPoolExecutor(THREADS, "convexpy-files")
-
-    @property
-    def spool(self) -> Path:
+        self.spool = folder / "tmp"
         """Where incomplete files are, and those to adopt; on the same file system as complete ones."""
-        return self._folder / "tmp"
+        self._threads = ThreadPoolExecutor(THREADS, "convexpy-files")
 
     def _path(self, name: str) -> Path:
         if not NAME.fullmatch(name):

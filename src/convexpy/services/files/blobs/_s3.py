@@ -61,12 +61,7 @@ class S3BlobStore:
 
     def __init__(self, url: str, *, spool: Path) -> None:
         self._store, self._prefix = _store(url)
-        self._spool = spool
-
-    @property
-    def spool(self) -> Path:
-        """Where files to send, and files for actions, are for a while."""
-        return self._spool
+        self.spool = spool
 
     async def start(self) -> None:
         """Empty the spool; find out whether the bucket can be reached.
@@ -74,8 +69,8 @@ class S3BlobStore:
         Raises:
             StorageFailed: it cannot.
         """
-        await asyncio.to_thread(shutil.rmtree, self._spool, ignore_errors=True)
-        await asyncio.to_thread(self._spool.mkdir, parents=True)
+        await asyncio.to_thread(shutil.rmtree, self.spool, ignore_errors=True)
+        await asyncio.to_thread(self.spool.mkdir, parents=True)
         with _refusals("cannot be listed"):
             async for _ in self._list(1):
                 break
@@ -139,7 +134,7 @@ class S3BlobStore:
         """Fetch an object into a temporary file."""
         import obstore
 
-        path = self._spool / f"get-{uuid.uuid4()}"
+        path = self.spool / f"get-{uuid.uuid4()}"
         try:
             with _refusals(f"did not give {name}"):
                 found = await obstore.get_async(self._store, self._prefix + name)
@@ -178,7 +173,7 @@ class S3BlobStore:
 
     async def close(self) -> None:
         """Remove what is left in the spool."""
-        await asyncio.to_thread(shutil.rmtree, self._spool, ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, self.spool, ignore_errors=True)
 
 
 @contextlib.contextmanager
