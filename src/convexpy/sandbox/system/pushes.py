@@ -74,20 +74,20 @@ def _building(table: str, tablet: int, index: IndexDescription, number: int) -> 
 
 @handles(calls.FinishIndexes)
 def indexes_built(context: CallContext, call: calls.FinishIndexes) -> None:
-    _finish_indexes(context, call.numbers)
+    _end_building(context, call.numbers, "ready")
 
 
-def _finish_indexes(context: CallContext, numbers: list[int]) -> None:
+def _end_building(context: CallContext, numbers: list[int], state: str) -> None:
     for info in context.transaction.catalog.by_tablet.values():
         for index in info.indexes:
             if index.number in numbers and index.state == "building":
-                context.transaction.system_patch("_index", index.id, {"state": "ready"})
+                context.transaction.system_patch("_index", index.id, {"state": state})
 
 
 @handles(calls.ActivateVersion)
 def activate(context: CallContext, call: calls.ActivateVersion) -> dict[str, str]:
     # Indexes that the schema does not name any more become `deleting`; tables stay, for they hold data.
-    _finish_indexes(context, call.ready)
+    _end_building(context, call.ready, "ready")
     if call.schema:
         for name, table in msgspec.json.decode(call.schema, type=SchemaDescription).tables.items():
             _settle_indexes(context, name, table.indexes)
@@ -163,10 +163,7 @@ def _write_modules(context: CallContext, modules: dict[str, str]) -> None:
 @handles(calls.AbortPush)
 def abort(context: CallContext, call: calls.AbortPush) -> None:
     context.set_pending_schema(None)
-    for info in context.transaction.catalog.by_tablet.values():
-        for index in info.indexes:
-            if index.number in call.numbers and index.state == "building":
-                context.transaction.system_patch("_index", index.id, {"state": "deleting"})
+    _end_building(context, call.numbers, "deleting")
 
 
 @handles(calls.ForgetDeleted)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -23,8 +22,7 @@ class ImportRequest(msgspec.Struct, rename="camel"):
     file_name: str | None = None
 
 
-@dataclass
-class PlannedTable:
+class PlannedTable(msgspec.Struct, frozen=True, kw_only=True):
     """A table of an import, as it was prepared."""
 
     name: str
@@ -32,21 +30,20 @@ class PlannedTable:
     insert: bool
     file: str
     documents: int
-    before: int = 0
+    before: int
 
 
-@dataclass
-class ImportPlan:
+class ImportPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What a checked import will do."""
 
     request: ImportRequest
     schema: str
-    tables: list[PlannedTable] = field(default_factory=list)
-    cleared: dict[str, int] = field(default_factory=dict)
-    hidden: list[int] = field(default_factory=list)
-    files: int | None = None
-    files_before: int = 0
-    bytes: int = 0
+    tables: list[PlannedTable]
+    cleared: dict[str, int]
+    hidden: list[int]
+    files: int | None
+    files_before: int
+    bytes: int
 
     @property
     def documents(self) -> int:

@@ -230,9 +230,7 @@ class Imports:
     async def _prepare(self, id: str, request: ImportRequest) -> ImportPlan | None:
         """Have the file read; None if rows are wrong, which the state says then."""
         schema = self.schema()
-        plan = ImportPlan(request, "" if schema is None else msgspec.json.encode(schema).decode())
         folder = self.folder / id
-        plan.bytes = (folder / "upload").stat().st_size
         job = {
             "path": str(folder / "upload"),
             "name": request.file_name or "upload",
@@ -247,8 +245,9 @@ class Imports:
             "storageNumber": STORAGE_NUMBER,
         }
         worker = await TransferWorker.start("convexpy.sandbox.transfers.import_worker", job)
+        done: dict[str, Any] = {}
+        room = calls.ImportRoom({}, [], {}, [])
         try:
-            room = calls.ImportRoom({}, [], {}, [])
             async for message in worker.messages():
                 if "tables" in message:
                     tables = msgspec.convert(message["tables"], list[calls.ImportedTable])
@@ -261,10 +260,33 @@ class Imports:
                     await self._refuse(id, message["faults"], message["count"])
                     return None
                 else:
-                    await self._complete(plan, id, room, message["done"])
+                    done = message["done"]
         finally:
             await worker.end()
-        return plan
+        await self.checkpoints.catch_up()
+        counts = await asyncio.to_thread(self._counts)
+        places = room.tables
+        archive = request.format == "zip" and (folder / "files.jsonl").exists()
+        return ImportPlan(
+            request=request,
+            schema="" if schema is None else msgspec.json.encode(schema).decode(),
+            tables=[
+                PlannedTable(
+                    name=name,
+                    tablet=places[name].tablet,
+                    insert=places[name].insert,
+                    file=f"{id}/{prepared['file']}",
+                    documents=prepared["documents"],
+                    before=counts.get(name, 0),
+                )
+                for name, prepared in done["tables"].items()
+            ],
+            cleared={name: counts.get(name, 0) for name in room.cleared},
+            hidden=room.hidden,
+            files=done["files"]["count"] if archive else None,
+            files_before=counts.get("_storage", 0),
+            bytes=(folder / "upload").stat().st_size,
+        )
 
     async def _refuse(self, id: str, faults: list[dict[str, Any]], count: int) -> None:
         first = faults[0]
@@ -273,36 +295,11 @@ class Imports:
         text = f"{place}: {first['message']}{more}; nothing was imported"
         await self._abort(id, text, code="ImportRowsInvalid", faults=faults, faultCount=count)
 
-    async def _complete(
-        self, plan: ImportPlan, id: str, room: calls.ImportRoom, done: dict[str, Any]
-    ) -> None:
-        for name, prepared in done["tables"].items():
-            place = room.tables[name]
-            plan.tables.append(
-                PlannedTable(
-                    name, place.tablet, place.insert,
-                    f"{id}/{prepared['file']}", prepared["documents"],
-                )
-            )  # fmt: skip
-        counts = await self._counts()
-        for table in plan.tables:
-            table.before = counts.get(table.name, 0)
-        plan.cleared = {name: counts.get(name, 0) for name in room.cleared}
-        plan.hidden = room.hidden
-        archive = plan.request.format == "zip" and (self.folder / id / "files.jsonl").exists()
-        plan.files = done["files"]["count"] if archive else None
-        plan.files_before = counts.get("_storage", 0)
-
-    async def _counts(self) -> dict[str, int]:
-        """Return the number of documents by table, as of now, from the checkpoint."""
-        await self.checkpoints.catch_up()
+    def _counts(self) -> dict[str, int]:
+        """Return the number of documents by table, from the checkpoint."""
         tables = self.checkpoints.catalog.by_name.values()
-
-        def count() -> dict[str, int]:
-            with self.reading() as reader:
-                return {table.name: reader.count(table.tablet) for table in tables}
-
-        return await asyncio.to_thread(count)
+        with self.reading() as reader:
+            return {table.name: reader.count(table.tablet) for table in tables}
 
     # Writing
 
