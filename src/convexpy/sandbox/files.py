@@ -23,21 +23,6 @@ class StorageIdNotFound(DocumentNotFound):
     """A file to delete does not exist."""
 
 
-def check_storage_id(transaction: Transaction, id: str, method: str) -> None:
-    """Refuse what cannot be the id of a file.
-
-    Raises:
-        ArgumentError: no id at all, or of another table.
-    """
-    if transaction.normalize_id(FILES, id, system=True) is not None:
-        return
-    if decode_id(id) is None:
-        text = f"Invalid argument `storageId` for `{method}`: Unable to decode ID: {id!r}"
-    else:
-        text = f"Invalid argument `storageId` for `{method}`, expected ID for table `{FILES}`, got an ID of another: {id}"
-    raise ArgumentError(text, code="InvalidId")
-
-
 def blob_of(transaction: Transaction, index: str, field: str, value: str) -> dict[str, Any] | None:
     """Return the record in `_file_storage`, also of a deleted file."""
     before = transaction.is_privileged
@@ -52,10 +37,15 @@ def find_file(transaction: Transaction, id: str, method: str) -> dict[str, Any] 
     """Return the `_storage` document, or None.
 
     Raises:
-        ArgumentError: `id` is not a valid id of a file.
+        ArgumentError: `id` is no id at all, or of another table.
     """
-    check_storage_id(transaction, id, method)
-    return transaction.get(id, FILES, system=True)
+    if transaction.normalize_id(FILES, id, system=True) is not None:
+        return transaction.get(id, FILES, system=True)
+    if decode_id(id) is None:
+        text = f"Invalid argument `storageId` for `{method}`: Unable to decode ID: {id!r}"
+    else:
+        text = f"Invalid argument `storageId` for `{method}`, expected ID for table `{FILES}`, got an ID of another: {id}"
+    raise ArgumentError(text, code="InvalidId")
 
 
 def file_url(transaction: Transaction, id: str, cloud_url: str) -> str | None:
@@ -71,27 +61,12 @@ def file_metadata(transaction: Transaction, id: str) -> dict[str, Any] | None:
     found = find_file(transaction, id, "storage.get_metadata")
     if found is None:
         return None
-    return {**described(found), "sha256": base64.b64decode(found["sha256"]).hex()}
-
-
-def described(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a `_storage` document in the form of metadata, its `sha256` in base64 still."""
     return {
-        "storageId": document["_id"],
-        "sha256": document["sha256"],
-        "size": document["size"],
-        "contentType": document.get("contentType"),
+        "storageId": found["_id"],
+        "sha256": base64.b64decode(found["sha256"]).hex(),
+        "size": found["size"],
+        "contentType": found.get("contentType"),
     }
-
-
-def add_file(transaction: Transaction, uuid: str, *, sha256: str, size: int, content_type: str | None) -> str:
-    """Make the documents of a file whose bytes are durable; return its id. `sha256` is base64."""
-    document: dict[str, Any] = {"sha256": sha256, "size": size}
-    if content_type is not None:
-        document["contentType"] = content_type
-    id = transaction.system_insert(FILES, document)
-    transaction.system_insert(BLOBS, {"storageId": id, "uuid": uuid})
-    return id
 
 
 def delete_file(transaction: Transaction, id: str, now_ms: int) -> None:

@@ -17,6 +17,7 @@ from convexpy.errors import ArgumentError, ConvexError, Error, FunctionError, Fu
 from convexpy.functions import FunctionDefinition, MutationCtx, QueryCtx
 from convexpy.protocol.app_description import FunctionKind
 from convexpy.protocol.frames import SEED_BYTES
+from convexpy.protocol.system.scheduling import ScheduleJob
 from convexpy.protocol.upload_tokens import upload_url
 from convexpy.runtime import secure_random
 from convexpy.sandbox import capture, files, guards, jobs, tracebacks
@@ -114,15 +115,8 @@ class TransactionCallHost:
             case "call":
                 return self._run(**payload)
             case "schedule":
-                return jobs.schedule(
-                    transaction,
-                    call.app,
-                    now_ms=call.now_ms,
-                    at_ms=payload["at"],
-                    path=payload["path"],
-                    args=payload["args"],
-                    parent_job=call.parent_job,
-                )
+                job = ScheduleJob(payload["at"], payload["path"], payload["args"], call.parent_job)
+                return jobs.schedule(transaction, call.app, call.now_ms, job)
             case "cancel":
                 jobs.cancel(transaction, payload["id"], call.now_ms)
             case "storage_url":

@@ -12,9 +12,10 @@ from typing import Any
 
 from convexpy.database import Transaction
 from convexpy.errors import ArgumentError, FunctionNotFound, LimitExceeded
-from convexpy.functions import QueryPlan, canonical_path, planned_ms, runs_skipped
+from convexpy.functions import QueryPlan, canonical_path, runs_skipped
 from convexpy.limits import SCHEDULED_ARGS_BYTES_MAX, SCHEDULED_WITHIN_MS
 from convexpy.protocol.scheduled_jobs import CRONS, JOBS
+from convexpy.protocol.system.scheduling import ScheduleJob
 from convexpy.sandbox.loader import LoadedApp
 from convexpy.values import canonical_number, decode_id, encode_wire
 
@@ -27,16 +28,7 @@ ERROR_LENGTH_MAX = 8192
 # Scheduling and canceling
 
 
-def schedule(
-    transaction: Transaction,
-    app: LoadedApp,
-    *,
-    now_ms: float,
-    at_ms: float,
-    path: str,
-    args: dict[str, Any],
-    parent_job: str = "",
-) -> str:
+def schedule(transaction: Transaction, app: LoadedApp, now_ms: float, job: ScheduleJob) -> str:
     """Add a job to the transaction; return its id. What a canceled job schedules is canceled at birth.
 
     Raises:
@@ -44,6 +36,7 @@ def schedule(
         ArgumentError: it is a query, or the time is out of reach.
         LimitExceeded: too many jobs, or too large arguments.
     """
+    path, at_ms = job.function, job.at
     definition = app.functions.get(path)
     if definition is None:
         raise FunctionNotFound(f"Attempted to schedule function at nonexistent path: {path}")
@@ -51,7 +44,7 @@ def schedule(
         raise ArgumentError(f"{path} is a query: only mutations and actions can be scheduled")
     if not math.isfinite(at_ms) or abs(at_ms - now_ms) > SCHEDULED_WITHIN_MS:
         raise ArgumentError(f"{path} can be scheduled within five years of now, not for {at_ms!r}")
-    size = len(encode_wire(args))
+    size = len(encode_wire(job.args))
     if size > SCHEDULED_ARGS_BYTES_MAX:
         raise LimitExceeded(
             f"the arguments of {path} have {size} bytes, more than the limit for a scheduled function: "
@@ -62,12 +55,12 @@ def schedule(
     transaction.charges.charge("scheduled_function_args_bytes", size)
     document: dict[str, Any] = {
         "name": path.replace(":", ".js:"),
-        "args": [args],
+        "args": [job.args],
         "scheduledTime": canonical_number(float(at_ms)),
         "state": {"kind": "pending"},
     }
     with transaction.engine():
-        if parent_job and _is_canceled(transaction, parent_job):
+        if job.parent_job and _is_canceled(transaction, job.parent_job):
             document |= {"state": {"kind": "canceled"}, "completedTime": canonical_number(float(now_ms))}
         return transaction.system_insert(JOBS, document)
 
@@ -214,15 +207,6 @@ def find_run(transaction: Transaction, job: str) -> JobRun | CronRun | None:
     if document is None:
         return None
     return CronRun(transaction, document) if is_cron else JobRun(transaction, document)
-
-
-def plan_again(transaction: Transaction, now_ms: float) -> None:
-    """Bring forward the cron jobs that a clock which ran ahead has planned."""
-    with transaction.engine():
-        for document in list(transaction.stream(QueryPlan(CRONS, system=True))):
-            planned = math.floor(planned_ms(document["cronSpec"], document["nextRun"], now_ms))
-            if planned < document["nextRun"]:
-                transaction.system_patch(CRONS, document["_id"], {"nextRun": planned})
 
 
 def interrupt(transaction: Transaction, now_ms: float, limit: int) -> int:

@@ -42,7 +42,7 @@ def test_arguments_cross_the_wire(call: object) -> None:
 def test_results_cross_the_wire() -> None:
     from convexpy.protocol.system import encode_plain
 
-    upcoming = UpcomingJobs([DueJob("j", "a:b", 1.0, 2.5)], None, [])
+    upcoming = UpcomingJobs([DueJob("j", "a:b", 1.0, 2.5)], None)
     assert ListUpcoming(0, None, 0, 1).decode_result(encode_plain(upcoming)) == upcoming
     room = ImportRoom({"t": TableRoom(1, 2, [[], ["a"]], insert=False)}, ["c"], {"t": 1}, [2])
     assert BeginImport("i", "append", []).decode_result(encode_plain(room)) == room

@@ -56,33 +56,27 @@ class GetJob(SystemQuery[Document | None], path="_system/scheduling:get", operat
 
 
 class DueJob(msgspec.Struct, array_like=True):
-    """A pending job: its id, the path of its function, when it is due and when it was made, in milliseconds."""
+    """A pending job, or a cron job that does not run at present.
+
+    It has the path of its function, when it is due and when it was made, in milliseconds, and the name of a cron job.
+    """
 
     id: str
     function: str
     time: float
-    created: float
-
-
-class IdleCron(msgspec.Struct, array_like=True):
-    """A cron job that does not run at present: its id, the path of its function, its next run, its name."""
-
-    id: str
-    function: str
-    next_run: float
-    name: str
+    created: float = 0.0
+    cron: str = ""
 
 
 class UpcomingJobs(msgspec.Struct):
-    """What is due; `next` is the time of the first pending job that was left out."""
+    """What is due; `next` is the time of the first one that was left out."""
 
     due: list[DueJob]
     next: float | None
-    crons: list[IdleCron]
 
 
 class ListUpcoming(SystemQuery[UpcomingJobs], path="_system/scheduling:upcoming"):
-    """The jobs that are due at `now`, planned for `since` or later, in order: more than `known`, at most `limit`."""
+    """What is due at `now`: cron jobs, and jobs planned for `since` or later, in order: more than `known`, at most `limit`."""
 
     now: float
     since: float | None = msgspec.field(name="from")

@@ -6,6 +6,7 @@ from convexpy.errors import ArgumentError, FunctionNotFound
 from convexpy.functions import QueryPlan, next_run_ms
 from convexpy.protocol.scheduled_jobs import CRONS
 from convexpy.protocol.system import crons as calls
+from convexpy.protocol.system.scheduling import ScheduleJob
 from convexpy.sandbox import jobs
 from convexpy.sandbox.host import CallContext
 from convexpy.sandbox.system._registry import handles
@@ -95,14 +96,8 @@ def run_cron(context: CallContext, call: calls.RunCron) -> str:
         raise ArgumentError(f"there is no cron job {call.name!r}", code="CronNotFound")
     if cron["function"] not in context.app.functions:
         raise FunctionNotFound(f"Could not find function for '{cron['function']}'.")
-    return jobs.schedule(
-        context.transaction,
-        context.app,
-        now_ms=context.now_ms,
-        at_ms=context.now_ms,
-        path=cron["function"],
-        args=cron["args"],
-    )
+    job = ScheduleJob(context.now_ms, cron["function"], cron["args"])
+    return jobs.schedule(context.transaction, context.app, context.now_ms, job)
 
 
 # As documents of `_cron_jobs`, `_cron_next_run` and `_cron_job_logs`
@@ -111,10 +106,7 @@ def run_cron(context: CallContext, call: calls.RunCron) -> str:
 @handles(calls.ListCronDocuments)
 def list_cron_jobs(context: CallContext, call: calls.ListCronDocuments) -> list[Document]:
     with context.transaction.engine():
-        crons = sorted(
-            context.transaction.stream(QueryPlan(CRONS, system=True)), key=lambda cron: str(cron["name"])
-        )
-        return [_job(cron, _last_run(context, cron)) for cron in crons]
+        return [_job(cron, _last_run(context, cron)) for _, cron in sorted(_crons(context).items())]
 
 
 def _job(cron: Document, last: Document | None) -> Document:

@@ -14,13 +14,12 @@ BATCH = 500
 
 @handles(calls.AddFile)
 def add(context: CallContext, call: calls.AddFile) -> str:
-    return files.add_file(
-        context.transaction,
-        call.uuid,
-        sha256=call.sha256,
-        size=call.size,
-        content_type=call.content_type,
-    )
+    document: Document = {"sha256": call.sha256, "size": call.size}
+    if call.content_type is not None:
+        document["contentType"] = call.content_type
+    id = context.transaction.system_insert(files.FILES, document)
+    context.transaction.system_insert(files.BLOBS, {"storageId": id, "uuid": call.uuid})
+    return id
 
 
 @handles(calls.GetFileUrl)

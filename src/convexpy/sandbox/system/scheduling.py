@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from fnmatch import fnmatchcase
 
-from convexpy.functions import Bound, QueryPlan, canonical_path
+from convexpy.functions import Bound, QueryPlan, canonical_path, planned_ms
 from convexpy.protocol.scheduled_jobs import CRONS, JOBS
 from convexpy.protocol.system import scheduling as calls
 from convexpy.sandbox import jobs
@@ -18,15 +19,7 @@ FORGOTTEN_AT_ONCE = 256
 
 @handles(calls.ScheduleJob)
 def schedule(context: CallContext, call: calls.ScheduleJob) -> str:
-    return jobs.schedule(
-        context.transaction,
-        context.app,
-        now_ms=context.now_ms,
-        at_ms=call.at,
-        path=call.function,
-        args=call.args,
-        parent_job=call.parent_job,
-    )
+    return jobs.schedule(context.transaction, context.app, context.now_ms, call)
 
 
 @handles(calls.CancelJob)
@@ -86,25 +79,26 @@ def get_job(context: CallContext, call: calls.GetJob) -> Document | None:
 @handles(calls.ListUpcoming)
 def upcoming(context: CallContext, call: calls.ListUpcoming) -> calls.UpcomingJobs:
     due: list[calls.DueJob] = []
-    following: float | None = None
+    later: list[float] = []
     transaction = context.transaction
     with transaction.engine():
         for document in transaction.stream(_pending(call.since), limit=call.limit + 1):
             full = len(due) > call.known and transaction.charges.bytes_read > UPCOMING_BYTES
             if document["scheduledTime"] > call.now or len(due) == call.limit or full:
-                following = document["scheduledTime"]
+                later.append(document["scheduledTime"])
                 break
             path = canonical_path(document["name"])
             due.append(
                 calls.DueJob(document["_id"], path, document["scheduledTime"], document["_creationTime"])
             )
-        crons = list(transaction.stream(QueryPlan(CRONS, system=True)))
-    idle = [
-        calls.IdleCron(cron["_id"], cron["function"], cron["nextRun"], cron["name"])
-        for cron in crons
-        if cron["state"]["kind"] != "inProgress"
-    ]
-    return calls.UpcomingJobs(due, following, idle)
+        for cron in transaction.stream(QueryPlan(CRONS, system=True)):
+            if cron["state"]["kind"] == "inProgress":
+                continue
+            if cron["nextRun"] <= call.now:
+                due.append(calls.DueJob(cron["_id"], cron["function"], cron["nextRun"], cron=cron["name"]))
+            else:
+                later.append(cron["nextRun"])
+    return calls.UpcomingJobs(due, min(later, default=None))
 
 
 @handles(calls.NextPending)
@@ -161,4 +155,9 @@ def forget(context: CallContext, call: calls.ForgetJobs) -> float | None:
 
 @handles(calls.PlanAgain)
 def plan_again(context: CallContext, call: calls.PlanAgain) -> None:
-    jobs.plan_again(context.transaction, context.now_ms)
+    transaction = context.transaction
+    with transaction.engine():
+        for document in list(transaction.stream(QueryPlan(CRONS, system=True))):
+            planned = math.floor(planned_ms(document["cronSpec"], document["nextRun"], context.now_ms))
+            if planned < document["nextRun"]:
+                transaction.system_patch(CRONS, document["_id"], {"nextRun": planned})

@@ -232,16 +232,10 @@ class SchedulingService:
             self.agenda.fetch_failed()
             return
         due = [
-            Job(job.id, job.function, job.time, job.created, self._lane(job.function)) for job in found.due
+            Job(job.id, job.function, job.time, job.created, self._lane(job.function), job.cron)
+            for job in found.due
         ]
-        times = [] if found.next is None else [found.next]
-        for cron in found.crons:
-            if cron.next_run <= now_ms:
-                lane = self._lane(cron.function)
-                due.append(Job(cron.id, cron.function, cron.next_run, 0.0, lane, cron.name))
-            else:
-                times.append(cron.next_run)
-        self.agenda.fetched(due, min(times, default=None))
+        self.agenda.fetched(due, found.next)
 
     def _lane(self, path: str) -> Lane:
         function = self.live.registry.get(path)
