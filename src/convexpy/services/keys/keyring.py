@@ -113,7 +113,7 @@ class Keyring:
         )
         await self._store(record)
         self.keys.records[key_id] = record
-        return NewKey(key=key, **self._described(record))
+        return msgspec.convert({**self._described(record), "key": key}, NewKey)
 
     async def revoke(self, which: str) -> KeyInfo:
         """Make a key worthless, by its name or the prefix that lists show; return its line of the list.
@@ -125,7 +125,7 @@ class Keyring:
         await self.system.run(RevokeKey(record.key_id))
         self.keys.records.pop(record.key_id, None)
         self.revoked(record.key_id)
-        return KeyInfo(**self._described(record))
+        return msgspec.convert(self._described(record), KeyInfo)
 
     async def rotate(self, which: str, grace_ms: float) -> RotatedKey:
         """Return a new key in place of one.
@@ -163,7 +163,8 @@ class Keyring:
         self.keys.records[old.key_id] = ending
         # What the old key has opened is opened again with it, and then ends with it.
         self.revoked(old.key_id)
-        return RotatedKey(key=key, old=KeyInfo(**self._described(ending)), **self._described(record))
+        rotated = {**self._described(record), "key": key, "old": self._described(ending)}
+        return msgspec.convert(rotated, RotatedKey)
 
     def _named(self, which: str) -> KeyRecord:
         matching = [
@@ -187,18 +188,10 @@ class Keyring:
             prefix = shown_prefix(self.keys.name, self.keys.first_id)
             first.append(KeyInfo(name="first", kind=FULL_ACCESS.kind, prefix=prefix))
         records = sorted(self.keys.records.values(), key=lambda record: record.created_at)
-        return first + [KeyInfo(**self._described(record)) for record in records]
+        return first + [msgspec.convert(self._described(record), KeyInfo) for record in records]
 
     def _described(self, record: KeyRecord) -> dict[str, Any]:
-        return {
-            "name": record.name,
-            "kind": record.kind,
-            "functions": record.functions,
-            "prefix": self._prefix(record),
-            "created_at": record.created_at,
-            "last_used_at": record.last_used_at,
-            "expires_at": record.expires_at,
-        }
+        return {**msgspec.to_builtins(record), "prefix": self._prefix(record)}
 
     def _prefix(self, record: KeyRecord) -> str:
         return shown_prefix(self.keys.name, record.key_id, hashed=bool(record.digest))
