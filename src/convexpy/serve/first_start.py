@@ -6,13 +6,14 @@ to a file of its own where nobody looks on; the data holds only its digest.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 from pathlib import Path
 
 from convexpy.auth import AdminKeys, create_instance_secret
 from convexpy.deployment import Deployment, Keys, load_keys, save_keys
-from convexpy.errors import Error, RequestError
+from convexpy.errors import RequestError
 from convexpy.errors.texts import read_text
 from convexpy.runtime import write_private
 from convexpy.serve.options import ConfigInvalid, ServeOptions
@@ -60,15 +61,10 @@ async def make_first_key(deployment: Deployment, keys: Keys) -> str | None:
     """Return the first admin key of a production server when it is due, else None."""
     if not keys.first_key_due:
         return None
-    try:
-        key = (await deployment.keyring.create(FIRST_KEY, "admin")).key
-    except (RequestError, Error) as error:
-        if error.code != "KeyNameTaken":
-            raise
-        # The server ended between making and showing it: nobody has it.
+    with contextlib.suppress(RequestError):
+        # There is one if the server ended between making and showing it: nobody has it.
         await deployment.keyring.revoke(FIRST_KEY)
-        key = (await deployment.keyring.create(FIRST_KEY, "admin")).key
-    return key
+    return (await deployment.keyring.create(FIRST_KEY, "admin")).key
 
 
 def first_key_was_shown(folder: Path) -> None:
