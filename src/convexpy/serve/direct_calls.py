@@ -28,7 +28,7 @@ class DirectCall:
 
     def __init__(self, protocol: DirectCallProtocol, kind: Kind) -> None:
         self._protocol = protocol
-        self.kind = kind
+        self.kind: Kind = kind
         self.body = bytearray()
         self.more_body = True
         self.keep_alive = True
@@ -59,10 +59,10 @@ class DirectCallProtocol(OneWriteProtocol):
 
     def on_headers_complete(self) -> None:
         """Recognize a direct call (called by the parser)."""
-        direct = self._direct
-        if direct is not None and (self.cycle is None or self.cycle.response_complete):
-            kind = direct.kind(self.parser.get_method(), self.url, self.headers)
-            if kind is not None and self.parser.get_http_version() == "1.1":
+        direct, cycle, parser = self._direct, cast("Any", self.cycle), cast("Any", self.parser)
+        if direct is not None and (cycle is None or cycle.response_complete):
+            kind = direct.kind(parser.get_method(), self.url, self.headers)
+            if kind is not None and parser.get_http_version() == "1.1":
                 self.cycle = cast("RequestResponseCycle", DirectCall(self, kind))
                 return
         super().on_headers_complete()

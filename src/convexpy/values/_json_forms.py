@@ -45,22 +45,43 @@ def tag_integer(number: Int64) -> Any:
     return {"$integer": _base64(int(number).to_bytes(8, "little", signed=True))}
 
 
-WIRE = JsonForm(integer=tag_integer, special=tag_double, buffer=tag_buffer, number=int)
+def _tag_decimal(number: Int64) -> Any:
+    return {"$integer": str(number)}
+
+
+def _tag_name(number: float) -> Any:
+    return {"$float": special_name(number)}
+
+
+def _zero_or_name(number: float) -> Any:
+    return number if number == 0 else special_name(number)
+
+
+def _zero_or_double(number: float) -> Any:
+    return number if number == 0 else tag_double(number)
+
+
+WIRE = JsonForm(
+    integer=tag_integer,
+    special=tag_double,
+    buffer=tag_buffer,
+    number=int,
+)
 STORED = JsonForm(
-    integer=lambda number: {"$integer": str(number)},
-    special=lambda number: {"$float": special_name(number)},
+    integer=_tag_decimal,
+    special=_tag_name,
     buffer=tag_buffer,
     number=int,
 )
 CLEAN = JsonForm(
     integer=str,
-    special=lambda number: number if number == 0 else special_name(number),
+    special=_zero_or_name,
     buffer=_base64,
     number=float,
 )
 EXPORT = JsonForm(
     integer=int,
-    special=lambda number: number if number == 0 else tag_double(number),
+    special=_zero_or_double,
     buffer=tag_buffer,
     number=float,
 )

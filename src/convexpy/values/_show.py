@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from convexpy.values._types import Int64
@@ -43,7 +44,7 @@ def _text(value: Any) -> str:
     return "{" + _joined(value.items(), lambda field: f"{show_name(field[0])}: {_text(field[1])}") + "}"
 
 
-def _joined(items: Any, text: Any) -> str:
+def _joined(items: Iterable[Any], text: Callable[[Any], str]) -> str:
     """Join the texts of the items, stopping early: the whole may be megabytes."""
     parts: list[str] = []
     length = 0
