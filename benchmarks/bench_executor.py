@@ -133,7 +133,7 @@ class Bench:
                 ready=[index.number for index in building],
                 modules=[],
                 crons=[],
-                note=PushedBy(),
+                note=PushedBy(pushed_at=0.0),
                 variables=[],
             )
         )
