@@ -70,7 +70,7 @@ class DirectCallProtocol(OneWriteProtocol):
     def on_message_complete(self) -> None:
         """Begin a direct call, whose body is complete (called by the parser)."""
         super().on_message_complete()
-        call = cast("Any", self.cycle)
-        if self._direct is not None and type(call) is DirectCall and not call.response_complete:
+        call: object = self.cycle
+        if self._direct is not None and isinstance(call, DirectCall) and not call.response_complete:
             address = self.client[0] if self.client else None
             self._direct.begin(call.kind, self.headers, bytes(call.body), address, call.respond)
