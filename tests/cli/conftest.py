@@ -140,7 +140,7 @@ class Background:
         if self.process.poll() is None:
             self.process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.communicate(timeout=60)
+            self.process.communicate(timeout=200)
         if self.process.poll() is None:
             self.process.kill()
             self.process.communicate()

@@ -403,7 +403,7 @@ def test_of_two_deploys_at_once_one_wins_and_the_other_says_so(remote: ServerPro
         for name in ("left", "right")
     ]
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        outputs = [pool.submit(deploy.communicate, timeout=60) for deploy in deploys]
+        outputs = [pool.submit(deploy.communicate, timeout=200) for deploy in deploys]
         texts = [output.result() for output in outputs]
     statuses = [deploy.returncode for deploy in deploys]
     assert sorted(statuses) == [0, 10], texts
@@ -437,7 +437,7 @@ def test_a_killed_deploy_leaves_the_old_or_the_new_version(
         assert remote.call("query", "notes:list") == []
     # Whatever it was: the next deploy works.
     last = copy_of(project, "last", "last")
-    assert json.loads(command(last, *BARE, "--json").communicate(timeout=60)[0])["applied"]
+    assert json.loads(command(last, *BARE, "--json").communicate(timeout=200)[0])["applied"]
     assert remote.call("query", "notes:list") == ["last"]
 
 
@@ -455,7 +455,7 @@ def test_a_server_that_is_killed_in_the_push_comes_back_and_the_deploy_is_whole(
         wait_for(lambda: server.process.poll() is not None, what=f"the end of the server at {moment}")
         server.close()
         server.start(env={})
-        output, errors = deploy.communicate(timeout=60)
+        output, errors = deploy.communicate(timeout=200)
         assert deploy.returncode == 0, errors
         assert json.loads(output)["applied"]
         assert server.call("query", "notes:list") == [f"v{number}"]

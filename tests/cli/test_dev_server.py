@@ -270,11 +270,11 @@ def test_hosts_and_pages_are_named_by_flag_variable_and_file_and_refusals_are_sh
     }
     statuses: list[int] = []
     for each in headers.values():
-        connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=60)
+        connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=200)
         connection.request("GET", "/version", headers=each)
         statuses.append(connection.getresponse().status)
         connection.close()
     assert statuses == [200, 200, 403]
     dev.process.send_signal(signal.SIGINT)
-    _, said = dev.process.communicate(timeout=60)
+    _, said = dev.process.communicate(timeout=200)
     assert "--allow-origin https://c.example" in said

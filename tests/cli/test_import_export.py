@@ -48,7 +48,7 @@ def command(deployed: ServerProcess, project: Path) -> Command:
         }
         done = subprocess.run(
             [sys.executable, "-m", "convexpy_cli", *arguments],
-            cwd=project, env=env, input=stdin, capture_output=True, timeout=60, check=False,
+            cwd=project, env=env, input=stdin, capture_output=True, timeout=200, check=False,
         )  # fmt: skip
         assert done.returncode == expect, done.stderr.decode() + done.stdout.decode()
         assert deployed.admin_key not in (done.stdout + done.stderr).decode(errors="replace")

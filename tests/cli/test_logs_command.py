@@ -182,6 +182,15 @@ class Follower:
         for stream, lines in ((self.process.stdout, self.out), (self.process.stderr, self.err)):
             threading.Thread(target=lambda s=stream, kept=lines: kept.extend(s), daemon=True).start()
 
+    def tells(self, text: str) -> None:
+        """Wait for a line on stderr."""
+
+        def told() -> bool:
+            return any(text in line for line in self.err)
+
+        wait_for(lambda: told() or self.process.poll() is not None, what=text)
+        assert told(), (self.process.returncode, self.err, self.out[-3:])
+
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
@@ -214,12 +223,12 @@ def test_following_goes_on_through_a_restart(
         server.call("query", "notes:say", text=text)
         return any(text in line for line in seen)
 
-    wait_for(lambda: say("first"))
+    wait_for(lambda: say("first"), what="the first text")
     server.kill()
-    wait_for(lambda: any("does not respond" in line for line in follower.err))
+    follower.tells("does not respond")
     server.start()
-    wait_for(lambda: say("second"))
-    wait_for(lambda: any("was restarted" in line for line in follower.err))
+    wait_for(lambda: say("second"), what="the second text")
+    follower.tells("was restarted")
     texts = [json.loads(line)["message"] for line in seen]
     assert texts == sorted(texts), "in order"
     follower.process.send_signal(signal.SIGINT)
@@ -232,7 +241,7 @@ def test_a_wrong_key_ends_following(here: Any, server: ServerProcess) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "convexpy_cli", "logs", "-f"],
         env={**os.environ, "CONVEXPY_URL": server.url, "CONVEXPY_DEPLOY_KEY": key + "0"},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
     assert ended.returncode == 5
     assert key not in ended.stderr

@@ -62,7 +62,7 @@ class Client:
 
     def close(self) -> str:
         """End the input; the server ends by itself."""
-        _, errors = self.process.communicate(timeout=60)
+        _, errors = self.process.communicate(timeout=200)
         assert self.process.returncode == 0, errors
         return errors
 

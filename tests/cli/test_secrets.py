@@ -206,7 +206,7 @@ def test_dev_keeps_the_key_to_itself(background: Any, project: Path) -> None:
     listed = command_lines_of_descendants(dev.process.pid)
     assert listed.count("\n") > 1  # the server is there, too
     dev.process.send_signal(signal.SIGINT)
-    output = json.dumps(dev.events) + "".join(dev.process.communicate(timeout=60))
+    output = json.dumps(dev.events) + "".join(dev.process.communicate(timeout=200))
     logs = [file.read_text(errors="replace") for file in project.rglob("*.log") if file.is_file()]
     assert logs
     for secret in (keys["adminKey"].partition("|")[2], keys["instanceSecret"], "value-that-nobody-sees"):

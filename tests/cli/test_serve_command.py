@@ -51,7 +51,7 @@ class Served:
         request = urllib.request.Request(
             self.ready["url"] + path, None if body is None else json.dumps(body).encode(), headers
         )
-        with urllib.request.urlopen(request, timeout=60) as response:
+        with urllib.request.urlopen(request, timeout=200) as response:
             return json.loads(response.read())
 
     def stop(self) -> int:
@@ -80,7 +80,7 @@ def refused(tmp_path: Path, *arguments: str, env: dict[str, str] | None = None) 
     done = subprocess.run(
         [sys.executable, "-m", "convexpy_cli", "serve", "--json", "--data", str(tmp_path / "data"), *ANY, *arguments],
         cwd=tmp_path, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL, capture_output=True,
-        text=True, timeout=60, check=False,
+        text=True, timeout=200, check=False,
     )  # fmt: skip
     assert done.stdout == ""
     error: dict[str, Any] = json.loads(done.stderr.splitlines()[-1])["error"]

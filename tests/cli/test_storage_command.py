@@ -40,7 +40,7 @@ def storage(deployed: ServerProcess, project: Path) -> Storage:
         }
         done = subprocess.run(
             [sys.executable, "-m", "convexpy_cli", "storage", *arguments],
-            cwd=project, env=env, input=stdin, capture_output=True, timeout=60, check=False,
+            cwd=project, env=env, input=stdin, capture_output=True, timeout=200, check=False,
         )  # fmt: skip
         assert done.returncode == expect, done.stderr.decode()
         return done

@@ -216,7 +216,7 @@ const { anyApi } = require("convex/server");
         cwd=node_clients,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
     assert ended.stdout.strip() == "[1,1,1,1,1,6]", ended.stderr

@@ -34,7 +34,7 @@ def npx(server: ServerProcess, node_clients: Path, tmp_path: Path) -> Npx:
         main = node_clients / "node_modules" / "convex" / "bin" / "main.js"
         done = subprocess.run(
             ["node", str(main), *arguments], cwd=project, env=env, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=90, check=False,
+            capture_output=True, text=True, timeout=200, check=False,
         )  # fmt: skip
         assert done.returncode == expect, done.stdout + done.stderr
         return done

@@ -53,7 +53,7 @@ def cli(folder: Path, *arguments: str, key: str = "", url: str = "") -> str:
     env = {**ServerProcess.environment(), "CONVEXPY_URL": url, "CONVEXPY_DEPLOY_KEY": key, "CI": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "convexpy_cli", *arguments],
-        cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90, check=False,
+        cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -92,7 +92,7 @@ def watching(url: str) -> Iterator[Callable[[Any], None]]:
     reader.start()
 
     def until(wanted: Any) -> None:
-        while (seen := values.get(timeout=60)) != wanted:
+        while (seen := values.get(timeout=200)) != wanted:
             assert process.poll() is None, seen
 
     try:

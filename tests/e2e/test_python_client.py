@@ -126,7 +126,7 @@ def python() -> Iterator[StartPython]:
 
 
 def _output(process: subprocess.Popen[str]) -> list[Any]:
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=200)
     assert process.returncode == 0, output
     return [json.loads(line) for line in output.splitlines()]
 
@@ -196,7 +196,7 @@ print(json.dumps(client.mutation("notes:add", {"text": "after"})), flush=True)
 def test_a_call_that_is_too_large_fails_alone(server: ServerProcess) -> None:
     server.push_ok({"notes.py": NOTES})
     done = subprocess.run(
-        [sys.executable, "-c", TOO_LARGE, server.url], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", TOO_LARGE, server.url], capture_output=True, text=True, timeout=200, check=True
     )
     *errors, after = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(errors) == 2
@@ -221,7 +221,7 @@ def test_whole_numbers_reach_the_http_client(server: ServerProcess) -> None:
         [sys.executable, "-c", HTTP_CLIENT, server.url],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=True,
     )
     answers = [json.loads(line) for line in done.stdout.splitlines()]

@@ -134,7 +134,7 @@ def app(server: ServerProcess, issuer: Issuer) -> ServerProcess:
 def told(program: str, *arguments: str) -> dict[str, Any]:
     """Run a program; return what it told."""
     ended = subprocess.run(
-        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=200, check=False
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return dict(json.loads(line) for line in ended.stdout.splitlines())

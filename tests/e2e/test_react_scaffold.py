@@ -90,7 +90,7 @@ def test_its_lock_file_fits_and_is_what_the_tests_use(app: Path, tmp_path: Path)
     for name in ("package.json", "package-lock.json"):
         shutil.copy(app / name, tmp_path)
     command = ["npm", "ci", "--dry-run", "--offline", "--ignore-scripts", "--no-audit", "--no-fund"]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=200)
     text = (app / "package-lock.json").read_text()
     assert '"resolved"' not in text
     ours = json.loads((E2E / "react" / "package-lock.json").read_text())["packages"]
@@ -221,7 +221,7 @@ def test_dev_runs_vite_beside_the_deployment(app: Path, tmp_path: Path) -> None:
         )
     try:
         url = wait_for(lambda: vite_url(log.read_text(), dev), what="Vite's address")
-        with urllib.request.urlopen(f"{url}src/convex.ts", timeout=60) as answer:
+        with urllib.request.urlopen(f"{url}src/convex.ts", timeout=200) as answer:
             module = answer.read().decode()
     finally:
         dev.terminate()

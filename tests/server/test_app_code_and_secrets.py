@@ -182,7 +182,7 @@ def test_executors_of_another_user_can_read_what_they_need_and_no_key(separated:
 def test_a_user_that_cannot_be_is_an_error_at_start(tmp_path: Path) -> None:
     env = ServerProcess.environment({"CONVEXPY_EXECUTOR_USER": "no-such-user-here"})
     command = ServerProcess.command(tmp_path / "data", "--port", "0", "--site-port", "0")
-    ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=200, check=False)
     assert ended.returncode != 0
     assert "CONVEXPY_EXECUTOR_USER" in ended.stderr
     assert "Traceback" not in ended.stderr

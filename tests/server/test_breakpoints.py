@@ -380,7 +380,7 @@ def test_http_actions_and_fresh_interpreters(start_server: Any, debugger: Debugg
     server.push_ok({"app.py": APP, "http.py": HTTP})
 
     def get() -> Any:
-        with urllib.request.urlopen(f"{server.site_url}/stop", timeout=60) as response:
+        with urllib.request.urlopen(f"{server.site_url}/stop", timeout=200) as response:
             return response.read()
 
     for work, value in (

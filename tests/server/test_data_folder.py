@@ -36,7 +36,7 @@ def failed_start(data: Path, **options: Any) -> dict[str, Any]:
         env=ServerProcess.environment({"PYTHONDONTWRITEBYTECODE": "1"}),  # none that a limit cuts off
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
         **options,
     )

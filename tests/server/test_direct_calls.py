@@ -99,7 +99,7 @@ class Connection:
     """A connection, and the responses that come over it."""
 
     def __init__(self, server: ServerProcess) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=200)
         self._received = b""
 
     def response(self) -> tuple[bytes, dict[str, str], bytes]:

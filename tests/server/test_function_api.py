@@ -544,7 +544,7 @@ def _raw(server: ServerProcess, scenario: Scenario) -> tuple[int, str, dict[str,
     data = scenario.raw
     if data is None and scenario.body is not None:
         data = json.dumps(scenario.body).encode()
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=200)
     try:
         connection.request(
             scenario.method, scenario.path, body=data, headers={k: v for k, v in sent.items() if v}

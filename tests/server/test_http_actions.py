@@ -181,7 +181,7 @@ class Site:
     def __init__(self, server: ServerProcess, *, main: bool = False) -> None:
         port = server.port if main else int(server.site_url.rpartition(":")[2])
         self.prefix = "/http" if main else ""
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=200)
 
     def __enter__(self) -> Site:
         return self

@@ -67,7 +67,7 @@ def sent(app: ServerProcess, request: bytes, *, main: bool = False) -> bytes:
     """Return all that the server answers to requests of which the last one closes the connection."""
     port = urlsplit(app.url if main else app.site_url).port
     received = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=200) as connection:
         connection.sendall(request)
         while part := connection.recv(65536):
             received += part

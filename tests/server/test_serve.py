@@ -104,7 +104,7 @@ def failed_start(
     """Return the exit status and the error of a server that must not start."""
     command = ServerProcess.command(data, "--production", "--port", "0", "--single-port", *arguments)
     done = subprocess.run(
-        command, env=ServerProcess.environment(env), capture_output=True, text=True, timeout=60, check=False
+        command, env=ServerProcess.environment(env), capture_output=True, text=True, timeout=200, check=False
     )
     assert done.stdout == "", done.stdout
     error: dict[str, Any] = json.loads(done.stderr.splitlines()[-1])["error"]
@@ -112,7 +112,7 @@ def failed_start(
 
 
 def fetched(url: str | urllib.request.Request) -> bytes:
-    with urllib.request.urlopen(url, timeout=60) as response:
+    with urllib.request.urlopen(url, timeout=200) as response:
         content: bytes = response.read()
         return content
 
@@ -349,14 +349,14 @@ def test_tls_from_files(start: Start, tmp_path: Path) -> None:
     server = start("--single-port", "--tls-cert", str(cert), "--tls-key", str(key))
     assert server.url.startswith("https://")
     trusting = ssl.create_default_context(cafile=str(cert))
-    connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=trusting, timeout=60)
+    connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=trusting, timeout=200)
     connection.request("GET", "/instance_name")
     assert connection.getresponse().read().decode() == server.ready["name"]
     connection.close()
     with SyncSocket(server.url, ssl=trusting) as client:
         client.modify(add(0, "fn:none"))
         client.until(lambda message: message["type"] == "Transition")
-    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as plain:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=200) as plain:
         plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert not plain.recv(100).startswith(b"HTTP")
 

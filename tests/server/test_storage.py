@@ -64,7 +64,7 @@ class Files:
         if content_type is not None:
             sent["Content-Type"] = content_type
         with contextlib.closing(
-            http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
+            http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=200)
         ) as connection:
             connection.request(
                 method, path, body=data, headers=sent, encode_chunked=not isinstance(data, bytes)
@@ -82,7 +82,7 @@ class Files:
 
     def get(self, path: str, method: str = "GET", **headers: str) -> tuple[int, bytes, dict[str, str]]:
         with contextlib.closing(
-            http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
+            http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=200)
         ) as connection:
             connection.request(
                 method, path, headers={name.replace("_", "-"): text for name, text in headers.items()}
@@ -539,7 +539,7 @@ def test_large_files_go_through_in_constant_memory(own: Files) -> None:
     status, answer, _ = own.send(path, pieces(), "application/octet-stream")
     assert status == 200
     with contextlib.closing(
-        http.client.HTTPConnection("127.0.0.1", own.server.port, timeout=60)
+        http.client.HTTPConnection("127.0.0.1", own.server.port, timeout=200)
     ) as connection:
         connection.request("GET", own.url(answer["storageId"]))
         response = connection.getresponse()
@@ -604,7 +604,7 @@ def test_a_storage_that_makes_no_sense(tmp_path: Path, wrong: str) -> None:
     ports = ["--port", "0", "--site-port", "0"]
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(
-        [*command, *ports], capture_output=True, text=True, env=env, timeout=60, check=False
+        [*command, *ports], capture_output=True, text=True, env=env, timeout=200, check=False
     )
     assert done.returncode == 1
     assert json.loads(done.stderr.splitlines()[-1])["error"]["code"] == "BadStorage"

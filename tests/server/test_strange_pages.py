@@ -57,7 +57,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 
 def fetch(url: str, method: str, path: str, **headers: str) -> tuple[int, str, dict[str, str]]:
-    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(url).port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(url).port, timeout=200)
     try:
         body = json.dumps({"path": "fn:write", "args": {}}) if method == "POST" else None
         sent = {

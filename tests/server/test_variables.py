@@ -52,7 +52,7 @@ def start_again(server: ServerProcess, **env: str) -> subprocess.CompletedProces
         "0",
     ]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False, env={**server._env, **env}
+        command, capture_output=True, text=True, timeout=200, check=False, env={**server._env, **env}
     )
 
 

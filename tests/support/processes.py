@@ -139,7 +139,7 @@ class ServerProcess:
         sent = {"Content-Type": "application/json", **(headers or {})}
         if admin:
             sent["Authorization"] = f"Convex {self.admin_key}"
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=200)
         try:
             data = raw if raw is not None else None if body is None else json.dumps(body).encode()
             connection.request(method, path, body=data, headers=sent)

@@ -31,7 +31,7 @@ def convexpy(folder: Path, *arguments: str) -> str:
     env = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT / 'cli'}"}
     command = [sys.executable, "-m", "convexpy_cli", *arguments]
     done = subprocess.run(
-        command, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=200, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -53,7 +53,7 @@ def built(app: Path, url: str) -> Path:
     """Build it as its README says; return the folder with the page."""
     env = {**os.environ, "VITE_CONVEX_URL": url, "VITE_CLERK_PUBLISHABLE_KEY": "pk_test_"}
     done = subprocess.run(
-        ["npm", "run", "build"], cwd=app, env=env, capture_output=True, text=True, timeout=100, check=False
+        ["npm", "run", "build"], cwd=app, env=env, capture_output=True, text=True, timeout=200, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return app / "dist"

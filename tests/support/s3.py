@@ -43,7 +43,9 @@ class S3Server:
 
     def request(self, method: str, path: str) -> tuple[int, bytes]:
         """Return status and body of a bare request."""
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
+        with contextlib.closing(
+            http.client.HTTPConnection("127.0.0.1", self.port, timeout=200)
+        ) as connection:
             connection.request(method, path, headers={"Host": f"127.0.0.1:{self.port}"})
             response = connection.getresponse()
             return response.status, response.read()

@@ -82,7 +82,7 @@ class Terminal:
     def close(self) -> tuple[int, str]:
         """Wait for the end; return the exit status and what came on stdout."""
         try:
-            out, _ = self.process.communicate(timeout=60)
+            out, _ = self.process.communicate(timeout=200)
         except subprocess.TimeoutExpired:
             self.process.kill()
             out, _ = self.process.communicate()
