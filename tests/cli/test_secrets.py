@@ -121,7 +121,8 @@ def command_lines_of_descendants(pid: int) -> str:
 @pytest.fixture
 def production(tmp_path: Path) -> Iterator[ProductionServer]:
     server = ProductionServer(
-        tmp_path / "data", "--access-log", "--function-log", "--log-format=json", f"--log-sink={tmp_path / 'sink.jsonl'}"
+        tmp_path / "data", "--access-log", "--function-log", "--log-format=json", f"--log-sink={tmp_path / 'sink.jsonl'}",
+        interpreter=True,
     )  # fmt: skip
     yield server
     server.close()

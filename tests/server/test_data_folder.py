@@ -52,7 +52,8 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder of a production server that has stored a few documents."""
     before = os.umask(0)
     try:
-        server = ProductionServer(tmp_path_factory.mktemp("stopped") / "data", "--single-port")
+        data = tmp_path_factory.mktemp("stopped") / "data"
+        server = ProductionServer(data, "--single-port", interpreter=True)  # it inherits the umask
     finally:
         os.umask(before)
     try:

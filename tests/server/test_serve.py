@@ -89,7 +89,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProductionServer]:
     server = ProductionServer(
         folder / "data", "--access-log", "--function-log", "--log-format", "json", "--metrics-port", "0",
         "--log-sink", str(folder / "sink.jsonl"), "--single-port", "--allow-origin", "https://app.example",
-        "--trusted-proxy", "127.0.0.1",
+        "--trusted-proxy", "127.0.0.1", interpreter=True,
     )  # fmt: skip
     try:
         server.push_ok({"fn.py": APP})
@@ -447,7 +447,7 @@ def test_limits_of_the_file_hold(start: Start, tmp_path: Path) -> None:
 
 
 def test_a_running_mutation_is_finished_and_answered(start: Start) -> None:
-    server = start("--single-port", "--function-cpu-s", "20")
+    server = start("--single-port", "--function-cpu-s", "20", interpreter=True)
     server.push_ok({"fn.py": APP})
     answers: list[Any] = []
     caller = threading.Thread(
@@ -476,7 +476,9 @@ def test_a_running_mutation_is_finished_and_answered(start: Start) -> None:
 def test_every_call_under_way_is_answered_at_the_stop(start: Start, tmp_path: Path) -> None:
     """A mutation that ends in time is answered before its socket closes, and so is its Transition; the rest gets a 503."""
     (tmp_path / "limits.toml").write_text("[limits]\nstop-grace-s = 4.0")
-    server = start("--single-port", "--function-cpu-s", "20", "--config", str(tmp_path / "limits.toml"))
+    server = start(
+        "--single-port", "--function-cpu-s", "20", "--config", str(tmp_path / "limits.toml"), interpreter=True
+    )
     long = """
 import asyncio
 from convexpy import PlainTextResponse, action, http_router
@@ -555,7 +557,7 @@ def cpu_busy(server: ServerProcess) -> bool:
 
 
 def test_a_second_signal_ends_it_at_once(start: Start) -> None:
-    server = start("--single-port", "--function-cpu-s", "20")
+    server = start("--single-port", "--function-cpu-s", "20", interpreter=True)
     server.push_ok({"fn.py": APP})
     caller = threading.Thread(target=lambda: call_into_the_end(server))
     caller.start()

@@ -15,7 +15,7 @@ class ProductionServer(ServerProcess):
     """One production server; its first admin key is read from where the log says that it is."""
 
     def __init__(self, data: Path, *arguments: str, **options: Any) -> None:
-        super().__init__(data, *FLAGS, *arguments, interpreter=True, **options)
+        super().__init__(data, *FLAGS, *arguments, **options)
 
     @property
     def admin_key(self) -> str:
