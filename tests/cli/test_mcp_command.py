@@ -86,7 +86,7 @@ def selector(client: Client, name: str) -> str:
 
 
 def test_an_agent_works_with_the_local_deployment(project: Path, run: Any) -> None:
-    run("dev", "--once")
+    run("dev", "--once", "--typecheck", "disable")
     client = Client()
     tools = {each["name"] for each in client.ask("tools/list")["result"]["tools"]}
     assert {
@@ -171,7 +171,7 @@ def test_the_server_says_whether_it_is_production_not_the_project(
 
 
 def test_read_only_executes_nothing_and_queries_through_indexes(project: Path, run: Any) -> None:
-    run("dev", "--once")
+    run("dev", "--once", "--typecheck", "disable")
     run("run", "notes:add", "text=a")
     run("run", "notes:add", "text=b")
     client = Client("--read-only")

@@ -64,7 +64,7 @@ def test_shells_complete_commands_flags_and_names(
         ("data --order a", "asc"),
     ):
         assert offered in completed(run, "convexpy", *words.split(), monkeypatch=monkeypatch), words
-    run("dev", "--once")
+    run("dev", "--once", "--typecheck", "disable")
     assert completed(run, "convexpy", "run", "notes:l", monkeypatch=monkeypatch) == ["notes:list"]
     assert completed(run, "convexpy", "data", "no", monkeypatch=monkeypatch) == ["notes"]
 
