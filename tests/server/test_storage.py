@@ -376,6 +376,22 @@ def test_the_limit_of_a_file(start_server: StartServer) -> None:
     assert len(files.call("query", "files:documents")) == 1
 
 
+def test_a_refused_upload_may_be_sent_to_its_end(start_server: StartServer) -> None:
+    """A connection that is closed while its client sends is reset, and the response with it."""
+    server = start_server("--file-mib", "1")
+    server.push_ok(STORAGE_APP)
+    files = Files(server)
+    path = files.path(files.call("mutation", "files:upload_url"))
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {4 * MIB}\r\n\r\n"
+        connection.sendall(head.encode() + bytes(2 * MIB))
+        assert connection.recv(12) == b"HTTP/1.1 413"
+        for _ in range(8):
+            connection.sendall(bytes(MIB // 4))
+        while connection.recv(65536):
+            pass
+
+
 def test_a_client_that_goes_away_leaves_nothing(own: Files) -> None:
     path = own.path(own.call("mutation", "files:upload_url"))
     for head in (b"Content-Length: 10000000\r\n", b"Transfer-Encoding: chunked\r\n"):

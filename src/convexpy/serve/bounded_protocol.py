@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from convexpy.http.site import WHEN_GONE
 from convexpy.limits import (
@@ -23,6 +23,7 @@ from convexpy.limits import (
     HTTP_URL_BYTES_MAX,
 )
 from convexpy.serve.direct_calls import DirectCallProtocol
+from convexpy.serve.one_write import JoiningTransport
 
 LOOK_EVERY_S = 10.0
 _PHRASES = {408: b"Request Timeout", 414: b"URI Too Long", 431: b"Request Header Fields Too Large"}
@@ -61,7 +62,7 @@ class BoundedProtocol(DirectCallProtocol):
         self._counter = counter
         self._counted = False
         self._refusal: tuple[int, str] | None = None
-        self._in_body = False
+        self._in_body = self._closes_after_body = False
         self._head_since: float | None = None
         """When the head began that is not complete yet; None while none is expected."""
         self._head_bytes = self._piece_bytes = self._discarded = 0
@@ -80,6 +81,7 @@ class BoundedProtocol(DirectCallProtocol):
         if not self._counted:
             self.transport.abort()
             return
+        cast("JoiningTransport", self.transport).lingers = self._lingers
         self._data_at = self._head_since = self._unsent_since = self.loop.time()
         self._timer = self.loop.call_later(LOOK_EVERY_S, self._look)
 
@@ -136,7 +138,7 @@ class BoundedProtocol(DirectCallProtocol):
         if self.cycle.response_complete:
             self._discarded += len(body)
             if self._discarded > HTTP_DISCARDED_BYTES_MAX:
-                self.transport.close()
+                self._close()
             return
         super().on_body(body)
 
@@ -144,8 +146,16 @@ class BoundedProtocol(DirectCallProtocol):
         """End a request."""
         self._in_body = False
         super().on_message_complete()
+        if self._closes_after_body:
+            self.transport.close()
 
     # Called by uvicorn's protocol
+
+    def shutdown(self) -> None:
+        """Close as the server stops, whatever a client still sends that was answered."""
+        if self._closes_after_body:
+            self._in_body = False
+        super().shutdown()
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over, with its place in the count."""
@@ -195,7 +205,17 @@ class BoundedProtocol(DirectCallProtocol):
             body = json.dumps({"code": code, "message": text}).encode()
             head = b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
             self.transport.write(head % (status, _PHRASES[status], len(body)) + body)
+        self._close()
+
+    def _close(self) -> None:
+        """Close without waiting for the rest of a body."""
+        self._in_body = False
         self.transport.close()
+
+    def _lingers(self) -> bool:
+        """Put off closing until the body that the client still sends has come, or is too long or too slow."""
+        self._closes_after_body = self._in_body
+        return self._in_body
 
     def _look(self) -> None:
         """Look whether the client goes on with what it has begun."""

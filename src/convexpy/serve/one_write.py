@@ -8,6 +8,7 @@ for what follows it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -18,12 +19,14 @@ JOINED_BYTES_MAX = 64 * 1024
 """A larger body is written by itself: copying it costs more than a system call."""
 
 
-class _JoiningTransport:
+class JoiningTransport:
     """A transport that holds the head of a response until the next write."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self.transport = transport
         self._held = b""
+        self.lingers: Callable[[], bool] = lambda: False
+        """Whether closing must wait: the client still sends, and would lose the response to a reset connection."""
         self.is_closing = transport.is_closing
 
     def write(self, data: bytes) -> None:
@@ -47,9 +50,10 @@ class _JoiningTransport:
             self.transport.write(held)
 
     def close(self) -> None:
-        """Close after what is held."""
+        """Close after what is held, unless the protocol closes later."""
         self.flush()
-        self.transport.close()
+        if not self.lingers():
+            self.transport.close()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.transport, name)
@@ -60,15 +64,15 @@ class OneWriteProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wrap the transport (called by asyncio)."""
-        joining = _JoiningTransport(cast("asyncio.Transport", transport))
+        joining = JoiningTransport(cast("asyncio.Transport", transport))
         super().connection_made(cast("asyncio.Transport", joining))
 
     def on_response_complete(self) -> None:
         """Write a head that had no body (called by uvicorn when a response ends)."""
-        cast("_JoiningTransport", self.transport).flush()
+        cast("JoiningTransport", self.transport).flush()
         super().on_response_complete()
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over (called by uvicorn)."""
-        self.transport = cast("_JoiningTransport", self.transport).transport
+        self.transport = cast("JoiningTransport", self.transport).transport
         super().handle_websocket_upgrade()
