@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -138,19 +137,20 @@ def test_a_mutation_that_was_committed_but_not_answered_is_not_applied_again(
 
 
 def test_pending_mutations_survive_kill_9_and_a_restart_on_the_same_port(
-    server: ServerProcess, node: StartNode
+    start_server: Callable[..., ServerProcess], node: StartNode
 ) -> None:
+    server = start_server()
     server.push_ok({"messages.py": MESSAGES})
+    server.stop()
+    server.start(env={"CONVEXPY_PAUSE": "committer.after_append=kill@2"})
     program = node("steered.mjs", server.url)
     program.command(op="subscribe", path="messages:counts", tag="counts")
     program.wait("counts")
     for n in range(200):
         program.command(op="mutation", path="messages:count", args={"n": n}, tag=f"m{n}")
-    program.wait("m20")
-    server.kill()
-    restart = threading.Thread(target=server.start)
-    restart.start()
-    restart.join()
+    wait_for(lambda: server.process.poll() is not None, what="the end of the server")
+    server.close()
+    server.start(env={})
     for n in range(200):
         assert program.wait(f"m{n}") == {"value": n}
     program.wait("counts", lambda value: value == list(range(200)))

@@ -72,7 +72,6 @@ def sometimes_mine(ctx, place: int):
 
 @query
 def pid(ctx) -> int:
-    ctx.now()  # what depends on the call runs each time
     return os.getpid()
 """
 SCHEMA = """

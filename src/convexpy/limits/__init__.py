@@ -184,7 +184,7 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True):
     scheduled_kept_s: float = 7 * 86_400.0
 
     # Commit and storage.
-    tail_checkpoint_bytes: int = 32 * MIB
+    tail_checkpoint_bytes: int = 24 * MIB
     tail_bytes_max: int = 128 * MIB
     group_bytes_max: int = 8 * MIB
     speculative_bytes_max: int = 64 * MIB

@@ -89,9 +89,11 @@ def test_a_result_that_depends_on_the_caller_is_theirs_alone() -> None:
     assert bench.find(claims=b"bob", path="g") == b"for all"
 
 
-def test_what_depends_on_the_call_or_failed_is_not_kept() -> None:
+def test_what_depends_on_the_call_or_read_nothing_or_failed_is_not_kept() -> None:
     bench = Bench()
     bench.keep(reads_call=True)
+    assert bench.find() is None
+    bench.cache.keep("f", b"{}", b"", Outcome(b"1", row=0, result=ended_action(1, b"1", None)))
     assert bench.find() is None
     failure = failed("Error", "no")
     failure.result = result()
