@@ -1,8 +1,8 @@
 """Results of queries that are asked for again: as long as nothing that a query read has changed, it need not run.
 
 One entry serves everybody unless the query read who calls it. A result that depends on the call itself (its time, its
-random numbers, limits), or read no data at all, is never kept. What a function takes from the system behind our back,
-such as `time.time()`, is not known, so a result is used for a second at most.
+random numbers, limits), or read no data at all, is never kept. What a function takes from the system directly, such as
+`time.time()`, is not known, so a result is used for a second at most.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class QueryCache:
     def keep(self, path: str, args: bytes, claims: bytes, outcome: Outcome) -> None:
         """Remember a result that no commit has touched so far."""
         result = outcome.result
-        # What read nothing is worth as little as it costs, and is about something else: the time, or where it runs.
+        # A query without reads costs little, and its result depends on something else: the time, or its process.
         if outcome.failure is not None or result is None or result.reads_call or not result.reads:
             return
         size = (

@@ -101,7 +101,7 @@ def test_what_depends_on_the_call_or_read_nothing_or_failed_is_not_kept() -> Non
     assert bench.find() is None
 
 
-def test_another_version_begins_anew() -> None:
+def test_nothing_is_known_after_a_clear() -> None:
     bench = Bench()
     bench.keep()
     bench.cache.clear()
