@@ -180,6 +180,7 @@ def test_a_command_whose_reader_is_no_terminal_does_not_load_rich(project: Path,
     assert not loaded_by(*arguments.split()) & HEAVY
 
 
+@pytest.mark.slow
 def test_a_command_that_asks_a_deployment_does_not_load_rich_or_the_server(project: Path) -> None:
     # Nothing listens there; all that a request needs is loaded by then.
     target = ("--url", "http://127.0.0.1:9", "--admin-key", "app|0123456789abcdef0123", "--json")

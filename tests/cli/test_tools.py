@@ -52,6 +52,7 @@ def completed(run: Any, *words: str, monkeypatch: pytest.MonkeyPatch) -> list[st
     return offered
 
 
+@pytest.mark.slow
 def test_shells_complete_commands_flags_and_names(
     run: Any, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
