@@ -39,7 +39,7 @@ def piped() -> str:
 
 
 def json_of(word: str, what: str, hint: str | None = None) -> tuple[Any, str]:
-    """Return the JSON of a word, `@file`, or `-` for stdin, and where it was: `what` if it is the word itself.
+    """Return the parsed JSON of an argument, `@file` or `-` (stdin), and its source: `what` for the argument itself.
 
     Raises:
         Failure: it is not JSON (exit 2).

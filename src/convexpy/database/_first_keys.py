@@ -47,7 +47,7 @@ class _FirstKeysOfIndex:
 class FirstKeys:
     """First keys behind prefixes, as a store sees them: memory over checkpoint.
 
-    It must be told of every key that the store comes to see and that goes. Undoing one is no such change: `clear`.
+    It must be told of every key that comes or goes, and cleared when changes are undone.
     """
 
     def __init__(self) -> None:

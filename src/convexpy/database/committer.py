@@ -107,7 +107,7 @@ class GroupCommitter:
     def submit(self, call_id: int, transaction: bytes | None, max_creation_time: float = 0.0) -> None:
         """Add a call to the open group; None if it wrote nothing: it is answered with those before it."""
         with self._changed:
-            if not self._queue:  # else the thread knows
+            if not self._queue:  # otherwise the thread has been notified
                 self._changed.notify()
             self._queue.append((call_id, transaction, max_creation_time))
 

@@ -92,9 +92,9 @@ class CheckpointService:
             self._arm()
 
     def _arm(self) -> None:
-        """Checkpoint when nothing was written for a while, when that has not happened for long, or at size.
+        """Checkpoint after a pause in the writes, at the age limit, or at the size limit.
 
-        Under load few and large checkpoints cost least: what is written often is folded once.
+        Under load, few large checkpoints cost least: a document that is written often is folded once.
         """
         if self._timer is None and not self._closed:
             loop = asyncio.get_running_loop()

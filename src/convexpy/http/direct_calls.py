@@ -1,7 +1,7 @@
 """Queries and mutations over HTTP without ASGI: most calls are alike, and half of what they cost was messages and tasks.
 
-A request is direct if it is a POST to one of two paths, carries plain JSON of known length, names no user, page or proxy,
-and is wanted at a host that the server answers to. Everything else takes the ordinary way, with the same result.
+A request is direct if it is a POST to one of two paths, carries plain JSON of known length, has no headers of a user, a web
+page or a proxy, and is for a host that the server answers to. All other requests go through ASGI, with the same result.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PLAIN = frozenset(
     )
 )  # fmt: skip
 BODY_BYTES_MAX = 64 * 1024
-"""Larger bodies take the ordinary way, which makes their senders wait."""
+"""Larger bodies go through ASGI, which applies back-pressure."""
 Respond = Callable[[Response], None]
 
 
@@ -67,7 +67,7 @@ class DirectCalls:
         self, kind: Kind, headers: Headers, body: bytes, client_address: str | None, respond: Respond
     ) -> None:
         """Run a direct call; `respond` is called once."""
-        call = _Call(self._running, respond)
+        call = _Call(f"/api/{kind}", self._running, respond)
         self._running.add(call)
         found = dict(headers)
         agent = found.get(b"user-agent")
@@ -81,15 +81,16 @@ class DirectCalls:
                 user_agent=None if agent is None else agent[:USER_AGENT_LENGTH_MAX].decode("latin-1"),
             )
         except Exception as error:  # noqa: BLE001 - the edge of a request: this is its response
-            call.respond(failure_response(error, "POST", "a direct call"))
+            call.respond(failure_response(error, "POST", call.path))
 
 
 class _Call:
     """A call under way, which the stop of the server may cut."""
 
-    __slots__ = ("_respond", "_running")
+    __slots__ = ("_respond", "_running", "path")
 
-    def __init__(self, running: RunningRequests, respond: Respond) -> None:
+    def __init__(self, path: str, running: RunningRequests, respond: Respond) -> None:
+        self.path = path
         self._running = running
         self._respond: Respond | None = respond
 
@@ -102,4 +103,4 @@ class _Call:
 
     def cancel(self) -> None:
         """Answer that the server did not wait."""
-        self.respond(failure_response(refusal(), "POST", "a direct call"))
+        self.respond(failure_response(refusal(), "POST", self.path))

@@ -132,7 +132,7 @@ class RequestGuard:
         return _refuse(refusal, scope, receive, send)
 
     def answers_to(self, host: bytes | None) -> bool:
-        """Say whether a request for this `Host` is let in that no page sends."""
+        """Say whether a request with this `Host` and no `Origin` is allowed."""
         return host is not None and len(host) <= HOST_NAME_LENGTH_MAX and self._decide(host, None) is None
 
     def _refusal(self, host_sent: bytes | None, page_sent: bytes | None) -> RequestError | None:

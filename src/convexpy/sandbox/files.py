@@ -37,7 +37,7 @@ def find_file(transaction: Transaction, id: str, method: str) -> dict[str, Any] 
     """Return the `_storage` document, or None.
 
     Raises:
-        ArgumentError: `id` is no id at all, or of another table.
+        ArgumentError: `id` is not a valid id, or is of another table.
     """
     if transaction.normalize_id(FILES, id, system=True) is not None:
         return transaction.get(id, FILES, system=True)

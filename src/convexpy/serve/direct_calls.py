@@ -1,4 +1,4 @@
-"""uvicorn's protocol with a short way for direct calls (`http/direct_calls.py`): from the parser to the function and back."""
+"""uvicorn's protocol, which passes direct calls (`http/direct_calls.py`) from the parser to the function without ASGI."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _NobodyWaits:
 
 
 class DirectCall:
-    """Stands where uvicorn keeps the cycle of request and response, with the attributes that it looks at."""
+    """Takes the place of uvicorn's `RequestResponseCycle`, with the attributes that uvicorn reads."""
 
     message_event = _NobodyWaits()
     response_started = False

@@ -92,7 +92,7 @@ def knobs(options: ServeOptions) -> Knobs:
         # A function that stands at a breakpoint of an editor looks like one that is slow.
         given |= dict.fromkeys(("function_cpu_s", "action_timeout_s", "action_loop_block_s"), UNLIMITED_S)
     if editor(options) or debugger(options):
-        given["query_cache_bytes"] = 0  # who stops at a breakpoint expects every call to come there
+        given["query_cache_bytes"] = 0  # every call must reach a breakpoint
     return msgspec.structs.replace(
         read_limits(options.config, defaults),
         **{name: value for name, value in given.items() if value is not None},

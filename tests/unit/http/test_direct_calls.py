@@ -1,4 +1,4 @@
-"""Which requests are direct calls: those that the ordinary way would treat the same."""
+"""Which requests are direct calls: those that ASGI would treat the same."""
 
 from __future__ import annotations
 
