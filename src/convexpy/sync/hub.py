@@ -6,7 +6,8 @@ One consistent Transition (ARCHITECTURE.md, section 4):
 2. A session stays pinned to T until its last result is in; then it gets its Transition at T.
 3. A query that is still running is not started again by a tick: who needs it waits. After three ticks of waiting it is
    started again in spite of that.
-4. A finished mutation owes its session a Transition at or above its timestamp.
+4. A finished mutation owes its session a Transition at or above its timestamp. If none of its queries is dirty, that is told in
+   the next turn of the loop: the interval between ticks bounds how often queries run, and here none does.
 
 One result for all callers: a function counts as independent of its caller until a run reads the identity. Then its queries are
 personal: the result counts for the one it ran for, the others are resubscribed with their own identity.
@@ -60,6 +61,7 @@ class Hub:
         self._personal: set[str] = set()
         self._transitions: dict[tuple[StateVersion, StateVersion, tuple[bytes, ...]], bytes] = {}
         self._free: dict[Subscriber, None] = {}
+        self._owed: dict[Subscriber, None] = {}
         self._tick_handle: asyncio.Handle | None = None
         self._last_tick = 0.0
 
@@ -104,13 +106,20 @@ class Hub:
         self._free[session] = None
         self._schedule_tick()
 
+    def owe(self, session: Subscriber) -> None:
+        """Have the session told of a mutation of its own that has ended."""
+        if not self._owed:
+            asyncio.get_running_loop().call_soon(self._tell_owed)
+        self._owed[session] = None
+
     def is_scheduled(self, session: Subscriber) -> bool:
-        """Whether the next tick looks at the session."""
-        return session in self._free
+        """Whether the session will be looked at."""
+        return session in self._free or session in self._owed
 
     def forget(self, session: Subscriber) -> None:
         """Drop a session that has closed."""
         self._free.pop(session, None)
+        self._owed.pop(session, None)
 
     def transition(self, start: StateVersion, end: StateVersion, modifications: tuple[bytes, ...]) -> bytes:
         """Return the Transition between two state versions, built once for all who are told the same."""
@@ -145,6 +154,16 @@ class Hub:
 
     # Ticks
 
+    def _tell_owed(self) -> None:
+        row, ts = self._timeline.row, self._timeline.ts
+        while self._owed:
+            session, _ = self._owed.popitem()
+            if session in self._free or session.changed or session.pin is not None or session.congested:
+                self.schedule(session)
+            else:
+                self._update(session, row, ts)
+        self._transitions.clear()
+
     def _schedule_tick(self) -> None:
         if self._tick_handle is not None:
             return
@@ -175,7 +194,8 @@ class Hub:
             session.ticks_waited += 1
             return
         session.ticks_waited = 0
-        del self._free[session]
+        self._free.pop(session, None)
+        self._owed.pop(session, None)
         runs: dict[QueryEntry, Run] = {}
         for entry in needed:
             runs[entry] = entry.running_at(row) or self._start(entry, row)

@@ -237,11 +237,11 @@ class Session:
         self._finished(call, Done(b"null", f"the arguments are too large: {text}", None, b"[]"))
 
     def _finished(self, call: PendingCall, done: Done) -> None:
-        self.calls.end(call, done, answer=not self.closed)
         if not self.closed:
-            self._hub.schedule(self)
-            if not self.listening.is_set():
-                self._listen_if_able()
+            self._hub.owe(self)  # first, so that its turn comes before that of writing the response alone
+        self.calls.end(call, done, answer=not self.closed)
+        if not self.closed and not self.listening.is_set():
+            self._listen_if_able()
 
     def _listen_if_able(self) -> None:
         """Take further messages, unless a token is checked, or too much waits to be run."""

@@ -363,3 +363,34 @@ async def test_callers_with_other_rights_share_nothing(world: World) -> None:
     stranger.add(0, "a")
     await world.ticks()
     assert len(world.runner.started) == 2
+
+
+@in_a_loop
+async def test_a_mutation_that_touches_no_query_of_its_session_is_told_before_the_next_tick(
+    world: World,
+) -> None:
+    client = Client(world)
+    await world.ticks(1)
+    world.commit()
+    world.hub.schedule(world.bystander)
+    world.hub.owe(client.session)
+    await asyncio.sleep(0)
+    assert client.told == [(2, {})]
+
+
+@in_a_loop
+async def test_a_mutation_that_touches_a_query_of_its_session_is_told_with_its_new_result(
+    world: World,
+) -> None:
+    client = Client(world)
+    client.add(0, "a")
+    await world.ticks()
+    run = world.runner.take("a")
+    run.finish(outcome(run, "a1"))
+    world.commit()
+    world.hub.owe(client.session)
+    await world.ticks()
+    assert client.told == [(1, {0: "a1"})]
+    run = world.runner.take("a")
+    run.finish(outcome(run, "a2"))
+    assert client.told[1:] == [(2, {0: "a2"})]
