@@ -10,11 +10,10 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 import pytest
-import watchfiles
 from support.processes import wait_for
 
 from convexpy.project import open_project
-from convexpy_cli.dev import watcher as watcher_module
+from convexpy_cli.dev import inotify, watcher as watcher_module
 from convexpy_cli.dev.states import FilesBroken, FilesChanged
 from convexpy_cli.dev.watcher import Watcher
 
@@ -92,10 +91,29 @@ def test_a_folder_that_is_replaced_is_watched_again(seen: Seen, project: Path) -
     seen.settle(functions, "again.py")
 
 
+def test_folders_that_appear_are_watched(seen: Seen, project: Path) -> None:
+    functions = project / "convex"
+    seen.settle(functions, "first.py")
+    (project / "outside" / "deep").mkdir(parents=True)
+    (project / "outside" / "deep" / "moved.py").write_text("x = 1\n")
+    (project / "outside").rename(functions / "inside")
+    seen.until_pushed("inside/deep/moved.py")
+    (functions / "inside" / "deep" / "saved.tmp").write_text("x = 2\n")
+    (functions / "inside" / "deep" / "saved.tmp").rename(functions / "inside" / "deep" / "saved.py")
+    seen.until_pushed("inside/deep/saved.py")
+    (functions / "linked").symlink_to(project / "elsewhere")
+    (project / "elsewhere").mkdir()
+    seen.settle(functions, "before.py")
+    (functions / "linked").unlink()
+    (functions / "linked").symlink_to(project / "elsewhere")
+    (project / "elsewhere" / "behind.py").write_text("x = 1\n")
+    seen.until_pushed("linked/behind.py")
+
+
 def test_a_watcher_that_dies_is_said_and_started_again(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watch, deaths = watchfiles.watch, []
+    watch, deaths = inotify.watch, []
 
     def dying(*paths: Any, **options: Any) -> Iterator[Any]:
         if len(deaths) < 2:
@@ -103,7 +121,7 @@ def test_a_watcher_that_dies_is_said_and_started_again(
             raise OSError(28, f"inotify watch limit reached, {len(deaths)}")
         yield from watch(*paths, **options)
 
-    monkeypatch.setattr(watchfiles, "watch", dying)
+    monkeypatch.setattr(inotify, "watch", dying)
     monkeypatch.setattr(watcher_module, "RESTART_S_MIN", 0.01)
     seen = Seen(project)
     try:

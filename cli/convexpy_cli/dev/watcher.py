@@ -7,19 +7,25 @@ and nothing is reported if every content is what it was: touching a file or an e
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from convexpy.errors import ProjectError
 from convexpy.project import FunctionsFolder, Project, is_pushed
 from convexpy_cli import errors
+from convexpy_cli.dev import inotify
 from convexpy_cli.dev.states import FilesBroken, FilesChanged, Snapshot
 
-QUIET_MS = 10
+QUIET_MS = 5
+STEP_MS = 10
 GROUP_MS = 50
+CHECK_S = 5.0
+"""Folders are looked at so often whatever is told: nothing tells of a link that leads elsewhere now."""
+MISSING_CHECK_S = 1.0
 RESTART_S_MIN = 0.5
 RESTART_S_MAX = 30.0
 _SETTINGS = ("convexpy.toml", "pyproject.toml")
@@ -45,6 +51,7 @@ class Watcher:
         self._warned: set[str] = set()
         self._poll = poll
         self._stop = threading.Event()
+        self._stop_read, self._stop_write = os.pipe()
         self._lock = threading.Lock()
         self._seen: dict[str, str] | None = None
         self._settings = self._settings_text()
@@ -71,9 +78,13 @@ class Watcher:
 
     def stop(self) -> None:
         """Stop watching, and wait for the threads."""
+        if self._stop.is_set():
+            return
         self._stop.set()
+        os.close(self._stop_write)
         for thread in self._threads:
             thread.join(timeout=5.0)
+        os.close(self._stop_read)
 
     def _spawn(self, folders: list[Path], *, recursive: bool) -> None:
         thread = threading.Thread(
@@ -114,30 +125,50 @@ class Watcher:
 
     def _watch(self, folders: list[Path], recursive: bool, places: list[tuple[int, int] | None]) -> None:
         """Watch until told to stop, or until a folder is not the one from before: the system watches what was there."""
-        from watchfiles import watch
-
         all_folders = folders
         folders = [folder for folder, place in zip(folders, places, strict=True) if place is not None]
         if not folders:
             self._stop.wait(RESTART_S_MIN)
             return
-        changes = watch(
+        timeout_s = CHECK_S if len(folders) == len(all_folders) else MISSING_CHECK_S
+        for paths in self._changes(folders, recursive, timeout_s):
+            if paths:
+                self.look(paths)
+            if _places(all_folders) != places:
+                return
+
+    def _changes(self, folders: list[Path], recursive: bool, timeout_s: float) -> Iterator[set[str]]:
+        """Yield the paths of groups of events, and an empty set after a time without."""
+
+        def wanted(path: str) -> bool:
+            return self._is_source(path) if recursive else _name(path) in _SETTINGS
+
+        if sys.platform == "linux" and not self._poll:
+            yield from inotify.watch(
+                folders,
+                recursive=recursive,
+                wanted=wanted,
+                stop_fd=self._stop_read,
+                quiet_ms=QUIET_MS,
+                group_ms=GROUP_MS,
+                timeout_s=timeout_s,
+            )
+            return
+        from watchfiles import watch
+
+        for group in watch(
             *folders,
-            watch_filter=lambda _, path: self._is_source(path) if recursive else _name(path) in _SETTINGS,
+            watch_filter=lambda _, path: wanted(path),
             debounce=GROUP_MS,
-            step=QUIET_MS,
+            step=STEP_MS,
             stop_event=self._stop,
-            rust_timeout=1000,
+            rust_timeout=int(timeout_s * 1000),
             recursive=recursive,
             force_polling=self._poll or None,
             raise_interrupt=False,
             yield_on_timeout=True,
-        )
-        for group in changes:
-            if group:
-                self.look(path for _, path in group)
-            if _places(all_folders) != places:
-                return
+        ):
+            yield {path for _, path in group}
 
     def look(self, paths: Iterable[str]) -> None:
         """Report a new snapshot if any content differs from the last one. `paths` are read in any case."""
