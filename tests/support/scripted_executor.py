@@ -9,7 +9,15 @@ import msgspec
 from convexpy.database._entries import TransactionRecord, encode_write_set
 from convexpy.executors.processor_wait import ProcessorWait
 from convexpy.protocol.call_marker import Running
-from convexpy.protocol.frames import Call, CallFailure, FromExecutor, Result, ToExecutor, ended_action
+from convexpy.protocol.frames import (
+    Call,
+    CallFailure,
+    FromExecutor,
+    Result,
+    ToExecutor,
+    ended_action,
+    reader_of_calls,
+)
 
 
 class ScriptedExecutor:
@@ -41,8 +49,8 @@ class ScriptedExecutor:
     def send(self, frame: ToExecutor) -> None:
         self.frames.append(frame)
 
-    def send_encoded(self, data: bytes) -> None:
-        pass
+    def send_later(self, data: bytes) -> None:
+        self.frames += reader_of_calls().feed(data)
 
     def running(self) -> Running | None:
         return self.now_running

@@ -38,6 +38,7 @@ from convexpy.protocol.frames import (
     DropSpeculation,
     OwnCommit,
     Result,
+    encode_frame,
 )
 
 logger = logging.getLogger("convexpy.deployment")
@@ -169,7 +170,7 @@ class MutationPipeline:
         slot.ready = True
         if not follows:
             for row in self._timeline.tail:
-                connection.send_encoded(row.frame)
+                connection.send_later(row.frame)
         if self._epoch:
             slot.send(DropSpeculation(self._epoch))
         for call_id, result in self._accepted.items():
@@ -273,7 +274,8 @@ class MutationPipeline:
         self._accepted_bytes -= sum(len(result.writes) for result in results)
         row = self._timeline.append(group.row, [result.writes for result in results])
         if self._slot is not None:
-            self._slot.send(OwnCommit(row.seq, row.ts, group.calls[-1]))
+            own = OwnCommit(row.seq, row.ts, group.calls[-1])
+            self._slot.connection.send_later(encode_frame(own))
         # Streams and dirty marks first, replies next, ticks in a later turn of the loop: so a reply precedes every
         # Transition that covers it, and what a client asks after its reply sees its write.
         self._committed(row)

@@ -111,7 +111,7 @@ class QueryDispatcher:
         )
         slot.ready = True
         for row in self._timeline.tail:
-            connection.send_encoded(row.frame)
+            connection.send_later(row.frame)
         self._slots.append(slot)
         self._send_waiting()
 
@@ -138,7 +138,7 @@ class QueryDispatcher:
     def row(self, row: TailRow) -> None:
         """Write a durable row to every stream."""
         for slot in self._slots:
-            slot.connection.send_encoded(row.frame)
+            slot.connection.send_later(row.frame)
         if self._timeline.crowded:
             self._timeline.forget_before(self.oldest_row)
 

@@ -24,6 +24,8 @@ ENDED_BY_SIGNAL = "its process was ended by"
 ENDED = "its process ended"
 SILENT = "it did not take a call"
 DAMAGED = "app code has damaged it"
+SEND_LATER_S = 0.05
+SEND_LATER_BYTES_MAX = 1 << 16
 
 
 def ended_from_outside(reason: str) -> bool:
@@ -50,8 +52,11 @@ class ExecutorConnection(Protocol):
         """Write a frame to the stream, in order."""
         ...
 
-    def send_encoded(self, data: bytes) -> None:
-        """Write a frame that `encode_frame` made: one encoding for many executors."""
+    def send_later(self, data: bytes) -> None:
+        """Write a frame that `encode_frame` made and that nobody waits for: in front of the next one, or a little later.
+
+        Most executors learn of a commit long before they are asked anything, and each frame alone would wake one up.
+        """
         ...
 
     def running(self) -> Running | None:
@@ -110,7 +115,9 @@ class ProcessExecutor(asyncio.Protocol):
         self._reader = reader_of_results()
         self._transport: asyncio.WriteTransport | None = None
         self._pending: list[bytes] = []
+        self._pending_bytes = 0
         self._flush_scheduled = False
+        self._later: asyncio.TimerHandle | None = None
         self._begun = False
         self._early = bytearray()
         self._ended_early = False
@@ -191,20 +198,34 @@ class ProcessExecutor(asyncio.Protocol):
         self.on_lost(f"{reason} at {crashed_at}" if crashed_at else reason, call)
 
     def send(self, frame: ToExecutor) -> None:
-        """Write a frame to the stream, in order."""
-        self.send_encoded(encode_frame(frame))
+        """Write a frame to the stream, in order; frames of one turn of the loop leave in one write."""
+        self._pending.append(encode_frame(frame))
+        self._flush_soon()
 
-    def send_encoded(self, data: bytes) -> None:
-        """Write a frame that is encoded already; frames of one turn of the loop leave in one write."""
+    def send_later(self, data: bytes) -> None:
+        """Write a frame that nobody waits for in front of the next one, or a little later."""
         self._pending.append(data)
+        self._pending_bytes += len(data)
+        if self._pending_bytes > SEND_LATER_BYTES_MAX:
+            self._flush_soon()
+        elif self._later is None:
+            # Not cancelled by a flush: at most one timer runs, however many frames there are.
+            self._later = self._loop.call_later(SEND_LATER_S, self._flush_later)
+
+    def _flush_soon(self) -> None:
         if not self._flush_scheduled:
             self._flush_scheduled = True
             self._loop.call_soon(self._flush)
 
+    def _flush_later(self) -> None:
+        self._later = None
+        if self._pending:
+            self._flush()
+
     def _flush(self) -> None:
         self._flush_scheduled = False
-        data, self._pending = self._pending, []
-        if self._transport is not None and not self._transport.is_closing():
+        data, self._pending, self._pending_bytes = self._pending, [], 0
+        if data and self._transport is not None and not self._transport.is_closing():
             self._transport.write(b"".join(data) if len(data) > 1 else data[0])
 
     def running(self) -> Running | None:
@@ -258,8 +279,9 @@ class ProcessExecutor(asyncio.Protocol):
     def close(self) -> None:
         """Close the stream; the executor ends at end-of-file."""
         self._closing = True
-        if self._pending:
-            self._flush()
+        if self._later is not None:
+            self._later.cancel()
+        self._flush()
         if self._transport is not None:
             self._transport.close()
 

@@ -55,8 +55,8 @@ class InlineExecutor:
             self._scheduled = True
             self._loop.call_soon(self._drain)
 
-    def send_encoded(self, data: bytes) -> None:
-        """Queue a frame that is encoded already."""
+    def send_later(self, data: bytes) -> None:
+        """Queue a frame that is encoded already, like any other: there is no process to wake up."""
         self.send(_decode(data[4:]))
 
     def _drain(self) -> None:
