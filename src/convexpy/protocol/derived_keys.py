@@ -6,8 +6,7 @@ another key.
 
 from __future__ import annotations
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+import hmac
 
 
 def cursor_key(secret: str) -> bytes:
@@ -21,4 +20,10 @@ def upload_key(secret: str) -> bytes:
 
 
 def _derived(secret: str, purpose: bytes, length: int) -> bytes:
-    return HKDF(SHA256(), length, salt=None, info=purpose).derive(secret.encode())
+    """Return HKDF-SHA256 (RFC 5869) without a salt; written out, for the library takes 8 MiB of an idle server."""
+    extracted = hmac.digest(bytes(32), secret.encode(), "sha256")
+    key, block = b"", b""
+    while len(key) < length:
+        block = hmac.digest(extracted, block + purpose + bytes([len(key) // 32 + 1]), "sha256")
+        key += block
+    return key[:length]
