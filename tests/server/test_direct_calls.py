@@ -7,6 +7,7 @@ import json
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -143,6 +144,8 @@ def test_a_direct_call_is_answered_as_any_other(
 ) -> None:
     connection = connect(server)
     direct = connection.ask(post(path, body))
+    if b"fn:items" not in body:
+        assert connection.ask(post(path, body)) == direct  # the second one has a head that is known
     if path.startswith("/api/mutation") and b'"n":1' in body and direct[2].startswith(b'{"status":"success"'):
         assert direct[2] == '{"status":"success","value":"1 é","logLines":["[LOG] adding 1"]}'.encode()
     ordinary = connection.ask(post(path, body, "X-Other: 1"))
@@ -168,6 +171,29 @@ def test_a_body_in_pieces_is_one_call(server: ServerProcess, connect: Connect) -
     for start in range(0, len(request), 7):
         connection.socket.sendall(request[start : start + 7])
     assert json.loads(connection.response()[2])["value"] is not None
+
+
+def test_known_heads_come_in_every_order(server: ServerProcess, connect: Connect) -> None:
+    connection = connect(server)
+    known = post("/api/query", b'{"path":"fn:big","args":{"n":1},"format":"json"}')
+    other = post("/api/query", b'{"path":"fn:big","args":{"n":1},"format":"json"}', "X-Other: 1")
+    expected = connection.ask(known)
+    for data in (known, known + known, known + other, other + known, known):
+        connection.socket.sendall(data)
+        for _ in range(data.count(b"POST")):
+            assert connection.response() == expected
+    for data in (known[:50], known[50:], known, known + known[:-1], known[-1:], b"\r\n" + known, known):
+        connection.socket.sendall(data)
+        time.sleep(0.02)
+    assert [connection.response() for _ in range(6)] == [expected] * 6
+
+
+def test_a_connection_that_only_makes_known_calls_stays_open(server: ServerProcess, connect: Connect) -> None:
+    connection = connect(server)
+    request = post("/api/query", b'{"path":"fn:big","args":{"n":1}}')
+    expected = connection.ask(request)
+    for _ in range(200):
+        assert connection.ask(request) == expected
 
 
 def test_requests_sent_at_once_are_answered_in_order(server: ServerProcess, connect: Connect) -> None:

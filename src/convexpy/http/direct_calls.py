@@ -6,14 +6,14 @@ page or a proxy, and is for a host that the server answers to. All other request
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import NamedTuple
 
 from convexpy.http.failures import failure_response
 from convexpy.http.function_api import FunctionApi
 from convexpy.http.messages import Headers, Response
 from convexpy.http.request_guard import RequestGuard
 from convexpy.http.running import RunningRequests, refusal
-from convexpy.limits import USER_AGENT_LENGTH_MAX
+from convexpy.limits import HTTP_KNOWN_HEAD_BYTES_MAX, HTTP_KNOWN_HEADS_MAX, USER_AGENT_LENGTH_MAX
 from convexpy.protocol.frames import Kind
 
 _KINDS: dict[bytes, Kind] = {
@@ -30,7 +30,50 @@ _PLAIN = frozenset(
 )  # fmt: skip
 BODY_BYTES_MAX = 64 * 1024
 """Larger bodies go through ASGI, which applies back-pressure."""
-Respond = Callable[[Response], None]
+_JSON = b"content-type: application/json\r\n"
+_END = b"\r\n\r\n"
+
+
+class DirectHead(NamedTuple):
+    """What the head of a direct request says."""
+
+    kind: Kind
+    length: int
+    request_id: bytes | None
+    user_agent: str | None
+
+
+class DirectCall:
+    """A call under way, which the stop of the server may cut. How its response leaves is the connection's business."""
+
+    def __init__(self, head: DirectHead, running: RunningRequests) -> None:
+        self.head = head
+        self.response_complete = False
+        self._running = running
+
+    def answer(self, body: bytes) -> None:
+        """Send the JSON of an outcome, if nothing was sent."""
+        if not self.response_complete:
+            self.response_complete = True
+            self._running.end(self)
+            self.write(200, _JSON, body)
+
+    def fail(self, error: Exception) -> None:
+        """Send what an exception means, if nothing was sent."""
+        if not self.response_complete:
+            self.response_complete = True
+            self._running.end(self)
+            response: Response = failure_response(error, "POST", f"/api/{self.head.kind}")
+            headers = b"".join([b"%s: %s\r\n" % header for header in response.headers])
+            self.write(response.status, headers, response.body)
+
+    def cancel(self) -> None:
+        """Answer that the server did not wait."""
+        self.fail(refusal())
+
+    def write(self, status: int, headers: bytes, body: bytes) -> None:
+        """Write a whole response."""
+        raise NotImplementedError
 
 
 class DirectCalls:
@@ -38,11 +81,30 @@ class DirectCalls:
 
     def __init__(self, functions: FunctionApi, running: RunningRequests, guard: RequestGuard) -> None:
         self._functions = functions
-        self._running = running
+        self.running = running
         self._guard = guard
+        self._known: dict[bytes, DirectHead] = {}
 
-    def kind(self, method: bytes, url: bytes, headers: Headers) -> Kind | None:
-        """Return what a direct request calls; None for any other request."""
+    def known(self, data: bytes) -> tuple[DirectHead, bytes] | None:
+        """Return head and body of a whole request whose head was parsed before: a client's heads are all alike."""
+        end = data.find(_END) + len(_END)
+        head = self._known.get(data[:end])
+        return None if head is None or len(data) != end + head.length else (head, data[end:])
+
+    def learn(self, data: bytes, head: DirectHead) -> None:
+        """Keep the head of the one request that has been parsed in `data`, if there is nothing else in it."""
+        end = len(data) - head.length
+        if (
+            head.request_id is None  # else it is like no other
+            and end <= HTTP_KNOWN_HEAD_BYTES_MAX
+            and data.find(_END) == end - len(_END)
+        ):
+            if len(self._known) >= HTTP_KNOWN_HEADS_MAX:
+                self._known.clear()
+            self._known[data[:end]] = head
+
+    def head(self, method: bytes, url: bytes, headers: Headers) -> DirectHead | None:
+        """Return what a direct request asks for; None for any other request."""
         kind = _KINDS.get(url)
         if kind is None or method != b"POST":
             return None
@@ -61,46 +123,29 @@ class DirectCalls:
             and found.get(b"connection", b"keep-alive").lower() == b"keep-alive"
             and self._guard.answers_to(found.get(b"host"))
         )
-        return kind if is_direct else None
-
-    def begin(
-        self, kind: Kind, headers: Headers, body: bytes, client_address: str | None, respond: Respond
-    ) -> None:
-        """Run a direct call; `respond` is called once."""
-        call = _Call(f"/api/{kind}", self._running, respond)
-        self._running.add(call)
-        found = dict(headers)
+        if not is_direct:
+            return None
         agent = found.get(b"user-agent")
+        return DirectHead(
+            kind,
+            int(length),
+            found.get(b"convex-request-id"),
+            None if agent is None else agent[:USER_AGENT_LENGTH_MAX].decode("latin-1"),
+        )
+
+    def begin(self, call: DirectCall, body: bytes, client_address: str | None) -> None:
+        """Run a direct call, which is answered once."""
+        head = call.head
+        self.running.add(call)
         try:
             self._functions.call_directly(
-                kind,
+                head.kind,
                 body,
-                call.respond,
-                request_id=found.get(b"convex-request-id"),
+                call.answer,
+                call.fail,
+                request_id=head.request_id,
                 client_address=client_address,
-                user_agent=None if agent is None else agent[:USER_AGENT_LENGTH_MAX].decode("latin-1"),
+                user_agent=head.user_agent,
             )
         except Exception as error:  # noqa: BLE001 - the edge of a request: this is its response
-            call.respond(failure_response(error, "POST", call.path))
-
-
-class _Call:
-    """A call under way, which the stop of the server may cut."""
-
-    __slots__ = ("_respond", "_running", "path")
-
-    def __init__(self, path: str, running: RunningRequests, respond: Respond) -> None:
-        self.path = path
-        self._running = running
-        self._respond: Respond | None = respond
-
-    def respond(self, response: Response) -> None:
-        """Send the response, if none was sent."""
-        send, self._respond = self._respond, None
-        if send is not None:
-            self._running.end(self)
-            send(response)
-
-    def cancel(self) -> None:
-        """Answer that the server did not wait."""
-        self.respond(failure_response(refusal(), "POST", self.path))
+            call.fail(error)

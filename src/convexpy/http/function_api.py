@@ -23,7 +23,6 @@ from convexpy.engine.registry import canonical_path
 from convexpy.engine.timeline import LogTimeline
 from convexpy.engine.versions import LiveVersion
 from convexpy.errors import RequestError
-from convexpy.http.failures import failure_response
 from convexpy.http.identify import caller_of
 from convexpy.http.messages import JSON_TYPE, HttpRequest, Response, decode_body, encode_json, json_response
 from convexpy.http.routing import Routes, method_not_allowed
@@ -183,13 +182,14 @@ class FunctionApi:
         self,
         kind: Kind,
         body: bytes,
-        respond: Callable[[Response], None],
+        answer: Callable[[bytes], None],
+        fail: Callable[[Exception], None],
         *,
         request_id: bytes | None,
         client_address: str | None,
         user_agent: str | None,
     ) -> None:
-        """Run the call of an anonymous client; `respond` is called once, unless this raises.
+        """Run the call of an anonymous client; `answer` or `fail` is called once, unless this raises.
 
         Raises:
             RequestError: the body is not a call.
@@ -200,10 +200,11 @@ class FunctionApi:
 
         def finished(outcome: Outcome) -> None:
             try:
-                response = Response(200, self._final(outcome, id, format, ANONYMOUS), [JSON_TYPE])
+                body = self._final(outcome, id, format, ANONYMOUS)
             except Exception as error:  # noqa: BLE001 - the edge of a request: this is its response
-                response = failure_response(error, "POST", call.path)
-            respond(response)
+                fail(error)
+            else:
+                answer(body)
 
         self._functions.call(
             kind,

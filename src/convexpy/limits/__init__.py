@@ -71,6 +71,9 @@ HTTP_HEAD_WITHIN_S = 30.0
 HTTP_BODY_STALL_S = 120.0
 HTTP_RESPONSE_STALL_S = 120.0
 HTTP_DISCARDED_BYTES_MAX = 32 * MIB
+# Heads of plain calls that are recognized without parsing them again: one for each client program and length of a body.
+HTTP_KNOWN_HEADS_MAX = 4096
+HTTP_KNOWN_HEAD_BYTES_MAX = 1024
 HTTP_ACTION_BODY_BYTES_MAX = 20 * MIB
 ECHO_BYTES_MAX = 4 * MIB
 # A `Host` or an `Origin` that is longer is refused; so many different ones that were refused are reported.

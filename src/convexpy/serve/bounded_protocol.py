@@ -87,6 +87,9 @@ class BoundedProtocol(DirectCallProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take a piece of the request."""
+        if self.begin_known(data):
+            self._head_since = None
+            return
         now = self._data_at = self.loop.time()
         if self._head_since is None and not self._in_body:
             self._head_since = now

@@ -64,7 +64,9 @@ class OneWriteProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wrap the transport (called by asyncio)."""
-        joining = JoiningTransport(cast("asyncio.Transport", transport))
+        self.raw = cast("asyncio.Transport", transport)
+        """The transport itself, for what is one piece."""
+        joining = JoiningTransport(self.raw)
         super().connection_made(cast("asyncio.Transport", joining))
 
     def on_response_complete(self) -> None:

@@ -6,8 +6,9 @@ from typing import Any, cast
 
 import pytest
 
-from convexpy.http.direct_calls import BODY_BYTES_MAX, DirectCalls
+from convexpy.http.direct_calls import BODY_BYTES_MAX, DirectCalls, DirectHead
 from convexpy.http.request_guard import AllowedNames, RequestGuard
+from convexpy.limits import HTTP_KNOWN_HEAD_BYTES_MAX, HTTP_KNOWN_HEADS_MAX
 
 PLAIN = {
     b"host": b"localhost:3210",
@@ -45,29 +46,67 @@ def calls() -> DirectCalls:
 
 
 def test_what_official_clients_send_is_direct(calls: DirectCalls) -> None:
-    assert calls.kind(b"POST", b"/api/query", list(PLAIN.items())) == "query"
-    assert calls.kind(b"POST", b"/api/mutation?format=json", list(PLAIN.items())) == "mutation"
+    assert calls.head(b"POST", b"/api/query", list(PLAIN.items())) == DirectHead("query", 30, None, "node")
+    named = [*PLAIN.items(), (b"convex-request-id", b"r1")]
+    assert calls.head(b"POST", b"/api/mutation?format=json", named) == DirectHead(
+        "mutation", 30, b"r1", "node"
+    )
 
 
 @pytest.mark.parametrize(
     "url", [b"/api/action", b"/api/query?a=b", b"//api/query", b"/api/query/", b"/http/api/query"]
 )
 def test_other_paths_are_not(calls: DirectCalls, url: bytes) -> None:
-    assert calls.kind(b"POST", url, list(PLAIN.items())) is None
+    assert calls.head(b"POST", url, list(PLAIN.items())) is None
 
 
 @pytest.mark.parametrize("method", [b"GET", b"OPTIONS", b"PUT"])
 def test_other_methods_are_not(calls: DirectCalls, method: bytes) -> None:
-    assert calls.kind(method, b"/api/query", list(PLAIN.items())) is None
+    assert calls.head(method, b"/api/query", list(PLAIN.items())) is None
 
 
 @pytest.mark.parametrize("headers", NOT_PLAIN)
 def test_what_says_more_than_a_call_is_not(calls: DirectCalls, headers: dict[bytes, bytes]) -> None:
-    assert calls.kind(b"POST", b"/api/query", list({**PLAIN, **headers}.items())) is None
+    assert calls.head(b"POST", b"/api/query", list({**PLAIN, **headers}.items())) is None
 
 
 @pytest.mark.parametrize("name", [b"host", b"content-type", b"content-length"])
 def test_what_says_less_is_not(calls: DirectCalls, name: bytes) -> None:
     headers = [header for header in PLAIN.items() if header[0] != name]
-    assert calls.kind(b"POST", b"/api/query", headers) is None
-    assert calls.kind(b"POST", b"/api/query", [*headers, (name, PLAIN[name]), (name, PLAIN[name])]) is None
+    assert calls.head(b"POST", b"/api/query", headers) is None
+    assert calls.head(b"POST", b"/api/query", [*headers, (name, PLAIN[name]), (name, PLAIN[name])]) is None
+
+
+HEAD = b"POST /api/query HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\n\r\n"
+READ = DirectHead("query", 4, None, None)
+
+
+def test_a_request_is_known_by_its_head(calls: DirectCalls) -> None:
+    assert calls.known(HEAD + b"1234") is None
+    calls.learn(HEAD + b"1234", READ)
+    assert calls.known(HEAD + b"5678") == (READ, b"5678")
+    assert calls.known(HEAD.replace(b"localhost", b"elsewhere") + b"5678") is None
+
+
+@pytest.mark.parametrize("data", [b"", HEAD, HEAD + b"123", HEAD + b"12345", HEAD + b"1234" + HEAD])
+def test_what_is_not_one_whole_request_is_not_known(calls: DirectCalls, data: bytes) -> None:
+    calls.learn(HEAD + b"1234", READ)
+    assert calls.known(data) is None
+
+
+@pytest.mark.parametrize("before", [b"X" * HTTP_KNOWN_HEAD_BYTES_MAX, HEAD, HEAD + b"1234"])
+def test_only_heads_that_stand_alone_are_kept(calls: DirectCalls, before: bytes) -> None:
+    calls.learn(before + HEAD + b"1234", READ)
+    assert calls.known(before + HEAD + b"1234") is None
+
+
+def test_a_head_with_a_request_id_is_not_kept(calls: DirectCalls) -> None:
+    calls.learn(HEAD + b"1234", READ._replace(request_id=b"r1"))
+    assert calls.known(HEAD + b"1234") is None
+
+
+def test_so_many_heads_are_kept(calls: DirectCalls) -> None:
+    for number in range(HTTP_KNOWN_HEADS_MAX + 1):
+        calls.learn(b"%d" % number + HEAD + b"1234", READ)
+    assert calls.known(b"1" + HEAD + b"1234") is None
+    assert calls.known(b"%d" % HTTP_KNOWN_HEADS_MAX + HEAD + b"1234") is not None

@@ -11,10 +11,14 @@ from typing import Any
 import pytest
 from websockets.frames import Frame, Opcode
 
+from convexpy.http.direct_calls import DirectCalls
+from convexpy.http.request_guard import AllowedNames, RequestGuard
+from convexpy.http.running import RunningRequests
 from convexpy.limits import Knobs
 from convexpy.serve import bounded_protocol
 from convexpy.serve.bounded_protocol import ConnectionCounter
 from convexpy.serve.listening import server_of
+from convexpy.sync import ActionShares
 
 WAIT_S = 60.0
 
@@ -43,11 +47,13 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextlib.asynccontextmanager
-async def serving(**knobs: Any) -> AsyncIterator[Callable[[], Awaitable[Any]]]:
+async def serving(
+    *, direct: DirectCalls | None = None, **knobs: Any
+) -> AsyncIterator[Callable[[], Awaitable[Any]]]:
     """Yield a function that connects."""
     listening = socket.create_server(("127.0.0.1", 0))
     given = Knobs(**knobs)
-    server = server_of(app, given, ConnectionCounter(given.connections_per_address))
+    server = server_of(app, given, ConnectionCounter(given.connections_per_address), direct=direct)
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     await server.startup(sockets=[listening])
@@ -176,6 +182,36 @@ def test_a_client_that_does_not_go_on_is_cut_off(pieces: list[bytes], again: byt
 def test_an_idle_connection_is_closed() -> None:
     answer = answer_to(START + b"\r\n", keep_alive_s=0.2)
     assert status_of(answer) == 200
+
+
+def test_a_connection_that_rests_after_direct_calls_is_closed() -> None:
+    """It is closed so long after the last of them, not after the first."""
+
+    class Functions:
+        def call_directly(self, kind: Any, body: bytes, answer: Any, fail: Any, **context: Any) -> None:
+            answer(body)
+
+    async def exchange() -> tuple[bytes, float]:
+        guard = RequestGuard(app, AllowedNames(production=False))
+        shares = ActionShares(0)
+        functions: Any = Functions()
+        direct = DirectCalls(functions, RunningRequests(shares), guard)
+        async with serving(direct=direct, keep_alive_s=1.0) as connect:
+            reader, writer = await connect()
+            head = b"POST /api/query HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n"
+            answers, last = b"", 0.0
+            for _ in range(5):
+                writer.write(head + b"{}")
+                answers += await reader.readuntil(b"{}")
+                last = asyncio.get_running_loop().time()
+                await asyncio.sleep(0.25)
+            async with asyncio.timeout(WAIT_S):
+                answers += await reader.read()
+            return answers, asyncio.get_running_loop().time() - last
+
+    answers, rested_s = asyncio.run(exchange())
+    assert answers.count(b"200 OK") == 5
+    assert rested_s > 0.9
 
 
 def test_a_body_that_nobody_reads_is_not_taken_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
