@@ -52,7 +52,7 @@ class Change:
 
 
 FoundDocument = tuple[bytes | None, Keys]
-"""A document, None if it was deleted, and the keys that its last write has entered."""
+"""A document, None if there is none, and the keys that its last write has entered: none if that is not in memory."""
 
 
 class _Generation:
@@ -198,10 +198,12 @@ class MemoryLayer:
             self._keep(tablet, id, found)
         return found
 
-    def keep(self, tablet: int, id: str, document: bytes | None) -> None:
+    def keep(self, tablet: int, id: str, document: bytes | None) -> FoundDocument:
         """Remember what the checkpoint says of a document that has no entry."""
-        self._keep(tablet, id, (document, ()))
+        found: FoundDocument = (document, ())
+        self._keep(tablet, id, found)
         self._id_order.pop(tablet, None)
+        return found
 
     def _keep(self, tablet: int, id: str, found: FoundDocument) -> None:
         young = self._young

@@ -238,7 +238,7 @@ class Reading:
         self.read_set.points.add((tablet, id))
         own = self._own.documents.get(tablet)
         found = own.get(id) if own is not None else None
-        document = found.document if found is not None else self._store.get(tablet, id)
+        document = found.document if found is not None else self._store.get(tablet, id)[0]
         self.charges.read(len(document) if document is not None else 0)
         return document
 

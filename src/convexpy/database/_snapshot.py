@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from convexpy.database._cursors import CursorCipher
-from convexpy.database._entries import Keys
+from convexpy.database._memory import FoundDocument
 from convexpy.database.catalog import Catalog
 
 Item = tuple[bytes, str, bytes]
@@ -26,12 +26,8 @@ class Snapshot(Protocol):
         """The tables and indexes."""
         ...
 
-    def get(self, tablet: int, id: str) -> bytes | None:
-        """Return a document, or None."""
-        ...
-
-    def written_keys(self, tablet: int, id: str) -> Keys:
-        """Return the keys that the newest write of a document has entered."""
+    def get(self, tablet: int, id: str) -> FoundDocument:
+        """Return a document and its keys; see `FoundDocument`."""
         ...
 
     def first(self, index: int, tablet: int, lower: bytes, upper: bytes, *, desc: bool) -> Item | None:

@@ -112,8 +112,13 @@ class TableInfo:
         return [(index.number, key := index.key(document, suffix), key) for index in self.indexes]
 
     def are_of_all_indexes(self, keys: Keys) -> bool:
-        """Whether keys, worked out earlier, are of the indexes that there are now."""
-        return [index for index, _, _ in keys] == self.index_numbers
+        """Whether keys, worked out earlier, are of the indexes that there are now.
+
+        Keys are in the order of their indexes' numbers, and a number is never given again: of as many indexes with the
+        same last one, none was added, so none was removed.
+        """
+        numbers = self.index_numbers
+        return len(keys) == len(numbers) and (not numbers or keys[-1][0] == numbers[-1])
 
 
 class Catalog:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from convexpy.database._cursors import CursorCipher
-from convexpy.database._entries import Keys, TransactionRecord, WriteSet, decode_entry
+from convexpy.database._entries import TransactionRecord, WriteSet, decode_entry
 from convexpy.database._first_keys import UNKNOWN, FirstKeys
 from convexpy.database._memory import Change, FoundDocument, MemoryLayer
 from convexpy.database._snapshot import ALL, Item
@@ -126,19 +126,10 @@ class Store:
         """Start a transaction on the newest state. It must end before the stream goes on."""
         return Transaction(self, writable, now_ms, budget, random)
 
-    def get(self, tablet: int, id: str) -> bytes | None:
-        """Return a document."""
+    def get(self, tablet: int, id: str) -> FoundDocument:
+        """Return a document and its keys; see `FoundDocument`."""
         found = self._memory.document(tablet, id)
-        if found is not None:
-            return found[0]
-        document = self._reader.get(tablet, id)
-        self._memory.keep(tablet, id, document)
-        return document
-
-    def written_keys(self, tablet: int, id: str) -> Keys:
-        """Return the keys of a document as its last write has them; none if they are not in memory."""
-        found = self._memory.document(tablet, id)
-        return found[1] if found is not None else ()
+        return found if found is not None else self._memory.keep(tablet, id, self._reader.get(tablet, id))
 
     def first(self, index: int, tablet: int, lower: bytes, upper: bytes, *, desc: bool) -> Item | None:
         """Return the first document of an index range, or None."""
@@ -149,7 +140,7 @@ class Store:
                 return None
             key, id = first
             if id:
-                document = self.get(tablet, id)
+                document, _ = self.get(tablet, id)
                 if document is None:
                     raise InvariantViolation(f"an index names the document {id}, which is not there")
                 return (key, id, document)

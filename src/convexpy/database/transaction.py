@@ -160,7 +160,7 @@ class Transaction(Reading):
             raise ArgumentError(f"{id} is not a valid id of the table {table!r}", code="InvalidId")
         if self._read(info.tablet, id) is not None:
             raise ArgumentError(f"there is a document {id} in {table!r} already", code="DocumentExists")
-        self._put(info, id, document, before=None, current=None, keys=info.keys(document))
+        self._put(info, id, document, None, info.keys(document))
 
     def fill(self, tablet: int, rows: Iterable[tuple[str, bytes, list[bytes]]]) -> None:
         """Lay `(id, stored document, keys)` into a hidden tablet; keys in the order of its indexes.
@@ -278,80 +278,81 @@ class Transaction(Reading):
         self._last_creation_time = time
         id = encode_id(info.number, new_internal_id(self._random, self._now_ms))
         document = {**value, "_id": id, "_creationTime": time}
-        self._put(info, id, document, before=None, current=None, keys=info.keys(document))
+        self._put(info, id, document, None, info.keys(document))
         return id
 
     def _change(self, info: TableInfo, id: str, value: dict[str, Any], verb: str) -> None:
         """Patch or replace a document."""
-        self._check_writable()
-        stored = self._read(info.tablet, id)
-        if stored is None:
-            raise DocumentNotFound(f"{verb} on nonexistent document ID {id}", code="NonexistentDocument")
-        old = decode_document(stored)
-        changed: Iterable[str] = value
+        now, old = self._present(info, id, verb)
         if verb == "Update":
             new = {**old, **value}
             if UNSET in value.values():
                 new = {name: kept for name, kept in new.items() if kept is not UNSET}
         else:
             new = {**value, "_id": old["_id"], "_creationTime": old["_creationTime"]}
-            changed = {*old, *value}
         self._check_fields(value, old)
-        before, current, original = self._until_now(info, id, stored, old)
-        keys = current  # the same list says that none changes
-        if not (info.are_of_all_indexes(current) and info.indexed_fields.isdisjoint(changed)):
+        keys = now.keys
+        assert keys is not None  # the document exists
+        changed: Iterable[str] = value if verb == "Update" else {*old, *value}
+        if not (info.indexed_fields.isdisjoint(changed) and info.are_of_all_indexes(keys)):
             keys = info.keys(new)
-        self._put(info, id, new, before=before, current=current, keys=keys, stored=original)
+        self._put(info, id, new, now, keys)
 
     def _delete(self, info: TableInfo, id: str) -> None:
-        self._check_writable()
-        stored = self._read(info.tablet, id)
-        if stored is not None and info.tablet <= INDEX and self.catalog.holds_highest_number(info.tablet, id):
+        if info.tablet <= INDEX and self.catalog.holds_highest_number(info.tablet, id):
             self._change(info, id, {"state": DELETED}, "Update")
             return
-        if stored is None:
-            raise DocumentNotFound(f"Delete on nonexistent document ID {id}", code="NonexistentDocument")
-        before, current, original = self._until_now(info, id, stored, decode_document(stored))
+        now, _ = self._present(info, id, "Delete")
         self.charges.write(0)
-        self._own.put(info.tablet, id, OwnDocument(None, before, None, original), current)
+        self._own.put(info.tablet, id, OwnDocument(None, now.before, None, now.stored), now.keys)
         if info.tablet <= INDEX:
             self.catalog = self.catalog.with_document(info.tablet, id, None)
 
-    def _until_now(
-        self, info: TableInfo, id: str, stored: bytes, document: dict[str, Any]
-    ) -> tuple[Keys | None, Keys, bytes | None]:
-        """Return an existing document's keys at the start (None: it was not there) and now, and its content at the start."""
-        own = self._own_document(info.tablet, id)
+    def _present(self, info: TableInfo, id: str, verb: str) -> tuple[OwnDocument, dict[str, Any]]:
+        """Read a document that is to be written: as this transaction would have it, and decoded.
+
+        Raises:
+            DocumentNotFound: there is none.
+        """
+        self._check_writable()
+        tablet = info.tablet
+        self.read_set.points.add((tablet, id))
+        own = self._own_document(tablet, id)
+        stored, keys = (own.document, own.keys) if own is not None else self._store.get(tablet, id)
+        if stored is None:
+            self.charges.read(0)
+            raise DocumentNotFound(f"{verb} on nonexistent document ID {id}", code="NonexistentDocument")
+        self.charges.read(len(stored))
+        document = decode_document(stored)
         if own is None:
-            keys = self._store.written_keys(info.tablet, id)
+            assert keys is not None  # of a document in the store
             if not info.are_of_all_indexes(keys):
                 # From the checkpoint, or written before one of the indexes was made: that has its key by now.
                 keys = info.keys(document)
-            return keys, keys, stored
-        assert own.keys is not None  # the document exists
-        return own.before, own.keys, own.stored
+            # The same list for before and now says that no key has changed.
+            own = OwnDocument(stored, keys, keys, stored)
+        return own, document
 
     def _put(
-        self,
-        info: TableInfo,
-        id: str,
-        document: dict[str, Any],
-        *,
-        before: Keys | None,
-        current: Keys | None,
-        keys: Keys,
-        stored: bytes | None = None,
+        self, info: TableInfo, id: str, document: dict[str, Any], now: OwnDocument | None, keys: Keys
     ) -> None:
-        """Check a document and lay it over the state."""
+        """Check a document and lay it, with its keys, over what is there `now`."""
+        tablet = info.tablet
         encoded = encode_document(document)
         if not info.is_system:
             if len(encoded) > SURELY_SMALL_BYTES or encoded.count(b"{") + encoded.count(b"[") > SURELY_FLAT:
                 check_document_limits(document)
-            self._check_schemas(info.name, id, document)
+            if self.schema is not None:
+                self.schema.check_document(info.name, document, self.table_number)
+            if self.pending_schema is not None:
+                self._check_pending(self.pending_schema, info.name, id, document)
         self.charges.write(len(encoded))
-        self._own.put(info.tablet, id, OwnDocument(encoded, before, keys, stored), current)
-        if info.tablet <= INDEX:
-            self.catalog = self.catalog.with_document(info.tablet, id, document)
+        if now is None:
+            self._own.put(tablet, id, OwnDocument(encoded, None, keys), None)
+        else:
+            self._own.put(tablet, id, OwnDocument(encoded, now.before, keys, now.stored), now.keys)
+        if tablet <= INDEX:
+            self.catalog = self.catalog.with_document(tablet, id, document)
 
     @staticmethod
     def _check_fields(value: dict[str, Any], old: dict[str, Any] | None) -> None:
@@ -370,14 +371,11 @@ class Transaction(Reading):
                     f"Provided document `{name}` value {value[name]!r} does not match '{old[name]}'"
                 )
 
-    def _check_schemas(self, table: str, id: str, document: dict[str, Any]) -> None:
-        if self.schema is not None:
-            self.schema.check_document(table, document, self.table_number)
-        if self.pending_schema is not None:
-            try:
-                self.pending_schema.check_document(table, document, self.table_number)
-            except SchemaViolation as error:
-                self.violations.append(SchemaMismatch(table, id, str(error)))
+    def _check_pending(self, schema: DocumentSchema, table: str, id: str, document: dict[str, Any]) -> None:
+        try:
+            schema.check_document(table, document, self.table_number)
+        except SchemaViolation as error:
+            self.violations.append(SchemaMismatch(table, id, str(error)))
 
     def _check_writable(self) -> None:
         if not self._writable:
