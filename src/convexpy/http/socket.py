@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from convexpy.engine.function_runner import FunctionRunner
 from convexpy.http.messages import Receive, Scope, Send
@@ -17,6 +18,8 @@ CHUNKS_SINCE = (1, 28)
 CLOSE_WITHIN_S = 5.0
 WRITE_FRAME = "convexpy.write_frame"
 """The ASGI extension by which a server lets a whole frame be written at once."""
+ON_MESSAGE = "convexpy.on_message"
+"""The ASGI extension by which a server hands over a message when it arrives, while none waits before it."""
 OVERSIZE = "convexpy.oversize"
 """In place of the text of a message that is too large: its size, and kind and request id of the call if they are known."""
 DIRECT_BYTES_MAX = 64 * 1024
@@ -201,7 +204,7 @@ class Sockets:
         await receive()  # websocket.connect
         await send({"type": "websocket.accept"})
         knobs = self._knobs
-        extensions: dict[str, Callable[[bytes], bool]] = scope.get("extensions") or {}
+        extensions: dict[str, Any] = scope.get("extensions") or {}
         transport = SocketTransport(send, knobs, extensions.get(WRITE_FRAME, _cannot))
         client = scope.get("client")
         session = Session(
@@ -219,11 +222,25 @@ class Sockets:
         loop = asyncio.get_running_loop()
         writer = loop.create_task(transport.write())
         unconnected = loop.call_later(SOCKET_CONNECT_WITHIN_S, _close_unless_connected, session)
+        message_waits = False
+
+        def take(text: str) -> bool:
+            if message_waits or not session.listening.is_set():
+                return False
+            session.receive(text)
+            return True
+
+        if ON_MESSAGE in extensions:
+            extensions[ON_MESSAGE](take)
         try:
             while True:
                 message = await receive()
                 if message["type"] == "websocket.disconnect":
                     break
+                if not session.listening.is_set():
+                    message_waits = True
+                    await session.listening.wait()
+                    message_waits = False
                 text = message.get("text")
                 if text is None and OVERSIZE in message:
                     session.receive_oversize(*message[OVERSIZE])
@@ -232,8 +249,6 @@ class Sockets:
                     session.close(1003, "BinaryMessage")
                 else:
                     session.receive(text)
-                    if not session.listening.is_set():
-                        await session.listening.wait()
                 if session.closed:
                     await writer
                     break

@@ -9,6 +9,7 @@ Source: behaviour of get-convex/convex-backend crates/convex/sync_types and get-
 from __future__ import annotations
 
 import base64
+import functools
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
@@ -103,7 +104,7 @@ def decode_client_message(data: bytes | str) -> ClientMessage:
         message: ClientMessage = _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise _invalid(str(error)) from error
-    if isinstance(message, Mutation | Action):
+    if isinstance(message, _Call):
         _check_call(message)
     elif isinstance(message, ModifyQuerySet):
         for each in message.modifications:
@@ -112,7 +113,7 @@ def decode_client_message(data: bytes | str) -> ClientMessage:
     return message
 
 
-def _check_call(call: AddQuery | Mutation | Action) -> None:
+def _check_call(call: AddQuery | _Call) -> None:
     if bytes(memoryview(call.args)[:1]) != b"[":
         raise _invalid("Expected `array` - at `$.args`")
     if call.component_path:
@@ -125,7 +126,13 @@ def _invalid(text: str) -> RequestError:
 
 def encode_ts(ts: int) -> str:
     """Return a u64 timestamp as base64 of eight little-endian bytes."""
-    return base64.b64encode(ts.to_bytes(8, "little")).decode()
+    return _encoded_ts(ts).decode()
+
+
+@functools.lru_cache(maxsize=256)
+def _encoded_ts(ts: int) -> bytes:
+    # Whoever is told of a commit is told the same.
+    return base64.b64encode(ts.to_bytes(8, "little"))
 
 
 def decode_ts(text: str) -> int:
@@ -156,7 +163,7 @@ class StateVersion(msgspec.Struct, frozen=True):
         return b'{"querySet":%d,"identity":%d,"ts":"%s"}' % (
             self.query_set,
             self.identity,
-            encode_ts(self.ts).encode(),
+            _encoded_ts(self.ts),
         )
 
 
@@ -243,7 +250,7 @@ def mutation_response(request_id: int, value: bytes, ts: int, log_lines: bytes) 
         % (
             request_id,
             value,
-            encode_ts(ts).encode(),
+            _encoded_ts(ts),
             log_lines,
         )
     )

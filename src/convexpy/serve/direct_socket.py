@@ -1,34 +1,41 @@
-"""WebSocket frames that leave without a task, and messages above the limit that end nothing but their call.
+"""WebSocket frames that come and leave without a task, and messages above the limit that end nothing but their call.
 
 A Transition for a thousand sockets would wake a thousand tasks, each for one write. Through an ASGI extension the
 application writes a whole frame in the same turn of the loop, as long as the client keeps up; else it queues as usual.
+Through another it takes a message in the turn in which it arrives, as long as none waits before it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from convexpy.http.socket import OVERSIZE, WRITE_FRAME
+from convexpy.http.socket import ON_MESSAGE, OVERSIZE, WRITE_FRAME
 from convexpy.serve.bounded_protocol import ConnectionCounter
 from convexpy.serve.oversize import FrameFilter, OversizeMessage
 
 
 class DirectSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's protocol with `scope["extensions"]["convexpy.write_frame"]`."""
+    """uvicorn's protocol with `convexpy.write_frame` and `convexpy.on_message` in `scope["extensions"]`."""
 
     def __init__(self, *arguments: Any, counter: ConnectionCounter, limit: int, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._counter = counter
         self._filter = FrameFilter(limit, super().data_received, self._take_begun, self._on_oversize)
         self._drops_message = False
+        self._on_message: Callable[[str], bool] | None = None
 
     def shutdown(self) -> None:
         """Do nothing: the application closes its sockets when it has answered them (called by uvicorn at the stop)."""
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of the client: first the handshake, then frames (called by asyncio)."""
+        if self._on_message is not None and not self.read_paused and not self.close_sent:
+            text = self._filter.whole_text(data)
+            if text is not None and self._on_message(text):
+                return
         if self.handshake_initiated:
             self._filter.feed(data)
         else:
@@ -66,11 +73,16 @@ class DirectSocketProtocol(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def handle_connect(self, event: Any) -> None:
-        """Offer the extension (called by uvicorn; the application starts after this returns)."""
+        """Offer the extensions (called by uvicorn; the application starts after this returns)."""
         super().handle_connect(event)
         scope: Any = getattr(self, "scope", None)
         if scope is not None:
             scope["extensions"][WRITE_FRAME] = self.write_frame
+            scope["extensions"][ON_MESSAGE] = self.on_message
+
+    def on_message(self, take: Callable[[str], bool]) -> None:
+        """Have `take` called with each message that comes whole, when none waits; if it returns False, the message waits."""
+        self._on_message = take
 
     def write_frame(self, frame: bytes) -> bool:
         """Write one frame of the server; False if it cannot leave now, because the client is slow or gone."""

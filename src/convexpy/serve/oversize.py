@@ -85,10 +85,23 @@ class FrameFilter:
         self._skips_frame = self._frame_is_last = self._gave_up = False
         self._mask, self._offset = b"\0\0\0\0", 0
 
+    @property
+    def _is_between(self) -> bool:
+        return not (self._left or self._pending or self._in_message or self._skipping)
+
+    def whole_text(self, data: bytes) -> str | None:
+        """Return the text of the message that these bytes are, neither more nor less; None if they are anything else."""
+        if len(data) > self._limit or not self._is_between or not _is_one_small_message(data):
+            return None
+        start = 6 if data[1] < 0xFE else 8
+        try:
+            return apply_mask(data[start:], data[start - 4 : start]).decode()
+        except UnicodeDecodeError:
+            return None  # the library closes the connection
+
     def feed(self, data: bytes) -> None:
         """Take bytes of the connection."""
-        between = not (self._left or self._pending or self._in_message or self._skipping)
-        if between and len(data) <= self._limit and _is_one_small_message(data):
+        if self._is_between and len(data) <= self._limit and _is_one_small_message(data):
             self._pass_on(data)
             return
         data = self._pending + data

@@ -185,6 +185,9 @@ class Pending:
     modifications: list[sync.AddQuery | sync.RemoveQuery] = field(default_factory=list)
     identity_changed: bool = False
 
+    def __bool__(self) -> bool:
+        return self.identity_changed or bool(self.modifications)
+
 
 class Subscriber(Protocol):
     """What entries and the hub use of a session."""
@@ -202,6 +205,10 @@ class Subscriber(Protocol):
 
     def apply_pending(self) -> None:
         """Make what the client has asked for part of the query set."""
+        ...
+
+    def acknowledge(self, ts: int) -> bool:
+        """Tell that a mutation of its own is durable; False if there is more to tell than that."""
         ...
 
     def pin_to(self, row: int, ts: int, runs: Mapping[QueryEntry, Run]) -> None:

@@ -155,14 +155,11 @@ class Hub:
     # Ticks
 
     def _tell_owed(self) -> None:
-        row, ts = self._timeline.row, self._timeline.ts
+        ts = self._timeline.ts
         while self._owed:
             session, _ = self._owed.popitem()
-            if session in self._free or session.changed or session.pin is not None or session.congested:
+            if session in self._free or not session.acknowledge(ts):
                 self.schedule(session)
-            else:
-                self._update(session, row, ts)
-        self._transitions.clear()
 
     def _schedule_tick(self) -> None:
         if self._tick_handle is not None:

@@ -292,6 +292,16 @@ class Session:
             if self.pin is not None and query_id in self.pin.results:
                 self.pin.void = True
 
+    def acknowledge(self, ts: int) -> bool:
+        """Send a Transition to this moment that changes nothing; False if there is more to tell."""
+        if self.congested or self.pin or self.changed or self._removed or self._pending:
+            return False
+        if not self._expired():
+            version = self.version
+            self._tell(StateVersion(version.query_set, version.identity, max(ts, version.ts)), ())
+            self._leave_if_done()
+        return True
+
     def pin_to(self, row: int, ts: int, runs: Mapping[QueryEntry, Run]) -> None:
         """Fix the moment of the next Transition; it leaves when all `runs` are in."""
         if self._expired():
@@ -332,10 +342,14 @@ class Session:
             self._hub.schedule(self)
             return
         self._send_transition(pin)
-        if self._leaving is not None and not len(self.calls) and not self._hub.is_scheduled(self):
-            self.close(*self._leaving)
-        elif self.changed or self._pending.modifications or self._pending.identity_changed:
+        if not self._leave_if_done() and (self.changed or self._pending):
             self._hub.schedule(self)
+
+    def _leave_if_done(self) -> bool:
+        if self._leaving is None or len(self.calls) or self._hub.is_scheduled(self):
+            return False
+        self.close(*self._leaving)
+        return True
 
     def _send_transition(self, pin: Pin) -> None:
         modifications: list[tuple[int, bytes]] = [
@@ -352,7 +366,9 @@ class Session:
                 modifications.append((query_id, run.modification(query_id)))
         modifications.sort(key=lambda pair: pair[0])
         end = StateVersion(pin.query_set, pin.identity, max(pin.ts, self.version.ts))
-        parts = tuple([data for _, data in modifications])
+        self._tell(end, tuple([data for _, data in modifications]))
+
+    def _tell(self, end: StateVersion, parts: tuple[bytes, ...]) -> None:
         if self.version.ts and end.identity == self.version.identity:
             message = self._hub.transition(self.version, end, parts)
         else:

@@ -134,3 +134,37 @@ def test_a_message_of_very_many_frames_is_too_large(monkeypatch: pytest.MonkeyPa
         receiver.filter.feed(Frame(Opcode.CONT, b"}", fin=True).serialize(mask=True))
     assert receiver.seen == [call("args last", 0, 1)]
     assert receiver.oversize == [OversizeMessage(len(call("args last", 0, 2)), "mutation", 2)]
+
+
+@pytest.mark.parametrize("text", ["{}", "é" * 60, "x" * 125, "x" * 126, "x" * 190])
+def test_a_message_that_comes_whole_and_alone_is_read_at_once(text: str) -> None:
+    data = Frame(Opcode.TEXT, text.encode()).serialize(mask=True)
+    receiver = Receiver()
+    assert receiver.filter.whole_text(data) == text
+    for other in (data[:-1], data + b"x", data + data, b""):
+        assert receiver.filter.whole_text(other) is None
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        Frame(Opcode.TEXT, b"xxx", fin=False),
+        Frame(Opcode.BINARY, b"xxx"),
+        Frame(Opcode.CLOSE, b"\x03\xe8x"),
+        Frame(Opcode.TEXT, b"\xff\xff\xff"),
+        Frame(Opcode.TEXT, b"x" * LIMIT),
+    ],
+)
+def test_other_frames_are_left_to_the_library(frame: Frame) -> None:
+    assert Receiver().filter.whole_text(frame.serialize(mask=True)) is None
+
+
+def test_a_message_within_another_is_left_to_the_library() -> None:
+    receiver = Receiver()
+    data = Frame(Opcode.TEXT, b"xxx").serialize(mask=True)
+    receiver.filter.feed(Frame(Opcode.TEXT, b"begun", fin=False).serialize(mask=True))
+    assert receiver.filter.whole_text(data) is None
+    receiver.filter.feed(Frame(Opcode.CONT, b" and ended").serialize(mask=True))
+    assert receiver.filter.whole_text(data) == "xxx"
+    receiver.filter.feed(data[:3])
+    assert receiver.filter.whole_text(data) is None
