@@ -154,6 +154,9 @@ class Store:
         item = items[0] if items else None
         if is_prefix:
             self._first_keys.keep(index, prefix, desc, item and (item[0], item[1]))
+            if item is not None and self._memory.document(tablet, item[1]) is None:
+                # It is asked for again by its key, and perhaps written.
+                self._memory.keep(tablet, item[1], item[2])
         return item
 
     def chunk(
