@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from convexpy.database._entries import TransactionRecord, encode_write_set
+from convexpy.database._entries import TransactionRecord, Write, encode_write_set
 from convexpy.executors.processor_wait import ProcessorWait
 from convexpy.protocol.call_marker import Running
 from convexpy.protocol.frames import (
@@ -18,6 +18,8 @@ from convexpy.protocol.frames import (
     ended_action,
     reader_of_calls,
 )
+
+TABLET = 1001
 
 
 class ScriptedExecutor:
@@ -36,12 +38,23 @@ class ScriptedExecutor:
         return [frame for frame in self.frames if isinstance(frame, Call)]
 
     def answer(
-        self, call: int, *, writes: bool = False, epoch: int = 0, failure: CallFailure | None = None
+        self,
+        call: int,
+        *,
+        writes: bool | str = False,
+        reads: str = "",
+        epoch: int = 0,
+        failure: CallFailure | None = None,
+        seconds: float = 0.0,
     ) -> None:
-        result: Result = ended_action(call, b'"done"', failure)
-        record = TransactionRecord(f"op{call}", "app:f", [], None)
+        """Send a result; `writes` and `reads` name documents of one table, a letter each."""
+        result: Result = ended_action(call, b'"done"', failure, seconds)
+        written = writes if isinstance(writes, str) else ""
+        found = [Write(TABLET, id, b"{}", []) for id in written]
+        record = TransactionRecord(f"op{call}", "app:f", found, None)
         blob = encode_write_set(record, max_creation_time=0.0).encoded if writes else b""
-        self.on_frame(msgspec.structs.replace(result, writes=blob, epoch=epoch))
+        ranges = [(-TABLET, id.encode(), id.encode() + b"\0") for id in sorted(reads)]
+        self.on_frame(msgspec.structs.replace(result, writes=blob, reads=ranges, epoch=epoch))
 
     def begin(self) -> None:
         pass

@@ -15,6 +15,7 @@ from convexpy.database._entries import (
     written_keys as written_keys,
 )
 from convexpy.database._history import (
+    DEFINING_TABLETS as DEFINING_TABLETS,
     HistoryLost as HistoryLost,
     Rewind as Rewind,
     Undone as Undone,

@@ -14,7 +14,7 @@ import msgspec
 from convexpy.database._entries import FILLING, Entry, Write
 from convexpy.database._system_tables import SYSTEM_TABLES
 
-_BOUNDARIES = frozenset(
+DEFINING_TABLETS = frozenset(
     table.tablet
     for table in SYSTEM_TABLES
     if table.name in ("_tables", "_index", "_schemas", "_versions", "_environment_variables")
@@ -63,7 +63,7 @@ class Undone:
     def _undo(self, write: Write) -> None:
         tablet, id = write.tablet, write.id
         existed = any(old is not None for _, old, _ in write.keys)
-        if tablet in _BOUNDARIES or (existed and write.before is None):
+        if tablet in DEFINING_TABLETS or (existed and write.before is None):
             raise HistoryLost
         self.documents[tablet, id] = write.before
         self.keys[-tablet, id.encode()] = id if existed else None

@@ -147,9 +147,12 @@ class MemoryLayer:
         return entries
 
     def promote(self, seq: int, ts: int, last_call_id: int) -> Change | None:
-        """The speculative calls up to `last_call_id` are durable as log entry `seq`; return the last of them."""
+        """The speculative calls up to `last_call_id` are durable as log entry `seq`; return the last of them.
+
+        Calls are in the order in which they were accepted, which is not that of their ids.
+        """
         last = None
-        while self.speculative and self.speculative[0].call_id <= last_call_id:
+        while self.speculative and (last is None or last.call_id != last_call_id):
             last = self._durable = self.speculative.popleft()
             last.seq, last.ts = seq, ts
             last.replaced = []

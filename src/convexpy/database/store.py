@@ -71,7 +71,7 @@ class Store:
         """Lay a finished call over the state, not durable yet: transactions begun from now on see it."""
         self._decode_waiting()
         self._apply(Change(None, None, call_id=call_id), (write_set.record,))
-        self._raise_creation_time(write_set.max_creation_time)
+        self.raise_creation_time(write_set.max_creation_time)
 
     def own_commit(self, seq: int, ts: int, last_call_id: int) -> None:
         """The accepted calls up to `last_call_id` are now row `seq`."""
@@ -106,6 +106,10 @@ class Store:
             self._reader.end()
             self._is_reading = False
 
+    def raise_creation_time(self, time: float) -> None:
+        """Give documents that are inserted from now on later times than this one."""
+        self.last_creation_time = max(self.last_creation_time, time)
+
     @property
     def memory_bytes(self) -> int:
         """About how much is held in memory."""
@@ -121,7 +125,7 @@ class Store:
         return self._catalog
 
     def begin(
-        self, *, writable: bool, now_ms: int, budget: TransactionBudget, random: RandomBytes
+        self, *, writable: bool, now_ms: float, budget: TransactionBudget, random: RandomBytes
     ) -> Transaction:
         """Start a transaction on the newest state. It must end before the stream goes on."""
         return Transaction(self, writable, now_ms, budget, random)
@@ -277,7 +281,7 @@ class Store:
     def _load_catalog(self) -> None:
         if self._memory.speculative:
             raise InvariantViolation("the catalog was lost while calls were not durable")
-        self._raise_creation_time(float(self._reader.meta("max_creation_time") or 0.0))
+        self.raise_creation_time(float(self._reader.meta("max_creation_time") or 0.0))
         catalog = Catalog.load(self.all_documents(TABLES), self.all_documents(INDEX))
         self._catalog = self._durable_catalog = catalog
 
@@ -288,7 +292,7 @@ class Store:
             decoded = decode_entry(entry)
             self._apply(Change(seq, ts), decoded.transactions)
             self._durable_catalog = self._catalog
-            self._raise_creation_time(decoded.max_creation_time)
+            self.raise_creation_time(decoded.max_creation_time)
 
     def _apply(self, change: Change, transactions: Sequence[TransactionRecord]) -> None:
         self._memory.begin(change)
@@ -304,9 +308,6 @@ class Store:
             if write.tablet <= INDEX:
                 document = decode_document(write.document) if write.document is not None else None
                 self._catalog = self._catalog.with_document(write.tablet, write.id, document)
-
-    def _raise_creation_time(self, time: float) -> None:
-        self.last_creation_time = max(self.last_creation_time, time)
 
 
 def _newest(item: Item, written: Written) -> Item:

@@ -67,7 +67,7 @@ class Transaction(Reading):
     pending_schema: DocumentSchema | None = None
 
     def __init__(
-        self, store: Snapshot, writable: bool, now_ms: int, budget: TransactionBudget, random: RandomBytes
+        self, store: Snapshot, writable: bool, now_ms: float, budget: TransactionBudget, random: RandomBytes
     ) -> None:
         super().__init__(store, budget)
         self.violations: list[SchemaMismatch] = []

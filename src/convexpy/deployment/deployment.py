@@ -107,6 +107,9 @@ class Deployment:
 
         # The engine
 
+        slow_mutations = QueryDispatcher(
+            timeline, knobs, need_executor=partial(executor_needed, "slow mutations")
+        )
         mutations = MutationPipeline(
             timeline,
             knobs,
@@ -115,6 +118,7 @@ class Deployment:
             on_schema_violations=schema_violations.extend,
             on_fatal=on_fatal,
             need_executor=partial(executor_needed, "mutations"),
+            slow_mutations=slow_mutations,
         )
         queries = QueryDispatcher(timeline, knobs, need_executor=partial(executor_needed, "queries"))
         requests = ActionRequests()
@@ -127,6 +131,7 @@ class Deployment:
         self.live = live = LiveVersion(
             knobs=knobs,
             mutations=mutations,
+            slow_mutations=slow_mutations,
             queries=queries,
             actions=actions,
             executor_needed=executor_needed,
@@ -142,10 +147,11 @@ class Deployment:
                 after_ts=timeline.ts - round(knobs.history_s * 1e9),
             )
             mutations.checkpointed(seq)
+            slow_mutations.checkpointed(seq)
             queries.checkpointed(seq)
 
         self.checkpoints = checkpoints = CheckpointService(
-            storage, timeline, knobs, clock, oldest_row=lambda: queries.oldest_row, moved=checkpoint_moved
+            storage, timeline, knobs, clock, moved=checkpoint_moved
         )
         self.system = system = SystemFunctions(
             mutations=mutations, queries=queries, next_call=next_call, clock=clock
@@ -301,6 +307,7 @@ class Deployment:
         requests.register("schedule", scheduling.serve)
         requests.register("cancel", scheduling.serve)
         committed.connect(queries.row)
+        committed.connect(slow_mutations.row)
         committed.connect(scheduling.row)
         committed.connect(checkpoints.row)
         committed.connect(lambda row: hub.committed(row.keys))
@@ -336,7 +343,7 @@ class Deployment:
         await self.imports.close()
         idle = asyncio.Event()
         mutations = self.live.mutations
-        mutations.close_gate(idle.set)
+        mutations.close_gate(idle.set, stopping=True)
         try:
             async with asyncio.timeout(self.settings.knobs.stop_grace_s if grace_s is None else grace_s):
                 await idle.wait()

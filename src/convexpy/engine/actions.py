@@ -14,8 +14,8 @@ import weakref
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from convexpy.engine.aside import PAUSED_MAX, passing_breakpoints
 from convexpy.engine.outcome import Outcome, failed
-from convexpy.engine.paused import PAUSED_MAX, passing_breakpoints
 from convexpy.executors.connection import ExecutorConnection
 from convexpy.limits import (
     ACTION_BEGIN_S,

@@ -49,14 +49,12 @@ class CheckpointService:
         knobs: Knobs,
         clock: Clock,
         *,
-        oldest_row: Callable[[], int],
         moved: Callable[[int], None],
     ) -> None:
         self._storage = storage
         self._timeline = timeline
         self._knobs = knobs
         self._clock = clock
-        self._oldest_row = oldest_row
         self._moved = moved
         self._thread = ThreadPoolExecutor(1, "convexpy-checkpoint", name_thread, ("checkpoint",))
         self._checkpointer: Checkpointer | None = None
@@ -122,7 +120,7 @@ class CheckpointService:
     async def _advance(self) -> None:
         # The tail grows to its bound meanwhile; mutations wait there.
         try:
-            await self.reach(min(self._timeline.row, self._oldest_row()))
+            await self.reach(min(self._timeline.row, self._timeline.oldest_row))
             self._obstacle = ""
         except (StoreFull, OutcomeUnknown, DataDamaged) as error:
             if str(error) != self._obstacle:
@@ -150,7 +148,7 @@ class CheckpointService:
 
     async def reach(self, target: int) -> None:
         """Move the checkpoint to `target` at least, as soon as no older query is under way."""
-        while self._oldest_row() < target:
+        while self._timeline.oldest_row < target:
             await asyncio.sleep(OLDER_QUERY_S)
         async with self._lock:
             if self._timeline.checkpoint_seq >= target:

@@ -1,36 +1,28 @@
-"""The mutation pipeline: one executor, serial and speculative; replies leave when what they rest on is durable.
+"""The mutation pipeline: calls go to one of two lanes, and what has run is taken into the one order (`commit_order.py`).
 
-Steps (ARCHITECTURE.md, section 3):
-1. Calls go to the mutation executor in order of arrival.
-2. Its results come back in the same order, each with its writes or its failure.
-3. Writes join the open group; every reply, failures included, is held until the newest group accepted before it and its
-   own are durable.
-4. The commit thread appends the group as one row, with one sync.
-5. Durable: one callback tells everybody in one turn of the event loop, replies before anything that may cause a
-   Transition.
-6. Surely not written (disk full): everything after the last durable row is dropped and answered "not committed".
-7. Outcome unknown: nobody is answered, the process ends, the next start decides.
+The first lane is one executor: calls go to it in order of arrival, each runs on the state that the one before it left,
+durable or not, and its results come back in the same order. The second lane (`second_lane.py`) runs what takes long.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 import msgspec
 
-from convexpy.database import CommitOutcomes, Group, GroupCommitter
+from convexpy.database import CommitOutcomes, GroupCommitter
+from convexpy.engine.aside import CallsAside, passing_breakpoints, run_again
 from convexpy.engine.attempts import Attempts
+from convexpy.engine.commit_order import CommitOrder, not_committed
 from convexpy.engine.outcome import Outcome, failed
-from convexpy.engine.paused import PausedMutations, passing_breakpoints
-from convexpy.engine.slots import CrashLimiter, TransactionSlot, limit_name
+from convexpy.engine.queries import QueryDispatcher
+from convexpy.engine.second_lane import SecondLane
+from convexpy.engine.slots import TransactionSlot, limit_name
 from convexpy.engine.timeline import LogTimeline, TailRow
 from convexpy.executors.connection import ExecutorConnection
-from convexpy.limits import Knobs
-from convexpy.persistence import StoreFull
+from convexpy.limits import SLOW_MUTATION_S, Knobs
 from convexpy.protocol.frames import (
     Accepted,
     Call,
@@ -41,21 +33,11 @@ from convexpy.protocol.frames import (
     encode_frame,
 )
 
-logger = logging.getLogger("convexpy.deployment")
 OnDone = Callable[[Outcome], None]
 
 
-@dataclass(slots=True)
-class _Held:
-    """An answer that waits for durability."""
-
-    call: Call
-    result: Result
-    wrote: bool
-
-
 class MutationPipeline:
-    """Orders mutations, commits their writes in groups and releases their replies."""
+    """Runs mutations, in an order that every client sees alike."""
 
     def __init__(
         self,
@@ -67,28 +49,37 @@ class MutationPipeline:
         on_schema_violations: Callable[[list[str]], None],
         on_fatal: Callable[[BaseException], None],
         need_executor: Callable[[], None],
+        slow_mutations: QueryDispatcher,
     ) -> None:
-        self._on_fatal = on_fatal
+        """`slow_mutations` has the executor of the second lane."""
         self._timeline = timeline
-        self.committer = open_committer(self)
         self._knobs = knobs
         self._committed = committed
         self._on_schema_violations = on_schema_violations
-        self._refused: str | None = None
         self._need_executor = need_executor
         self._slot: TransactionSlot | None = None
         self._waiting: deque[Call] = deque()
         self._done: dict[int, OnDone] = {}
-        self._held: deque[_Held] = deque()
-        self._accepted: dict[int, Result] = {}
-        self._accepted_bytes = 0
-        self._gathered: list[tuple[int, Result]] = []
         self._epoch = 0
-        self._gate_closed = False
+        self._gate_closed = self._is_stopping = self._has_one_lane = False
         self._on_idle: list[Callable[[], None]] = []
-        self._paused = PausedMutations()
+        self._order = order = CommitOrder(
+            timeline,
+            open_committer=open_committer,
+            committed=self._durable,
+            answer=self._finish,
+            released=self._released,
+            dropped=self._take_back,
+            on_fatal=on_fatal,
+        )
+        self.committer = order.committer
+        self._aside = CallsAside()
+        self._second = SecondLane(
+            timeline, slow_mutations, is_unanswered=self._done.__contains__, on_ended=self._pump
+        )
+        self._pace = self._second.pace
         self._attempts = Attempts()
-        self.crash_limiter = CrashLimiter()
+        self.crash_limiter = slow_mutations.crash_limiter
         self.executors_lost = 0
 
     # Calls
@@ -100,8 +91,8 @@ class MutationPipeline:
 
     def submit(self, call: Call, done: OnDone, *, first: bool = False) -> None:
         """Run a mutation; `done` is called once, when its outcome is final. `first` passes those that wait."""
-        if self._refused is not None:
-            done(failed("NotCommitted", f"not committed: {self._refused}", function=call.path))
+        if self._order.refused is not None:
+            done(not_committed(call, self._order.refused))
             return
         refusal = self.crash_limiter.refusal(call.path)
         if refusal is not None:
@@ -112,7 +103,7 @@ class MutationPipeline:
             done(failed("CommitterFullError", text, function=call.path, limit="tail_bytes_max"))
             return
         self._done[call.id] = done
-        if self._paused.holds(call):
+        if self._aside.holds(call):
             return
         if first:
             self._waiting.appendleft(call)
@@ -121,18 +112,24 @@ class MutationPipeline:
         self._pump(force=first)
 
     def _pump(self, *, force: bool = False) -> None:
-        slot = self._slot
+        slot, second = self._slot, self._second
+        if second.ended and (slot is None or not slot.sent):
+            self._settle_second()
         while (
             self._waiting
             and slot is not None
             and slot.ready
             and (force or not self._gate_closed)
-            and self._accepted_bytes < self._knobs.speculative_bytes_max
+            and not second.ended
+            and self._order.accepted_bytes < self._knobs.speculative_bytes_max
         ):
+            if self._pace.slow and self._is_for_second_lane(self._waiting[0]):
+                self._run_beside(self._waiting.popleft())
+                continue
             if self._attempts and slot.sent and self._runs_alone(slot, self._waiting[0]):
                 break
             call = self._waiting.popleft()
-            slot.call(passing_breakpoints(call) if self._paused.is_full else call)
+            slot.call(passing_breakpoints(call) if self._aside and self._aside.too_many_paused else call)
             if force:
                 break
 
@@ -145,14 +142,14 @@ class MutationPipeline:
         self._done.pop(call_id, None)
         self._attempts.answered(call_id)
         self._waiting = deque(call for call in self._waiting if call.id != call_id)
-        self._paused.forget(call_id)
+        self._aside.forget(call_id)
 
     def raise_ts(self, ts: int) -> None:
         """Make later commits later than `ts`, which a client has seen."""
         self.committer.raise_ts(ts)
         self._timeline.ts = max(self._timeline.ts, ts)
 
-    # The executor
+    # The executor of the first lane
 
     def attach(self, connection: ExecutorConnection, *, follows: bool = False) -> None:
         """Give the role to this executor, which has said `Ready`: rows, then accepted writes, then the calls.
@@ -173,7 +170,7 @@ class MutationPipeline:
                 connection.send_later(row.frame)
         if self._epoch:
             slot.send(DropSpeculation(self._epoch))
-        for call_id, result in self._accepted.items():
+        for call_id, result in self._order.accepted.items():
             slot.send(Accepted(call_id, result.writes, result.max_creation_time))
         self._slot = slot
         self._pump()
@@ -184,6 +181,19 @@ class MutationPipeline:
         if slot is not None:
             slot.close()
 
+    def _result(self, slot: TransactionSlot, call: Call, result: Result) -> None:
+        if result.epoch != self._epoch:
+            return
+        averages_s = self._pace.averages_s
+        if result.seconds > SLOW_MUTATION_S or (averages_s and call.path in averages_s):
+            self._pace.note(call.path, result.seconds)
+        if result.violations:
+            self._on_schema_violations(result.violations)
+        self._order.take(call, result)
+        if self._attempts or self._second.ended:
+            self._attempts.answered(call.id)
+            self._pump()
+
     def _lost(self, slot: TransactionSlot, reason: str, blamed: Call | None, innocent: list[Call]) -> None:
         if slot is not self._slot:
             return
@@ -192,32 +202,103 @@ class MutationPipeline:
         verdict = self._attempts.lost(reason, blamed, innocent)
         if verdict.blamed is not None:
             self.crash_limiter.killed(verdict.blamed.path, reason)
+            if limit_name(reason).startswith("function_"):
+                self._pace.note(verdict.blamed.path, self._knobs.function_cpu_s)
         for call, text in verdict.failed:
-            outcome = failed("ExecutorLost", text, function=call.path, limit=limit_name(reason), lost=True)
-            self._hold(_Held(call, _failed_result(call, self._epoch, outcome), wrote=False))
+            self._fail_lost(call, text, limit_name(reason))
         # Nothing of them had left the process, so sending them again is exactly once.
         self._waiting.extendleft(reversed(verdict.again))
         self._need_executor()
+
+    def _fail_lost(self, call: Call, text: str, limit: str = "") -> None:
+        self._order.fail(call, failed("ExecutorLost", text, function=call.path, limit=limit, lost=True))
+
+    # The second lane
+
+    def _is_for_second_lane(self, call: Call) -> bool:
+        return call.path in self._pace.slow and call.id not in self._aside and not self._has_one_lane
+
+    def _run_beside(self, call: Call) -> None:
+        """Run a call in the second lane, when the calls of its client before it are answered; those behind wait for it."""
+        self._aside.add(call)
+        before = 0
+        if call.session:
+            self._waiting = deque(self._aside.without_held(self._waiting))
+            sent = () if self._slot is None else self._slot.sent.values()
+            for each in (*self._order.unanswered, *sent):
+                if each.session == call.session:
+                    before = each.id
+        self._second.run(call, after=before)
+
+    def _settle_second(self) -> None:
+        """Take what has ended in the second lane, or run it again: nothing else is under way, so all is known."""
+        while self._second.ended and (self._slot is None or not self._slot.sent):
+            call, outcome = self._second.ended.popleft()
+            if call.id not in self._done:
+                self._go_on(call)  # nobody waits for it any more, or the server is stopping
+            elif outcome.result is None:
+                self._order.fail(call, outcome)
+            else:
+                self._settle(call, outcome, outcome.result)
+        self._check_idle()
+
+    def _settle(self, call: Call, outcome: Outcome, result: Result) -> None:
+        if result.writes and self._order.refused is not None:
+            self._finish(call, not_committed(call, self._order.refused))
+        elif result.writes and self._is_overtaken(outcome):
+            self._run_overtaken(call, result)
+        else:
+            if result.violations:
+                self._on_schema_violations(result.violations)
+            if result.writes and self._slot is not None:
+                self._slot.send(Accepted(call.id, result.writes, result.max_creation_time))
+            self._order.take(call, result)
+
+    def _is_overtaken(self, outcome: Outcome) -> bool:
+        accepted = (result.writes for result in self._order.accepted.values())
+        return self._has_one_lane or self._second.is_overtaken(outcome, accepted)
+
+    def _run_overtaken(self, call: Call, result: Result) -> None:
+        """Run a call on newer commits, in the first lane if that has been tried often enough."""
+        again = run_again(call, result.failure)
+        assert again is not None  # where a debugger was quit, only a job has writes
+        aside = self._aside[call.id]
+        aside.attempts += 1
+        if self._has_one_lane or not self._second.may_repeat(aside.attempts):
+            self._waiting.appendleft(again)
+        else:
+            self._second.run(again, after=next(reversed(self._order.accepted), 0))
+
+    @contextmanager
+    def one_lane(self) -> Generator[None]:
+        """Run everything in the first lane: only its executor knows what a push that is under way asks of writes."""
+        self._has_one_lane = True
+        try:
+            yield
+        finally:
+            self._has_one_lane = False
 
     # Debugging
 
     def _pause(self, slot: TransactionSlot, call: Call) -> None:
         """A mutation stands in a debugger: a spare takes the role, and goes on from what is accepted."""
         behind = slot.set_apart(call, self._went_on, self._ended_paused)
-        self._paused.add(call)
+        self._aside.add(call).paused = True
         if slot is self._slot:
             self._slot = None
             self._need_executor()
-        self._waiting = deque(each for each in [*behind, *self._waiting] if not self._paused.holds(each))
+        self._waiting = deque(self._aside.without_held([*behind, *self._waiting]))
         self._check_idle()
 
     def _went_on(self, slot: TransactionSlot, call: Call, result: Result) -> None:
         """A paused mutation has ended. Others may have overtaken it, so it is run again, and that counts."""
         slot.close()
-        again, failure = self._paused.ended(call, result)
-        if failure is not None:
-            self._hold(_Held(call, _failed_result(call, self._epoch, Outcome(failure=failure)), wrote=False))
-        self._waiting.extendleft(reversed(again))
+        self._aside[call.id].paused = False
+        again = run_again(call, result.failure)
+        if again is None:
+            self._order.fail(call, Outcome(failure=result.failure))
+        else:
+            self._waiting.appendleft(again)
         self._pump()
 
     def _ended_paused(
@@ -225,121 +306,44 @@ class MutationPipeline:
     ) -> None:
         self.executors_lost += 1
         for call in [*([] if blamed is None else [blamed]), *others]:
-            text = f"{call.path} ended its executor while it was debugged: {reason}"
-            outcome = failed("ExecutorLost", text, function=call.path, lost=True)
-            self._hold(_Held(call, _failed_result(call, self._epoch, outcome), wrote=False))
-            self._waiting.extendleft(reversed(self._paused.remove(call)))
-        self._pump()
+            self._fail_lost(call, f"{call.path} ended its executor while it was debugged: {reason}")
 
-    # Results and commits
+    # Commits
 
-    def _result(self, slot: TransactionSlot, call: Call, result: Result) -> None:
-        if result.epoch != self._epoch:
-            return
-        if result.violations:
-            self._on_schema_violations(result.violations)
-        if result.writes:
-            self._accepted[call.id] = result
-            self._accepted_bytes += len(result.writes)
-            self._gather(call.id, result)
-        self._hold(_Held(call, result, wrote=bool(result.writes)))
-        if self._attempts:
-            self._attempts.answered(call.id)
-            self._pump()
-
-    def _gather(self, call_id: int, result: Result) -> None:
-        """Submit at the end of this turn of the loop, so that what the executor sent in one piece is one group.
-
-        Submitted one by one, the first would wake the commit thread, which would take the interpreter away from here
-        and sync it alone.
-        """
-        if not self._gathered:
-            asyncio.get_running_loop().call_soon(self._submit_gathered)
-        self._gathered.append((call_id, result))
-
-    def _submit_gathered(self) -> None:
-        gathered, self._gathered = self._gathered, []
-        for call_id, result in gathered:
-            self.committer.submit(call_id, result.writes, result.max_creation_time)
-
-    def _hold(self, held: _Held) -> None:
-        self._held.append(held)
-        if not self._accepted:
-            self._release()
-
-    def committed(self, group: Group) -> None:
-        """A group is durable (called on the event loop by the commit thread's callback)."""
-        assert group.row is not None  # only calls that wrote are submitted
-        results = [self._accepted.pop(call_id) for call_id in group.calls]
-        self._accepted_bytes -= sum(len(result.writes) for result in results)
-        row = self._timeline.append(group.row, [result.writes for result in results])
+    def _durable(self, row: TailRow, last_call: int) -> None:
         if self._slot is not None:
-            own = OwnCommit(row.seq, row.ts, group.calls[-1])
-            self._slot.connection.send_later(encode_frame(own))
-        # Streams and dirty marks first, replies next, ticks in a later turn of the loop: so a reply precedes every
-        # Transition that covers it, and what a client asks after its reply sees its write.
+            self._slot.connection.send_later(encode_frame(OwnCommit(row.seq, row.ts, last_call)))
         self._committed(row)
-        self._release(set(group.calls), row.ts, row.seq)
-        self._pump()
-
-    def _release(self, durable: set[int] | None = None, ts: int = 0, row: int = 0) -> None:
-        """Send the replies that rest on durable rows only, in order."""
-        while self._held:
-            held = self._held[0]
-            if held.wrote and (durable is None or held.call.id not in durable):
-                break
-            self._held.popleft()
-            result = held.result
-            reply_ts = ts if held.wrote else result.replayed_ts or self._timeline.ts
-            self._finish(
-                held.call,
-                Outcome(
-                    result.value,
-                    result.failure,
-                    result.logs,
-                    reply_ts,
-                    row or self._timeline.row,
-                    result,
-                    result.seconds,
-                ),
-            )
-        self._check_idle()
 
     def _finish(self, call: Call, outcome: Outcome) -> None:
         self._attempts.answered(call.id)
         done = self._done.pop(call.id, None)
         if done is not None:
             done(outcome)
+        if self._aside:
+            self._go_on(call)
 
-    def full(self, calls: list[int], error: StoreFull) -> None:
-        """These calls are surely not in the log (commit thread's callback): go back to the last durable row."""
-        self._refused = f"the log cannot be written: {error}"
-        self._take_back(self._refused)
-        self.committer.resume()
+    def _go_on(self, call: Call) -> None:
+        """A call is answered: what has waited for that may run."""
+        self._second.answered(call.id)
+        self._waiting.extendleft(reversed(self._aside.answered(call.id)))
 
-    def available(self) -> None:
-        """The log takes writes again (commit thread's callback)."""
-        self._refused = None
+    def _released(self) -> None:
+        self._check_idle()
+        if self._waiting:
+            self._pump()
 
-    def unknown(self, error: BaseException) -> None:
-        """Whether the last group is in the log is not known (commit thread's callback)."""
-        logger.critical("the outcome of a commit is unknown, stopping: %s", error)
-        self._on_fatal(error)
-
-    def _take_back(self, reason: str) -> None:
+    def _take_back(self, reason: str, held: list[Call]) -> None:
+        """The log cannot be written: everything after the last durable row is void."""
         self._epoch += 1
-        held, self._held = self._held, deque()
-        self._gathered.clear()
-        self._accepted.clear()
-        self._accepted_bytes = 0
         unanswered: list[Call] = []
         if self._slot is not None:
             unanswered = list(self._slot.sent.values())
             self._slot.sent.clear()
             self._slot.send(DropSpeculation(self._epoch))
-        for call in [*(entry.call for entry in held), *unanswered]:
-            self._finish(call, failed("NotCommitted", f"not committed: {reason}", function=call.path))
-        self._check_idle()
+        for call in [*held, *unanswered]:
+            self._finish(call, not_committed(call, reason))
+        self._released()
 
     def checkpointed(self, seq: int) -> None:
         """Tell the executor that the checkpoint has moved."""
@@ -351,17 +355,24 @@ class MutationPipeline:
     @property
     def idle(self) -> bool:
         """Whether no call is with the executor and every answer has left."""
-        return not self._held and not self._accepted and (self._slot is None or not self._slot.sent)
+        return (
+            self._order.is_idle
+            and (self._slot is None or not self._slot.sent)
+            and (self._second.is_idle or not self._is_stopping)
+        )
 
-    def close_gate(self, when_idle: Callable[[], None]) -> None:
-        """Hold new mutations; call `when_idle` when those under way are durable and answered."""
-        self._gate_closed = True
+    def close_gate(self, when_idle: Callable[[], None], *, stopping: bool = False) -> None:
+        """Hold new mutations; call `when_idle` when those under way are durable and answered.
+
+        Those in the second lane only count when the server is `stopping`: a change of version overtakes them.
+        """
+        self._gate_closed, self._is_stopping = True, stopping
         self._on_idle.append(when_idle)
         self._check_idle()
 
     def open_gate(self) -> None:
         """Let the held mutations run."""
-        self._gate_closed = False
+        self._gate_closed = self._is_stopping = False
         self._pump()
 
     def _check_idle(self) -> None:
@@ -373,17 +384,14 @@ class MutationPipeline:
     def abandon(self, outcome: Outcome) -> None:
         """Answer everything that waits: the server is stopping."""
         waiting, self._waiting = self._waiting, deque()
-        for call in [*waiting, *self._paused.drain()]:
-            self._finish(call, replace_failure(outcome, call.path))
+        under_way = {call.id for call in self._order.unanswered}
+        under_way.update(() if self._slot is None else self._slot.sent)
+        for call in [*waiting, *self._aside.drain()]:
+            if call.id not in under_way:
+                self._finish(call, replace_failure(outcome, call.path))
 
 
 def replace_failure(outcome: Outcome, path: str) -> Outcome:
     """Return the same failure for another function."""
     assert outcome.failure is not None
     return Outcome(failure=msgspec.structs.replace(outcome.failure, function=path))
-
-
-def _failed_result(call: Call, epoch: int, outcome: Outcome) -> Result:
-    return Result(
-        call.id, epoch, b"null", outcome.failure, [], [], False, False, b"", 0.0, None, 0.0, 0, 0, 0, 0
-    )  # fmt: skip

@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from convexpy.engine.aside import PAUSED_MAX, passing_breakpoints
 from convexpy.engine.attempts import Attempts
 from convexpy.engine.outcome import Outcome, failed
-from convexpy.engine.paused import PAUSED_MAX, passing_breakpoints
 from convexpy.engine.slots import CrashLimiter, TransactionSlot, limit_name
 from convexpy.engine.timeline import LogTimeline, TailRow
 from convexpy.executors.connection import ExecutorConnection
@@ -35,7 +35,14 @@ class _Query:
 class QueryDispatcher:
     """Sends each query to the executor with the least to do."""
 
-    def __init__(self, timeline: LogTimeline, knobs: Knobs, *, need_executor: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        timeline: LogTimeline,
+        knobs: Knobs,
+        *,
+        need_executor: Callable[[], None],
+        crash_limiter: CrashLimiter | None = None,
+    ) -> None:
         self._timeline = timeline
         self._knobs = knobs
         self._need_executor = need_executor
@@ -44,13 +51,19 @@ class QueryDispatcher:
         self._waiting: deque[_Query] = deque()
         self._paused_calls: set[int] = set()
         self._attempts = Attempts()
-        self.crash_limiter = CrashLimiter()
+        self.crash_limiter = crash_limiter or CrashLimiter()
         self.executors_lost = 0
+        timeline.keep_for(self._oldest_row)
 
     @property
     def executors(self) -> int:
         """How many executors can take queries now."""
         return len(self._slots)
+
+    @property
+    def lacks_executor(self) -> bool:
+        """Whether calls wait and there is no executor at all."""
+        return bool(self._waiting) and not self._slots
 
     @property
     def pids(self) -> list[int]:
@@ -82,7 +95,10 @@ class QueryDispatcher:
 
     def _send(self, query: _Query) -> None:
         self._waiting.append(query)
-        self._send_waiting()
+        if self._slots:
+            self._send_waiting()
+        else:
+            self._need_executor()
 
     def _send_waiting(self) -> None:
         """Send what waits, in order; a query that may have ended an executor waits for an idle one, and has it alone."""
@@ -140,16 +156,15 @@ class QueryDispatcher:
         for slot in self._slots:
             slot.connection.send_later(row.frame)
         if self._timeline.crowded:
-            self._timeline.forget_before(self.oldest_row)
+            self._timeline.forget_old()
 
     def checkpointed(self, seq: int) -> None:
         """Tell the executors that the checkpoint has moved."""
         for slot in self._slots:
             slot.send(CheckpointMoved(seq))
 
-    @property
-    def oldest_row(self) -> int:
-        """The row of the oldest query without an answer, or the newest row.
+    def _oldest_row(self) -> int:
+        """Return the row of the oldest query without an answer, or the newest row.
 
         One that stands in a debugger holds nothing up: it has said so with its read transaction open.
         """
@@ -178,7 +193,7 @@ class QueryDispatcher:
 
     def _finish(self, query: _Query, outcome: Outcome, *, stale: bool) -> None:
         if self._timeline.crowded:
-            self._timeline.forget_before(self.oldest_row)
+            self._timeline.forget_old()
         query.done(outcome, stale)
 
     def _lost(self, slot: TransactionSlot, reason: str, blamed: Call | None, innocent: list[Call]) -> None:

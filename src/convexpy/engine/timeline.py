@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from operator import itemgetter
 
 from convexpy.database import WHOLE_INDEX, written_keys
 from convexpy.persistence import LogRow
@@ -15,6 +17,33 @@ RECENT_KEYS = 200_000
 """And how many keys: rows of an import have thousands each."""
 WrittenKeys = list[tuple[int, bytes]]
 ReadRanges = Iterable[tuple[int, bytes, bytes | None]]
+_END = b"\xff"
+_lower = itemgetter(1)
+
+
+class Reads:
+    """A read set, in which written keys are looked up: cost grows with their logarithm, not with the ranges."""
+
+    def __init__(self, ranges: ReadRanges) -> None:
+        self._by_index: dict[int, tuple[list[bytes], list[bytes]]] = {}
+        for index, lower, upper in sorted(ranges, key=_lower):
+            lowers, uppers = self._by_index.setdefault(index, ([], []))
+            end = _END if upper is None else upper
+            lowers.append(lower)
+            uppers.append(max(end, uppers[-1]) if uppers else end)
+
+    def touched_by(self, keys: WrittenKeys) -> bool:
+        """Say whether one of these keys is inside a range."""
+        for index, key in keys:
+            ranges = self._by_index.get(index)
+            if ranges is None:
+                continue
+            if key == WHOLE_INDEX:
+                return True
+            place = bisect_right(ranges[0], key)
+            if place and key < ranges[1][place - 1]:
+                return True
+        return False
 
 
 class TailRow:
@@ -57,6 +86,16 @@ class LogTimeline:
         self.tail_bytes = sum(tail_row.size for tail_row in self.tail)
         self._recent: deque[RecentRow] = deque()
         self._recent_keys = 0
+        self._oldest: list[Callable[[], int]] = []
+
+    def keep_for(self, oldest_row: Callable[[], int]) -> None:
+        """Keep what calls need that have begun: `oldest_row` returns the row of the oldest of them, or the newest row."""
+        self._oldest.append(oldest_row)
+
+    @property
+    def oldest_row(self) -> int:
+        """The row of the oldest call without an answer, or the newest row: no checkpoint may pass it."""
+        return min((oldest() for oldest in self._oldest), default=self.row)
 
     def append(self, row: LogRow, blobs: Iterable[bytes]) -> TailRow:
         """Add a row that has just become durable."""
@@ -82,9 +121,9 @@ class LogTimeline:
         """Whether it is time to forget keys: more than twice as many rows are remembered as need be."""
         return len(self._recent) > 2 * RECENT_ROWS or self._recent_keys > 2 * RECENT_KEYS
 
-    def forget_before(self, seq: int) -> None:
+    def forget_old(self) -> None:
         """Drop the keys of rows that no call in flight can be older than, but for a bounded number of the newest."""
-        recent = self._recent
+        recent, seq = self._recent, self.oldest_row
         while recent and recent[0].seq <= seq:
             if len(recent) <= RECENT_ROWS and self._recent_keys <= RECENT_KEYS:
                 break
@@ -102,15 +141,8 @@ class LogTimeline:
                 rows.append(row)
         if not rows:
             return False
-        by_index: dict[int, list[tuple[bytes, bytes | None]]] = {}
-        for index, lower, upper in reads:
-            by_index.setdefault(index, []).append((lower, upper))
-        return any(
-            key == WHOLE_INDEX or (lower <= key and (upper is None or key < upper))
-            for row in rows
-            for index, key in row.keys
-            for lower, upper in by_index.get(index, ())
-        )
+        found = Reads(reads)
+        return any(found.touched_by(row.keys) for row in rows)
 
     def untouched_since(self, seq: int, reads: ReadRanges) -> bool:
         """Say whether no row after `seq` wrote into these ranges; False when that is not known any more."""

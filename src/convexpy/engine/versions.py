@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Literal
+from typing import Literal, get_args
 
 from convexpy.engine.actions import ActionDispatcher
 from convexpy.engine.mutations import MutationPipeline
@@ -24,7 +24,7 @@ from convexpy.protocol.fork_messages import Role
 from convexpy.protocol.frames import CheckpointMoved, FromExecutor, Ready
 from convexpy.runtime import Signal
 
-Dispatcher = Literal["mutations", "queries", "actions"]
+Dispatcher = Literal["mutations", "slow mutations", "queries", "actions"]
 ACTIVATE_TIMEOUT_S = 60.0
 logger = logging.getLogger("convexpy.versions")
 
@@ -68,6 +68,7 @@ class LiveVersion:
         *,
         knobs: Knobs,
         mutations: MutationPipeline,
+        slow_mutations: QueryDispatcher,
         queries: QueryDispatcher,
         actions: ActionDispatcher,
         executor_needed: Signal[[Dispatcher]],
@@ -77,18 +78,21 @@ class LiveVersion:
         self._handle: VersionHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._switching = asyncio.Lock()
-        self._spawning: dict[Dispatcher, int] = {"mutations": 0, "queries": 0, "actions": 0}
+        self._spawning: dict[Dispatcher, int] = dict.fromkeys(get_args(Dispatcher), 0)
         self._trouble: dict[Dispatcher, str] = {}
         self._missing_since: float | None = None
         self._checkpoint_seq = checkpoint_seq
         self.registry = FunctionRegistry()
-        self.mutations, self.queries, self.actions = mutations, queries, actions
+        self.mutations, self.slow_mutations = mutations, slow_mutations
+        self.queries, self.actions = queries, actions
         executor_needed.connect(self.need)
 
     def need(self, what: Dispatcher) -> None:
         """Start an executor for a dispatcher that has lost one, or has none."""
         if self._handle is None or self._spawning[what]:
             return
+        if what == "slow mutations" and not self.slow_mutations.lacks_executor:
+            return  # started when it is needed, unlike the others
         if what == "mutations":
             # One for queries is ready and has every row: mutations wait for no process to start.
             connection = self.queries.lend()
@@ -128,6 +132,8 @@ class LiveVersion:
     def _lacks(self, what: Dispatcher) -> bool:
         if what == "queries":
             return self.queries.executors < self._knobs.query_executors
+        if what == "slow mutations":
+            return self.slow_mutations.lacks_executor
         return not self.mutations.pids if what == "mutations" else self.actions.lacks_executor
 
     def missing(self) -> list[str]:
@@ -135,6 +141,7 @@ class LiveVersion:
         found: list[str] = []
         lacking: dict[Dispatcher, bool] = {
             "mutations": not self.mutations.pids,
+            "slow mutations": self.slow_mutations.lacks_executor,
             "queries": not self.queries.executors,
             "actions": self.actions.lacks_executor,
         }
@@ -160,6 +167,8 @@ class LiveVersion:
             self.mutations.attach(connection)
         elif what == "queries":
             self.queries.attach(connection)
+        elif what == "slow mutations":
+            self.slow_mutations.attach(connection)
         else:
             self.actions.attach(connection)
 
@@ -203,11 +212,13 @@ class LiveVersion:
             self._handle = handle
             self.registry = FunctionRegistry(handle.description)
             self.queries.retire_all()
+            self.slow_mutations.retire_all()
             self.actions.retire_all()
             for connection in query:
                 self._attach(connection, "queries")
         finally:
             self.mutations.open_gate()
+            self.need("slow mutations")
         if old is not None:
             await old.retire()
 
@@ -219,6 +230,7 @@ class LiveVersion:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.mutations.detach()
         self.queries.retire_all()
+        self.slow_mutations.retire_all()
         self.actions.retire_all()
         if handle is not None:
             await handle.retire()

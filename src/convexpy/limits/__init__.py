@@ -119,6 +119,11 @@ LOOP_BEAT_S = 0.5
 LOOP_STALLED_S = 3.0
 ACTION_BEGIN_S = 1.0
 ACTION_END_S = 2.0
+# Mutations that take longer than this on average run in the second lane; there, one that others have overtaken is run again
+# so often, and then in the first lane. Its executor ends when nobody has needed it for a minute.
+SLOW_MUTATION_S = 0.02
+SECOND_LANE_ATTEMPTS_MAX = 3
+SECOND_LANE_IDLE_S = 60.0
 # The share of one processor that threads left behind by functions may use for a second. On a busy machine an endless loop
 # gets no more than a tenth of one; what exporters and the like do in the background takes far less.
 STRAY_CPU_SHARE_MAX = 0.1

@@ -102,6 +102,8 @@ class Call(msgspec.Struct, array_like=True, tag=6, frozen=True):
     `seed` is where the call's random numbers come from: drawn by the server, and the same when the call is run again;
     empty means that the executor draws one. `key` names the admin key that the call was made with, if any.
     `rewind` is what has changed since an earlier moment, for a query as of it, encoded.
+    `beside` says that a mutation runs beside the others, on durable commits: it reports what it read, and its writes are
+    not kept here, for the server has yet to see whether they may be committed.
     `breakpoints` says what `breakpoint()` does: where a debugger is had, it stops, is passed over (`full`: with a word of
     it in the log, for many calls stand still already) or ends the call.
     """
@@ -125,6 +127,7 @@ class Call(msgspec.Struct, array_like=True, tag=6, frozen=True):
     seed: bytes = b""
     key: str = ""
     rewind: bytes = b""
+    beside: bool = False
 
 
 class Answer(msgspec.Struct, array_like=True, tag=7, frozen=True):

@@ -432,6 +432,23 @@ def test_a_replay_record_alone_is_a_write_set(world: World) -> None:
     assert world.store.replay("s", 2) is None
 
 
+def test_calls_become_durable_in_the_order_in_which_they_were_accepted(world: World) -> None:
+    for call in (7, 3, 5):
+        write_set = world.begin().write_set("op", "f", Replay("s", call, b"r"))
+        assert write_set is not None
+        world.store.accept(call, write_set)
+
+    def durable() -> list[int]:
+        return [
+            call for call in (7, 3, 5) if (found := world.store.replay("s", call)) and found.seq is not None
+        ]
+
+    world.store.own_commit(9, 90, 3)
+    assert durable() == [7, 3]
+    world.store.own_commit(10, 100, 5)
+    assert durable() == [7, 3, 5]
+
+
 def test_numbers_of_tables_and_indexes_are_never_given_twice(world: World) -> None:
     transaction = world.begin()
     transaction.insert("first", {})

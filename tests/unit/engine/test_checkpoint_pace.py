@@ -22,9 +22,7 @@ class Bench:
         self.begun: list[float] = []
         self.timeline = LogTimeline([], 0, 0, 0)
         nothing = cast("Any", None)
-        self.service = CheckpointService(
-            nothing, self.timeline, knobs, ManualClock(), oldest_row=lambda: 0, moved=lambda seq: None
-        )
+        self.service = CheckpointService(nothing, self.timeline, knobs, ManualClock(), moved=lambda seq: None)
         monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: self.now_s)
         monkeypatch.setattr(self.service, "_begin", lambda: self.begun.append(self.now_s))
 

@@ -1,4 +1,4 @@
-"""The mutation pipeline alone: order, durability, lost executors and a full disk, with a log in memory and no process."""
+"""The mutation pipeline alone: order, durability, both lanes, lost executors and a full disk; no process, a log in memory."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 from support.scripted_executor import ScriptedExecutor
 
-from convexpy.database import CommitOutcomes, GroupCommitter
+from convexpy.database import CommitOutcomes, GroupCommitter, TransactionRecord, Write
+from convexpy.database._entries import encode_write_set
 from convexpy.engine.mutations import MutationPipeline
 from convexpy.engine.outcome import Outcome
+from convexpy.engine.queries import QueryDispatcher
 from convexpy.engine.timeline import LogTimeline, TailRow
-from convexpy.limits import Knobs
-from convexpy.persistence import MemoryFiles
+from convexpy.limits import SECOND_LANE_ATTEMPTS_MAX, Knobs
+from convexpy.persistence import LogRow, MemoryFiles
 from convexpy.protocol.call_marker import Running
-from convexpy.protocol.frames import Call, CallFailure, DropSpeculation, OwnCommit
+from convexpy.protocol.frames import Accepted, Call, CallFailure, DropSpeculation, OwnCommit
 from convexpy.runtime import ManualClock
 
 BAD = CallFailure("ConvexError", "Uncaught ConvexError: no")
@@ -33,14 +35,18 @@ class World:
         self.order: list[int] = []
         self.callbacks: list[Callable[[], None]] = []
         self.executor = ScriptedExecutor()
+        self.timeline = LogTimeline([], 0, 0, 0)
+        self.beside = ScriptedExecutor(100)
+        self.second = QueryDispatcher(self.timeline, Knobs(), need_executor=self._need_second)
         self.pipeline = MutationPipeline(
-            LogTimeline([], 0, 0, 0),
+            self.timeline,
             Knobs(),
             open_committer=self._open_committer,
             committed=self.commits.append,
             on_schema_violations=lambda found: None,
             on_fatal=self._fatal,
             need_executor=self._need,
+            slow_mutations=self.second,
         )
         self.pipeline.attach(self.executor)
 
@@ -59,14 +65,32 @@ class World:
     def _need(self) -> None:
         self.needed += 1
 
-    def submit(self, *numbers: int) -> None:
+    def _need_second(self) -> None:
+        if not self.second.executors:
+            self.second.attach(self.beside)
+
+    def submit(self, *numbers: int, path: str = "app:f", session: str = "") -> None:
         for number in numbers:
-            call = Call(number, "mutation", "app:f", b"{}", f"r{number}", 0)
+            call = Call(number, "mutation", path, b"{}", f"r{number}", 0, session=session, request=number)
             self.pipeline.submit(call, lambda outcome, number=number: self._end(number, outcome))  # type: ignore[misc]
 
     def _end(self, number: int, outcome: Outcome) -> None:
         self.order.append(number)
         self.ended[number] = outcome
+
+    def learn(self, path: str = "app:slow") -> None:
+        """Have a run of a function take long, with number 1000."""
+        self.submit(1000, path=path)
+        self.executor.answer(1000, seconds=0.5)
+        self.order.clear()
+
+    @property
+    def in_first_lane(self) -> list[int]:
+        return [call.id for call in self.executor.calls if call.id != 1000]
+
+    @property
+    def in_second_lane(self) -> list[int]:
+        return [call.id for call in self.beside.calls]
 
     async def commit(self) -> None:
         await asyncio.sleep(0)  # what one turn of the loop has gathered is submitted at its end
@@ -224,3 +248,205 @@ def test_commits_are_later_than_what_a_client_has_seen(seen_ts: int) -> None:
         assert world.ended[1].ts > seen_ts
 
     asyncio.run(run())
+
+
+# The second lane
+
+
+@on_loop
+async def test_what_has_taken_long_runs_beside_the_others() -> None:
+    world = World()
+    world.learn()
+    world.submit(1, path="app:slow")
+    world.submit(2)
+    assert (world.in_second_lane, world.in_first_lane) == ([1], [2])
+    assert world.beside.calls[0].beside
+    world.executor.answer(2, writes="x")
+    await world.commit()
+    assert world.order == [2]
+    world.beside.answer(1, writes="a", reads="ab", seconds=0.5)
+    assert [frame.call for frame in world.executor.frames if isinstance(frame, Accepted)] == [1]
+    await world.commit()
+    assert world.order == [2, 1]
+    assert world.ended[1].row == 2
+    assert world.executor.frames[-1] == OwnCommit(2, world.ended[1].ts, 1)
+
+
+@on_loop
+async def test_it_comes_back_when_it_is_quick_again() -> None:
+    world = World()
+    world.learn()
+    for number in range(1, 20):
+        world.submit(number, path="app:slow")
+        if number not in world.in_second_lane:
+            break
+        world.beside.answer(number, seconds=0.001)
+    assert world.in_first_lane == [number]
+    assert 5 < number < 10
+
+
+@on_loop
+async def test_functions_of_the_engine_stay_in_the_first_lane() -> None:
+    world = World()
+    world.learn("_system/push:begin")
+    world.learn("_system/imports:fill")
+    world.submit(1, path="_system/push:begin")
+    world.submit(2, path="_system/imports:fill")
+    assert (world.in_first_lane, world.in_second_lane) == ([1], [2])
+
+
+@on_loop
+async def test_an_overtaken_call_runs_again_and_in_the_end_in_the_first_lane() -> None:
+    world = World()
+    world.learn()
+    world.submit(1, path="app:slow")
+    for attempt in range(1, SECOND_LANE_ATTEMPTS_MAX + 1):
+        assert world.in_second_lane == [1] * attempt
+        world.submit(10 + attempt)
+        world.executor.answer(10 + attempt, writes="a")
+        await world.commit()
+        world.beside.answer(1, writes="a", reads="a", seconds=0.5)
+    assert world.in_second_lane == [1] * SECOND_LANE_ATTEMPTS_MAX
+    assert world.in_first_lane == [11, 12, 13, 1]
+    assert 1 not in world.ended
+    world.executor.answer(1, writes="a")
+    await world.commit()
+    assert world.ended[1].row == 4
+
+
+@on_loop
+async def test_writes_that_are_not_durable_yet_overtake_too_and_are_waited_for() -> None:
+    world = World()
+    world.learn()
+    world.submit(1, path="app:slow")
+    world.submit(2)
+    world.executor.answer(2, writes="a")
+    world.beside.answer(1, writes="b", reads="a")
+    assert world.in_second_lane == [1]
+    await world.commit()
+    assert world.in_second_lane == [1, 1]
+    world.beside.answer(1, writes="b", reads="a")
+    await world.commit()
+    assert world.ended[1].row == 2
+
+
+@on_loop
+async def test_nothing_is_accepted_while_calls_of_the_first_lane_are_under_way() -> None:
+    world = World()
+    world.learn()
+    world.submit(1, path="app:slow")
+    world.submit(2, 3)
+    world.beside.answer(1, writes="b", reads="a")
+    world.submit(4)
+    assert world.in_first_lane == [2, 3]
+    world.executor.answer(2, writes="x")
+    assert world.in_first_lane == [2, 3]
+    world.executor.answer(3, writes="a")
+    assert world.in_first_lane == [2, 3, 4]
+    await world.commit()
+    assert world.order == [2, 3]
+    assert world.in_second_lane == [1, 1]
+
+
+@on_loop
+async def test_a_change_of_tables_code_or_variables_overtakes_everything() -> None:
+    world = World()
+    world.learn()
+    world.submit(1, path="app:slow")
+    row = LogRow(1, 1, b"")
+    record = TransactionRecord("op", "app:f", [Write(1, "t", b"{}", [])], None)
+    world.timeline.append(row, [encode_write_set(record, max_creation_time=0.0).encoded])
+    world.beside.answer(1, writes="b", reads="")
+    assert world.in_second_lane == [1, 1]
+
+
+@on_loop
+async def test_mutations_of_one_client_keep_their_order_across_lanes() -> None:
+    world = World()
+    world.learn()
+    world.submit(1, session="ann")
+    world.submit(2, path="app:slow", session="ann")
+    world.submit(3, session="ann")
+    world.submit(4, session="bob")
+    # What comes before is durable first: then its replay record and its writes are seen, too.
+    assert (world.in_first_lane, world.in_second_lane) == ([1, 4], [])
+    world.executor.answer(1, writes="a")
+    world.executor.answer(4, writes="b")
+    assert world.in_second_lane == []
+    await world.commit()
+    assert (world.in_first_lane, world.in_second_lane) == ([1, 4], [2])
+    world.submit(5, session="ann")
+    world.beside.answer(2, writes="c", reads="a")
+    assert world.in_first_lane == [1, 4]
+    await world.commit()
+    assert world.in_first_lane == [1, 4, 3, 5]
+    assert world.order == [1, 4, 2]
+
+
+@on_loop
+async def test_a_failure_in_the_second_lane_is_an_answer() -> None:
+    world = World()
+    world.learn()
+    world.submit(1, path="app:slow")
+    world.beside.answer(1, failure=BAD, reads="a")
+    assert world.ended[1].failure == BAD
+
+
+@on_loop
+async def test_the_call_that_ends_the_executor_of_the_second_lane_fails() -> None:
+    world = World()
+    world.learn()
+    world.submit(1, 2, path="app:slow")
+    lost, world.beside = world.beside, ScriptedExecutor(101)
+    lost.on_lost("app:slow exceeded the limit function_cpu_s: 2 s of CPU time", 1)
+    failure = world.ended[1].failure
+    assert failure is not None
+    assert (failure.code, failure.limit) == ("ExecutorLost", "function_cpu_s")
+    assert world.in_second_lane == [2]
+
+
+@on_loop
+async def test_a_full_disk_refuses_what_ends_in_the_second_lane() -> None:
+    world = World(capacity_rows=0)
+    world.learn()
+    world.submit(1, path="app:slow")
+    world.submit(2)
+    world.executor.answer(2, writes=True)
+    await world.commit()
+    world.beside.answer(1, writes="a")
+    failure = world.ended[1].failure
+    assert failure is not None
+    assert failure.code == "NotCommitted"
+
+
+@on_loop
+async def test_the_gate_waits_for_the_second_lane_only_when_stopping() -> None:
+    world = World()
+    world.learn()
+    world.submit(1, path="app:slow")
+    idle: list[str] = []
+    world.pipeline.close_gate(lambda: idle.append("switch"))
+    assert idle == ["switch"]
+    world.pipeline.open_gate()
+    world.pipeline.close_gate(lambda: idle.append("stop"), stopping=True)
+    assert idle == ["switch"]
+    world.beside.answer(1, writes="a")
+    assert idle == ["switch"]
+    await world.commit()
+    assert idle == ["switch", "stop"]
+    assert world.ended[1].failure is None
+
+
+@on_loop
+async def test_while_a_push_is_pending_all_run_in_the_first_lane() -> None:
+    world = World()
+    world.learn()
+    world.submit(1, path="app:slow")
+    with world.pipeline.one_lane():
+        world.submit(2, path="app:slow")
+        assert world.in_first_lane == [2]
+        world.beside.answer(1, writes="a")
+        world.executor.answer(2)
+        assert world.in_first_lane == [2, 1]
+    world.submit(3, path="app:slow")
+    assert world.in_second_lane == [1, 3]

@@ -66,7 +66,7 @@ def test_a_result_is_not_given_when_later_commits_are_no_longer_known() -> None:
     bench.keep()
     for _ in range(2 * RECENT_ROWS + 2):
         bench.commit(b"a")
-    bench.timeline.forget_before(bench.timeline.row)
+    bench.timeline.forget_old()
     assert bench.find() is None
 
 

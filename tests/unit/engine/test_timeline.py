@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tracemalloc
 
-from convexpy.engine.timeline import RECENT_ROWS, LogTimeline
+from convexpy.database import WHOLE_INDEX
+from convexpy.engine.timeline import RECENT_ROWS, LogTimeline, Reads
 from convexpy.persistence import LogRow
 
 
@@ -30,8 +31,32 @@ def test_keys_of_old_rows_are_forgotten_when_no_call_is_older() -> None:
     for seq in range(1, 3 * RECENT_ROWS):
         timeline.append(LogRow(seq, seq * 10, b""), [])
         if timeline.crowded:
-            timeline.forget_before(seq)
+            timeline.forget_old()
             seen.append(seq)
     assert seen == [2 * RECENT_ROWS + 1]
     assert timeline.unchanged_since((seen[0] - RECENT_ROWS + 1) * 10, [])
     assert not timeline.unchanged_since(10, [])
+
+
+def test_a_key_is_found_in_overlapping_ranges_of_its_index() -> None:
+    reads = Reads([(1, b"c", b"e"), (2, b"a", None), (1, b"a", b"m"), (1, b"p", b"q")])
+    for index, key, touched in (
+        (1, b"a", True), (1, b"f", True), (1, b"m", False), (1, b"p", True), (1, b"q", False),
+        (2, b"z", True), (3, b"a", False), (1, WHOLE_INDEX, True), (3, WHOLE_INDEX, False),
+    ):  # fmt: skip
+        assert reads.touched_by([(index, key)]) is touched, (index, key)
+
+
+def test_nothing_is_forgotten_that_a_call_of_any_dispatcher_needs() -> None:
+    timeline = LogTimeline([], 0, 0, 0)
+    oldest = {"queries": 10**9, "slow mutations": 5}
+    for name in oldest:
+        timeline.keep_for(lambda name=name: oldest[name])  # type: ignore[misc]
+    for seq in range(1, 3 * RECENT_ROWS):
+        timeline.append(LogRow(seq, seq, b""), [])
+    timeline.forget_old()
+    assert timeline.untouched_since(5, [])
+    assert not timeline.untouched_since(4, [])
+    oldest["slow mutations"] = 10**9
+    timeline.forget_old()
+    assert not timeline.untouched_since(5, [])

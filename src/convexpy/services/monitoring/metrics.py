@@ -145,6 +145,7 @@ class Metrics(Collector):
         memory = GaugeMetricFamily("convexpy_executor_memory_bytes", "Their resident memory", labels=["role"])
         dispatchers: dict[str, _Dispatcher] = {
             "mutations": live.mutations,
+            "slow mutations": live.slow_mutations,
             "queries": live.queries,
             "actions": live.actions,
         }

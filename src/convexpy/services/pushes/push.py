@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -193,7 +194,10 @@ class Pusher:
                 }
             await self._check(request, modules, app, changes)
             pauses.reach("push.checked")
-            await self._make_live(request, modules, version, handle, changes.schema, sealed)
+            # What is written while a new schema is pending is checked against it by the executor that begins the push.
+            pending = changes.schema.after is not None and changes.schema.needs_build
+            with self.live.mutations.one_lane() if pending else nullcontext():
+                await self._make_live(request, modules, version, handle, changes.schema, sealed)
         except BaseException:
             await handle.retire()
             raise

@@ -1,0 +1,137 @@
+"""The second lane: mutations that take long run beside the others, in an executor of their own.
+
+Such a call runs on durable commits, as a query does, and reports what it read and what it would write. When it has ended, the
+pipeline sends nothing to the first lane until everything there is answered; then all that was accepted since the call began is
+known here. If nothing of it is in the read set, the writes are accepted next, as if the call had only run now. Otherwise
+it runs again, and after `ATTEMPTS_MAX` attempts in the first lane.
+
+A commit that changes tables, indexes, code or variables is in every read set.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import NamedTuple
+
+import msgspec
+
+from convexpy.database import DEFINING_TABLETS, written_keys
+from convexpy.engine.outcome import Outcome
+from convexpy.engine.queries import QueryDispatcher
+from convexpy.engine.timeline import LogTimeline, Reads
+from convexpy.limits import SECOND_LANE_ATTEMPTS_MAX, SECOND_LANE_IDLE_S, SLOW_MUTATION_S
+from convexpy.protocol.frames import Call
+from convexpy.protocol.system.data import InsertDocuments
+from convexpy.protocol.system.imports import AppendToTable, FillTablet
+from convexpy.protocol.system.shell import EvaluateWrites
+
+SYSTEM_PATHS = frozenset(call.path for call in (InsertDocuments, AppendToTable, FillTablet, EvaluateWrites))
+"""The functions of the engine that may run beside others; the order of the rest counts."""
+_WEIGHT = 0.25
+_DEFINITIONS = [(-tablet, b"", None) for tablet in DEFINING_TABLETS]
+
+
+class Pace:
+    """Which functions take long: more than `SLOW_MUTATION_S` on average, where newer runs count more."""
+
+    def __init__(self) -> None:
+        self.averages_s: dict[str, float] = {}
+        """Of the functions that have taken long of late; those of others are near zero."""
+        self.slow: set[str] = set()
+
+    def note(self, path: str, seconds: float) -> None:
+        """Note how long a run has taken."""
+        if path.startswith("_") and path not in SYSTEM_PATHS:
+            return
+        average_s = self.averages_s.get(path, 0.0)
+        average_s += _WEIGHT * (seconds - average_s)
+        self.averages_s[path] = average_s
+        if average_s > SLOW_MUTATION_S:
+            self.slow.add(path)
+            return
+        self.slow.discard(path)
+        if average_s < SLOW_MUTATION_S / 4:
+            del self.averages_s[path]
+
+
+class Ended(NamedTuple):
+    """A call of the second lane that has ended, and how; whether that counts is yet to be seen."""
+
+    call: Call
+    outcome: Outcome
+
+
+class SecondLane:
+    """Runs mutations beside the first lane, one after another."""
+
+    def __init__(
+        self,
+        timeline: LogTimeline,
+        dispatcher: QueryDispatcher,
+        *,
+        is_unanswered: Callable[[int], bool],
+        on_ended: Callable[[], None],
+    ) -> None:
+        self._timeline = timeline
+        self._dispatcher = dispatcher
+        self._is_unanswered = is_unanswered
+        self._on_ended = on_ended
+        self._after: dict[int, list[Call]] = {}
+        self._running: set[int] = set()
+        self._idle: asyncio.TimerHandle | None = None
+        self.pace = Pace()
+        self.ended: deque[Ended] = deque()
+        """What waits until all calls of the first lane are answered."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs here or waits to."""
+        return not self._running and not self._after and not self.ended
+
+    def run(self, call: Call, *, after: int) -> None:
+        """Run a call as soon as another one is answered, which may be so already."""
+        if self._is_unanswered(after):
+            self._after.setdefault(after, []).append(call)
+        else:
+            self._start(call)
+
+    def answered(self, call_id: int) -> None:
+        """A call has its answer: those that wait for it may begin, on commits that hold it."""
+        for call in self._after.pop(call_id, ()):
+            self._start(call)
+
+    def _start(self, call: Call) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        self._running.add(call.id)
+        beside = msgspec.structs.replace(call, beside=True)
+        self._dispatcher.submit(beside, partial(self._end, call))
+
+    def _end(self, call: Call, outcome: Outcome, stale: bool) -> None:
+        self._running.discard(call.id)
+        if outcome.result is not None:
+            self.pace.note(call.path, outcome.seconds)
+        self.ended.append(Ended(call, outcome))
+        if not self._running:
+            # An executor costs memory, and few apps need this one all the time.
+            loop = asyncio.get_running_loop()
+            self._idle = loop.call_later(SECOND_LANE_IDLE_S, self._dispatcher.retire_all)
+        self._on_ended()
+
+    def is_overtaken(self, outcome: Outcome, accepted: Iterable[bytes]) -> bool:
+        """Say whether something was committed, or is among the `accepted` writes, that a run has read and not seen."""
+        assert outcome.result is not None  # it ran
+        reads = [*outcome.result.reads, *_DEFINITIONS]
+        if not self._timeline.untouched_since(outcome.row, reads):
+            return True
+        found = Reads(reads)
+        return any(found.touched_by(written_keys(writes)) for writes in accepted)
+
+    @staticmethod
+    def may_repeat(attempts: int) -> bool:
+        """Say whether a call that was overtaken so often may try again here."""
+        return attempts < SECOND_LANE_ATTEMPTS_MAX
