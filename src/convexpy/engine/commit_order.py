@@ -2,7 +2,7 @@
 
 1. What has run is taken, in order: its writes join the open group, its reply is held, failures included, until the newest group
    taken before it and its own are durable.
-2. The commit thread appends the group as one row, with one sync.
+2. The committer appends the group as one row, with one sync.
 3. Durable: one callback tells everybody in one turn of the event loop, replies before anything that may cause a
    Transition.
 4. Surely not written (disk full): everything after the last durable row is dropped and answered "not committed".
@@ -108,8 +108,9 @@ class CommitOrder:
 
     def _submit_gathered(self) -> None:
         gathered, self._gathered = self._gathered, []
-        for call_id, result in gathered:
-            self.committer.submit(call_id, result.writes, result.max_creation_time)
+        self.committer.submit_all(
+            (call_id, result.writes, result.max_creation_time) for call_id, result in gathered
+        )
 
     def _release(self, durable: set[int] | None = None, ts: int = 0, row: int = 0) -> None:
         """Send the replies that rest on durable rows only, in order."""
@@ -131,10 +132,10 @@ class CommitOrder:
             self._answer(held.call, outcome)
         self._released()
 
-    # What the commit thread tells
+    # What the committer tells
 
     def committed(self, group: Group) -> None:
-        """A group is durable (called on the event loop by the commit thread's callback)."""
+        """A group is durable (told on the event loop)."""
         assert group.row is not None  # only calls that wrote are submitted
         results = [self.accepted.pop(call_id) for call_id in group.calls]
         self.accepted_bytes -= sum(len(result.writes) for result in results)
@@ -145,7 +146,7 @@ class CommitOrder:
         self._release(set(group.calls), row.ts, row.seq)
 
     def full(self, calls: list[int], error: StoreFull) -> None:
-        """These calls are surely not in the log (commit thread's callback): go back to the last durable row."""
+        """These calls are surely not in the log (told on the event loop): go back to the last durable row."""
         self.refused = f"the log cannot be written: {error}"
         unanswered, self._held = self.unanswered, deque()
         self._gathered.clear()
@@ -155,11 +156,11 @@ class CommitOrder:
         self.committer.resume()
 
     def available(self) -> None:
-        """The log takes writes again (commit thread's callback)."""
+        """The log takes writes again (told on the event loop)."""
         self.refused = None
 
     def unknown(self, error: BaseException) -> None:
-        """Whether the last group is in the log is not known (commit thread's callback)."""
+        """Whether the last group is in the log is not known (told on the event loop)."""
         logger.critical("the outcome of a commit is unknown, stopping: %s", error)
         self._on_fatal(error)
 

@@ -1,7 +1,8 @@
-"""The commit thread: groups, outcomes, a full disk, an unknown outcome."""
+"""Group commit: groups, outcomes, who commits, a full disk, an unknown outcome."""
 
 from __future__ import annotations
 
+import itertools
 import queue
 import sys
 import threading
@@ -9,9 +10,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from support.processes import wait_for
 
 from convexpy.database import Group, GroupCommitter, decode_entry
 from convexpy.database._entries import TransactionRecord, encode_write_set
+from convexpy.database.committer import QUICK_APPENDS, QUICK_BYTES_MAX, QUICK_S
 from convexpy.persistence import MemoryFiles, OutcomeUnknown, StoreFull
 from convexpy.persistence.memory import MemoryLogStore
 from convexpy.runtime import ManualClock, pauses
@@ -25,8 +28,11 @@ class Outcomes:
 
     def __init__(self) -> None:
         self.told: queue.Queue[tuple[str, Any]] = queue.Queue()
+        self.here: list[int] = []
 
     def committed(self, group: Group) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self.here += group.calls
         self.told.put(("committed", group))
 
     def full(self, calls: list[int], error: StoreFull) -> None:
@@ -52,6 +58,8 @@ class Setup:
         self.log = self.files.log
         self.outcomes = Outcomes()
         self.clock = ManualClock(1000)
+        self.append_s = self.now_s = 0.0
+        self.call_soon: Callable[..., None] = directly
         self.committer = GroupCommitter(
             self.log,
             self.outcomes,
@@ -59,10 +67,28 @@ class Setup:
             ts=5000,
             max_creation_time=7.0,
             clock=self.clock,
-            call_soon=directly,
+            call_soon=lambda *call: self.call_soon(*call),
             group_bytes_max=10 * len(TRANSACTION),
             probe_interval_s=0.01,
+            now_s=self._look_at_the_clock,
         )
+
+    def _look_at_the_clock(self) -> float:
+        self.now_s += self.append_s
+        return self.now_s
+
+    def commit(self, call: int, transaction: bytes = TRANSACTION) -> bool:
+        """Commit a call; return whether that was done in this thread."""
+        self.committer.submit(call, transaction)
+        assert self.outcomes.next()[1].calls == [call]
+        return call in self.outcomes.here
+
+    def become_quick(self) -> None:
+        """Commit until that is done in this thread."""
+        self.committer.start()
+        calls = itertools.count(1000)
+        assert not any(self.commit(next(calls)) for _ in range(QUICK_APPENDS))
+        wait_for(lambda: self.commit(next(calls)), what="a commit in the thread that submitted it")
 
 
 @pytest.fixture
@@ -155,6 +181,50 @@ def test_calls_gather_while_a_group_is_synced(setup: Setup) -> None:
         assert setup.outcomes.next()[1].calls == [1, 2, 3, 4, 5]
     finally:
         pauses.set("committer.before_append", None)
+
+
+def test_where_the_disk_is_quick_a_small_group_is_committed_where_it_is_submitted(setup: Setup) -> None:
+    setup.become_quick()
+    assert setup.commit(1)
+    assert not setup.commit(2, TRANSACTION + b"\0" * QUICK_BYTES_MAX)
+    rows = setup.log.rows(0)
+    assert [row.seq for row in rows] == list(range(1, len(rows) + 1))
+
+
+def test_one_slow_append_gives_the_next_ones_back_to_the_thread(setup: Setup) -> None:
+    setup.become_quick()
+    setup.append_s = 2 * QUICK_S
+    assert setup.commit(1)
+    setup.append_s = 0.0
+    assert not any(setup.commit(call) for call in range(2, 2 + QUICK_APPENDS))
+    setup.append_s = 2 * QUICK_S
+    setup.commit(999)
+    assert not any(setup.commit(call) for call in range(5000, 5000 + 2 * QUICK_APPENDS))
+
+
+def test_what_the_thread_has_committed_is_told_first(setup: Setup) -> None:
+    setup.become_quick()
+    told: queue.Queue[tuple[Callable[..., None], tuple[Any, ...]]] = queue.Queue()
+    setup.call_soon = lambda callback, *arguments: told.put((callback, arguments))
+    setup.committer.submit(1, TRANSACTION + b"\0" * QUICK_BYTES_MAX)
+    callback, arguments = told.get(timeout=DEADLINE_S)
+    setup.committer.submit(2, TRANSACTION)
+    assert setup.outcomes.told.empty()
+    callback(*arguments)
+    callback, arguments = told.get(timeout=DEADLINE_S)
+    callback(*arguments)
+    assert [setup.outcomes.next()[1].calls for _ in range(2)] == [[1], [2]]
+
+
+def test_a_disk_that_is_full_is_told_of_from_either_thread(setup: Setup) -> None:
+    setup.become_quick()
+    setup.files.capacity_rows = len(setup.log.rows(0))
+    setup.committer.submit(1, TRANSACTION)
+    assert setup.outcomes.next() == ("full", [1])
+    setup.committer.resume()
+    setup.files.capacity_rows = None
+    assert setup.outcomes.next() == ("available", None)
+    setup.commit(2)
 
 
 def test_a_full_disk_refuses_everything_until_the_owner_resumed_and_a_probe_worked(setup: Setup) -> None:
