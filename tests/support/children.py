@@ -43,8 +43,17 @@ def fork_server(server_pid: int) -> int:
 
 
 def version_process(server_pid: int) -> int:
-    """Return the newest process that holds a version of the app."""
-    return _newest(lambda: children(fork_server(server_pid)), "a version process")
+    """Return the newest process that holds a version of the app: its parent is the fork server or a trunk."""
+
+    def found() -> list[int]:
+        base, parents = fork_server(server_pid), _parents()
+        below = [base]
+        for pid in below:
+            below += [child for child, parent in parents.items() if parent == pid]
+        leaves = set(below) - set(parents.values())
+        return sorted({parents[pid] for pid in leaves} - {base, server_pid})
+
+    return _newest(found, "a version process")
 
 
 def executors(server_pid: int) -> list[int]:

@@ -179,15 +179,19 @@ class LiveVersion:
 
     async def _spawn_all(self, handle: VersionHandle) -> list[ExecutorConnection]:
         """Start the executors of a version; all of them or none."""
-        started: list[ExecutorConnection] = []
+        starting = [
+            asyncio.ensure_future(spawn_ready(handle, "transactions"))
+            for _ in range(1 + self._knobs.query_executors)
+        ]
         try:
-            for _ in range(1 + self._knobs.query_executors):
-                started.append(await spawn_ready(handle, "transactions"))  # noqa: PERF401 - what started must be known
+            return await asyncio.gather(*starting)
         except BaseException:
-            for connection in started:
-                connection.close()
+            for each in starting:
+                each.cancel()
+            for result in await asyncio.gather(*starting, return_exceptions=True):
+                if not isinstance(result, BaseException):
+                    result.close()
             raise
-        return started
 
     async def _switch(self, handle: VersionHandle, activate: Callable[[], Awaitable[None]]) -> None:
         mutation, *query = await self._spawn_all(handle)

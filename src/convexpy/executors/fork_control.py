@@ -18,8 +18,10 @@ from convexpy.protocol.fork_messages import (
     Imported,
     Importing,
     Loaded,
+    Prepared,
     Report,
     StartExecutor,
+    StartTrunk,
     StartVersion,
     encode_message,
     reader_of_reports,
@@ -93,6 +95,12 @@ class ForkControl:
         self._waiting[Loaded] = self._waiting[Failed] = future
         return future
 
+    def expect_prepared(self) -> asyncio.Future[Prepared | Failed]:
+        """Return the future of the report of how a trunk has imported what it was to import."""
+        future: asyncio.Future[Prepared | Failed] = asyncio.get_running_loop().create_future()
+        self._waiting[Prepared] = self._waiting[Failed] = future
+        return future
+
     def expect_imported(self) -> asyncio.Future[Imported]:
         """Return the future of the next report of packages that were imported."""
         future: asyncio.Future[Imported] = asyncio.get_running_loop().create_future()
@@ -120,7 +128,7 @@ class ForkControl:
         finally:
             self._sock.setblocking(False)
 
-    async def fork(self, command: StartVersion | StartExecutor, descriptors: list[int]) -> int:
+    async def fork(self, command: StartTrunk | StartVersion | StartExecutor, descriptors: list[int]) -> int:
         """Have a child forked; return its pid.
 
         Raises:

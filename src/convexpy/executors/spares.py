@@ -14,20 +14,16 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from convexpy.executors.base_process import run_as
 from convexpy.executors.connection import ExecutorConnection, ProcessExecutor, describe_exit, kill_group
+from convexpy.executors.forked_imports import ASKED_S, IMPORT_GRACE_S
 from convexpy.executors.import_failures import ImportLimits, ended_while_importing, took_too_long
-from convexpy.executors.starter import (
-    ASKED_S,
-    IMPORT_GRACE_S,
-    executor_environment,
-    staged,
-)
+from convexpy.executors.starter import executor_environment, staged
 from convexpy.limits import START_S_MAX
 from convexpy.protocol import call_marker, stack_dumps
 from convexpy.protocol.app_description import AppDescription
@@ -113,6 +109,9 @@ class SpawnVersion:
         """Turn a spare into an executor."""
         return await self._starter.take().become(role, self._settings)
 
+    async def warm(self) -> None:
+        """Import nothing: spares import the packages of the app while they wait."""
+
     async def retire(self) -> None:
         """Nothing holds the version but its executors."""
 
@@ -125,7 +124,9 @@ class SpawnStarter:
         self._packages: list[str] = []
         self._spares: list[Spare] = []
 
-    async def start_version(self, settings: ExecutorSettings, env: Mapping[str, str]) -> SpawnVersion:
+    async def start_version(
+        self, settings: ExecutorSettings, env: Mapping[str, str], sources: Mapping[str, str]
+    ) -> SpawnVersion:
         """Describe the app in a child process.
 
         Raises:
@@ -195,8 +196,10 @@ class SpawnStarter:
         for spare in spares:
             spare.discard()
 
-    async def warm(self, packages: Iterable[str]) -> None:
-        """Import nothing: spares import the packages of the app while they wait."""
+    @property
+    def folders(self) -> frozenset[str]:
+        """None: every executor imports its own version."""
+        return frozenset()
 
     async def close(self) -> None:
         """End the spares; executors end with their streams."""

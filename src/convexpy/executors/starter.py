@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import subprocess
@@ -16,29 +17,26 @@ from typing import Protocol
 
 import msgspec
 
-from convexpy.errors import Unavailable
+from convexpy.errors import Error, Unavailable
 from convexpy.executors import base_process
 from convexpy.executors.base_process import base_environment
-from convexpy.executors.connection import ExecutorConnection, ProcessExecutor, describe_exit, kill_group
+from convexpy.executors.connection import ExecutorConnection, ProcessExecutor
 from convexpy.executors.fork_control import ForkControl
-from convexpy.executors.import_failures import ImportLimits, ended_while_importing, took_too_long
+from convexpy.executors.forked_imports import fork_import
+from convexpy.executors.trunk import Edits, Trunk
 from convexpy.limits import FORK_S_MAX, START_S_MAX
-from convexpy.protocol import call_marker, stack_dumps
+from convexpy.protocol import call_marker
 from convexpy.protocol.app_description import AppDescription
 from convexpy.protocol.executor_settings import ExecutorSettings
 from convexpy.protocol.fork_messages import (
-    Failed,
     ImportPackages,
-    Loaded,
     Role,
     SetEnvironment,
     StartExecutor,
     StartVersion,
 )
 
-IMPORT_GRACE_S = 3.0
-"""After its limit an import is ended by itself, with the line it stood on; what cannot be ended so is killed after this."""
-ASKED_S = 0.2
+logger = logging.getLogger("convexpy.versions")
 
 
 class VersionHandle(Protocol):
@@ -56,6 +54,10 @@ class VersionHandle(Protocol):
         """Start an executor; it sends `Ready` when it can be sent calls."""
         ...
 
+    async def warm(self) -> None:
+        """Import ahead of the next version, where that is of use: packages, and what of the app is not being edited."""
+        ...
+
     async def retire(self) -> None:
         """Start no more executors; those that run go on."""
         ...
@@ -64,16 +66,19 @@ class VersionHandle(Protocol):
 class Starter(Protocol):
     """A way to start executors."""
 
-    async def start_version(self, settings: ExecutorSettings, env: Mapping[str, str]) -> VersionHandle:
-        """Import a version and describe it.
+    async def start_version(
+        self, settings: ExecutorSettings, env: Mapping[str, str], sources: Mapping[str, str]
+    ) -> VersionHandle:
+        """Import a version and describe it; `sources` are the hashes of its files.
 
         Raises:
             ProjectError: the app does not import, or defines something that makes no sense.
         """
         ...
 
-    async def warm(self, packages: Iterable[str]) -> None:
-        """Import packages ahead of the next version, where that is of use."""
+    @property
+    def folders(self) -> frozenset[str]:
+        """The folders that the next version may need, besides its own."""
         ...
 
     async def close(self) -> None:
@@ -98,10 +103,17 @@ class ForkVersion:
 
     ready_s_max = FORK_S_MAX
 
-    def __init__(self, starter: ForkStarter, settings: ExecutorSettings, env: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        starter: ForkStarter,
+        settings: ExecutorSettings,
+        env: Mapping[str, str],
+        sources: Mapping[str, str],
+    ) -> None:
         self._starter = starter
         self._settings = settings
         self._env = env
+        self._sources = sources
         self._control: ForkControl | None = None
         self._starting = asyncio.Lock()
         self._retired = False
@@ -122,7 +134,9 @@ class ForkVersion:
             if self._control is not None:
                 # Not killed: it may only be stopped, and executors that run would end with it. It ends with the server.
                 await self._control.close()
-            self._control, description = await self._starter.fork_version(self._settings, self._env)
+            self._control, description = await self._starter.fork_version(
+                self._settings, self._env, self._sources
+            )
             self._description = self._description or description
 
     @property
@@ -153,6 +167,11 @@ class ForkVersion:
         await executor.attach(ours)
         return executor
 
+    async def warm(self) -> None:
+        """Import the app's third-party packages in the base, and in a trunk the modules that are not being edited."""
+        await self._starter.import_packages(self.description.packages)
+        await self._starter.grow_trunk(self._settings, self._sources)
+
     async def retire(self) -> None:
         """Close the control socket; the process ends when its executors have."""
         self._retired = True
@@ -161,24 +180,34 @@ class ForkVersion:
 
 
 class ForkStarter:
-    """Starts executors through a fork server, which is started again whenever the deployment's variables change."""
+    """Starts executors through a fork server, which is started again whenever the deployment's variables change.
 
-    def __init__(self) -> None:
+    With `keeps_trunk`, for deployments whose app is being edited, a version imports only what may differ from the one before.
+    """
+
+    def __init__(self, *, keeps_trunk: bool = False) -> None:
         self._base: ForkControl | None = None
+        self._keeps_trunk = keeps_trunk
+        self._trunk: Trunk | None = None
+        self._importing_from = ""
+        self._edits = Edits()
         self._process: subprocess.Popen[bytes] | None = None
         self._env: dict[str, str] = {}
         self._packages: set[str] = set()
         self._unsafe: set[str] = set()
         self._lock = asyncio.Lock()
 
-    async def start_version(self, settings: ExecutorSettings, env: Mapping[str, str]) -> VersionHandle:
+    async def start_version(
+        self, settings: ExecutorSettings, env: Mapping[str, str], sources: Mapping[str, str]
+    ) -> VersionHandle:
         """Fork a version process and wait until it has imported the app."""
-        version = ForkVersion(self, settings, env)
+        version = ForkVersion(self, settings, env, sources)
+        self._edits.note(sources)
         await version.start()
         return version
 
     async def fork_version(
-        self, settings: ExecutorSettings, env: Mapping[str, str]
+        self, settings: ExecutorSettings, env: Mapping[str, str], sources: Mapping[str, str]
     ) -> tuple[ForkControl, AppDescription]:
         """Start a version process; return its control socket and the description of the app.
 
@@ -187,62 +216,54 @@ class ForkStarter:
             Unavailable: no process could be started.
         """
         try:
-            return await self._fork_version(settings, env)
+            return await self._fork_version(settings, env, sources)
         except Unavailable:
             # The fork server was there and did not answer, or ended meanwhile: the next one is fresh.
-            return await self._fork_version(settings, env)
+            return await self._fork_version(settings, env, sources)
 
     async def _fork_version(
-        self, settings: ExecutorSettings, env: Mapping[str, str]
+        self, settings: ExecutorSettings, env: Mapping[str, str], sources: Mapping[str, str]
     ) -> tuple[ForkControl, AppDescription]:
-        base = await self._base_for(dict(env))
-        ours, theirs = socket.socketpair()
-        control = ForkControl(ours)
-        stacks = call_marker.create()
-        pid = 0
-        try:
-            answer = control.expect_loaded()
-            pid = await base.fork(StartVersion(settings), [theirs.fileno(), stacks])
-            theirs.close()
-            report = await self._imported(base, control, pid, answer, ImportLimits(settings, stacks))
-            if isinstance(report, Failed):
-                raise report.error.as_error()
-        except BaseException:
-            kill_group(pid)
-            await control.close()
-            raise
-        finally:
-            theirs.close()
-            os.close(stacks)
+        parent = base = await self._base_for(dict(env))
+        if self._trunk is not None and self._trunk.fits(base, settings, sources):
+            parent = self._trunk.control
+        control, report = await fork_import(parent, StartVersion(settings), ForkControl.expect_loaded)
         return control, staged(report.app, settings)
-
-    @staticmethod
-    async def _imported(
-        base: ForkControl,
-        control: ForkControl,
-        pid: int,
-        answer: asyncio.Future[Loaded | Failed],
-        limits: ImportLimits,
-    ) -> Loaded | Failed:
-        try:
-            async with asyncio.timeout(limits.seconds + IMPORT_GRACE_S):
-                return await answer
-        except TimeoutError:
-            stack_dumps.ask(limits.stacks, pid)
-            await asyncio.sleep(ASKED_S)
-            raise took_too_long(limits, control.importing) from None
-        except Unavailable:
-            status = await base.status_of(pid)
-            if base.ended:
-                raise
-            raise ended_while_importing(limits, control.importing, describe_exit(status)) from None
 
     async def _base_for(self, env: dict[str, str]) -> ForkControl:
         async with self._lock:
             return await self._ensure_base(env)
 
-    async def warm(self, packages: Iterable[str]) -> None:
-        """Import the app's third-party packages in the base, so that the next push finds them imported."""
+    async def grow_trunk(self, settings: ExecutorSettings, sources: Mapping[str, str]) -> None:
+        """Import what nobody edits of this version, which is live, for the next one.
+
+        Its folder lasts for that long: the same path has other files once a push that has failed is made again.
+        """
+        base, trunk, edited = self._base, self._trunk, self._edits.files
+        if not self._keeps_trunk or not edited or base is None:
+            return
+        if trunk is not None and trunk.fits(base, settings, sources) and trunk.left.issuperset(edited):
+            return
+        self._importing_from = settings.folder
+        try:
+            grown = await Trunk.grow(base, settings, sources, edited)
+        except (Error, OSError) as error:
+            logger.debug("the next push imports the whole app: %s", error)
+            return
+        finally:
+            self._importing_from = ""
+        old, self._trunk = (self._trunk, grown) if base is self._base else (grown, self._trunk)
+        if old is not None:
+            await old.control.close()
+
+    @property
+    def folders(self) -> frozenset[str]:
+        """The folders that trunks import from: their modules may read files beside them."""
+        trunk = set() if self._trunk is None else {self._trunk.settings.folder}
+        return frozenset({*trunk, self._importing_from})
+
+    async def import_packages(self, packages: Iterable[str]) -> None:
+        """Import third-party packages in the base, so that the next version finds them imported."""
         async with self._lock:
             new = [name for name in packages if name not in self._packages and name not in self._unsafe]
             if not new or self._base is None or self._base.ended:
@@ -285,6 +306,9 @@ class ForkStarter:
 
     async def _stop_base(self) -> None:
         """Give the base up. Versions forked from it would die with it, so it is only closed, and ends when they have."""
+        trunk, self._trunk = self._trunk, None
+        if trunk is not None:
+            await trunk.control.close()
         base, self._base = self._base, None
         process, self._process = self._process, None
         if base is not None:

@@ -59,6 +59,7 @@ class FunctionDefinition:
         self._given_args = args
         self._given_returns = returns
         self._signature: Signature | None = None
+        self._camel = False
         self._args: ObjectValidator | None = None
         self._returns: Validator | None = None
         self._changes: list[tuple[str, str, Callable[[Any], Any] | None, type | None]] = []
@@ -92,11 +93,13 @@ class FunctionDefinition:
         return self._returns.convert if self._returns is not None else None
 
     def resolve(self, *, camel: bool = False) -> None:
-        """Read the signature. With `camel`, arguments are published in camel case.
+        """Read the signature, once. With `camel`, arguments are published in camel case.
 
         Raises:
             ProjectError: with the place of the function.
         """
+        if self._signature is not None and self._camel == camel:
+            return
         try:
             if self.kind != "action" and self.is_async:
                 raise ProjectError(
@@ -109,7 +112,7 @@ class FunctionDefinition:
             raise ProjectError(
                 f"{name}: {error.message}", hint=error.hint, location=self.location
             ) from error.__cause__
-        self._signature = signature
+        self._signature, self._camel = signature, camel
         self._returns = signature.returns
         fields = {each.wire_name: each.validator for each in signature.params}
         self._args = None if signature.takes_any and not fields else ObjectValidator(fields)

@@ -36,6 +36,14 @@ class StartVersion(msgspec.Struct, tag="version"):
     id: int = 0
 
 
+class StartTrunk(msgspec.Struct, tag="trunk"):
+    """To a fork server: fork a process that imports what needs none of the edited files. Descriptors as for a version."""
+
+    settings: ExecutorSettings
+    edited: list[str]
+    id: int = 0
+
+
 class StartExecutor(msgspec.Struct, tag="executor"):
     """To a version process: fork an executor. Descriptors: its stream, the memory of its call marker."""
 
@@ -43,7 +51,7 @@ class StartExecutor(msgspec.Struct, tag="executor"):
     id: int = 0
 
 
-Command = SetEnvironment | ImportPackages | StartVersion | StartExecutor
+Command = SetEnvironment | ImportPackages | StartTrunk | StartVersion | StartExecutor
 
 
 class Forked(msgspec.Struct, tag="forked"):
@@ -72,6 +80,12 @@ class Loaded(msgspec.Struct, tag="loaded"):
     app: AppDescription
 
 
+class Prepared(msgspec.Struct, tag="prepared"):
+    """The trunk has imported the app, but for these files."""
+
+    left: list[str]
+
+
 class LoadError(msgspec.Struct, rename="camel"):
     """Why an app does not import: the error that tools read."""
 
@@ -89,7 +103,7 @@ class LoadError(msgspec.Struct, rename="camel"):
 
 
 class Failed(msgspec.Struct, tag="failed"):
-    """The version process could not import the app, and ends."""
+    """The version process or trunk could not import the app, and ends."""
 
     error: LoadError
 
@@ -100,7 +114,7 @@ class Imported(msgspec.Struct, tag="imported"):
     unsafe: list[str]
 
 
-Report = Forked | Exited | Importing | Loaded | Failed | Imported
+Report = Forked | Exited | Importing | Loaded | Prepared | Failed | Imported
 _encode = msgspec.msgpack.Encoder().encode
 
 

@@ -36,8 +36,8 @@ from convexpy.sandbox import capture, debugging, http_actions, tracebacks
 from convexpy.sandbox.executor import arguments
 from convexpy.sandbox.failures import failure_of
 from convexpy.sandbox.host import find_function
-from convexpy.sandbox.import_limits import limit_memory
 from convexpy.sandbox.loader import LoadedApp
+from convexpy.sandbox.loading.import_limits import limit_memory
 from convexpy.sandbox.running_action import RunningAction, current_action
 from convexpy.values import encode_result
 

@@ -33,7 +33,11 @@ def describe_app(app: LoadedApp) -> AppDescription:
         modules=tuple(sorted(app.modules)),
         packages=tuple(third_party_modules()),
     )
-    _require_unicode(msgspec.to_builtins(described), ())
+    try:
+        msgspec.msgpack.encode(described)
+    except UnicodeEncodeError:
+        _require_unicode(msgspec.to_builtins(described), ())
+        raise
     return described
 
 

@@ -2,7 +2,9 @@
 
 A tree of three generations. The *base* has imported Python's and the app's third-party packages; a *version* is a fork of
 it that has imported one version of the app's modules; an *executor* is a fork of that. So a push costs the app's own
-modules once, and a dead executor is replaced within milliseconds. Base and version run the same command loop.
+modules once, and a dead executor is replaced within milliseconds. Where somebody edits an app, there is a *trunk* between
+base and version: it has imported the modules that need none of those that were edited, and has never imported these, so a
+version that is forked from it holds nothing of older ones. All run the same command loop.
 
 Commands and replies are length-prefixed JSON; descriptors travel with a command (SCM_RIGHTS). Every process here is
 killed with its parent.
@@ -41,16 +43,19 @@ from convexpy.protocol.fork_messages import (
     ImportPackages,
     Loaded,
     LoadError,
+    Prepared,
     Report,
     Role,
     SetEnvironment,
     StartExecutor,
+    StartTrunk,
     StartVersion,
     encode_message,
     reader_of_commands,
 )
 from convexpy.runtime import hide_process, prefer_for_oom
-from convexpy.sandbox.loader import LoadedApp
+from convexpy.sandbox import system
+from convexpy.sandbox.loader import AppLoader, LoadedApp
 
 PR_SET_PDEATHSIG = 1
 # Packages that start threads when they are imported and are known to survive a fork.
@@ -101,6 +106,7 @@ class ForkServer:
         self._reader = reader_of_commands()
         self._descriptors: list[int] = []
         self._loaded: tuple[ExecutorSettings, LoadedApp] | None = None
+        self._loader: AppLoader | None = None
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         os.set_blocking(self._wake_read, False)
@@ -157,6 +163,8 @@ class ForkServer:
                 _set_environment(command.variables)
             case ImportPackages():
                 self._import(command.modules)
+            case StartTrunk():
+                self._fork(command.id, partial(self._become_trunk, command.settings, command.edited))
             case StartVersion():
                 self._fork(command.id, partial(self._become_version, command.settings))
             case StartExecutor():
@@ -207,23 +215,53 @@ class ForkServer:
         os.close(self._wake_read)
         os.close(self._wake_write)
 
+    def _become_trunk(self, settings: ExecutorSettings, edited: list[str], descriptors: list[int]) -> None:
+        from convexpy.sandbox import worker
+
+        def prepare(server: ForkServer) -> Prepared:
+            before = threads()
+            loader = server._loader = worker.app_loader(settings)
+            left = loader.leave(edited)
+            knobs = settings.knobs
+            loader.load(
+                camel=settings.camel,
+                on_module=lambda name: server._send(Importing(name)),
+                seconds=knobs.import_s,
+                memory_bytes=knobs.executor_memory_bytes,
+            )
+            if loader.was_asked_for:
+                raise ImportError(f"{loader.was_asked_for} is needed by a module whose code does not name it")
+            if threads() > before and SURVIVES_FORK.isdisjoint(sys.modules):
+                raise ImportError("modules of the app start threads, which a fork would lose")
+            return Prepared(left)
+
+        self._import_and_serve(descriptors, prepare)
+
     def _become_version(self, settings: ExecutorSettings, descriptors: list[int]) -> None:
         from convexpy.sandbox import analyze, worker
 
+        def load(server: ForkServer) -> Loaded:
+            app = worker.load_app(settings, lambda name: server._send(Importing(name)), self._loader)
+            server._loaded = (settings, app)
+            return Loaded(analyze.describe_app(app))
+
+        self._import_and_serve(descriptors, load)
+
+    @staticmethod
+    def _import_and_serve(descriptors: list[int], run_import: Callable[[ForkServer], Report]) -> None:
+        """Be a fork server of one's own, after an import whose report goes to the server first."""
         os.setsid()  # whatever the app starts is ended with it
         server = ForkServer(socket.socket(fileno=descriptors[0]))
         stack_dumps.install(descriptors[1])
         stack_dumps.note_own_end()
         try:
-            app = worker.load_app(settings, on_module=lambda name: server._send(Importing(name)))
-            description = analyze.describe_app(app)
+            report = run_import(server)
         except BaseException as error:  # noqa: BLE001 - whatever the app's modules raise is the answer to the push
             server._send(Failed(load_error(error)))
             os.killpg(0, signal.SIGKILL)
             return
-        server._loaded = (settings, app)
         gc.freeze()  # without a collection first: it would cost a push more than what it frees
-        server._send(Loaded(description))
+        server._send(report)
         server.run()
         os.killpg(0, signal.SIGKILL)
 
@@ -247,6 +285,7 @@ def main() -> None:
     importlib.import_module("convexpy.sandbox.worker")
     importlib.import_module("convexpy.sandbox.analyze")
     importlib.import_module("convexpy.sandbox.packages")
+    system.prepare()
     prefer_for_oom()
     hide_process()  # the variables of one version are not for another one
     gc.collect()

@@ -18,7 +18,7 @@ import linecache
 import marshal
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -30,7 +30,9 @@ from convexpy.functions import Crons, FunctionDefinition, collect, importing
 from convexpy.protocol.app_description import GENERATED_SERVER_NAMES
 from convexpy.protocol.executor_settings import IMPORT_HINT, import_too_slow_text
 from convexpy.sandbox import guards, tracebacks
-from convexpy.sandbox.import_limits import ImportTooSlow, limit_memory, limited, too_large_text
+from convexpy.sandbox.loading import importers
+from convexpy.sandbox.loading.import_limits import ImportTooSlow, limit_memory, limited, too_large_text
+from convexpy.sandbox.loading.module_files import module_beside_folder, module_paths
 from convexpy.sandbox.packages import missing_package_hint
 from convexpy.schema import Schema
 
@@ -49,26 +51,6 @@ class LoadedApp:
     http: Any = None
     crons: Any = None
     auth: Any = None
-
-
-def module_paths(folder: Path) -> dict[str, Path]:
-    """Return the modules of a functions folder: `"sessions/queries"` → file, by the rules of what is pushed."""
-    found: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*.py")):
-        relative = path.relative_to(folder)
-        if not path.is_file() or not relative.as_posix().isprintable():
-            continue  # a link to nothing, a pipe, a name that is not UTF-8: not pushed either
-        if any(part.startswith((".", "_")) and part != "__init__.py" for part in relative.parts):
-            continue
-        name = relative.name
-        if name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py":
-            continue
-        if name == "__init__.py":
-            if len(relative.parts) > 1:
-                found[relative.parent.as_posix()] = path
-            continue
-        found.setdefault(relative.with_suffix("").as_posix(), path)
-    return found
 
 
 class _CodeCache:
@@ -159,6 +141,9 @@ class _Finder(importlib.abc.MetaPathFinder):
                 return None
             loader = _VirtualLoader(self._app, what)
             return importlib.machinery.ModuleSpec(fullname, loader, is_package=what == "")
+        if name.replace(".", "/") in self._app.left:
+            self._app.was_asked_for = name
+            return None
         base = self._app.folder.joinpath(*name.split("."))
         for file, is_package in ((base / "__init__.py", True), (base.with_name(base.name + ".py"), False)):
             if file.is_file():
@@ -194,6 +179,10 @@ class AppLoader:
         self.package = package
         self.code_cache = _CodeCache(cache)
         self.current: list[str] = []
+        self.left: set[str] = set()
+        """The modules that are not to be imported yet."""
+        self.was_asked_for = ""
+        """One of them that was needed nevertheless."""
         self._finder = _Finder(self)
         self._data_model: dict[str, Any] | None = None
         self._seconds = 0.0
@@ -223,10 +212,10 @@ class AppLoader:
             ProjectError: a module does not import, or defines something that makes no sense; says where.
         """
         self._check_layout()
-        package = ModuleType(self.package)
-        package.__path__ = [str(self.folder)]
-        sys.modules[self.package] = package
-        sys.meta_path.insert(0, self._finder)
+        if self._finder not in sys.meta_path:
+            sys.meta_path.insert(0, self._finder)
+            sys.modules[self.package] = ModuleType(self.package)
+        sys.modules[self.package].__path__ = [str(self.folder)]
         app = LoadedApp(self.folder, f"{self.label}/")
         self._seconds, self._memory_bytes = seconds, memory_bytes
         if memory_bytes:
@@ -234,15 +223,43 @@ class AppLoader:
         try:
             with guards.guard("import"), limited(seconds):
                 for name, path in module_paths(self.folder).items():
-                    on_module(self.display_name(str(path)))
+                    if name in self.left:
+                        continue
+                    if self._full_name(name) not in sys.modules:
+                        on_module(self.display_name(str(path)))
                     app.modules[name] = self._import(name)
-                self._collect(app, camel)
+                if self.left:
+                    collect(app.modules, camel=camel)  # reads their signatures
+                else:
+                    self._collect(app, camel)
         except ImportTooSlow as error:
             raise self._load_failed("", error) from error
         finally:
             if memory_bytes:
                 limit_memory(0)
         return app
+
+    def load_rest(self, folder: Path, **options: Any) -> LoadedApp:
+        """Import, after a `load` that has left some modules, the version in `folder`, of which the others are the same."""
+        self.folder = folder.resolve()
+        self.left = set()
+        return self.load(**options)
+
+    def leave(self, edited: Collection[str]) -> list[str]:
+        """Have `load` leave the edited files, and each module that may need one of them; return all files that are left."""
+        codes: dict[str, CodeType | None] = {}
+        paths = module_paths(self.folder)
+        for name, path in paths.items():
+            try:
+                codes[name] = self.code_cache.get(path.read_bytes(), self.display_name(str(path)))
+            except (OSError, SyntaxError, ValueError):
+                codes[name] = None
+        wanted = {importers.module_of(file) for file in edited}
+        self.left = wanted | importers.needing(wanted, codes)
+        files = {
+            path.relative_to(self.folder).as_posix() for name, path in paths.items() if name in self.left
+        }
+        return sorted({*files, *edited})
 
     def unload(self) -> None:
         """Forget the modules: for tests that load several apps in one process."""
@@ -253,22 +270,24 @@ class AppLoader:
         ]:
             del sys.modules[name]
 
+    def _full_name(self, name: str) -> str:
+        return f"{self.package}.{name.replace('/', '.')}"
+
     def _check_layout(self) -> None:
-        for path in sorted(self.folder.rglob("*.py")):
-            twin = path.with_suffix("")
-            if path.name != "__init__.py" and twin.is_dir() and any(twin.rglob("*.py")):
-                file = self.display_name(str(path))
-                raise ProjectError(
-                    f"both {file} and the folder {file[:-3]}/ exist; Python can import only one of them",
-                    code="ModuleAndFolder",
-                    location=SourceLocation(file, 1),
-                    hint=f"move the functions of {file} to {file[:-3]}/__init__.py",
-                )
+        twin = module_beside_folder(self.folder)
+        if twin:
+            file = f"{self.label}/{twin}"
+            raise ProjectError(
+                f"both {file} and the folder {file[:-3]}/ exist; Python can import only one of them",
+                code="ModuleAndFolder",
+                location=SourceLocation(file, 1),
+                hint=f"move the functions of {file} to {file[:-3]}/__init__.py",
+            )
 
     def _import(self, name: str) -> ModuleType:
         self.current.clear()
         try:
-            return importlib.import_module(f"{self.package}.{name.replace('/', '.')}")
+            return importlib.import_module(self._full_name(name))
         except ProjectError:
             raise
         except BaseException as error:  # a module may raise anything, SystemExit too

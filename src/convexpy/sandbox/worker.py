@@ -16,6 +16,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -42,8 +43,8 @@ from convexpy.sandbox import capture, debugging, guards
 from convexpy.sandbox.action_worker import ActionWorker
 from convexpy.sandbox.damage import CHECK_EVERY_S, ExecutorDamaged, Health
 from convexpy.sandbox.executor import Executor
-from convexpy.sandbox.import_limits import limit_memory
 from convexpy.sandbox.loader import AppLoader, LoadedApp
+from convexpy.sandbox.loading.import_limits import limit_memory
 from convexpy.sandbox.packages import use_packages
 
 READ_BYTES = 1 << 18
@@ -54,21 +55,30 @@ GC_ALLOCATIONS = 20_000
 """Calls make few cycles: collecting at every 700 allocations, Python's default, is mostly for nothing."""
 
 
-def load_app(settings: ExecutorSettings, on_module: Callable[[str], None] = lambda name: None) -> LoadedApp:
-    """Import the app that the settings name; capture and guards are in place before its first line runs.
-
-    `on_module` is message of each module before it is imported.
-
-    Raises:
-        ProjectError: it does not import within its limits, or defines something that makes no sense.
-    """
+def app_loader(settings: ExecutorSettings) -> AppLoader:
+    """Return the loader of the app that the settings name; capture and guards are in place before its first line runs."""
     cache = Path(settings.code_cache) if settings.code_cache else None
     capture.install()
     guards.install()
     debugging.install(settings.debugger)
+    return AppLoader(Path(settings.folder), label=settings.label, cache=cache)
+
+
+def load_app(
+    settings: ExecutorSettings,
+    on_module: Callable[[str], None] = lambda name: None,
+    loader: AppLoader | None = None,
+) -> LoadedApp:
+    """Import the app that the settings name, or what `loader` has left of it.
+
+    `on_module` is told of each module before it is imported.
+
+    Raises:
+        ProjectError: it does not import within its limits, or defines something that makes no sense.
+    """
     knobs = settings.knobs
-    loader = AppLoader(Path(settings.folder), label=settings.label, cache=cache)
-    return loader.load(
+    load = app_loader(settings).load if loader is None else partial(loader.load_rest, Path(settings.folder))
+    return load(
         camel=settings.camel,
         on_module=on_module,
         seconds=knobs.import_s,

@@ -113,7 +113,7 @@ def allowed_names(options: ServeOptions, settings: DeploymentSettings) -> Allowe
 def starter(options: ServeOptions) -> Starter:
     """Return the way to start executors on this system."""
     fork = options.starter == "fork" or (options.starter == "auto" and sys.platform == "linux")
-    return ForkStarter() if fork else SpawnStarter()
+    return ForkStarter(keeps_trunk=not options.production) if fork else SpawnStarter()
 
 
 def make_folder(options: ServeOptions) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -137,6 +137,9 @@ class InlineVersion:
 
         return InlineExecutor(actions if role == "actions" else transactions)
 
+    async def warm(self) -> None:
+        """Import nothing: the app is loaded."""
+
     async def retire(self) -> None:
         """Nothing to end."""
 
@@ -150,13 +153,17 @@ class InlineStarter:
         self._storage = storage
         self._clock = clock
 
-    async def start_version(self, settings: ExecutorSettings, env: Mapping[str, str]) -> InlineVersion:
+    async def start_version(
+        self, settings: ExecutorSettings, env: Mapping[str, str], sources: Mapping[str, str]
+    ) -> InlineVersion:
         """Return the app as a version."""
         app = self._app if settings.version else self._empty
         return InlineVersion(app, self._storage, settings, self._clock)
 
-    async def warm(self, packages: Iterable[str]) -> None:
-        """Import nothing: the app is loaded."""
+    @property
+    def folders(self) -> frozenset[str]:
+        """None: the app is loaded."""
+        return frozenset()
 
     async def close(self) -> None:
         """Nothing to end."""

@@ -38,11 +38,20 @@ class PushedBy(PushNote, frozen=True, kw_only=True):
     pushed_at: float
 
 
+class SourcePart(msgspec.Struct, array_like=True):
+    """A part of a file's content: the content's hash, the part's number, its bytes."""
+
+    sha256: str
+    number: int
+    source: bytes
+
+
 class ActivateVersion(SystemMutation[dict[str, str]], path="_system/push:activate"):
     """Make a version live; the result are the variables as stored, if some are set with it.
 
     `schema` is JSON, empty without one; `modules` has the hash of every module by path, `ready` the numbers of the
     indexes that are built, `config` the settings of the version as they are stored, `variables` those to set, encrypted.
+    `sources` are contents that are not kept yet.
     """
 
     version: int
@@ -53,6 +62,7 @@ class ActivateVersion(SystemMutation[dict[str, str]], path="_system/push:activat
     crons: list[PlannedCron]
     note: PushedBy
     variables: list[VariableChange]
+    sources: list[SourcePart]
 
 
 class AbortPush(SystemMutation[None], path="_system/push:abort"):
@@ -75,14 +85,6 @@ class ListVersions(SystemQuery[list[PushInfo]], path="_system/push:history", ope
     """The pushed versions, the newest first."""
 
     limit: int = HISTORY_MAX
-
-
-class SourcePart(msgspec.Struct, array_like=True):
-    """A part of a file's content: the content's hash, the part's number, its bytes."""
-
-    sha256: str
-    number: int
-    source: bytes
 
 
 class KeepSources(SystemMutation[None], path="_system/sources:keep"):

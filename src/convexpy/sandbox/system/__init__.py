@@ -17,4 +17,9 @@ from convexpy.sandbox.system import (
     shell as shell,
     variables as variables,
 )
-from convexpy.sandbox.system._registry import HANDLERS as HANDLERS, handles as handles, run as run
+from convexpy.sandbox.system._registry import (
+    HANDLERS as HANDLERS,
+    handles as handles,
+    prepare as prepare,
+    run as run,
+)

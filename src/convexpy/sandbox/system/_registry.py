@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, TypeVar
+
+import msgspec
 
 from convexpy.errors import FunctionNotFound
 from convexpy.protocol.system import SystemCall, decode_call
@@ -23,6 +26,13 @@ def handles(call: type[C]) -> Callable[[Callable[[CallContext, C], T]], Callable
         return function
 
     return register
+
+
+def prepare() -> None:
+    """Have msgspec look at the types of all calls now, not in the first call of each executor."""
+    for call, _ in HANDLERS.values():
+        with contextlib.suppress(msgspec.ValidationError):
+            msgspec.convert({}, call)
 
 
 def run(path: str, context: CallContext, args: ConvexObject) -> Any:

@@ -92,6 +92,7 @@ def activate(context: CallContext, call: calls.ActivateVersion) -> dict[str, str
         for name, table in msgspec.json.decode(call.schema, type=SchemaDescription).tables.items():
             _settle_indexes(context, name, table.indexes)
     _write_modules(context, dict(call.modules))
+    _keep(context, call.sources)
     replace_crons(context, call.crons)
     stored = apply_changes(context, call.variables) if call.variables else {}
     _end_older_versions(context)
@@ -177,7 +178,11 @@ def forget_deleted(context: CallContext, call: calls.ForgetDeleted) -> None:
 @handles(calls.KeepSources)
 def keep_sources(context: CallContext, call: calls.KeepSources) -> None:
     """Keep parts of contents: a few MiB in each transaction, so that a push of any size replaces one of any size."""
-    for part in call.parts:
+    _keep(context, call.parts)
+
+
+def _keep(context: CallContext, parts: Iterable[calls.SourcePart]) -> None:
+    for part in parts:
         document = {"sha256": part.sha256, "part": part.number, "source": part.source}
         context.transaction.system_insert(SOURCES, document)
 

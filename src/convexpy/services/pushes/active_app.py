@@ -86,7 +86,7 @@ class ActiveApp:
         )
         packages = await self.dependencies.prepare(modules, folder)
         environment = {**self.functions_environment(), **packages, **(variables or {})}
-        return await self.starter.start_version(settings, environment)
+        return await self.starter.start_version(settings, environment, modules)
 
     async def start(self) -> bool:
         """Make the version live that the data names; return whether it loads. If not, an empty app is served."""
@@ -94,7 +94,7 @@ class ActiveApp:
         loads = True
         try:
             handle = await self.load(active.version, active.modules, active.config)
-            await asyncio.to_thread(self.sources.sweep, active.version)
+            await asyncio.to_thread(self.sources.sweep, active.version, self.starter.folders)
             self.dependencies.activated(active.modules, self.sources.folder_of(active.version))
         except Error as error:
             loads = False
@@ -104,7 +104,7 @@ class ActiveApp:
             handle = await self.load(0, {}, active.config)
         await self.live.switch(handle, _activate_nothing)
         self.trust(handle.description.auth)
-        self.warm(handle.description.packages)
+        self.warm(handle)
         return loads
 
     async def restart(self) -> None:
@@ -128,15 +128,16 @@ class ActiveApp:
         self.changed()
         self.pushed()
         if old != version:
-            self.background.start(asyncio.to_thread(self.sources.sweep, version))
+            self.background.start(asyncio.to_thread(self.sources.sweep, version, self.starter.folders))
 
-    def warm(self, packages: tuple[str, ...]) -> None:
-        """Have the app's third-party packages imported ahead of the next push."""
-        self.background.start(self._warm(packages))
+    def warm(self, handle: VersionHandle) -> None:
+        """Have imported ahead of the next push what the live version tells of it."""
+        self.background.start(self._warm(handle))
 
-    async def _warm(self, packages: tuple[str, ...]) -> None:
+    @staticmethod
+    async def _warm(handle: VersionHandle) -> None:
         try:
-            await self.starter.warm(packages)
+            await handle.warm()
         except (Unavailable, TimeoutError) as error:
             logger.warning("packages could not be imported ahead: %s", error)
 

@@ -201,7 +201,7 @@ class Pusher:
         except BaseException:
             await handle.retire()
             raise
-        self.app.warm(app.packages)
+        self.app.warm(handle)
         return answer
 
     async def _check(
@@ -232,7 +232,7 @@ class Pusher:
         new = set(modules.values()) - set(self.app.active.modules.values())
         unused = set(self.app.active.modules.values()) - set(modules.values())
         try:
-            await self._keep_sources(new)
+            sources = await self._keep_sources(new)
             pushed = self._pushed(request.note)
             activation = ActivateVersion(
                 version=version,
@@ -243,6 +243,7 @@ class Pusher:
                 crons=planned_crons(handle.description.crons, self.deployment, self.clock.now_ns() / 1e6),
                 note=pushed,
                 variables=sealed,
+                sources=sources,
             )
 
             async def activate() -> None:
@@ -274,11 +275,15 @@ class Pusher:
         if staged:
             self.background.start(self._build_staged(staged))
 
-    async def _keep_sources(self, sha256s: set[str]) -> None:
-        """Keep new contents in the data, before the version that needs them is live."""
+    async def _keep_sources(self, sha256s: set[str]) -> list[SourcePart]:
+        """Keep new contents in the data, before the version that needs them is live; return the last, which go with it."""
         self._keeping = sha256s
+        last: list[SourcePart] = []
         for batch in self.sources.batches(sorted(sha256s)):
-            await self.system.run(KeepSources([SourcePart(*part) for part in batch]))
+            if last:
+                await self.system.run(KeepSources(last))
+            last = [SourcePart(*part) for part in batch]
+        return last
 
     async def _forget_sources(self, sha256s: set[str]) -> None:
         """Remove contents that no version needs, unless one has come to need them meanwhile."""

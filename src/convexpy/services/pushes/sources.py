@@ -67,7 +67,13 @@ class SourceStore:
 
     def missing(self, modules: Mapping[str, str]) -> list[str]:
         """Return the paths whose content is not here."""
-        return [path for path, sha256 in modules.items() if not self._content(sha256).is_file()]
+        return [path for path, sha256 in modules.items() if self._size(sha256) is None]
+
+    def _size(self, sha256: str) -> int | None:
+        try:
+            return self._content(sha256).stat().st_size
+        except FileNotFoundError:
+            return None
 
     def _content(self, sha256: str) -> Path:
         if not re.fullmatch(r"[0-9a-f]{64}", sha256):
@@ -114,10 +120,11 @@ class SourceStore:
             if self.add(source) != module.sha256:
                 raise RequestError(f"the content of {path} does not have its hash", code="BadModuleHash")
         wanted = {path: module.sha256 for path, module in modules.items()}
-        missing = self.missing(wanted)
+        sizes = {path: self._size(sha256) for path, sha256 in wanted.items()}
+        missing = [path for path, size in sizes.items() if size is None]
         if missing:
             raise MissingModules(missing)
-        size = sum(self._content(sha256).stat().st_size for sha256 in wanted.values())
+        size = sum(size or 0 for size in sizes.values())
         if size > PUSH_BYTES_MAX:
             text = f"the files of the app have {size} bytes together, and may have {PUSH_BYTES_MAX}"
             raise RequestError(text, code="PushTooLarge")
@@ -161,8 +168,8 @@ class SourceStore:
         """Return the folder of a version that was materialised."""
         return self._folder / str(version)
 
-    def sweep(self, keep: int) -> None:
-        """Remove the folders of older versions than the live one; a newer one may be on its way already."""
+    def sweep(self, keep: int, used: frozenset[str] = frozenset()) -> None:
+        """Remove the folders of older versions than the live one that are not used; a newer one may be on its way already."""
         for folder in self._folder.iterdir():
-            if folder.name.isdecimal() and int(folder.name) < keep:
+            if folder.name.isdecimal() and int(folder.name) < keep and str(folder) not in used:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""What the loader of an app needs: its files, which of them need which, and the limits of an import."""
