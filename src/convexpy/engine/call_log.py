@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, get_args
 
 import msgspec
 
@@ -10,8 +10,11 @@ from convexpy.auth import Caller
 from convexpy.engine.outcome import Outcome
 from convexpy.protocol.frames import Call, Kind, LogLine
 
+_KINDS = {kind: kind.capitalize() for kind in get_args(Kind)}
+_NO_LINES: list[LogLine] = []
 
-class Completion(msgspec.Struct):
+
+class Completion(msgspec.Struct, gc=False):
     """The end of a call, kept as it is until somebody reads it."""
 
     kind: str
@@ -56,22 +59,27 @@ class CallLog:
         if path.startswith("_system/"):
             return
         result, failure = outcome.result, outcome.failure
+        read = written = bytes_read = bytes_written = 0
+        if result is not None:
+            read, written = result.documents_read, result.documents_written
+            bytes_read, bytes_written = result.bytes_read, result.bytes_written
         self._log.completion(
             Completion(
-                kind.capitalize(),
+                _KINDS[kind],
                 path,
                 request_id,
                 outcome.seconds,
-                [] if kind == "action" else outcome.logs,
+                _NO_LINES if kind == "action" else outcome.logs,
                 None if failure is None else failure.traceback or failure.detail,
                 origin,
                 caller.described,
-                0 if result is None else result.documents_read,
-                0 if result is None else result.documents_written,
-                0 if result is None else result.bytes_read,
-                0 if result is None else result.bytes_written,
+                read,
+                written,
+                bytes_read,
+                bytes_written,
                 len(outcome.value),
-                cached=outcome.cached,
+                None,
+                outcome.cached,
             ),
             known=failure is None or failure.code != "FunctionNotFound" or failure.function != path,
         )

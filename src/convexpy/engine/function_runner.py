@@ -96,7 +96,8 @@ class FunctionRunner:
             done(refusal)
             return
         # Of an earlier moment, or about the deployment: these run.
-        is_cached = kind == "query" and not rewind and not path.startswith("_system/")
+        is_system = path.startswith("_system/")
+        is_cached = kind == "query" and not rewind and not is_system
         claims = caller.claims
         known = self._cache.find(path, args, claims) if is_cached else None
         if known is not None:
@@ -123,8 +124,10 @@ class FunctionRunner:
         )
 
         def finished(outcome: Outcome) -> None:
-            self._log.end(kind, path, outcome, request_id, origin, caller)
-            self._open(path, outcome)
+            if is_system:
+                self._open(path, outcome)
+            else:
+                self._log.end(kind, path, outcome, request_id, origin, caller)
             done(outcome)
 
         if kind == "mutation":

@@ -22,7 +22,7 @@ TRY_AGAIN = frozenset({"NotCommitted", "CommitterFullError"})
 """Failures of the deployment, not of the function: nothing was changed, and the same call may succeed later."""
 
 
-class Outcome(msgspec.Struct):
+class Outcome(msgspec.Struct, gc=False):
     """The end of a call. `value` is wire JSON; `ts` and `row` say at which moment it ran or committed.
 
     A `cached` query did not run: its result was known.

@@ -77,7 +77,7 @@ def completion_size(completion: Completion) -> int:
     return size
 
 
-class LogEntry(msgspec.Struct):
+class LogEntry(msgspec.Struct, gc=False):
     """One entry: its place in the order (milliseconds, strictly growing) and what it says."""
 
     cursor: float
@@ -105,7 +105,7 @@ class FunctionLog:
         """How many entries there have been: what a reader needs to know how many it has missed."""
         self.started_ms = time.time() * 1000
         self.statistics = FunctionStatistics()
-        self.on_completion: Callable[[Completion], None] = lambda completion: None
+        self.on_completion: Callable[[Completion], None] | None = None
         """Called at the end of each call: for metrics."""
 
     def add(self, entry: dict[str, Any]) -> None:
@@ -134,7 +134,8 @@ class FunctionLog:
         if known:
             failed = completion.error is not None
             self.statistics.count(completion.kind, name or completion.path, completion.seconds, failed=failed)
-        self.on_completion(completion)
+        if self.on_completion is not None:
+            self.on_completion(completion)
         self._append(completion, completion_size(completion))
 
     def progress(self, *, kind: str, path: str, request_id: str, lines: list[LogLine]) -> None:

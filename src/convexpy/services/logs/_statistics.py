@@ -65,10 +65,13 @@ class FunctionStatistics:
         now = hours[-1]
         ms = seconds * 1000
         now.calls += 1
-        now.errors += failed
         now.total_ms += ms
-        now.longest_ms = max(now.longest_ms, ms)
-        now.durations[min(CLASSES - 1, int(ms / SHORTEST_MS).bit_length())] += 1
+        if failed:
+            now.errors += 1
+        if ms > now.longest_ms:
+            now.longest_ms = ms
+        duration = int(ms / SHORTEST_MS).bit_length()
+        now.durations[duration if duration < CLASSES else CLASSES - 1] += 1
         self.revision += 1
 
     def _forget_old(self, hour: int) -> None:
