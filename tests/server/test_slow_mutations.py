@@ -48,6 +48,13 @@ def slow(ctx, tag: str, until: str, busy: bool = False) -> int:
     return before
 
 @mutation
+def other_slow(ctx, tag: str, until: str) -> int:
+    before = count(ctx, tag)
+    ctx.db.insert("marks", {"tag": tag, "slow": True})
+    wait(until)
+    return before
+
+@mutation
 def slow_failure(ctx, until: str):
     before = count(ctx, "a")
     wait(until)
@@ -150,6 +157,20 @@ def test_others_are_answered_while_a_slow_mutation_runs(server: ServerProcess, e
     assert slow.result() == 0
     assert server.call("query", "app:marks", tag="a") == 1
     assert [server.call("mutation", "app:quick", tag=tag) for tag in "ab"] == [1, 20]
+
+
+def test_others_are_answered_although_nobody_knew_that_it_is_slow(server: ServerProcess, end: End) -> None:
+    # Who calls it first, and another one behind it in the same executor.
+    slow = [
+        Running(lambda tag=tag: server.call("mutation", "app:other_slow", tag=tag, until=str(end)))
+        for tag in "ab"
+    ]
+    end.wait_for_begin()
+    assert [server.call("mutation", "app:quick", tag="c") for _ in range(20)] == list(range(20))
+    assert not any(each.done for each in slow)
+    end.touch()
+    assert [each.result() for each in slow] == [0, 0]
+    assert [server.call("mutation", "app:quick", tag=tag) for tag in "abc"] == [1, 1, 20]
 
 
 def test_one_that_was_overtaken_runs_again_and_only_its_last_run_is_logged(

@@ -30,6 +30,7 @@ class ScriptedExecutor:
         self.frames: list[ToExecutor] = []
         self.closed = False
         self.now_running: Running | None = None
+        self.used_ns = 0
         self.on_frame: Callable[[FromExecutor], None] = lambda frame: None
         self.on_lost: Callable[[str, int], None] = lambda reason, call: None
 
@@ -69,7 +70,7 @@ class ScriptedExecutor:
         return self.now_running
 
     def cpu_ns(self) -> int:
-        return 0
+        return self.used_ns
 
     def processor_wait(self) -> ProcessorWait | None:
         return None

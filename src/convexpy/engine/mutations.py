@@ -6,6 +6,7 @@ durable or not, and its results come back in the same order. The second lane (`s
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from convexpy.engine.second_lane import SecondLane
 from convexpy.engine.slots import TransactionSlot, limit_name
 from convexpy.engine.timeline import LogTimeline, TailRow
 from convexpy.executors.connection import ExecutorConnection
-from convexpy.limits import SLOW_MUTATION_S, Knobs
+from convexpy.limits import SLOW_MUTATION_LOOK_S, SLOW_MUTATION_S, Knobs
 from convexpy.protocol.frames import (
     Accepted,
     Call,
@@ -63,6 +64,7 @@ class MutationPipeline:
         self._epoch = 0
         self._gate_closed = self._is_stopping = self._has_one_lane = False
         self._on_idle: list[Callable[[], None]] = []
+        self._looking: asyncio.TimerHandle | None = None
         self._order = order = CommitOrder(
             timeline,
             open_committer=open_committer,
@@ -75,7 +77,14 @@ class MutationPipeline:
         self.committer = order.committer
         self._aside = CallsAside()
         self._second = SecondLane(
-            timeline, slow_mutations, is_unanswered=self._done.__contains__, on_ended=self._pump
+            timeline,
+            slow_mutations,
+            order,
+            self._aside,
+            is_unanswered=self._done.__contains__,
+            accept=self._accept,
+            answer=self._finish,
+            on_ended=self._pump,
         )
         self._pace = self._second.pace
         self._attempts = Attempts()
@@ -114,7 +123,8 @@ class MutationPipeline:
     def _pump(self, *, force: bool = False) -> None:
         slot, second = self._slot, self._second
         if second.ended and (slot is None or not slot.sent):
-            self._settle_second()
+            self._waiting.extendleft(second.settle(one_lane=self._has_one_lane))
+            self._check_idle()
         while (
             self._waiting
             and slot is not None
@@ -130,6 +140,8 @@ class MutationPipeline:
                 break
             call = self._waiting.popleft()
             slot.call(passing_breakpoints(call) if self._aside and self._aside.too_many_paused else call)
+            if self._looking is None:
+                self._look_soon()
             if force:
                 break
 
@@ -230,44 +242,34 @@ class MutationPipeline:
                     before = each.id
         self._second.run(call, after=before)
 
-    def _settle_second(self) -> None:
-        """Take what has ended in the second lane, or run it again: nothing else is under way, so all is known."""
-        while self._second.ended and (self._slot is None or not self._slot.sent):
-            call, outcome = self._second.ended.popleft()
-            if call.id not in self._done:
-                self._go_on(call)  # nobody waits for it any more, or the server is stopping
-            elif outcome.result is None:
-                self._order.fail(call, outcome)
-            else:
-                self._settle(call, outcome, outcome.result)
-        self._check_idle()
+    def _accept(self, call: Call, result: Result) -> None:
+        """What has ended in the second lane is next in the order of all."""
+        if result.writes and self._slot is not None:
+            self._slot.send(Accepted(call.id, result.writes, result.max_creation_time))
+        self._order.take(call, result)
 
-    def _settle(self, call: Call, outcome: Outcome, result: Result) -> None:
-        if result.writes and self._order.refused is not None:
-            self._finish(call, not_committed(call, self._order.refused))
-        elif result.writes and self._is_overtaken(outcome):
-            self._run_overtaken(call, result)
-        else:
-            if result.violations:
-                self._on_schema_violations(result.violations)
-            if result.writes and self._slot is not None:
-                self._slot.send(Accepted(call.id, result.writes, result.max_creation_time))
-            self._order.take(call, result)
+    def _look_soon(self) -> None:
+        self._looking = asyncio.get_running_loop().call_later(SLOW_MUTATION_LOOK_S, self._look)
 
-    def _is_overtaken(self, outcome: Outcome) -> bool:
-        accepted = (result.writes for result in self._order.accepted.values())
-        return self._has_one_lane or self._second.is_overtaken(outcome, accepted)
+    def _look(self) -> None:
+        """Move a call that takes long, and holds up others, to the second lane: it begins anew there.
 
-    def _run_overtaken(self, call: Call, result: Result) -> None:
-        """Run a call on newer commits, in the first lane if that has been tried often enough."""
-        again = run_again(call, result.failure)
-        assert again is not None  # where a debugger was quit, only a job has writes
-        aside = self._aside[call.id]
-        aside.attempts += 1
-        if self._has_one_lane or not self._second.may_repeat(aside.attempts):
-            self._waiting.appendleft(again)
-        else:
-            self._second.run(again, after=next(reversed(self._order.accepted), 0))
+        Its executor is ended, and another takes the role: the calls behind it have no answer yet.
+        """
+        self._looking = None
+        slot = self._slot
+        if slot is None or not slot.sent or self._gate_closed:
+            return
+        long = slot.runs_long(SLOW_MUTATION_S) if len(slot.sent) > 1 or self._waiting else None
+        if long is None or self._has_one_lane or long.id in self._aside or not self._pace.counts(long.path):
+            self._look_soon()
+            return
+        self._slot = None
+        behind = [call for call in slot.give_up(f"{long.path} takes long") if call is not long]
+        self._waiting.extendleft(reversed(behind))
+        self._pace.note_long(long.path)
+        self._run_beside(long)
+        self._need_executor()
 
     @contextmanager
     def one_lane(self) -> Generator[None]:

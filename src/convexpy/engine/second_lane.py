@@ -12,18 +12,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
 from convexpy.database import DEFINING_TABLETS, written_keys
+from convexpy.engine.aside import CallsAside, run_again
+from convexpy.engine.commit_order import CommitOrder, not_committed
 from convexpy.engine.outcome import Outcome
 from convexpy.engine.queries import QueryDispatcher
 from convexpy.engine.timeline import LogTimeline, Reads
 from convexpy.limits import SECOND_LANE_ATTEMPTS_MAX, SECOND_LANE_IDLE_S, SLOW_MUTATION_S
-from convexpy.protocol.frames import Call
+from convexpy.protocol.frames import Call, Result
 from convexpy.protocol.system.data import InsertDocuments
 from convexpy.protocol.system.imports import AppendToTable, FillTablet
 from convexpy.protocol.system.shell import EvaluateWrites
@@ -42,9 +44,14 @@ class Pace:
         """Of the functions that have taken long of late; those of others are near zero."""
         self.slow: set[str] = set()
 
+    @staticmethod
+    def counts(path: str) -> bool:
+        """Say whether a function may run in the second lane at all."""
+        return not path.startswith("_") or path in SYSTEM_PATHS
+
     def note(self, path: str, seconds: float) -> None:
         """Note how long a run has taken."""
-        if path.startswith("_") and path not in SYSTEM_PATHS:
+        if not self.counts(path):
             return
         average_s = self.averages_s.get(path, 0.0)
         average_s += _WEIGHT * (seconds - average_s)
@@ -56,6 +63,10 @@ class Pace:
         if average_s < SLOW_MUTATION_S / 4:
             del self.averages_s[path]
 
+    def note_long(self, path: str) -> None:
+        """Note that a run was ended because it took long: nobody knows how long it would have taken."""
+        self.note(path, 2 * SLOW_MUTATION_S / _WEIGHT)
+
 
 class Ended(NamedTuple):
     """A call of the second lane that has ended, and how; whether that counts is yet to be seen."""
@@ -65,19 +76,30 @@ class Ended(NamedTuple):
 
 
 class SecondLane:
-    """Runs mutations beside the first lane, one after another."""
+    """Runs mutations beside the first lane, one after another.
+
+    `accept` gets what is next in the order, `answer` what is not to be.
+    """
 
     def __init__(
         self,
         timeline: LogTimeline,
         dispatcher: QueryDispatcher,
+        order: CommitOrder,
+        aside: CallsAside,
         *,
         is_unanswered: Callable[[int], bool],
+        accept: Callable[[Call, Result], None],
+        answer: Callable[[Call, Outcome], None],
         on_ended: Callable[[], None],
     ) -> None:
         self._timeline = timeline
         self._dispatcher = dispatcher
+        self._order = order
+        self._aside = aside
         self._is_unanswered = is_unanswered
+        self._accept = accept
+        self._answer = answer
         self._on_ended = on_ended
         self._after: dict[int, list[Call]] = {}
         self._running: set[int] = set()
@@ -122,16 +144,38 @@ class SecondLane:
             self._idle = loop.call_later(SECOND_LANE_IDLE_S, self._dispatcher.retire_all)
         self._on_ended()
 
-    def is_overtaken(self, outcome: Outcome, accepted: Iterable[bytes]) -> bool:
-        """Say whether something was committed, or is among the `accepted` writes, that a run has read and not seen."""
-        assert outcome.result is not None  # it ran
-        reads = [*outcome.result.reads, *_DEFINITIONS]
-        if not self._timeline.untouched_since(outcome.row, reads):
-            return True
-        found = Reads(reads)
-        return any(found.touched_by(written_keys(writes)) for writes in accepted)
+    def settle(self, *, one_lane: bool) -> list[Call]:
+        """Accept what has ended, or run it again; all calls of the first lane must have been answered.
 
-    @staticmethod
-    def may_repeat(attempts: int) -> bool:
-        """Say whether a call that was overtaken so often may try again here."""
-        return attempts < SECOND_LANE_ATTEMPTS_MAX
+        Returns the calls that are to run in the first lane, newest first: all that were overtaken, if there is but one.
+        """
+        for_first: list[Call] = []
+        while self.ended:
+            call, outcome = self.ended.popleft()
+            result = outcome.result
+            if not self._is_unanswered(call.id):
+                self._answer(call, outcome)  # nobody waits for it any more, or the server is stopping
+            elif result is None:
+                self._order.fail(call, outcome)
+            elif result.writes and self._order.refused is not None:
+                self._answer(call, not_committed(call, self._order.refused))
+            elif result.writes and (one_lane or self._is_overtaken(outcome.row, result)):
+                again = run_again(call, result.failure)
+                assert again is not None  # where a debugger was quit, only a job has writes
+                aside = self._aside[call.id]
+                aside.attempts += 1
+                if one_lane or aside.attempts >= SECOND_LANE_ATTEMPTS_MAX:
+                    for_first.append(again)
+                else:
+                    self.run(again, after=next(reversed(self._order.accepted), 0))
+            else:
+                self._accept(call, result)
+        return for_first
+
+    def _is_overtaken(self, row: int, result: Result) -> bool:
+        """Say whether something was accepted since log position `row` that this run has read, durable or not."""
+        ranges = [*result.reads, *_DEFINITIONS]
+        if not self._timeline.untouched_since(row, ranges):
+            return True
+        reads = Reads(ranges)
+        return any(reads.touched_by(written_keys(other.writes)) for other in self._order.accepted.values())

@@ -95,6 +95,24 @@ class TransactionSlot:
         self.sent.clear()
         self._on_lost(self, reason, blamed, innocent)
 
+    def runs_long(self, seconds: float) -> Call | None:
+        """Return the call that has run for so long, without waits for a processor: those are known for the second half."""
+        running = self.connection.running()
+        if running is None or running.call not in self.sent:
+            return None
+        if time.monotonic_ns() - running.monotonic_ns < seconds / 2 * 1e9:
+            return None
+        spent = self._spent(running)
+        long = spent.cpu_s > seconds or (spent.own_s > seconds / 2 and not spent.ready)
+        return self.sent[running.call] if long else None
+
+    def give_up(self, reason: str) -> list[Call]:
+        """End the executor, whatever it runs; return the calls without an answer, in order: they are for another."""
+        calls = list(self.sent.values())
+        self.sent.clear()
+        self.connection.kill(reason)
+        return calls
+
     def set_apart(
         self,
         call: Call,

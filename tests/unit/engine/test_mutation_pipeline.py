@@ -450,3 +450,67 @@ async def test_while_a_push_is_pending_all_run_in_the_first_lane() -> None:
         assert world.in_first_lane == [2, 1]
     world.submit(3, path="app:slow")
     assert world.in_second_lane == [1, 3]
+
+
+async def looked_at(world: World) -> None:
+    """Wait until the pipeline has looked at what runs, which it does every 10 ms."""
+    looking = world.pipeline._looking
+    assert looking is not None
+    while world.pipeline._looking is looking:
+        await asyncio.sleep(0.001)
+
+
+@on_loop
+async def test_what_unexpectedly_takes_long_begins_anew_in_the_second_lane() -> None:
+    world = World()
+    world.submit(1, 2, 3)
+    lost, world.executor = world.executor, ScriptedExecutor(2)
+    lost.now_running, lost.used_ns = Running(2, 0, 0), 10_000_000
+    await looked_at(world)
+    assert world.in_second_lane == []
+    lost.used_ns = 30_000_000
+    await looked_at(world)
+    assert world.in_second_lane == [2]
+    assert world.needed == 1
+    world.pipeline.attach(world.executor)
+    # Calls are told apart by path: all of it are slow now.
+    assert world.in_first_lane == []
+    assert world.in_second_lane == [2, 1, 3]
+    lost.answer(1, writes="a")
+    assert world.ended == {}
+    assert world.pipeline.executors_lost == 0
+
+
+@on_loop
+async def test_it_stays_where_it_is_when_nobody_waits_or_a_push_is_pending() -> None:
+    world = World()
+    world.submit(1, path="app:slow")
+    world.executor.now_running, world.executor.used_ns = Running(1, 0, 0), 30_000_000
+    await looked_at(world)
+    with world.pipeline.one_lane():
+        world.submit(2)
+        await looked_at(world)
+    assert world.in_first_lane == [1, 2]
+    await looked_at(world)
+    world.executor = ScriptedExecutor(2)
+    world.pipeline.attach(world.executor)
+    assert (world.in_second_lane, world.in_first_lane) == ([1], [2])
+
+
+@on_loop
+async def test_what_was_overtaken_too_often_is_not_moved_again() -> None:
+    world = World()
+    world.learn()
+    world.submit(1, path="app:slow")
+    for attempt in range(SECOND_LANE_ATTEMPTS_MAX):
+        world.submit(10 + attempt)
+        world.executor.answer(10 + attempt, writes="a")
+        await world.commit()
+        world.beside.answer(1, writes="a", reads="a", seconds=0.5)
+    world.submit(20)
+    world.executor.now_running, world.executor.used_ns = Running(1, 0, 0), 30_000_000
+    await looked_at(world)
+    assert world.in_first_lane[-2:] == [1, 20]
+    world.executor.answer(1, writes="a")
+    await world.commit()
+    assert world.ended[1].failure is None
