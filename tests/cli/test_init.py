@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import subprocess
+import sysconfig
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 from convexpy_cli.output.prompts import Prompts
 
@@ -17,6 +22,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
+    monkeypatch.setenv("PATH", f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}")
     return folder
 
 
@@ -48,6 +54,30 @@ def test_a_dry_run_writes_nothing(run: Any, folder: Path) -> None:
     assert shown["dryRun"]
     assert shown["files"]
     assert list(folder.iterdir()) == []
+
+
+def test_commands_run_from_any_terminal(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    shown = run("init", "app", "-t", "chat", "--no-git", "--json").json()
+    programs = [shlex.split(step)[0] for step in shown["next"] if not step.startswith(("cd ", "uv "))]
+    assert len(programs) >= 2
+    assert all(Path(program).is_absolute() and os.access(program, os.X_OK) for program in programs)
+
+
+def test_the_project_depends_on_what_is_installed_here(run: Any, folder: Path) -> None:
+    run("init", "app", "--no-git")
+    (wanted, *_) = tomllib.loads((folder / "app" / "pyproject.toml").read_text())["project"]["dependencies"]
+    requirement = Requirement(wanted)
+    assert requirement.name == "convexpy"
+    assert requirement.url or requirement.specifier
+
+
+def test_beside_an_application_only_functions_and_configuration_are_added(run: Any, folder: Path) -> None:
+    (folder / "manage.py").write_text("")
+    shown = run("init", ".", "-t", "chat", "--yes", "--no-git", "--json").json()
+    added = {path.partition("/")[0] for path in files(folder)} - {"manage.py"}
+    assert added == {".env.example", ".gitignore", "AGENTS.md", "convex", "convexpy.toml"}
+    assert shown["next"] == ["convexpy dev --open"]
 
 
 def test_yes_never_replaces_a_file(run: Any, folder: Path) -> None:

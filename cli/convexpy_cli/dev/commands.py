@@ -38,6 +38,7 @@ def dev(
         ),
     ] = None,
     start: Annotated[str | None, option("--start COMMAND", "Run this too, e.g. the front end.")] = None,
+    open_page: Annotated[bool, option("--open", "Open the page in a browser.")] = False,
     tail_logs: Annotated[
         Literal["always", "pause-on-deploy", "disable"] | None,
         option("--tail-logs MODE", "always, pause-on-deploy or disable."),

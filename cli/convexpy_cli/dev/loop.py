@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,14 +39,18 @@ class LoopSettings:
     tail_logs: str
     function: str | None
     start: str
+    open_page: bool
     debugpy: int | None = None
 
 
 class Loop:
     """One watch loop over one deployment."""
 
-    def __init__(self, ctx: Context, target: Target, settings: LoopSettings) -> None:
+    def __init__(
+        self, ctx: Context, target: Target, settings: LoopSettings, *, on_first_live: Callable[[], None]
+    ) -> None:
         self._ctx = ctx
+        self._on_first_live: Callable[[], None] | None = on_first_live
         self._project: Project = ctx.project
         self._target = target
         self._settings = settings
@@ -154,6 +159,9 @@ class Loop:
         elif isinstance(effect, states.ShowLive):
             self.screen.live(effect, self._last_push_ms)
             self._tail.push_ends()
+            if self._on_first_live is not None:
+                self._on_first_live()
+                self._on_first_live = None
         elif isinstance(effect, states.ShowBlocked):
             self.screen.blocked(effect)
             self._tail.push_ends()

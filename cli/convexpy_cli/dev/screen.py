@@ -32,6 +32,11 @@ class Screen:
         actions = f"  ·  actions {site_url}" if site_url else ""
         self._output.note(f"  {kind} · {name}".ljust(38) + f" {url}{actions}")
 
+    def page(self, url: str) -> None:
+        """Say where the page is."""
+        self._output.event("page", url=url)
+        self._output.note("  Page".ljust(38) + f" {url}")
+
     def round_started(self, round: int, cause: str) -> None:
         """Say why a push begins (with --verbose)."""
         self._output.event("roundStarted", round=round, cause=cause)

@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from convexpy.client import Unreachable
 from convexpy.project import (
@@ -26,6 +27,9 @@ from convexpy_cli.dev import states
 from convexpy_cli.dev.debugger import DebuggerTerminal
 from convexpy_cli.dev.editor import Editor
 from convexpy_cli.dev.loop import Loop, LoopSettings
+
+if TYPE_CHECKING:
+    from convexpy_cli.dev.page import Page
 
 TEMPORARY_HOLDER_S = 15.0
 
@@ -97,7 +101,8 @@ class Session:
         return self._follow(target, None)
 
     def _follow(self, target: Target, server: LocalServer | None) -> int:
-        self._loop = Loop(self._ctx, target, self._settings)
+        page = self._page(target)
+        self._loop = Loop(self._ctx, target, self._settings, on_first_live=lambda: self._open(page))
         if self._debugger is not None:
             self._debugger.taken = self._loop.terminal_taken
         kind = "Local" if target.kind == "local" else "Remote"
@@ -105,11 +110,38 @@ class Session:
         self._loop.screen.server(
             kind, name, target.url, target.site_url or "", server.pid if server else None
         )
+        if page is not None:
+            self._loop.screen.page(page.url)
         if not self._interrupts:
             self._handle_signals()
-        exit_code = self._loop.run()
+        try:
+            exit_code = self._loop.run()
+        finally:
+            if page is not None:
+                page.close()
         self._loop.screen.stopped(exit_code)
         return exit_code
+
+    def _page(self, target: Target) -> Page | None:
+        """Serve the folder of `[dev] page`; not for a run that ends by itself."""
+        configured = self._ctx.project.config.page
+        if not configured or self._settings.once or self._settings.until_success:
+            return None
+        from convexpy_cli.dev.page import Page
+
+        folder = self._ctx.project.root / configured
+        if not folder.is_dir():
+            self._ctx.output.warn(f'[dev] page = "{configured}": there is no such folder')
+            return None
+        return Page(folder, url=target.url, site_url=target.site_url or "")
+
+    def _open(self, page: Page | None) -> None:
+        if not self._settings.open_page:
+            return
+        if page is None:
+            self._ctx.output.warn('--open: the configuration names no page ([dev] page = "web")')
+        else:
+            page.open()
 
     def _debugging(self, local: LocalDeployment) -> dict[str, str]:
         """Return the variables that tell the server where functions are debugged: in an editor, or at this terminal."""

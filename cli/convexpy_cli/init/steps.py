@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from packaging.requirements import Requirement
+
 from convexpy.errors.texts import TextUnreadable, read_text
-from convexpy.project import Scaffold, SignIn
+from convexpy.project import Scaffold, SignIn, is_application
 from convexpy_cli import errors
 from convexpy_cli.context import Context
+from convexpy_cli.init.installed import runnable
 
 _PYTHON = ("uv", "pip")
 _NODE = ("npm", "pnpm", "bun")
@@ -44,12 +49,16 @@ def install_commands(
     managers: PackageManagers, scaffold: Scaffold, files: Mapping[str, bytes], root: Path
 ) -> list[list[str]]:
     """Return the commands that install what the project needs."""
-    packages = ["pytest", "mypy", "ruff", *(["convex"] if scaffold.name == "chat" else [])]
+    packages = ["pytest", "mypy", "ruff", *scaffold.packages]
     commands = [
         ["uv", "sync"] if managers.python == "uv" else [sys.executable, "-m", "pip", "install", *packages]
     ]
+    adopted = is_application(root)
+    if adopted:
+        commands = []  # what it depends on is written where it has always been
     if "package.json" in files:
-        commands.append([managers.node, "install"])
+        if not adopted:
+            commands.append([managers.node, "install"])
         missing = _missing_packages(files["package.json"], root / "package.json")
         if missing:
             commands.append([managers.node, "install" if managers.node == "npm" else "add", *missing])
@@ -57,21 +66,36 @@ def install_commands(
 
 
 def next_steps(
-    root: Path, scaffold: Scaffold, sign_in: SignIn, commands: Sequence[Sequence[str]], *, installed: bool
+    root: Path,
+    scaffold: Scaffold,
+    sign_in: SignIn,
+    commands: Sequence[Sequence[str]],
+    *,
+    installed: bool,
+    adopted: bool,
 ) -> list[str]:
-    """Return the commands to type next, in order."""
+    """Return the commands to type next, in order; where an application was `adopted`, those that need none of its files."""
     steps: list[str] = []
     if root != Path.cwd():
         try:
-            steps.append(f"cd {root.relative_to(Path.cwd())}")
+            steps.append(shlex.join(["cd", str(root.relative_to(Path.cwd()))]))
         except ValueError:
-            steps.append(f"cd {root}")
+            steps.append(shlex.join(["cd", str(root)]))
     if not installed:
         # With pip it would be this very Python's: an environment is theirs to choose.
-        steps += [" ".join(command) for command in commands if command[0] != sys.executable]
+        steps += [shlex.join(command) for command in commands if command[0] != sys.executable]
     if sign_in.kind == "clerk":
-        steps.append("convexpy env set CLERK_JWT_ISSUER_DOMAIN https://YOUR-APP.clerk.accounts.dev")
-    return [*steps, *scaffold.next]
+        steps.append(runnable("convexpy env set CLERK_JWT_ISSUER_DOMAIN https://YOUR-APP.clerk.accounts.dev"))
+    following = list(scaffold.next)
+    if adopted:
+        following = [step for step in following if step.startswith("convexpy ")]
+    missing = [each for each in scaffold.packages if find_spec(Requirement(each).name) is None]
+    for step in following:
+        if step.startswith("python ") and missing:
+            steps.append(runnable(f"python -m pip install {shlex.join(missing)}"))
+            missing = []
+        steps.append(runnable(step))
+    return steps
 
 
 def install_packages(ctx: Context, root: Path, commands: Sequence[Sequence[str]]) -> None:
@@ -100,12 +124,13 @@ def _install_failed(command: Sequence[str], why: str) -> errors.Failure:
 
 
 def _missing_packages(wanted: bytes, present: Path) -> list[str]:
-    """Return what the scaffold's front end needs and a `package.json` that was there before does not name."""
+    """Return the client, if a `package.json` that was there before does not name it."""
     known = dependencies(present)
     if known is None:
         return []
     needed: dict[str, str] = json.loads(wanted).get("dependencies", {})
-    return [f"{name}@{version}" for name, version in needed.items() if name not in known]
+    # What the page of the scaffold is made of is its own affair: that page is not added.
+    return [f"convex@{needed['convex']}"] if "convex" in needed and "convex" not in known else []
 
 
 def dependencies(file: Path) -> set[str] | None:

@@ -17,6 +17,7 @@ from convexpy.project import (
     SignIn,
     as_new,
     has_typescript_functions,
+    is_application,
     list_scaffolds,
     open_project,
     plan_files,
@@ -26,6 +27,7 @@ from convexpy.project import (
 from convexpy_cli import errors
 from convexpy_cli.context import Context
 from convexpy_cli.docs.shipped import scaffolds_folder
+from convexpy_cli.init.installed import requirement
 from convexpy_cli.init.steps import (
     PackageManagers,
     dependencies,
@@ -137,7 +139,9 @@ def create(ctx: Context, answers: Answers, *, dry_run: bool) -> None:
         functions=answers.functions,
         extras=extras,
         sign_in=answers.sign_in,
+        convexpy=requirement(),
     )
+    adopted = is_application(answers.root)
     files = plan_files(answers.root, rendered, answers.functions)
     commands = install_commands(answers.package_managers, answers.scaffold, rendered, answers.root)
     asking = ctx.prompts.allowed() and not ctx.settings.yes and not dry_run
@@ -149,16 +153,30 @@ def create(ctx: Context, answers: Answers, *, dry_run: bool) -> None:
     if not dry_run:
         write_planned(answers.root, files)
         _make_repository(ctx, answers)
-    steps = next_steps(answers.root, answers.scaffold, answers.sign_in, commands, installed=answers.install)
+    steps = next_steps(
+        answers.root,
+        answers.scaffold,
+        answers.sign_in,
+        commands,
+        installed=answers.install,
+        adopted=adopted,
+    )
     ctx.output.result(_summary(answers, files, steps, dry_run))
     if not dry_run and answers.install:
         install_packages(ctx, answers.root, commands)
     changed = any(each.action in ("create", "update", "new") for each in files)
-    verb = "would be written" if dry_run else "created" if changed else "nothing to change"
-    ctx.output.step("ok", f"{answers.name}: {verb}")
+    if dry_run:
+        ctx.output.step("ok", f"{answers.name}: nothing was written (--dry-run)")
+        return
+    done = "nothing to change" if not changed else "added to this application" if adopted else "created"
+    ctx.output.step("ok", f"{answers.name}: {done}")
     ctx.output.note("next:")
-    for step in steps:
+    for place, step in enumerate(steps, 1):
         ctx.output.note(f"  {step}")
+        if " dev" in step and place < len(steps):
+            ctx.output.note("then, in a second terminal:")
+            if steps[0].startswith("cd "):
+                ctx.output.note(f"  {steps[0]}")
 
 
 def _summary(

@@ -1,6 +1,7 @@
-// One session, live. Without a build step: `convex` is the global that the browser bundle of the npm package defines.
+// One session, live. Without a build step: `convexpy dev` serves this folder with convexpy.js, which sets CONVEX_URL, and
+// with the browser bundle of the npm package `convex`, which defines the global `convex`.
 const params = new URLSearchParams(location.search);
-const client = new convex.ConvexClient(params.get("url") ?? "http://127.0.0.1:3210");
+const client = new convex.ConvexClient(params.get("url") ?? globalThis.CONVEX_URL);
 const { anyApi } = convex;
 const element = (id) => document.getElementById(id);
 const say = (text) => (element("status").textContent = text);

@@ -49,6 +49,7 @@ from ._scaffold import (
     Scaffold as Scaffold,
     SignIn as SignIn,
     as_new as as_new,
+    is_application as is_application,
     list_scaffolds as list_scaffolds,
     package_name as package_name,
     plan_files as plan_files,

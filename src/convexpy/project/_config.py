@@ -60,6 +60,7 @@ class Config:
     watch_extra: tuple[str, ...] = _setting("dev.watch-extra", "strings", ())
     poll: str | bool = _setting("dev.poll", ("auto", True, False), "auto")
     start: str = _setting("dev.start", str, "")
+    page: str = _setting("dev.page", str, "")
     deploy_cmd: str = _setting("deploy.cmd", str, "")
     deploy_cmd_url_env_var: str = _setting("deploy.cmd-url-env-var", str, "")
     deploy_typecheck: str = _setting("deploy.typecheck", ("enable", "try", "disable"), "enable")

@@ -1,6 +1,7 @@
 """Scaffolds: data folders that become projects. Rendering and planning; asking and telling is the command line's.
 
-A scaffold is a folder with a `scaffold.toml` (title, description, next steps); every other file is copied.
+A scaffold is a folder with a `scaffold.toml` (title, description, next steps and the packages they need); every other file
+is copied.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from convexpy.errors import ProjectError
+from convexpy.project._config import CONFIG_FILE
 
 DESCRIPTION_FILE = "scaffold.toml"
 EXTRAS = "_extras"
@@ -31,6 +33,10 @@ _SKIPPED = {
     ".pytest_cache",
     ".ruff_cache",
 }
+_OF_APPLICATIONS = (
+    "package.json", "pyproject.toml", "setup.py", "setup.cfg", "requirements.txt", "Pipfile", "manage.py", "app.py",
+    "main.py", "index.html", "src", "Cargo.toml", "go.mod", "Gemfile", "composer.json",
+)  # fmt: skip
 _TEXT = {
     ".py", ".pyi", ".toml", ".md", ".json", ".html", ".js", ".ts", ".tsx", ".css", ".txt", ".example", APPENDED, "",
 }  # fmt: skip
@@ -46,6 +52,8 @@ class Scaffold:
     description: str
     folder: Path
     next: tuple[str, ...]
+    packages: tuple[str, ...] = ()
+    """Python packages that commands of `next` need beside convexpy."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,12 @@ def list_scaffolds(folder: Path) -> dict[str, Scaffold]:
         described = tomllib.loads(file.read_text(encoding="utf-8"))
         name = file.parent.name
         found[name] = Scaffold(
-            name, described["title"], described["description"], file.parent, tuple(described.get("next", ()))
+            name,
+            described["title"],
+            described["description"],
+            file.parent,
+            tuple(described.get("next", ())),
+            tuple(described.get("packages", ())),
         )
     return found
 
@@ -76,8 +89,12 @@ def list_scaffolds(folder: Path) -> dict[str, Scaffold]:
 def plan_files(root: Path, files: Mapping[str, bytes], functions: str) -> list[PlannedFile]:
     """Return what writing `files` into `root` would do. A file that is there is never replaced.
 
-    `.gitignore` gets the lines that it lacks. Where functions exist already, none are added, and no tests of them.
+    `.gitignore` gets the lines that it lacks. Where functions exist already, none are added, and no tests of them. Beside
+    another application only the functions folder and the configuration are added.
     """
+    if is_application(root):
+        own = (f"{functions}/", CONFIG_FILE, ".gitignore", "AGENTS.md", ".env")
+        files = {path: content for path, content in files.items() if path.startswith(own)}
     has_functions = any((root / functions).rglob("*.py")) if (root / functions).is_dir() else False
     same_project = has_functions and all(
         (root / path).is_file()
@@ -91,6 +108,11 @@ def plan_files(root: Path, files: Mapping[str, bytes], functions: str) -> list[P
             continue
         planned.append(_planned(root / path, path, content))
     return planned
+
+
+def is_application(root: Path) -> bool:
+    """Say whether a folder holds an application that was there before convexpy."""
+    return not (root / CONFIG_FILE).exists() and any((root / name).exists() for name in _OF_APPLICATIONS)
 
 
 def write_planned(root: Path, planned: Iterable[PlannedFile]) -> list[PlannedFile]:
@@ -167,8 +189,11 @@ def render_scaffold(
     functions: str = "convex",
     extras: Iterable[str] = (),
     sign_in: SignIn | None = None,
+    convexpy: str = "convexpy",
 ) -> dict[str, bytes]:
     """Return the files of a new project by path, in order. `extras` are files of the scaffolds' `_extras/` folder.
+
+    `convexpy` is the requirement by which the project gets convexpy.
 
     In text `{{name}}` and the like are replaced. `_gitignore` becomes `.gitignore`, `convex/` the functions folder.
     What sign-in adds lies in layers over the scaffold: `_auth/KIND` beside all scaffolds, `_auth/sign-in` and
@@ -186,6 +211,7 @@ def render_scaffold(
         "functions": functions,
         "issuer": sign_in.issuer,
         "application_id": sign_in.application_id,
+        "convexpy": convexpy,
     }
     files = {
         path: _rendered(file, values)
