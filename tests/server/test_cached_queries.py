@@ -108,7 +108,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 
 def twice(server: ServerProcess, path: str, **args: Any) -> tuple[Any, Any]:
-    """Return two results of a query that follow each other well within the life of a result."""
+    """Return two results of a query that follow each other well within the life of a result, and are not its first."""
+    server.call("query", path, **args)
     while True:
         began = time.monotonic()
         results = server.call("query", path, **args), server.call("query", path, **args)
@@ -145,7 +146,7 @@ def test_a_caller_always_reads_what_was_written_before(server: ServerProcess) ->
 
 def test_a_write_elsewhere_leaves_a_result_known(server: ServerProcess) -> None:
     server.call("mutation", "fn:send", channel="b", body="b")
-    first, _ = twice(server, "fn:plain", channel="b")
+    twice(server, "fn:plain", channel="b")
     while True:
         began = time.monotonic()
         first = server.call("query", "fn:plain", channel="b")
@@ -164,7 +165,7 @@ def test_a_table_that_comes_is_seen(server: ServerProcess) -> None:
 
 def test_lines_of_the_log_come_with_a_known_result(server: ServerProcess) -> None:
     call = {"path": "fn:prints", "args": {}}
-    for _ in range(2):
+    for _ in range(3):
         assert server.request("POST", "/api/query", call)[1]["logLines"] == ["[LOG] said"]
 
 

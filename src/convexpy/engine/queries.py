@@ -103,7 +103,8 @@ class QueryDispatcher:
     def _send_waiting(self) -> None:
         """Send what waits, in order; a query that may have ended an executor waits for an idle one, and has it alone."""
         while self._waiting and self._slots:
-            slot = min(self._slots, key=lambda candidate: len(candidate.sent))
+            slots = self._slots
+            slot = slots[0] if len(slots) == 1 else min(slots, key=lambda candidate: len(candidate.sent))
             query = self._waiting[0]
             if self._attempts and slot.sent:
                 suspects = map(self._attempts.is_suspect, (query.call, *slot.sent.values()))

@@ -1,5 +1,7 @@
 """Results of queries that are asked for again: as long as nothing that a query read has changed, it need not run.
 
+Most queries are not: a result is kept when its query has run before, for keeping one costs more than what is saved by it.
+
 One entry serves everybody unless the query read who calls it. A result that depends on the call itself (its time, its
 random numbers, limits), or read no data at all, is never kept. What a function takes from the system directly, such as
 `time.time()`, is not known, so a result is used for a second at most.
@@ -17,6 +19,8 @@ from convexpy.protocol.frames import Result
 
 LIFE_S = 1.0
 ENTRY_OVERHEAD_BYTES = 1000
+ASKED_MAX = 16_384
+"""So many queries are remembered to have run. A hash that two of them share only keeps a result too early."""
 Key = tuple[str, bytes, bytes | None]
 """Path, arguments as they were sent, and the caller's claims: None where the query does not depend on them."""
 
@@ -42,6 +46,7 @@ class QueryCache:
         self._now_s = now_s
         self._entries: dict[Key, _Entry] = {}  # the oldest first
         self._bytes = 0
+        self._asked: set[int] = set()
 
     def find(self, path: str, args: bytes, claims: bytes) -> Outcome | None:
         """Return the result that the query would have now, if that is known."""
@@ -64,6 +69,12 @@ class QueryCache:
 
     def keep(self, path: str, args: bytes, claims: bytes, outcome: Outcome) -> None:
         """Remember a result that no commit has touched so far."""
+        asked = hash((path, args))
+        if asked not in self._asked:
+            if len(self._asked) >= ASKED_MAX:
+                self._asked.clear()
+            self._asked.add(asked)
+            return
         result = outcome.result
         # A query without reads costs little, and its result depends on something else: the time, or its process.
         if outcome.failure is not None or result is None or result.reads_call or not result.reads:
