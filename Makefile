@@ -23,7 +23,10 @@ docs: ## generate the pages that come from the code
 	$(PYTHON) -m convexpy_cli.reference > docs/cli-reference.md
 	$(PYTHON) scripts/limits_page > docs/limits.md
 
+pictures: ## make the pictures of README and docs
+	$(PYTHON) scripts/pictures
+
 bench: ## run every benchmark in its shortest form
 	$(PYTHON) -m pytest -q tests/benchmarks
 
-.PHONY: help setup test fast check format docs bench
+.PHONY: help setup test fast check format docs pictures bench

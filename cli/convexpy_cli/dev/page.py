@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import http
 import json
+import os
 import socket
+import sys
 import threading
 import webbrowser
 from functools import partial
@@ -34,21 +36,23 @@ class Page:
         script = "".join(f"globalThis.{name} = {json.dumps(value)};\n" for name, value in addresses.items())
         handler = partial(_Handler, directory=str(folder), made=script.encode(), client=BrowserClient(folder))
         self._server = _listen(handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
+        self._port = int(self._server.server_address[1])
+        self.url = f"http://127.0.0.1:{self._port}/"
         self._closing = False
         self._thread = threading.Thread(target=self._serve, daemon=True, name="page")
         self._thread.start()
 
     def open(self) -> None:
-        """Show it in the person's browser, if there is one."""
-        webbrowser.open(self.url)
+        """Show it in the person's browser; without a desktop there is none, and a browser for terminals would take this one."""
+        if sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+            webbrowser.open(self.url)
 
     def close(self) -> None:
         """Stop listening."""
         self._closing = True
         with contextlib.suppress(OSError):
             # Wakes the thread up: it sleeps until somebody connects, and not a moment at a time.
-            socket.create_connection(self._server.server_address[:2], timeout=1.0).close()
+            socket.create_connection(("127.0.0.1", self._port), timeout=1.0).close()
         self._thread.join(timeout=1.0)
 
     def _serve(self) -> None:

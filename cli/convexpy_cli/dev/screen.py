@@ -29,13 +29,14 @@ class Screen:
     def server(self, kind: str, name: str, url: str, site_url: str, pid: int | None) -> None:
         """Say where the deployment is."""
         self._output.event("server", pid=pid, url=url, siteUrl=site_url)
-        actions = f"  ·  actions {site_url}" if site_url else ""
-        self._output.note(f"  {kind} · {name}".ljust(38) + f" {url}{actions}")
+        self._output.address(f"{kind} · {name}", url)
+        if site_url:
+            self._output.address("HTTP actions", site_url)
 
     def page(self, url: str) -> None:
         """Say where the page is."""
         self._output.event("page", url=url)
-        self._output.note("  Page".ljust(38) + f" {url}")
+        self._output.address("Page", url)
 
     def round_started(self, round: int, cause: str) -> None:
         """Say why a push begins (with --verbose)."""

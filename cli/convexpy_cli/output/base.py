@@ -12,6 +12,7 @@ from convexpy_cli.output import masking
 from convexpy_cli.output.settings import Settings
 
 Mark = Literal["ok", "fail", "warn", "work"]
+ADDRESS_COLUMN = 28
 _MARKS: dict[Mark, tuple[str, str]] = {
     "ok": ("✔", "ok"),
     "fail": ("✖", "fail"),
@@ -98,6 +99,10 @@ class Output:
         """Say something by the way; silent with `--quiet`."""
         if not self.settings.quiet:
             self._say(text)
+
+    def address(self, name: str, url: str) -> None:
+        """Say where something is to be found; silent with `--quiet`."""
+        self.note(f"  {name:<{ADDRESS_COLUMN}} {url}")
 
     def detail(self, text: str) -> None:
         """Say something that only `--verbose` asks for."""

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from convexpy.printable import indented, one_line, printable
 from convexpy_cli.output import masking
-from convexpy_cli.output.base import Mark, Output, error_lines
+from convexpy_cli.output.base import ADDRESS_COLUMN, Mark, Output, error_lines
 from convexpy_cli.output.settings import Settings, wants_color
 
 _STYLES: dict[Mark, str] = {"ok": "green", "fail": "bold red", "warn": "yellow", "work": "dim"}
@@ -66,6 +66,12 @@ class RichOutput(Output):
         """See `Output.warn`."""
         if not self.settings.quiet:
             self._err.print(Text("warning: ", style="yellow").append(Text(_shown(text), style="default")))
+
+    def address(self, name: str, url: str) -> None:
+        """See `Output.address`."""
+        if not self.settings.quiet:
+            line = Text(f"  {_shown(name):<{ADDRESS_COLUMN}} ", style="bold")
+            self._err.print(line.append(Text(_shown(url), style="not bold cyan")))
 
     def step(self, mark: Mark, text: str, ms: float | None = None) -> None:
         """See `Output.step`."""
