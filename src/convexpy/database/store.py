@@ -69,7 +69,7 @@ class Store:
 
     def accept(self, call_id: int, write_set: WriteSet) -> None:
         """Lay a finished call over the state, not durable yet: transactions begun from now on see it."""
-        self._decode_waiting()
+        self._open()  # the catalog of what is durable is to be known before
         self._apply(Change(None, None, call_id=call_id), (write_set.record,))
         self.raise_creation_time(write_set.max_creation_time)
 

@@ -43,6 +43,14 @@ class Aside:
     paused: bool = False
     attempts: int = 0
 
+    def hold_later(self, calls: Iterable[Call]) -> list[Call]:
+        """Keep those of these later calls that are of the same client; return the others, in order."""
+        others: list[Call] = []
+        for call in calls:
+            is_behind = call.session and call.session == self.call.session
+            (self.behind if is_behind else others).append(call)
+        return others
+
 
 class CallsAside:
     """The calls that are aside, from when they leave the order until they are answered."""
@@ -69,18 +77,10 @@ class CallsAside:
         return sum(aside.paused for aside in self._calls.values()) >= PAUSED_MAX
 
     def holds(self, call: Call) -> bool:
-        """Keep a call if its client waits for one that is aside; say whether that is so."""
+        """Keep a call that has just come if its client waits for one that is aside; say whether that is so."""
         if not self._calls or not call.session:
             return False
-        for aside in self._calls.values():
-            if aside.call.session == call.session and aside.call.id != call.id:
-                aside.behind.append(call)
-                return True
-        return False
-
-    def without_held(self, calls: Iterable[Call]) -> list[Call]:
-        """Return the calls that need not wait, in order; the others are kept."""
-        return [call for call in calls if not self.holds(call)]
+        return any(not aside.hold_later((call,)) for aside in self._calls.values())
 
     def forget(self, call_id: int) -> None:
         """Drop a call that is kept: who asked for it has gone."""

@@ -232,10 +232,10 @@ class MutationPipeline:
 
     def _run_beside(self, call: Call) -> None:
         """Run a call in the second lane, when the calls of its client before it are answered; those behind wait for it."""
-        self._aside.add(call)
+        aside = self._aside.add(call)
         before = 0
         if call.session:
-            self._waiting = deque(self._aside.without_held(self._waiting))
+            self._waiting = deque(aside.hold_later(self._waiting))
             sent = () if self._slot is None else self._slot.sent.values()
             for each in (*self._order.unanswered, *sent):
                 if each.session == call.session:
@@ -254,7 +254,7 @@ class MutationPipeline:
     def _look(self) -> None:
         """Move a call that takes long, and holds up others, to the second lane: it begins anew there.
 
-        Its executor is ended, and another takes the role: the calls behind it have no answer yet.
+        Its executor is ended, and another takes the role, with all calls that have no answer yet.
         """
         self._looking = None
         slot = self._slot
@@ -265,10 +265,8 @@ class MutationPipeline:
             self._look_soon()
             return
         self._slot = None
-        behind = [call for call in slot.give_up(f"{long.path} takes long") if call is not long]
-        self._waiting.extendleft(reversed(behind))
         self._pace.note_long(long.path)
-        self._run_beside(long)
+        self._waiting.extendleft(reversed(slot.give_up(f"{long.path} takes long")))
         self._need_executor()
 
     @contextmanager
@@ -285,11 +283,12 @@ class MutationPipeline:
     def _pause(self, slot: TransactionSlot, call: Call) -> None:
         """A mutation stands in a debugger: a spare takes the role, and goes on from what is accepted."""
         behind = slot.set_apart(call, self._went_on, self._ended_paused)
-        self._aside.add(call).paused = True
+        aside = self._aside.add(call)
+        aside.paused = True
         if slot is self._slot:
             self._slot = None
             self._need_executor()
-        self._waiting = deque(self._aside.without_held([*behind, *self._waiting]))
+        self._waiting = deque(aside.hold_later([*behind, *self._waiting]))
         self._check_idle()
 
     def _went_on(self, slot: TransactionSlot, call: Call, result: Result) -> None:
@@ -332,7 +331,7 @@ class MutationPipeline:
 
     def _released(self) -> None:
         self._check_idle()
-        if self._waiting:
+        if self._waiting or self._second.ended:
             self._pump()
 
     def _take_back(self, reason: str, held: list[Call]) -> None:

@@ -449,6 +449,18 @@ def test_calls_become_durable_in_the_order_in_which_they_were_accepted(world: Wo
     assert durable() == [7, 3, 5]
 
 
+def test_the_first_that_a_store_hears_of_may_be_accepted_writes() -> None:
+    transaction = World().begin()
+    id = transaction.insert("messages", {"n": 1})
+    write_set = transaction.write_set("op", "f")
+    assert write_set is not None
+    successor = World()
+    successor.store.accept(1, write_set)
+    assert successor.begin().get(id) is not None
+    successor.store.drop_speculation()
+    assert "messages" not in successor.store.catalog.by_name
+
+
 def test_numbers_of_tables_and_indexes_are_never_given_twice(world: World) -> None:
     transaction = world.begin()
     transaction.insert("first", {})

@@ -20,14 +20,12 @@ def test_only_the_same_client_waits_and_in_order() -> None:
     aside = CallsAside()
     first = call(1, "ann")
     assert not aside.holds(call(2, "ann"))
-    aside.add(first)
+    added = aside.add(first)
     assert not aside.holds(call(3, "bob"))
     assert not aside.holds(call(4))
-    assert not aside.holds(first)
-    others = [call(number, "bob") for number in (8, 9)]
-    assert (
-        aside.without_held([call(5, "ann"), others[0], call(6, "ann"), others[1], call(7, "ann")]) == others
-    )
+    others = [call(8, "bob"), call(9)]
+    assert added.hold_later([call(5, "ann"), others[0], call(6, "ann"), others[1]]) == others
+    assert aside.holds(call(7, "ann"))
     aside.forget(6)
     assert aside.answered(3) == []
     assert [each.id for each in aside.answered(1)] == [5, 7]
