@@ -70,7 +70,7 @@ def _is_whole(data: bytes) -> bool:
 
 
 def closed_loop(port: int, requests: Iterator[bytes], clients: int, seconds: float) -> Load:
-    """Keep one request under way on each of `clients` connections for a while."""
+    """Keep one request under way on each of `clients` connections for a while, or until there are no more."""
     if clients == 1:
         return sequential(port, requests, seconds)
     load = Load()
@@ -102,11 +102,12 @@ def closed_loop(port: int, requests: Iterator[bytes], clients: int, seconds: flo
                 record((now - sent_at[number]) * 1000)
                 if SUCCESS not in data:
                     load.failures += 1
-                if now < end:
-                    sent_at[number] = now
-                    sock.send(next(requests))
-                else:
+                request = next(requests, None) if now < end else None
+                if request is None:
                     del sent_at[number]
+                else:
+                    sent_at[number] = now
+                    sock.send(request)
         load.seconds = clock() - began
     finally:
         gc.enable()

@@ -1,7 +1,7 @@
 """The one writer of the checkpoint: folds rows of the log into it, builds indexes, removes what was dropped.
 
-Rows arrive in order. A checkpoint folds all rows up to its target to the last write per document and key,
-sorts, and applies them in one transaction: the files always equal one moment.
+Rows arrive in order. A checkpoint folds rows to the last write per document and key, sorts, and applies them in one
+transaction: the files always equal one moment. Rows that write many documents are folded in several steps.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from convexpy.runtime import pauses
 from convexpy.values import decode_document
 
 WALK_CHUNK = 256
+FOLD_ENTRIES_MAX = 30_000
+"""Documents, keys and replay records of one step, which are in memory as objects: about 15 MiB."""
 DROP_SLICE = 2_000
 REPLAY_SLICE = 1_000
 VIOLATIONS_KEPT = 10
@@ -64,6 +66,11 @@ class _Fold:
                 self.keys[index, new] = (write.tablet, write.id)
         if write.tablet <= INDEX:
             self.catalog_writes.append(write)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it takes as much memory as it may."""
+        return len(self.documents) + len(self.keys) + len(self.replay) >= FOLD_ENTRIES_MAX
 
     def batch(self, seq: int, *, now_ms: int, tables: dict[str, int] | None) -> CheckpointBatch:
         documents = [
@@ -113,7 +120,7 @@ class Checkpointer:
         `now_ms` is the wall clock, kept with replay records so that they can be dropped by age.
 
         Raises:
-            StoreFull: no space; the checkpoint is where it was.
+            StoreFull: no space; the checkpoint is where `checkpoint_seq` says.
             OutcomeUnknown: the file failed; start again from `checkpoint_seq`.
         """
         if target <= self.checkpoint_seq:
@@ -121,21 +128,26 @@ class Checkpointer:
             return
         if not self._rows or target > self._rows[-1].seq:
             raise InvariantViolation(f"the checkpoint's target {target} has not arrived")
-        # What moves the checkpoint and the number it has are one transaction.
-        fold = _Fold()
+        while self.checkpoint_seq < target:
+            self._step(target, now_ms)
+        pauses.reach("checkpoint.before_compact")
+        self._writer.compact()
+
+    def _step(self, target: int, now_ms: int) -> None:
+        """Move the checkpoint towards a row. What moves it and the number it has are one transaction."""
+        fold, seq = _Fold(), self.checkpoint_seq
         for row in self._rows:
-            if row.seq > target:
+            if row.seq > target or fold.is_full:
                 break
             fold.add(row, decode_entry(row.entry))
+            seq = row.seq
         catalog = self._learn(fold)
         names = {table.name: table.tablet for table in catalog.by_name.values()}
         changed = names if names != self._named else None
-        self._writer.apply(fold.batch(target, now_ms=now_ms, tables=changed))
-        self._named, self.catalog, self.checkpoint_seq = names, catalog, target
-        while self._rows and self._rows[0].seq <= target:
+        self._writer.apply(fold.batch(seq, now_ms=now_ms, tables=changed))
+        self._named, self.catalog, self.checkpoint_seq = names, catalog, seq
+        while self._rows and self._rows[0].seq <= seq:
             self._rows.popleft()
-        pauses.reach("checkpoint.before_compact")
-        self._writer.compact()
 
     def _learn(self, fold: _Fold) -> Catalog:
         catalog = self.catalog

@@ -19,7 +19,7 @@ from convexpy.limits import Knobs
 from convexpy.persistence import DataDamaged, OutcomeUnknown, StoreFull
 from convexpy.protocol.app_description import SchemaDescription
 from convexpy.protocol.system.pushes import BuildingIndex
-from convexpy.runtime import Clock, name_thread
+from convexpy.runtime import Clock, give_back_memory, name_thread
 from convexpy.schema import Schema, load_schema
 
 logger = logging.getLogger("convexpy.checkpoints")
@@ -179,6 +179,7 @@ class CheckpointService:
             if not found.waits_for_readers:
                 self._moved(seq)
             if found.done:
+                await self._run(give_back_memory)
                 return
 
     async def _fold(self, target: int) -> None:

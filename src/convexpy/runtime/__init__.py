@@ -3,6 +3,7 @@
 from convexpy.runtime._clock import Clock as Clock, ManualClock as ManualClock, SystemClock as SystemClock
 from convexpy.runtime._pauses import PausePoints as PausePoints, pauses as pauses
 from convexpy.runtime._process import (
+    give_back_memory as give_back_memory,
     hide_process as hide_process,
     name_thread as name_thread,
     prefer_for_oom as prefer_for_oom,

@@ -1,4 +1,4 @@
-"""What a process of the server keeps from other processes of the same user."""
+"""What a process asks of the system: its name, its memory, and what others see of it."""
 
 from __future__ import annotations
 
@@ -31,3 +31,10 @@ def hide_process() -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def give_back_memory() -> None:
+    """Give the system back what was freed in the middle of the heap: glibc keeps that for ever. Takes milliseconds."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # other C libraries need no asking
+            ctypes.CDLL(None).malloc_trim(0)

@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from convexpy.database import Checkpointer, Replay, Store, Transaction, encode_entry, new_index_document
+from convexpy.database import (
+    Checkpointer,
+    Replay,
+    Store,
+    Transaction,
+    checkpointer,
+    encode_entry,
+    new_index_document,
+)
 from convexpy.errors import InvariantViolation, SchemaViolation
 from convexpy.functions._host import QueryPlan
 from convexpy.limits import TransactionBudget
@@ -197,6 +205,31 @@ def test_what_the_catalog_no_longer_names_is_removed_in_slices() -> None:
     assert others.tablet not in tablets
     assert index not in indexes
     assert items.tablet in tablets
+
+
+def test_many_entries_are_folded_in_steps_that_each_end_with_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    worlds = filled(), filled()
+    ends: list[list[int]] = []
+    for world, limit in zip(worlds, (checkpointer.FOLD_ENTRIES_MAX, 8), strict=True):
+        chance = random.Random(5)
+        for _ in range(40):
+            world.write(chance)
+        batches: list[int] = []
+        apply = world.writer.apply
+        world.writer.apply = lambda batch, apply=apply, batches=batches: (
+            batches.append(batch.seq),
+            apply(batch),
+        )
+        monkeypatch.setattr(checkpointer, "FOLD_ENTRIES_MAX", limit)
+        world.checkpoint(world.seq - 2)
+        assert world.checkpointer.checkpoint_seq == world.seq - 2
+        world.checkpoint()
+        ends.append(batches)
+    assert len(ends[0]) == 2
+    assert len(ends[1]) > 5
+    assert ends[1] == sorted(set(ends[1]))
+    one, many = (list(world.begin().stream(QueryPlan("items"))) for world in worlds)
+    assert one == many
 
 
 def test_rows_must_follow_one_another() -> None:
