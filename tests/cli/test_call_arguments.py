@@ -87,6 +87,17 @@ def test_values_are_typed_by_the_validator(word: str, validator: dict[str, Any],
     assert parse([word], fields(a=validator)) == {"a": value}
 
 
+def test_a_word_of_several_names_them() -> None:
+    words = {
+        "type": "union",
+        "value": [{"type": "literal", "value": each} for each in ("todo", "doing", "done")],
+    }
+    assert parse(["status=done"], fields(status=words)) == {"status": "done"}
+    with pytest.raises(Failure) as raised:
+        parse(["status=dne"], fields(status=words))
+    assert raised.value.message == 'status: must be "todo", "doing" or "done"; got "dne"'
+
+
 def test_every_problem_is_named_at_once() -> None:
     with pytest.raises(Failure) as caught:
         parse(["a=x", "extra=1"], fields(a=NUMBER, b=STRING, c_=STRING))

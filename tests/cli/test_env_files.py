@@ -63,6 +63,15 @@ def test_what_the_list_tells(here: Any, server: ServerProcess, monkeypatch: pyte
     assert here("env", "set", "C=x", "--json").json()["added"] == ["C"]
 
 
+def test_several_variables_are_set_at_once(here: Any) -> None:
+    assert here("env", "set", "D=1", "E=2=3", "--json").json()["added"] == ["D", "E"]
+    assert here("env", "get", "E").stdout == "2=3\n"
+    for words in (("D=4", "e-f=5"), ("D=4", "F", "G=1")):
+        here("env", "set", *words, expect=2)
+    assert here("env", "get", "D").stdout == "1\n"
+    here("env", "remove", "D", "E")
+
+
 def test_a_pull_adds_what_is_absent(here: Any, tmp_path: Path) -> None:
     file = tmp_path / ".env.local"
     made = here("env", "pull", "--json")

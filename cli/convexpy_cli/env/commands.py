@@ -70,6 +70,7 @@ def env_get(ctx: Context, name: Annotated[str, argument("Name of the variable.")
     "set",
     examples=(
         "convexpy env set NAME value",
+        "convexpy env set A=1 B=2",
         "cat key.pem | convexpy env set KEY",
         "convexpy env set --from-file .env.dev",
     ),
@@ -77,8 +78,12 @@ def env_get(ctx: Context, name: Annotated[str, argument("Name of the variable.")
 )
 def env_set(
     ctx: Context,
-    name: Annotated[str | None, argument("Name of the variable, or NAME=VALUE.")] = None,
-    value: Annotated[str | None, argument("Its value; otherwise it is read from stdin or asked for.")] = None,
+    words: Annotated[
+        list[str] | None,
+        argument(
+            "NAME VALUE, or NAME alone (its value is read from stdin or asked for), or NAME=VALUE …", "NAME"
+        ),
+    ] = None,
     from_file: Annotated[
         str | None, option("--from-file FILE", "Read the value of NAME, or many variables, from a file.")
     ] = None,
@@ -89,10 +94,10 @@ def env_set(
     """Set one or more environment variables. Either all of them are set or none."""
     from convexpy_cli.env import updates
 
-    wanted = updates.wanted(ctx, name, value, from_file)
+    wanted = updates.wanted(ctx, words or [], from_file)
     with ctx.connected("env set", writes=True) as (_, client):
         present = updates.present_values(client)
-        changes = updates.changes(present, wanted, replace=replace or name is not None)
+        changes = updates.changes(present, wanted, replace=replace or bool(words))
         client.update_environment(changes.to_send(wanted))
     ctx.output.result(changes.to_json())
     ctx.output.step("ok", changes.summary())

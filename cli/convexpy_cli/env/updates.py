@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,26 +56,40 @@ class Changes:
         return ", ".join(parts) or "nothing to change"
 
 
-def wanted(ctx: Context, name: str | None, value: str | None, from_file: str | None) -> dict[str, str]:
+def wanted(ctx: Context, words: Sequence[str], from_file: str | None) -> dict[str, str]:
     """Return the variables to set, from arguments, a file, stdin or a hidden prompt.
 
     Raises:
         Failure: usage (exit 2), or nobody to ask (exit 4).
     """
-    if name is None:
+    if not words:
         if from_file is None:
             raise errors.usage(
                 "the name of a variable is missing", "convexpy env set NAME [VALUE], or --from-file FILE"
             )
         return of_deployments(ctx, files.of_file(from_file))
-    if "=" in name and value is None:
-        name, value = name.split("=", 1)
-    if _NAME.fullmatch(name) is None:
-        # Not shown: it may be the value, in the place of the name.
-        raise errors.usage(
-            "the first argument is not a valid variable name: letters, digits and _, not starting with a digit",
-            "convexpy env set NAME VALUE",
-        )
+    first, *more = words
+    is_pair = len(words) == 2 and _NAME.fullmatch(first) is not None
+    pairs = [word.partition("=") for word in ([first] if is_pair else words)]
+    for place, (name, _, _) in enumerate(pairs):
+        if _NAME.fullmatch(name) is None:
+            # Not shown: it may be the value, in the place of the name.
+            which = "the first argument" if not place else f"argument {place + 1}"
+            raise errors.usage(
+                f"{which} is not a valid variable name: letters, digits and _, not starting with a digit",
+                "convexpy env set NAME VALUE, or convexpy env set A=1 B=2",
+            )
+    if len(pairs) > 1:
+        if from_file is not None:
+            raise errors.usage("a value and --from-file cannot be combined")
+        if not all(sign for _, sign, _ in pairs):
+            raise errors.usage(
+                "several variables are set as NAME=VALUE each",
+                "convexpy env set NAME VALUE, or convexpy env set A=1 B=2",
+            )
+        return {name: text for name, _, text in pairs}
+    ((name, sign, text),) = pairs
+    value = more[0] if is_pair else text if sign else None
     if value is not None and from_file is not None:
         raise errors.usage("a value and --from-file cannot be combined")
     if value is not None:

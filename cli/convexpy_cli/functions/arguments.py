@@ -45,9 +45,12 @@ def find_function(path: str, functions: Sequence[FunctionDescription]) -> Functi
     twins = [each for each in known if _plain(each) == _plain(path)]
     near = twins or [each for each in [errors.nearest(path, known)] if each]
     near = near or [each for each in known if each.rpartition(":")[2] == path.rpartition(":")[2]]
-    hint = (
-        f"did you mean {', '.join(near[:3])}?" if near else f"known: {', '.join(sorted(known)[:8]) or 'none'}"
-    )
+    if near:
+        hint = f"did you mean {', '.join(near[:3])}?"
+    elif known:
+        hint = f"known: {', '.join(sorted(known)[:8])}"
+    else:
+        hint = "nothing has been pushed yet: convexpy dev, or convexpy dev --once"
     raise errors.Failure("FunctionNotFound", f'no function "{path}"', hint=hint)
 
 
@@ -143,6 +146,12 @@ def typed(text: str, described: Mapping[str, Any]) -> Any:
 
 
 def _typed_union(text: str, members: Sequence[Mapping[str, Any]]) -> Any:
+    if all(member["type"] == "literal" for member in members):
+        for member in members:
+            if text in (str(member["value"]), json.dumps(member["value"])):
+                return member["value"]
+        *others, last = [json.dumps(member["value"]) for member in members]
+        raise ValueError(f"must be {', '.join(others)} or {last}; got {json.dumps(text)}")
     # What can be anything as text comes last, else `null` and numbers would never be reached.
     ordered = sorted(members, key=lambda member: member["type"] in ("string", "id", "any"))
     reasons: list[str] = []

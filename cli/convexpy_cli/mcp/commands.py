@@ -9,6 +9,7 @@ from convexpy.errors.texts import read_text
 from convexpy_cli import errors
 from convexpy_cli.command import DEFAULT, command, family, option
 from convexpy_cli.context import Context
+from convexpy_cli.installed import program
 
 app = family("Serve the Model Context Protocol to coding agents.")
 
@@ -72,7 +73,8 @@ def mcp_install(
 ) -> None:
     """Print the configuration that an MCP client needs. With --yes, write it to the project."""
     name, key = FILES[client]
-    entry = {key: {"convexpy": {"command": "convexpy", "args": ["mcp"]}}}
+    command, *arguments = program("convexpy")
+    entry = {key: {"convexpy": {"command": command, "args": [*arguments, "mcp"]}}}
     if not ctx.settings.yes:
         ctx.output.result(entry, json.dumps(entry, indent=2))
         ctx.output.note(f"--yes writes it to {name}")

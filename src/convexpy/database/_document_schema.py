@@ -15,6 +15,10 @@ class DocumentSchema(Protocol):
         """Raise SchemaViolation when the document does not fit its table."""
         ...
 
+    def check_table(self, table: str, /) -> None:
+        """Raise ArgumentError when the schema declares all tables there may be, and not this one."""
+        ...
+
     def has_search_index(self, table: str, index: str, /) -> bool:
         """Say whether a table declares a search index of this name."""
         ...

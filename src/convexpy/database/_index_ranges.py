@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from convexpy.database.catalog import IndexInfo, TableInfo
-from convexpy.errors import ArgumentError
+from convexpy.errors import ArgumentError, did_you_mean
 from convexpy.functions import Bound, QueryPlan
 from convexpy.values import UNSET, encode_key, encode_value, prefix_successor, to_json
 
@@ -22,7 +22,10 @@ def find_index(table: TableInfo, name: str) -> IndexInfo:
     """
     index = table.by_name.get(name)
     if index is None:
-        raise ArgumentError(f"Index {table.name}.{name} not found.", code="IndexNotFoundError")
+        raise ArgumentError(
+            f"Index {table.name}.{name} not found.{did_you_mean(name, table.by_name)}",
+            code="IndexNotFoundError",
+        )
     if index.is_ready:
         return index
     if index.staged or index.state == "staged":

@@ -282,6 +282,8 @@ class Reading:
             self._check_visible(plan.table)
         name = plan.index or "by_creation_time"
         if info is None:
+            if self.schema is not None:
+                self.schema.check_table(plan.table)
             if name not in ("by_id", "by_creation_time"):
                 raise ArgumentError(f"Index {plan.table}.{name} not found.", code="IndexNotFoundError")
             return None

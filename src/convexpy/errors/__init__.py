@@ -28,7 +28,11 @@ from convexpy.errors._location import (
     relative_file as relative_file,
     set_source_root as set_source_root,
 )
-from convexpy.errors._text import sendable as sendable, sendable_json as sendable_json
+from convexpy.errors._text import (
+    did_you_mean as did_you_mean,
+    sendable as sendable,
+    sendable_json as sendable_json,
+)
 
 
 class ConvexError(Exception):

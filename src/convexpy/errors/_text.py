@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return what to add to a message about a name that is not known: the known one that it is near to, if there is one."""
+    import difflib
+
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f' Did you mean "{near[0]}"?' if near else ""
 
 
 def sendable(text: str) -> str:

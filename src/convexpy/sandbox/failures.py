@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from convexpy.errors import ArgumentError, ConvexError, Error, LimitExceeded, sendable
+from convexpy.errors import ArgumentError, ConvexError, Error, LimitExceeded, ReturnsError, sendable
 from convexpy.protocol.executor_settings import ExecutorSettings
 from convexpy.protocol.frames import Call, CallFailure
 from convexpy.sandbox import tracebacks
@@ -43,6 +43,8 @@ def _failure_of(error: BaseException, path: str, marker: str) -> CallFailure:
     code = error.code if isinstance(error, Error) else type(error).__name__
     limit = error.limit if isinstance(error, LimitExceeded) else ""
     detail = error_detail(error, marker)
+    if isinstance(error, ReturnsError) and "\n    at " not in detail:
+        detail += f"\n    at {path}"  # the function has ended: none of its lines is to blame
     if isinstance(error, RecursionError):
         limit = "recursion_depth"
         frames = sys.getrecursionlimit()

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import msgspec
 
@@ -47,8 +47,9 @@ _ERRORS: dict[str, type[Error]] = {
 }
 
 
-def raise_failure(failure: CallFailure) -> None:
+def raise_failure(failure: CallFailure) -> NoReturn:
     """Raise in the caller what a nested call ended with."""
+    __tracebackhide__ = True
     if failure.code == CLIENT_GONE:
         raise ConnectionResetError(failure.detail)
     if failure.code == "InvalidCursor":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from types import TracebackType
 
-from convexpy.errors import SourceLocation
+from convexpy.errors import Error, SourceLocation
 from convexpy.limits import ERROR_TEXT_LENGTH_MAX, TRACEBACK_LENGTH_MAX
 
 FRAMES_MAX = 40
@@ -78,15 +78,18 @@ def client_frames(error: BaseException, marker: str) -> str:
 
 
 def full_traceback(error: BaseException, marker: str) -> str:
-    """Return the traceback for the log: user frames only, causes included, or all frames if none is the app's."""
+    """Return the traceback for the log: user frames only, causes included.
+
+    Where no frame is the app's there are all, but none of an error that we raise on purpose: its text says it all.
+    """
     parts: list[str] = []
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
         seen.add(id(current))
-        frames = user_frames(current.__traceback__, marker) or list(
-            traceback.extract_tb(current.__traceback__)
-        )
+        frames = user_frames(current.__traceback__, marker)
+        if not frames and not isinstance(current, Error):
+            frames = list(traceback.extract_tb(current.__traceback__))
         head = "Traceback (most recent call last):\n" if frames else ""
         text = head + "".join(traceback.format_list(frames[-FRAMES_MAX:])) + describe_error(current)
         notes = getattr(current, "__notes__", None)

@@ -9,7 +9,7 @@ from typing import Any, overload
 
 import msgspec
 
-from convexpy.errors import ProjectError, SchemaViolation, caller_location
+from convexpy.errors import ArgumentError, ProjectError, SchemaViolation, caller_location, did_you_mean
 from convexpy.protocol.app_description import AnyIndex, SchemaDescription
 from convexpy.schema._definitions import TableDefinition, is_identifier
 from convexpy.values import (
@@ -77,6 +77,14 @@ class Schema:
             f'Failed to insert or update a document in table "{table}" '
             f"because it does not match the schema: {text}"
         )
+
+    def check_table(self, table: str) -> None:
+        """Raise `ArgumentError` if the schema declares all tables there may be, and not this one."""
+        if table not in self._tables and self.strict_table_names and not table.startswith("_"):
+            raise ArgumentError(
+                f"There is no table {table!r} in the schema.{did_you_mean(table, self._tables)}",
+                code="TableNotFound",
+            )
 
     def has_search_index(self, table: str, index: str) -> bool:
         """Say whether a table declares a search index of this name."""

@@ -6,8 +6,9 @@ import json as json_module
 import queue
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from itertools import takewhile
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
@@ -42,10 +43,22 @@ def _identity(claims: dict[str, Any]) -> bytes:
 
 
 def _value(outcome: Outcome, convert: Callable[[Any], Any] | None) -> Any:
+    __tracebackhide__ = True
     if outcome.failure is not None:
-        raise_failure(outcome.failure)
+        _raise(outcome.failure)
     plain = decode_wire(outcome.value)
     return plain if convert is None else convert(plain)
+
+
+def _raise(failure: CallFailure) -> NoReturn:
+    """Raise what a function failed with; where it did stands in a note, which pytest shows."""
+    __tracebackhide__ = True
+    try:
+        raise_failure(failure)
+    except Exception as error:
+        frames = takewhile(lambda line: line.startswith(" "), failure.traceback.splitlines()[1:])
+        error.add_note("\n".join([f"in {failure.function}", *frames]))
+        raise
 
 
 class LocalTest(ConvexTest):
@@ -60,6 +73,7 @@ class LocalTest(ConvexTest):
         return LocalTest(self._local, Caller(_identity(claims)))
 
     def _call(self, kind: Kind, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        __tracebackhide__ = True
         call = call_of(function, args, kwargs)
         caller = Caller(self._caller.claims, FULL_ACCESS)  # tests may call internal functions
         work = self._local.deployment.functions.run(
@@ -69,14 +83,17 @@ class LocalTest(ConvexTest):
 
     def query(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Run a query as a client would."""
+        __tracebackhide__ = True
         return self._call("query", function, args, kwargs)
 
     def mutation(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Run a mutation as a client would."""
+        __tracebackhide__ = True
         return self._call("mutation", function, args, kwargs)
 
     def action(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Run an action as a client would."""
+        __tracebackhide__ = True
         return self._call("action", function, args, kwargs)
 
     def subscribe(self, function: Any, /, *args: Any, **kwargs: Any) -> Subscription[Any]:

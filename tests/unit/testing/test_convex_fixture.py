@@ -47,6 +47,18 @@ def refuse(ctx: MutationCtx) -> None:
     ctx.db.insert("notes", {"text": "never"})
     raise ConvexError({"code": 7})
 
+@query
+def lost(ctx: QueryCtx) -> int:
+    return ctx.db.query("noets").count()
+
+@query
+def lost_index(ctx: QueryCtx) -> int:
+    return ctx.db.query("notes").with_index("by_txt").count()
+
+@query
+def promises(ctx: QueryCtx) -> int:
+    return "text"
+
 @mutation
 def breaks(ctx: MutationCtx) -> None:
     raise ValueError("title is empty")
@@ -203,3 +215,23 @@ def test_deployments_of_one_app_share_nothing_but_its_modules(convex: LocalTest)
         assert LocalTest(second).query("notes:list") == []
     finally:
         second.close()
+
+
+@pytest.mark.parametrize(("function", "name"), [("notes:lost", "notes"), ("notes:lost_index", "by_text")])
+def test_a_table_or_index_that_is_not_there_suggests_what_is(
+    convex: LocalTest, function: str, name: str
+) -> None:
+    with pytest.raises(Error, match=f'Did you mean "{name}"'):
+        convex.query(function)
+
+
+def test_a_failure_says_in_which_function_and_where(convex: LocalTest) -> None:
+    with pytest.raises(FunctionError) as raised:
+        convex.mutation("notes:breaks")
+    (note,) = raised.value.__notes__
+    assert note.startswith("in notes:breaks\n")
+    assert "notes.py" in note
+    assert "convexpy/" not in note
+    with pytest.raises(Error) as raised_by_result:
+        convex.query("notes:promises")
+    assert raised_by_result.value.__notes__ == ["in notes:promises"]

@@ -28,26 +28,22 @@ def requirement(extra: str = "") -> str:
 
 
 def runnable(command: str) -> str:
-    """Return a command with programs of this environment as they are found from any terminal: by path unless on `PATH`."""
+    """Return a command whose program, `convexpy` or `python`, is this environment's, from whatever terminal it is typed."""
     name, _, rest = command.partition(" ")
     if name not in ("convexpy", "python"):
         return command
-    program = shlex.join(_convexpy() if name == "convexpy" else _python())
-    return f"{program} {rest}" if rest else program
+    words = shlex.join(program(name))
+    return f"{words} {rest}" if rest else words
 
 
-def _convexpy() -> list[str]:
-    script = Path(sysconfig.get_path("scripts")) / ("convexpy.exe" if sys.platform == "win32" else "convexpy")
-    if not script.exists():
-        return [sys.executable, "-m", "convexpy_cli"]
-    return ["convexpy"] if _is_on_path("convexpy", script) else [str(script)]
-
-
-def _python() -> list[str]:
-    return ["python"] if _is_on_path("python", Path(sys.executable)) else [sys.executable]
-
-
-def _is_on_path(name: str, program: Path) -> bool:
-    found = shutil.which(name)
+def program(name: str) -> list[str]:
+    """Return how `convexpy` or `python` of this environment is called: by its path, unless it is what `PATH` has."""
+    if name == "python":
+        found = Path(sys.executable)
+    else:
+        found = Path(sysconfig.get_path("scripts")) / (f"{name}.exe" if sys.platform == "win32" else name)
+        if not found.exists():
+            return [sys.executable, "-m", "convexpy_cli"]
+    on_path = shutil.which(name)
     # Not resolved: the Python of an environment is a link to another one.
-    return found is not None and Path(found).parent == program.parent
+    return [name] if on_path is not None and Path(on_path).parent == found.parent else [str(found)]
