@@ -30,6 +30,7 @@ IN_FLIGHT = 6
 GONE = (OSError, EOFError, http.client.HTTPException, WebSocketException)
 
 BANK = """
+import time
 from convexpy import define_schema, define_table, mutation, query, v
 
 @mutation
@@ -39,6 +40,14 @@ def open_accounts(ctx, count: int):
 
 @mutation
 def transfer(ctx, key: str, frm: int, to: int, amount: int) -> str:
+    return move(ctx, key, frm, to, amount)
+
+@mutation
+def slow_transfer(ctx, key: str, frm: int, to: int, amount: int) -> str:
+    time.sleep(0.05)
+    return move(ctx, key, frm, to, amount)
+
+def move(ctx, key, frm, to, amount):
     found = {document["name"]: document for document in ctx.db.query("accounts")}
     ctx.db.patch(found[frm]["_id"], {"balance": found[frm]["balance"] - amount})
     ctx.db.patch(found[to]["_id"], {"balance": ctx.db.get(found[to]["_id"])["balance"] + amount})
@@ -76,6 +85,7 @@ class Load:
             self._http,
             self._socket,
             self._socket,
+            self._slow_socket,
             self._subscriber,
         ]
         self._threads = [threading.Thread(target=self._run, args=(one, n)) for n, one in enumerate(work)]
@@ -119,7 +129,10 @@ class Load:
             self.acknowledged.append(self.server.call("mutation", "bank:transfer", **self._transfer(numbers)))
             assert sum(self.server.call("query", "bank:balances")) == SUM
 
-    def _socket(self, number: int) -> None:
+    def _slow_socket(self, number: int) -> None:
+        self._socket(number, "bank:slow_transfer")
+
+    def _socket(self, number: int, path: str = "bank:transfer") -> None:
         numbers = random.Random(f"{self.seed} {number}")
         session = str(uuid.UUID(int=numbers.getrandbits(128)))
         pending: dict[int, dict[str, object]] = {}
@@ -128,13 +141,13 @@ class Load:
             try:
                 with SyncSocket(self.server.url, session=session) as client:
                     for number_, transfer in pending.items():
-                        client.mutation(number_, "bank:transfer", **transfer)
+                        client.mutation(number_, path, **transfer)
                     while pending or not self.stopping.is_set():
                         while len(pending) < IN_FLIGHT and not self.stopping.is_set():
                             # Counted before it is sent: a send that fails has used the number up.
                             number_, request = request, request + 1
                             pending[number_] = self._transfer(numbers)
-                            client.mutation(number_, "bank:transfer", **pending[number_])
+                            client.mutation(number_, path, **pending[number_])
                         answer = client.until(lambda message: message["type"] == "MutationResponse")
                         assert answer["success"], answer
                         assert answer["result"] == pending[answer["requestId"]]["key"]

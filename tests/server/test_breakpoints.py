@@ -19,6 +19,7 @@ from support.sockets import SyncSocket
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="sockets with a path")
 
 APP = """
+import time
 from convexpy import action, internal_mutation, mutation, query
 
 @query
@@ -48,6 +49,16 @@ def mark_slowly(ctx, n: int) -> int:
     before = ctx.db.query("marks").count()
     breakpoint()
     ctx.db.insert("marks", {"n": n, "before": before})
+    return before
+
+@mutation
+def mark_in_the_second_lane(ctx, n: int, pause: bool) -> int:
+    before = ctx.db.query("marks").count()
+    ctx.db.insert("marks", {"n": n, "before": before})
+    if pause:
+        breakpoint()
+    else:
+        time.sleep(0.2)
     return before
 
 @mutation
@@ -164,14 +175,14 @@ def test_a_query_pauses_beyond_its_limits_while_others_run(
     call = Running(lambda: server.call("query", "app:look", name="ann"))
     paused = debugger.next()
     assert paused.head["function"] == "app:look"
-    assert (paused.head["file"], paused.head["line"]) == ("convex/app.py", 8)
+    assert (paused.head["file"], paused.head["line"]) == ("convex/app.py", 9)
     shown = paused.read_prompt()
-    assert "convex/app.py(8)look()" in shown
+    assert "convex/app.py(9)look()" in shown
     assert '-> answer = text + "!"' in shown
     assert "'ANN'" in paused.type("p text")
     assert "text = name.upper()" in paused.type("l")
     where = paused.type("w")
-    assert "convex/app.py(8)look()" in where
+    assert "convex/app.py(9)look()" in where
     assert "convexpy" not in where
     paused_at = time.monotonic()
     # The wall limit is 5 x 0.3 s: longer than that, others go on.
@@ -203,6 +214,34 @@ def test_a_mutation_that_was_overtaken_runs_again_on_the_newest_state(
     assert call.result() == 103
     assert server.call("query", "app:count") == 4
     assert debugger.is_quiet(0.2)
+
+
+def test_in_the_second_lane_it_counts_unless_it_was_overtaken(
+    paused_server: ServerProcess, debugger: DebuggerSocket
+) -> None:
+    server = paused_server
+    path = "app:mark_in_the_second_lane"
+    assert server.call("mutation", path, n=0, pause=False) == 0
+    call = Running(lambda: server.call("mutation", path, n=1, pause=True))
+    paused = debugger.next()
+    paused.read_prompt()
+    paused.type("before = 77")
+    paused.goes_on()
+    assert call.result() == 77
+    assert server.call("mutation", path, n=2, pause=False) == 2
+    call = Running(lambda: server.call("mutation", path, n=3, pause=True))
+    paused = debugger.next()
+    paused.read_prompt()
+    assert server.call("mutation", "app:mark", n=4) == 3
+    paused.type("before = 77")
+    paused.goes_on()
+    assert call.result() == 4
+    assert server.call("query", "app:count") == 5
+    # One that stands still holds up no stop.
+    assert server.call("mutation", path, n=5, pause=False) == 5
+    Running(lambda: server.failure("mutation", path, n=6, pause=True))
+    debugger.next().read_prompt()
+    assert server.stop() == 0
 
 
 def test_mutations_of_one_client_keep_their_order(
@@ -288,7 +327,7 @@ def test_breakpoints_set_at_the_prompt_are_met(
     call = Running(lambda: paused_server.call("query", "app:look", name="ann"))
     paused = debugger.next()
     paused.read_prompt()
-    assert "Breakpoint 1 at convex/app.py:9" in paused.type("b app.py:9")
+    assert "Breakpoint 1 at convex/app.py:10" in paused.type("b app.py:10")
     paused.goes_on()
     again = debugger.next()
     assert "return answer" in again.read_prompt()

@@ -249,6 +249,30 @@ def test_a_scheduled_run_is_beside_the_others_too(server: ServerProcess, end: En
     wait_for(lambda: server.call("query", "app:marks", tag="job") == 1)
 
 
+def test_what_people_type_is_beside_the_others_too(server: ServerProcess, end: End) -> None:
+    def typed(source: str, *, inserts: int) -> Any:
+        agreed = [{"table": "marks", "kind": "insert", "id": ""}] * inserts
+        body = {"args": {"source": source, "commit": agreed}, "writes": True}
+        return server.request("POST", "/api/convexpy/evaluate", body, admin=True)[1]["value"]["value"]
+
+    assert typed("import time; time.sleep(0.2); 1", inserts=0) == 1
+    source = f"""
+import os, time
+ctx.db.insert("marks", {{"tag": "typed", "slow": True}})
+os.utime({str(end)!r} + ".began")
+while not os.path.exists({str(end)!r}):
+    time.sleep(0.002)
+2
+"""
+    slow = Running(lambda: typed(source, inserts=1))
+    end.wait_for_begin()
+    assert [server.call("mutation", "app:quick", tag="b") for _ in range(5)] == list(range(5))
+    assert not slow.done
+    end.touch()
+    assert slow.result() == 2
+    assert server.call("query", "app:marks", tag="typed") == 1
+
+
 def test_a_push_does_not_wait_for_it_and_it_runs_again_in_the_new_version(
     server: ServerProcess, end: End
 ) -> None:

@@ -49,7 +49,8 @@ class QueryDispatcher:
         self._slots: list[TransactionSlot] = []
         self._queries: dict[int, _Query] = {}
         self._waiting: deque[_Query] = deque()
-        self._paused_calls: set[int] = set()
+        self.paused_calls: set[int] = set()
+        """The calls that stand in a debugger."""
         self._attempts = Attempts()
         self.crash_limiter = crash_limiter or CrashLimiter()
         self.executors_lost = 0
@@ -112,7 +113,7 @@ class QueryDispatcher:
                     return
             self._waiting.popleft()
             query.row, query.ts, query.paused = self._timeline.row, self._timeline.ts, False
-            slot.call(query.call if len(self._paused_calls) < PAUSED_MAX else passing_breakpoints(query.call))
+            slot.call(query.call if len(self.paused_calls) < PAUSED_MAX else passing_breakpoints(query.call))
 
     # Executors
 
@@ -182,7 +183,7 @@ class QueryDispatcher:
         if query is None:
             return
         if query.paused:
-            self._paused_calls.discard(call.id)
+            self.paused_calls.discard(call.id)
             stale = not self._timeline.unchanged_since(query.ts, result.reads)
         else:
             stale = self._timeline.touched_since(query.row, result.reads)
@@ -200,7 +201,7 @@ class QueryDispatcher:
     def _lost(self, slot: TransactionSlot, reason: str, blamed: Call | None, innocent: list[Call]) -> None:
         self.executors_lost += 1
         if blamed is not None:
-            self._paused_calls.discard(blamed.id)
+            self.paused_calls.discard(blamed.id)
         if slot in self._slots:
             self._slots.remove(slot)
             self._need_executor()
@@ -226,7 +227,7 @@ class QueryDispatcher:
         query = self._queries.get(call.id)
         if query is not None:
             query.paused = True
-            self._paused_calls.add(call.id)
+            self.paused_calls.add(call.id)
         for innocent in self._without(slot, call):
             waiting = self._queries.get(innocent.id)
             if waiting is not None:

@@ -110,8 +110,8 @@ class SecondLane:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing runs here or waits to."""
-        return not self._running and not self._after and not self.ended
+        """Whether nothing runs here or waits to, but for what stands in a debugger."""
+        return self._running <= self._dispatcher.paused_calls and not self._after and not self.ended
 
     def run(self, call: Call, *, after: int) -> None:
         """Run a call as soon as another one is answered, which may be so already."""

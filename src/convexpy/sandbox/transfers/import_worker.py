@@ -48,7 +48,8 @@ from convexpy.values import (
 )
 
 FAULTS_SHOWN = 20
-BATCH_DOCUMENTS = 1000
+BATCH_DOCUMENTS = 250
+"""Few, for other mutations wait for a batch, and for those that are under way with it."""
 BATCH_BYTES = 1024 * 1024
 LENGTH = struct.Struct("<I")
 FILES_NAME = "files.jsonl"

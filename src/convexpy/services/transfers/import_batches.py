@@ -17,7 +17,7 @@ from convexpy.services.transfers.import_plan import ImportPlan, PlannedTable
 
 BATCHES_AT_ONCE = 3
 PROGRESS_EVERY_S = 0.5
-DOCUMENTS_IN_BATCH = 1000
+DOCUMENTS_IN_BATCH = 250
 OnProgress = Callable[[str, list[str], int], Awaitable[None]]
 
 
