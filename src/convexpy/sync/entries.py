@@ -147,7 +147,10 @@ class QueryEntry:
 
     def running_at(self, row: int) -> Run | None:
         """Return the run that is under way at this row."""
-        return next((run for run in self.running if run.row == row), None)
+        for run in self.running:
+            if run.row == row:
+                return run
+        return None
 
 
 def _nobody(run: Run) -> None:

@@ -180,22 +180,34 @@ class Hub:
         self._transitions.clear()
 
     def _update(self, session: Subscriber, row: int, ts: int) -> None:
+        # Loops and no generators here: a commit may come by for thousands of sessions.
         session.apply_pending()
-        entries = {
-            session.queries[query_id].entry for query_id in session.changed if query_id in session.queries
-        }
-        # A result that is being replaced is no longer known to hold at this row.
-        needed = [entry for entry in entries if entry.dirty or entry.running or entry.latest is None]
-        waited = session.ticks_waited >= TICKS_WAITED_MAX
-        if not waited and any(entry.running and entry.running_at(row) is None for entry in needed):
+        queries = session.queries
+        runs: dict[QueryEntry, Run] = {}
+        missing: list[QueryEntry] = []
+        waits = False
+        for query_id in session.changed:
+            subscription = queries.get(query_id)
+            if subscription is None:
+                continue
+            entry = subscription.entry
+            # A result that is being replaced is no longer known to hold at this row.
+            if entry.dirty or entry.running or entry.latest is None:
+                run = entry.running_at(row)
+                if run is not None:
+                    runs[entry] = run
+                else:
+                    missing.append(entry)
+                    waits = waits or bool(entry.running)
+        if waits and session.ticks_waited < TICKS_WAITED_MAX:
             session.ticks_waited += 1
             return
         session.ticks_waited = 0
         self._free.pop(session, None)
         self._owed.pop(session, None)
-        runs: dict[QueryEntry, Run] = {}
-        for entry in needed:
-            runs[entry] = entry.running_at(row) or self._start(entry, row)
+        for entry in missing:
+            if entry not in runs:
+                runs[entry] = self._start(entry, row)
         session.pin_to(row, ts, runs)
 
     def _start(self, entry: QueryEntry, row: int) -> Run:

@@ -254,6 +254,8 @@ class Session:
 
     def apply_pending(self) -> None:
         """Bring subscriptions in line with the query set and identity that the client has sent."""
+        if not self._pending:
+            return
         pending, self._pending = self._pending, Pending()
         if pending.identity_changed:
             self.resubscribe(self.queries)
@@ -334,7 +336,10 @@ class Session:
     def _complete(self) -> None:
         pin, self.pin = self.pin, None
         assert pin is not None
-        if pin.void or any(run.void or run.row > pin.row for run in pin.results.values()):
+        void, row = pin.void, pin.row
+        for run in pin.results.values():
+            void = void or run.void or run.row > row
+        if void:
             # An executor was lost and a query ran again at a later row, the borders of a page have moved, or the
             # result is for another caller: this moment cannot be told any more.
             self.changed.update(pin.results)
@@ -364,7 +369,8 @@ class Session:
             if run.seen_hash != subscription.sent_hash:
                 subscription.sent_hash = run.seen_hash
                 modifications.append((query_id, run.modification(query_id)))
-        modifications.sort(key=lambda pair: pair[0])
+        if len(modifications) > 1:
+            modifications.sort(key=lambda pair: pair[0])
         end = StateVersion(pin.query_set, pin.identity, max(pin.ts, self.version.ts))
         self._tell(end, tuple([data for _, data in modifications]))
 
