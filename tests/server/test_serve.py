@@ -310,6 +310,9 @@ def test_every_line_of_the_log_is_a_record_and_the_sink_has_them_too(app: Produc
     assert (access["method"], access["status"], access["client"]) == ("GET", 200, "127.0.0.1")
     assert access["bytes"] == len(app.ready["name"])
     assert access["ms"] >= 0
+    call = next(record for record in of_type("access") if record["path"] == "/api/mutation")
+    assert (call["method"], call["status"], call["client"]) == ("POST", 200, "127.0.0.1")
+    assert call["bytes"] > 0
     assert "hunter2" not in app.errors()
     wait_for(lambda: any(record["function"] == "fn:boom" for record in of_type("function")))
     boom = next(record for record in of_type("function") if record["function"] == "fn:boom")

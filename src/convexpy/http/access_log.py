@@ -49,7 +49,7 @@ class AccessLog:
         try:
             await self._app(scope, receive, counted)
         finally:
-            self._write(_record(scope, scope["method"], status, size, started))
+            self._write(_of_scope(scope, scope["method"], status, size, started))
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         # `send` stays as it is: sockets write past it where they can.
@@ -57,16 +57,24 @@ class AccessLog:
         try:
             await self._app(scope, receive, send)
         finally:
-            self._write(_record(scope, "WS", 101, None, started))
+            self._write(_of_scope(scope, "WS", 101, None, started))
 
 
-def _record(scope: Scope, method: str, status: int, size: int | None, started: float) -> dict[str, Any]:
+def _of_scope(scope: Scope, method: str, status: int, size: int | None, started: float) -> dict[str, Any]:
     client = scope.get("client")
+    path = _STORED_FILE.sub(r"\1…", scope["path"])
+    return access_record(method, path, status, size, started, client[0] if client else None)
+
+
+def access_record(
+    method: str, path: str, status: int, size: int | None, started: float, client: str | None
+) -> dict[str, Any]:
+    """Return the record of a request that began at `started`, by `time.perf_counter`."""
     return {
         "method": method,
-        "path": _STORED_FILE.sub(r"\1…", scope["path"]),
+        "path": path,
         "status": status,
         "ms": round((time.perf_counter() - started) * 1000, 3),
         "bytes": size,
-        "client": client[0] if client else None,
+        "client": client,
     }

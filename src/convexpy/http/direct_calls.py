@@ -6,8 +6,11 @@ page or a proxy, and is for a host that the server answers to. All other request
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+from convexpy.http.access_log import access_record
 from convexpy.http.failures import failure_response
 from convexpy.http.function_api import FunctionApi
 from convexpy.http.messages import Headers, Response
@@ -49,6 +52,8 @@ class DirectCall:
     def __init__(self, head: DirectHead, running: RunningRequests) -> None:
         self.head = head
         self.response_complete = False
+        self.on_end: Callable[[int, int], None] | None = None
+        """Told of status and size of the response, for an access log."""
         self._running = running
 
     def answer(self, body: bytes) -> None:
@@ -57,6 +62,8 @@ class DirectCall:
             self.response_complete = True
             self._running.end(self)
             self.write(200, _JSON, body)
+            if self.on_end is not None:
+                self.on_end(200, len(body))
 
     def fail(self, error: Exception) -> None:
         """Send what an exception means, if nothing was sent."""
@@ -66,6 +73,8 @@ class DirectCall:
             response: Response = failure_response(error, "POST", f"/api/{self.head.kind}")
             headers = b"".join([b"%s: %s\r\n" % header for header in response.headers])
             self.write(response.status, headers, response.body)
+            if self.on_end is not None:
+                self.on_end(response.status, len(response.body))
 
     def cancel(self) -> None:
         """Answer that the server did not wait."""
@@ -77,12 +86,19 @@ class DirectCall:
 
 
 class DirectCalls:
-    """Recognizes direct calls and runs them."""
+    """Recognizes direct calls and runs them; `write_access` gets a record of each."""
 
-    def __init__(self, functions: FunctionApi, running: RunningRequests, guard: RequestGuard) -> None:
+    def __init__(
+        self,
+        functions: FunctionApi,
+        running: RunningRequests,
+        guard: RequestGuard,
+        write_access: Callable[[dict[str, Any]], None] | None = None,
+    ) -> None:
         self._functions = functions
         self.running = running
         self._guard = guard
+        self._write_access = write_access
         self._known: dict[bytes, DirectHead] = {}
 
     def known(self, data: bytes) -> tuple[DirectHead, bytes] | None:
@@ -137,6 +153,8 @@ class DirectCalls:
         """Run a direct call, which is answered once."""
         head = call.head
         self.running.add(call)
+        if self._write_access is not None:
+            call.on_end = self._access(self._write_access, head.kind, client_address)
         try:
             self._functions.call_directly(
                 head.kind,
@@ -149,3 +167,12 @@ class DirectCalls:
             )
         except Exception as error:  # noqa: BLE001 - the edge of a request: this is its response
             call.fail(error)
+
+    @staticmethod
+    def _access(
+        write: Callable[[dict[str, Any]], None], kind: Kind, client: str | None
+    ) -> Callable[[int, int], None]:
+        started = time.perf_counter()
+        return lambda status, size: write(
+            access_record("POST", f"/api/{kind}", status, size, started, client)
+        )

@@ -15,7 +15,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from convexpy.deployment import (
@@ -220,8 +220,7 @@ class _Process:
             return RequestGuard(app, allowed, open_to_pages=open_to_pages, report=report)
 
         guard = guarded(self._apps.api, "/http/")
-        # Every request is in the access log, or none need go through the application.
-        direct = None if options.access_log else DirectCalls(self._apps.functions, self._apps.running, guard)
+        direct = DirectCalls(self._apps.functions, self._apps.running, guard, self._write_access)
         api = self._wrapped(guard)
         self._serve(server_of(api, knobs, counter, direct=direct, cert=cert, key=key), waiting.pop(0))
         if not options.single_port:
@@ -234,14 +233,18 @@ class _Process:
         if self._output is not None and options.function_log:
             self._in_background(function_log.follow(self._deployment.log, self._output.write))
 
+    @property
+    def _write_access(self) -> Callable[[dict[str, Any]], None] | None:
+        """What takes the records of an access log, if there is one."""
+        output = self._output
+        if output is None or not self._options.access_log:
+            return None
+        return lambda record: output.write({"ts": now_text(), "level": "INFO", "type": "access", **record})
+
     def _wrapped(self, app: AsgiApp) -> AsgiApp:
         """Return the application with what was asked for around it."""
-        output = self._output
-        if output is not None and self._options.access_log:
-            write = output.write
-            app = AccessLog(
-                app, lambda record: write({"ts": now_text(), "level": "INFO", "type": "access", **record})
-            )
+        if self._write_access is not None:
+            app = AccessLog(app, self._write_access)
         proxies = self._options.trusted_proxy or ([] if self._options.production else LOOPBACK)
         # Outermost, so that everything below sees the client's own address.
         return ForwardedHeaders(app, proxies) if proxies else app

@@ -6,9 +6,12 @@ from typing import Any, cast
 
 import pytest
 
-from convexpy.http.direct_calls import BODY_BYTES_MAX, DirectCalls, DirectHead
+from convexpy.errors import RequestError
+from convexpy.http.direct_calls import BODY_BYTES_MAX, DirectCall, DirectCalls, DirectHead
 from convexpy.http.request_guard import AllowedNames, RequestGuard
+from convexpy.http.running import RunningRequests
 from convexpy.limits import HTTP_KNOWN_HEAD_BYTES_MAX, HTTP_KNOWN_HEADS_MAX
+from convexpy.sync import ActionShares
 
 PLAIN = {
     b"host": b"localhost:3210",
@@ -110,3 +113,40 @@ def test_so_many_heads_are_kept(calls: DirectCalls) -> None:
         calls.learn(b"%d" % number + HEAD + b"1234", READ)
     assert calls.known(b"1" + HEAD + b"1234") is None
     assert calls.known(b"%d" % HTTP_KNOWN_HEADS_MAX + HEAD + b"1234") is not None
+
+
+class Written(DirectCall):
+    """A call whose response is kept."""
+
+    def write(self, status: int, headers: bytes, body: bytes) -> None:
+        self.written = (status, body)
+
+
+@pytest.mark.parametrize("error", [None, RequestError("no", code="No", status=503)])
+def test_a_call_is_in_the_access_log_when_it_ends(error: RequestError | None) -> None:
+    class Functions:
+        def call_directly(self, kind: str, body: bytes, answer: Any, fail: Any, **context: Any) -> None:
+            assert records == []
+            if error is not None:
+                raise error
+            answer(b"{}")
+
+    records: list[dict[str, Any]] = []
+    functions, guard = (
+        cast("Any", Functions()),
+        RequestGuard(cast("Any", None), AllowedNames(production=False)),
+    )
+    running = RunningRequests(ActionShares(0))
+    call = Written(READ, running)
+    DirectCalls(functions, running, guard, records.append).begin(call, b"1234", "10.0.0.1")
+    status, body = call.written
+    (record,) = records
+    assert record.pop("ms") >= 0
+    assert record == {
+        "method": "POST",
+        "path": "/api/query",
+        "status": status,
+        "bytes": len(body),
+        "client": "10.0.0.1",
+    }
+    assert (status, len(running)) == (200 if error is None else 503, 0)
