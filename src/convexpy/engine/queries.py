@@ -19,6 +19,7 @@ from convexpy.engine.timeline import LogTimeline, TailRow
 from convexpy.executors.connection import ExecutorConnection
 from convexpy.limits import Knobs
 from convexpy.protocol.frames import Call, CheckpointMoved, Result
+from convexpy.runtime import Signal
 
 OnQueryDone = Callable[[Outcome, bool], None]
 
@@ -51,6 +52,7 @@ class QueryDispatcher:
         self._waiting: deque[_Query] = deque()
         self.paused_calls: set[int] = set()
         """The calls that stand in a debugger."""
+        self.when_paused: Signal[[]] = Signal()
         self._attempts = Attempts()
         self.crash_limiter = crash_limiter or CrashLimiter()
         self.executors_lost = 0
@@ -228,6 +230,7 @@ class QueryDispatcher:
         if query is not None:
             query.paused = True
             self.paused_calls.add(call.id)
+            self.when_paused()
         for innocent in self._without(slot, call):
             waiting = self._queries.get(innocent.id)
             if waiting is not None:

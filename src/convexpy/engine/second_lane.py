@@ -76,7 +76,7 @@ class Ended(NamedTuple):
 
 
 class SecondLane:
-    """Runs mutations beside the first lane, one after another.
+    """Runs mutations beside the first lane, each on commits that hold the one before: they do not overtake each other.
 
     `accept` gets what is next in the order, `answer` what is not to be.
     """
@@ -101,44 +101,55 @@ class SecondLane:
         self._accept = accept
         self._answer = answer
         self._on_ended = on_ended
-        self._after: dict[int, list[Call]] = {}
-        self._running: set[int] = set()
+        self._waiting: deque[tuple[Call, int]] = deque()
+        self._under_way: set[int] = set()
         self._idle: asyncio.TimerHandle | None = None
         self.pace = Pace()
         self.ended: deque[Ended] = deque()
         """What waits until all calls of the first lane are answered."""
+        dispatcher.when_paused.connect(self._advance)
+
+    @property
+    def _is_free(self) -> bool:
+        return self._under_way <= self._dispatcher.paused_calls
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing runs here or waits to, but for what stands in a debugger."""
-        return self._running <= self._dispatcher.paused_calls and not self._after and not self.ended
+        return self._is_free and not self._waiting
 
     def run(self, call: Call, *, after: int) -> None:
-        """Run a call as soon as another one is answered, which may be so already."""
-        if self._is_unanswered(after):
-            self._after.setdefault(after, []).append(call)
-        else:
-            self._start(call)
+        """Run a call when it is its turn, and another one is answered, which may be so already."""
+        self._waiting.append((call, after))
+        self._advance()
 
     def answered(self, call_id: int) -> None:
-        """A call has its answer: those that wait for it may begin, on commits that hold it."""
-        for call in self._after.pop(call_id, ()):
-            self._start(call)
+        """A call of either lane has its answer: the next may begin, on commits that hold it."""
+        self._under_way.discard(call_id)
+        self._advance()
 
-    def _start(self, call: Call) -> None:
+    def _advance(self) -> None:
+        """Begin the next call that may begin, if none is under way but in a debugger."""
+        if not self._waiting or not self._is_free:
+            return
+        ready = (place for place, (_, after) in enumerate(self._waiting) if not self._is_unanswered(after))
+        place = next(ready, None)
+        if place is None:
+            return
+        call = self._waiting[place][0]
+        del self._waiting[place]
         if self._idle is not None:
             self._idle.cancel()
             self._idle = None
-        self._running.add(call.id)
+        self._under_way.add(call.id)
         beside = msgspec.structs.replace(call, beside=True)
         self._dispatcher.submit(beside, partial(self._end, call))
 
     def _end(self, call: Call, outcome: Outcome, stale: bool) -> None:
-        self._running.discard(call.id)
         if outcome.result is not None:
             self.pace.note(call.path, outcome.seconds)
         self.ended.append(Ended(call, outcome))
-        if not self._running:
+        if self._idle is None:
             # An executor costs memory, and few apps need this one all the time.
             loop = asyncio.get_running_loop()
             self._idle = loop.call_later(SECOND_LANE_IDLE_S, self._dispatcher.retire_all)
@@ -167,7 +178,8 @@ class SecondLane:
                 if one_lane or aside.attempts >= SECOND_LANE_ATTEMPTS_MAX:
                     for_first.append(again)
                 else:
-                    self.run(again, after=next(reversed(self._order.accepted), 0))
+                    self._waiting.appendleft((again, next(reversed(self._order.accepted), 0)))
+                self.answered(call.id)  # as far as this lane is concerned
             else:
                 self._accept(call, result)
         return for_first

@@ -18,7 +18,7 @@ from convexpy.engine.timeline import LogTimeline, TailRow
 from convexpy.limits import SECOND_LANE_ATTEMPTS_MAX, Knobs
 from convexpy.persistence import LogRow, MemoryFiles
 from convexpy.protocol.call_marker import Running
-from convexpy.protocol.frames import Accepted, Call, CallFailure, DropSpeculation, OwnCommit
+from convexpy.protocol.frames import Accepted, Call, CallFailure, DropSpeculation, OwnCommit, Paused
 from convexpy.runtime import ManualClock
 
 BAD = CallFailure("ConvexError", "Uncaught ConvexError: no")
@@ -513,3 +513,37 @@ async def test_what_was_overtaken_too_often_is_not_moved_again() -> None:
     world.executor.answer(1, writes="a")
     await world.commit()
     assert world.ended[1].failure is None
+
+
+@on_loop
+async def test_calls_of_the_second_lane_see_each_other() -> None:
+    world = World()
+    world.learn()
+    world.submit(1, 2, path="app:slow")
+    assert world.in_second_lane == [1]
+    world.beside.answer(1, writes="a", reads="a", seconds=0.5)
+    assert world.in_second_lane == [1]
+    await world.commit()
+    assert world.in_second_lane == [1, 2]
+    world.beside.answer(2, writes="a", reads="a", seconds=0.5)
+    await world.commit()
+    assert [world.ended[number].row for number in (1, 2)] == [1, 2]
+
+
+@on_loop
+async def test_one_that_stands_in_a_debugger_does_not_hold_up_the_second_lane() -> None:
+    world = World()
+    world.learn()
+    world.submit(1, 2, path="app:slow")
+    paused, world.beside = world.beside, ScriptedExecutor(101)
+    paused.on_frame(Paused(1, True, False))
+    assert world.in_second_lane == [2]
+    idle: list[bool] = []
+    world.beside.answer(2, writes="a", seconds=0.5)
+    await world.commit()
+    world.pipeline.close_gate(lambda: idle.append(True), stopping=True)
+    assert idle == [True]
+    world.pipeline.open_gate()
+    paused.answer(1, writes="b", seconds=60.0)
+    await world.commit()
+    assert world.ended[1].row == 2
