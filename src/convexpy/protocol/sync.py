@@ -186,9 +186,9 @@ def query_failed(message: str, data: bytes | None, log_lines: bytes, journal: st
     )
 
 
-def modification(kind: Literal["QueryUpdated", "QueryFailed"], query_id: int, rest: bytes) -> bytes:
-    """Return one modification of a Transition."""
-    return b'{"type":"%s","queryId":%d,%s' % (kind.encode(), query_id, rest)
+def modification_head(kind: Literal["QueryUpdated", "QueryFailed"], query_id: int) -> bytes:
+    """Return the beginning of a modification of a Transition, before what `query_updated` or `query_failed` returns."""
+    return b'{"type":"%s","queryId":%d,' % (kind.encode(), query_id)
 
 
 def query_removed(query_id: int) -> bytes:

@@ -62,13 +62,13 @@ class Run:
 
     __slots__ = (
         "_finished",
+        "_head",
         "_told",
         "_told_as",
         "borders",
         "entry",
         "journal",
         "outcome",
-        "payload",
         "row",
         "seen_hash",
         "void",
@@ -84,10 +84,10 @@ class Run:
         """Whether another run has moved the borders meanwhile: what this one found is shown to nobody."""
         self.outcome: QueryOutcome | None = None
         self.waiting: dict[Subscriber, None] = {}  # in order, and there may be thousands
-        self.payload = b""
         self.seen_hash = 0
         self._finished = False
-        self._told_as, self._told = -1, b""
+        # The newest modification that told of it. Results are kept once: behind the first `_head` bytes is what all share.
+        self._told, self._head, self._told_as = b"", 0, -1
 
     def finish(self, outcome: QueryOutcome) -> None:
         """Take the outcome; the entry tells the hub."""
@@ -98,14 +98,15 @@ class Run:
         self.row = outcome.row
         if outcome.message is None:
             self.journal = outcome.journal
-            self.payload = sync.query_updated(outcome.value, outcome.log_lines, outcome.journal)
+            self._told = sync.query_updated(outcome.value, outcome.log_lines, outcome.journal)
             self.seen_hash = hash((outcome.value, outcome.log_lines))
         else:
             # It may have failed before it came to its pages: their borders stay, unless they are what it fails of.
             if b"InvalidCursor" in (outcome.data or b""):
                 self.journal = None
-            self.payload = sync.query_failed(outcome.message, outcome.data, outcome.log_lines, self.journal)
+            self._told = sync.query_failed(outcome.message, outcome.data, outcome.log_lines, self.journal)
             self.seen_hash = hash((outcome.fingerprint, outcome.data, outcome.log_lines))
+        outcome.value = outcome.log_lines = b""
         self.entry.on_finished(self)
 
     def modification(self, query_id: int) -> bytes:
@@ -114,7 +115,8 @@ class Run:
         if query_id != self._told_as:
             failed = self.outcome.message is not None
             kind: Literal["QueryFailed", "QueryUpdated"] = "QueryFailed" if failed else "QueryUpdated"
-            self._told_as, self._told = query_id, sync.modification(kind, query_id, self.payload)
+            head = sync.modification_head(kind, query_id)
+            self._told, self._head, self._told_as = head + self._told[self._head :], len(head), query_id
         return self._told
 
 
