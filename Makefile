@@ -22,6 +22,7 @@ format: ## format the code
 docs: ## generate the pages that come from the code
 	$(PYTHON) -m convexpy_cli.reference > docs/cli-reference.md
 	$(PYTHON) scripts/limits_page > docs/limits.md
+	$(PYTHON) scripts/python_reference > docs/python-reference.md
 
 pictures: ## make the pictures of README and docs
 	$(PYTHON) scripts/pictures
