@@ -19,7 +19,7 @@ from convexpy.errors.texts import TextUnreadable, read_text
 from convexpy.project import Scaffold, SignIn, is_application
 from convexpy_cli import errors
 from convexpy_cli.context import Context
-from convexpy_cli.installed import runnable
+from convexpy_cli.docs.installed import runnable
 
 _PYTHON = ("uv", "pip")
 _NODE = ("npm", "pnpm", "bun")

@@ -26,6 +26,7 @@ from convexpy.project import (
 )
 from convexpy_cli import errors
 from convexpy_cli.context import Context
+from convexpy_cli.docs.installed import requirement
 from convexpy_cli.docs.shipped import scaffolds_folder
 from convexpy_cli.init.steps import (
     PackageManagers,
@@ -34,7 +35,6 @@ from convexpy_cli.init.steps import (
     install_packages,
     next_steps,
 )
-from convexpy_cli.installed import requirement
 
 _SIGN_IN = {"none": "none", "clerk": "Clerk", "oidc": "another OpenID Connect issuer"}
 DEFAULT_TEMPLATE = "minimal"

@@ -9,7 +9,7 @@ from convexpy.errors.texts import read_text
 from convexpy_cli import errors
 from convexpy_cli.command import DEFAULT, command, family, option
 from convexpy_cli.context import Context
-from convexpy_cli.installed import program
+from convexpy_cli.docs.installed import program
 
 app = family("Serve the Model Context Protocol to coding agents.")
 
