@@ -6,20 +6,20 @@ Calls are counted as they end; the rest is read off the running deployment.
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Protocol
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Histogram,
-    ProcessCollector,
-    disable_created_metrics,
-    generate_latest,
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
 from convexpy._version import __version__
@@ -48,28 +48,49 @@ class _Dispatcher(Protocol):
     def pids(self) -> list[int]: ...
 
 
-class CallCounts:
-    """Counts calls by kind as they end, from construction on."""
+@dataclass(slots=True)
+class _Counts:
+    """The calls of one kind; `durations` counts those up to each bucket's border and above the one before."""
+
+    calls: int = 0
+    errors: int = 0
+    seconds: float = 0.0
+    durations: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_S) + 1))
+
+
+class CallCounts(Collector):
+    """Counts calls by kind as they end, from construction on: a few additions for each, made into metrics when asked for."""
 
     def __init__(self, log: FunctionLog, registry: CollectorRegistry) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]
-        calls = Counter("convexpy_function_calls", "Calls that ended", ["kind"], registry=registry)
-        errors = Counter("convexpy_function_errors", "Calls that failed", ["kind"], registry=registry)
-        seconds = Histogram(
-            "convexpy_function_seconds", "How long calls took", ["kind"], registry=registry, buckets=BUCKETS_S
-        )
-        self._kinds = {
-            kind: (calls.labels(name), errors.labels(name), seconds.labels(name))
-            for kind, name in KINDS.items()
-        }
+        self._kinds = {kind: _Counts() for kind in KINDS}
         log.on_completion = self._count
+        registry.register(self)
 
     def _count(self, completion: Completion) -> None:
-        if completion.kind in self._kinds:
-            calls, errors, seconds = self._kinds[completion.kind]
-            calls.inc()
-            errors.inc(completion.error is not None)
-            seconds.observe(completion.seconds)
+        counts = self._kinds.get(completion.kind)
+        if counts is not None:
+            counts.calls += 1
+            counts.errors += completion.error is not None
+            counts.seconds += completion.seconds
+            counts.durations[bisect_left(BUCKETS_S, completion.seconds)] += 1
+
+    def describe(self) -> Iterable[Any]:
+        """Return nothing ahead (asked by the registry)."""
+        return []
+
+    def collect(self) -> Iterator[Any]:
+        """Yield the families (called by the registry)."""
+        calls = CounterMetricFamily("convexpy_function_calls", "Calls that ended", labels=["kind"])
+        errors = CounterMetricFamily("convexpy_function_errors", "Calls that failed", labels=["kind"])
+        seconds = HistogramMetricFamily("convexpy_function_seconds", "How long calls took", labels=["kind"])
+        borders = [*map(str, BUCKETS_S), "+Inf"]
+        for kind, counts in self._kinds.items():
+            name = [KINDS[kind]]
+            calls.add_metric(name, counts.calls)
+            errors.add_metric(name, counts.errors)
+            reached = zip(borders, accumulate(counts.durations), strict=True)
+            seconds.add_metric(name, buckets=list(reached), sum_value=counts.seconds)
+        yield from (calls, errors, seconds)
 
 
 @dataclass(kw_only=True, eq=False)
