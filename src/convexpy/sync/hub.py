@@ -160,6 +160,7 @@ class Hub:
             session, _ = self._owed.popitem()
             if session in self._free or not session.acknowledge(ts):
                 self.schedule(session)
+        self._transitions.clear()
 
     def _schedule_tick(self) -> None:
         if self._tick_handle is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from convexpy.auth import ANONYMOUS, Caller
 from convexpy.errors import AuthError, RequestError
@@ -207,15 +208,9 @@ class Session:
             return
         run = self._backend.run_mutation if kind == "mutation" else self._backend.run_action
         path = self._backend.canonical_path(message.udf_path)
-        run(
-            path,
-            args,
-            self._caller,
-            self.session_id,
-            call.request_id,
-            lambda done: self._finished(call, done),
-        )
-        self._listen_if_able()
+        run(path, args, self._caller, self.session_id, call.request_id, partial(self._finished, call))
+        if self.calls.too_many_bytes:
+            self.listening.clear()
 
     def receive_oversize(self, size: int, kind: CallKind | None, request_id: int | None) -> None:
         """Fail the call whose message was too large to be read. If it is not known whose it was, the session ends.

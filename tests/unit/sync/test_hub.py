@@ -376,6 +376,7 @@ async def test_a_mutation_that_touches_no_query_of_its_session_is_told_before_th
     world.hub.owe(client.session)
     await asyncio.sleep(0)
     assert client.told == [(2, {})]
+    assert not world.hub._transitions  # what was told is not kept
 
 
 @in_a_loop
