@@ -57,8 +57,7 @@ class Session:
         self._received_ids: set[int] = set()
         self._caller = ANONYMOUS
         self.listening = asyncio.Event()
-        """Cleared while a token is checked, for the messages behind an Authenticate are of the new identity, and while too
-        many bytes wait to be run."""
+        """Cleared while a token is checked (what follows is of the new identity) and while too many bytes wait to be run."""
         self.listening.set()
         self._checking_token = False
         self._leaving: tuple[int, str] | None = None
