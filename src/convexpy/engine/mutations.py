@@ -23,7 +23,7 @@ from convexpy.engine.second_lane import SecondLane
 from convexpy.engine.slots import TransactionSlot, limit_name
 from convexpy.engine.timeline import LogTimeline, TailRow
 from convexpy.executors.connection import ExecutorConnection
-from convexpy.limits import SLOW_MUTATION_LOOK_S, SLOW_MUTATION_S, Knobs
+from convexpy.limits import SLOW_MUTATION_LOOK_S, SLOW_MUTATION_MOVES_S, SLOW_MUTATION_S, Knobs
 from convexpy.protocol.frames import (
     Accepted,
     Call,
@@ -65,6 +65,7 @@ class MutationPipeline:
         self._gate_closed = self._is_stopping = self._has_one_lane = False
         self._on_idle: list[Callable[[], None]] = []
         self._looking: asyncio.TimerHandle | None = None
+        self._moves_from_s = 0.0
         self._order = order = CommitOrder(
             timeline,
             open_committer=open_committer,
@@ -260,11 +261,14 @@ class MutationPipeline:
         slot = self._slot
         if slot is None or not slot.sent or self._gate_closed:
             return
-        long = slot.runs_long(SLOW_MUTATION_S) if len(slot.sent) > 1 or self._waiting else None
-        if long is None or self._has_one_lane or long.id in self._aside or not self._pace.counts(long.path):
+        now_s = asyncio.get_running_loop().time()
+        others_wait = len(slot.sent) > 1 or bool(self._waiting)
+        may_move = others_wait and now_s >= self._moves_from_s and not self._has_one_lane
+        long = slot.runs_long(SLOW_MUTATION_S) if may_move else None
+        if long is None or long.id in self._aside or not self._pace.counts(long.path):
             self._look_soon()
             return
-        self._slot = None
+        self._slot, self._moves_from_s = None, now_s + SLOW_MUTATION_MOVES_S
         self._pace.note_long(long.path)
         self._waiting.extendleft(reversed(slot.give_up(f"{long.path} takes long")))
         self._need_executor()
@@ -389,10 +393,6 @@ class MutationPipeline:
         under_way.update(() if self._slot is None else self._slot.sent)
         for call in [*waiting, *self._aside.drain()]:
             if call.id not in under_way:
-                self._finish(call, replace_failure(outcome, call.path))
-
-
-def replace_failure(outcome: Outcome, path: str) -> Outcome:
-    """Return the same failure for another function."""
-    assert outcome.failure is not None
-    return Outcome(failure=msgspec.structs.replace(outcome.failure, function=path))
+                assert outcome.failure is not None  # of no function in particular
+                failure = msgspec.structs.replace(outcome.failure, function=call.path)
+                self._finish(call, Outcome(failure=failure))

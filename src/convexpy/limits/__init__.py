@@ -120,10 +120,12 @@ LOOP_STALLED_S = 3.0
 ACTION_BEGIN_S = 1.0
 ACTION_END_S = 2.0
 # Mutations that take longer than this on average run in the second lane. One that does so unexpectedly, while others wait, is
-# moved there: it is looked for so often. In the second lane, one that others have overtaken is run again
-# so often, and then in the first lane. Its executor ends when nobody has needed it for a minute.
+# moved there: it is looked for so often, and no more than one is moved in so long, for that costs an executor, and what takes
+# long only at first, to import a module, must come to its end in the first lane. In the second lane, one that others have
+# overtaken is run again so often, and then in the first lane. Its executor ends when nobody has needed it for a minute.
 SLOW_MUTATION_S = 0.02
 SLOW_MUTATION_LOOK_S = 0.01
+SLOW_MUTATION_MOVES_S = 1.0
 SECOND_LANE_ATTEMPTS_MAX = 3
 SECOND_LANE_IDLE_S = 60.0
 # The share of one processor that threads left behind by functions may use for a second. On a busy machine an endless loop

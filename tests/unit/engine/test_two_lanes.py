@@ -174,6 +174,7 @@ class Simulation:
         calls = [frame for frame in executor.incoming if isinstance(frame, Call)]
         if calls:
             executor.now_running, executor.used_ns = Running(calls[0].id, 0, 0), 10**9
+            self.pipeline._moves_from_s = 0.0
             self.pipeline._look()
             executor.now_running = None
 
