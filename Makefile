@@ -24,10 +24,13 @@ docs: ## generate the pages that come from the code
 	$(PYTHON) scripts/limits_page > docs/limits.md
 	$(PYTHON) scripts/python_reference > docs/python-reference.md
 
+site: docs ## build the documentation's site in site/
+	.venv/bin/zensical build --clean --strict
+
 pictures: ## make the pictures of README and docs
 	$(PYTHON) scripts/pictures
 
 bench: ## run every benchmark in its shortest form
 	$(PYTHON) -m pytest -q tests/benchmarks
 
-.PHONY: help setup test fast check format docs pictures bench
+.PHONY: help setup test fast check format docs site pictures bench

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
+import sysconfig
 import textwrap
 from pathlib import Path
 
@@ -67,3 +69,14 @@ def test_links_of_a_page_lead_somewhere(page: Path) -> None:
             "node_modules/convex/dist/browser.bundle.js",
         ):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_site_builds(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    shutil.copy(ROOT / "mkdocs.yml", tmp_path)
+    program = Path(sysconfig.get_path("scripts")) / "zensical"
+    command = [str(program), "build", "--strict"]
+    built = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert built.returncode == 0, built.stdout + built.stderr
+    pages = {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"}
+    assert {page for page in pages if not (tmp_path / "site" / page / "index.html").exists()} == set()
