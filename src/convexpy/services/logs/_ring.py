@@ -154,17 +154,22 @@ class FunctionLog:
         )
 
     async def read(self, cursor: float, wait_s: float) -> tuple[list[dict[str, Any]], float]:
-        """Return entries after `cursor` and the new cursor; wait for one if there is none."""
-        entries = self.after(cursor)
-        if not entries and cursor == 0:
+        """Return entries after `cursor`, as tools read them, and the new cursor; wait for one if there is none."""
+        if cursor == 0 and not self._entries:
             return [], time.time() * 1000
+        entries = await self.wait(cursor, wait_s)
+        return [entry.data for entry in entries], entries[-1].cursor if entries else cursor
+
+    async def wait(self, cursor: float, wait_s: float) -> list[LogEntry]:
+        """Return the entries after `cursor`; wait for one if there is none."""
+        entries = self.after(cursor)
         if not entries:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     while not (entries := self.after(cursor)) and not self.closed:
                         self._arrived.clear()
                         await self._arrived.wait()
-        return [entry.data for entry in entries], entries[-1].cursor if entries else cursor
+        return entries
 
     async def read_fitting(
         self, cursor: float, wait_s: float, filter: LogFilter
