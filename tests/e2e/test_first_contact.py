@@ -17,17 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.accessibility import complaints
 
 pytestmark = pytest.mark.slow
 
 WAIT_S = 60.0
 WAIT_MS = WAIT_S * 1000
-WIDTHS = (390, 1280)
-VIOLATIONS = """async () => {
-  const found = await axe.run();
-  return found.violations.filter(({ impact }) => ["serious", "critical"].includes(impact))
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-}"""
 
 
 def init(folder: Path, template: str) -> list[str]:
@@ -108,14 +103,22 @@ def test_from_two_commands_to_a_message_in_two_windows(
         second.wait_for_selector("#people >> text=Ada", timeout=WAIT_MS)
 
 
-def complaints(window: Any, node_clients: Path) -> list[str]:
-    """Return what axe-core finds serious, in wide and narrow windows, dark and light."""
-    window.add_script_tag(path=str(node_clients / "node_modules" / "axe-core" / "axe.min.js"))
-    found: list[str] = []
-    for width in WIDTHS:
-        for scheme in ("dark", "light"):
-            window.set_viewport_size({"width": width, "height": 800})
-            window.emulate_media(color_scheme=scheme)
-            found += [f"{width} {scheme}: {each}" for each in window.evaluate(VIOLATIONS)]
-            assert window.evaluate("document.documentElement.scrollWidth <= innerWidth"), (width, scheme)
-    return found
+def test_an_agent_runs_code_and_shows_its_steps(tmp_path: Path, browser: Any, node_clients: Path) -> None:
+    with running(tmp_path, init(tmp_path, "agent")) as address:
+        window = browser.new_page()
+        window.goto(address)
+        until_status(window, "pending")
+        window.fill("#prompt", "print(6 * 7)")
+        window.click("button")
+        until_status(window, "completed")
+        assert window.locator("#messages li").all_text_contents() == ["user print(6 * 7)", "assistant 42\n"]
+        assert window.locator("#steps summary").all_text_contents() == ["run_python · done"]
+        assert complaints(window, node_clients) == []
+        window.click("#new-session")
+        until_status(window, "pending")
+        assert window.locator("#sessions a").count() == 2
+
+
+def until_status(window: Any, status: str) -> None:
+    """Wait until a session has this status."""
+    window.wait_for_function(f"document.getElementById('status').textContent === '{status}'", timeout=WAIT_MS)

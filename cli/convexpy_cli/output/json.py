@@ -45,9 +45,7 @@ class JsonOutput(Output):
         """See `Output.value`."""
         self.result(value)
 
-    def table(
-        self, columns: Sequence[str], rows: Sequence[Sequence[str]], value: Any, *, cards: bool = False
-    ) -> None:
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], value: Any) -> None:
         """See `Output.table`."""
         self._write(dumps(value))
 
@@ -59,7 +57,7 @@ class JsonOutput(Output):
         """See `Output.step`."""
         self.detail(text)
 
-    def log_line(self, text: str, level: str, *, head: str = "", result: bool = False) -> None:
+    def log_line(self, text: str, level: str) -> None:
         """See `Output.log_line`."""
 
     def error(self, error: dict[str, Any]) -> None:

@@ -57,6 +57,8 @@ def delete_old_sessions(ctx: MutationCtx) -> int:
 def _delete_session(ctx: MutationCtx, session_id: SessionsId) -> None:
     for message in ctx.db.query("messages").with_index("by_session", sessionId=session_id):
         ctx.db.delete(message["_id"])
+    for step in ctx.db.query("steps").with_index("by_session", sessionId=session_id):
+        ctx.db.delete(step["_id"])
     for artifact in ctx.db.query("artifacts").with_index("by_session", sessionId=session_id):
         ctx.storage.delete(artifact["storageId"])
         ctx.db.delete(artifact["_id"])

@@ -35,6 +35,13 @@ schema = define_schema({
         "role": v.literal("user", "assistant", "system"),
         "content": v.string(),
     }).index("by_session", ["sessionId"]),
+    "steps": define_table({
+        "sessionId": v.id("sessions"),
+        "title": v.string(),
+        "detail": v.string(),
+        "output": v.optional(v.string()),
+        "state": v.literal("running", "done", "failed"),
+    }).index("by_session", ["sessionId"]),
     "artifacts": define_table({
         "sessionId": v.id("sessions"),
         "storageId": v.id("_storage"),

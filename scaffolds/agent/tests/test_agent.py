@@ -1,9 +1,11 @@
 """The agent's functions, in an in-memory deployment."""
 
 import json
+import threading
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from convexpy import ConvexError, MutationCtx
@@ -16,7 +18,8 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 @pytest.fixture(autouse=True)
 def code_runs_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("E2B_API_KEY", raising=False)
+    for name in ("E2B_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AGENT_SANDBOX", "host")
 
 
@@ -61,6 +64,76 @@ def test_code_that_fails_is_a_failed_session(convex: ConvexTest) -> None:
     assert ada.action("agent:run", sessionId=session, prompt="raise ValueError('no')")["status"] == "failed"
     assert ada.query("sessions:get", sessionId=session)["error"] == "exit status 1"
     assert "ValueError: no" in said(ada, session)[1][1]
+
+
+def test_without_a_model_the_stand_in_says_so(convex: ConvexTest) -> None:
+    ada = enter(convex, "ada")
+    _, session = begin(ada)
+    ended = ada.action("agent:run", sessionId=session, prompt="What is 6 times 7?")
+    assert ended["status"] == "completed"
+    assert "OPENAI_API_KEY" in said(ada, session)[1][1]
+    assert ada.query("steps:list", sessionId=session) == []
+
+
+class Endpoint(BaseHTTPRequestHandler):
+    """A model that always computes first: chat completions, streamed in pieces."""
+
+    asked: ClassVar[list[dict[str, Any]]] = []
+    CODE = "print(6 * 7); open('answer.txt', 'w').write('42')"
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.asked.append(asked)
+        deltas: list[dict[str, Any]] = [{"content": "It is "}, {"content": "42."}]
+        if asked["messages"][-1]["role"] != "tool":
+            arguments = json.dumps({"code": self.CODE})
+            begun = {"index": 0, "id": "call_1", "function": {"name": "run_python", "arguments": arguments[:9]}}
+            deltas = [
+                {"content": "Let me compute."},
+                {"tool_calls": [begun]},
+                {"tool_calls": [{"index": 0, "function": {"arguments": arguments[9:]}}]},
+            ]
+        self.send_response(200)
+        self.end_headers()
+        for delta in deltas:
+            self.wfile.write(f"data: {json.dumps({'choices': [{'delta': delta}]})}\n\n".encode())
+        self.wfile.write(b"data: [DONE]\n\n")
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+def test_a_model_uses_the_sandbox_and_answers(convex: ConvexTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    Endpoint.asked.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Endpoint) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{server.server_port}/v1/")
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+        ada = enter(convex, "ada")
+        _, session = begin(ada)
+        ended = ada.action("agent:run", sessionId=session, prompt="What is 6 times 7?")
+        server.shutdown()
+    assert (ended["status"], ended["output"]) == ("completed", "It is 42.")
+    assert said(ada, session) == [
+        ("user", "What is 6 times 7?"), ("assistant", "Let me compute."), ("assistant", "It is 42."),
+    ]  # fmt: skip
+    [step] = ada.query("steps:list", sessionId=session)
+    assert (step["state"], step["detail"], step["output"]) == ("done", Endpoint.CODE, "42\n")
+    assert [each["filename"] for each in ada.query("artifacts:list", sessionId=session)] == ["answer.txt"]
+    told = Endpoint.asked[1]["messages"]
+    assert [each["role"] for each in told] == ["system", "user", "assistant", "tool"]
+    assert json.loads(told[3]["content"]) == {"output": "42\n", "error": None, "files": ["answer.txt"]}
+
+
+def test_a_model_that_cannot_be_reached_fails_the_session(
+    convex: ConvexTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9")
+    ada = enter(convex, "ada")
+    _, session = begin(ada)
+    with pytest.raises(Exception, match="connection"):
+        ada.action("agent:run", sessionId=session, prompt="hello there")
+    assert ada.query("sessions:get", sessionId=session)["status"] == "failed"
 
 
 def test_the_sandbox_ends_what_takes_too_much_memory(convex: ConvexTest) -> None:

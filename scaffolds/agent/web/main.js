@@ -11,18 +11,40 @@ const item = (...parts) => {
   return made;
 };
 
-/** The caller's first workspace and its newest session, made if there are none. */
+/** The session that the address names, else the newest of the caller's first workspace; made if there is none. */
 async function open() {
   await client.mutation(anyApi.users.enter, {});
   const [workspace] = await client.query(anyApi.workspaces.list, {});
   const workspaceId = workspace?._id ?? (await client.mutation(anyApi.workspaces.create, { name: "Mine" }));
-  const [session] = await client.query(anyApi.sessions.list, { workspaceId });
-  return session?._id ?? (await client.mutation(anyApi.sessions.create, { workspaceId, name: "First session" }));
+  element("workspace").textContent = workspace?.name ?? "Mine";
+  const sessions = await client.query(anyApi.sessions.list, { workspaceId });
+  const wanted = params.get("session");
+  const known = wanted === "new" ? undefined : (sessions.find(({ _id }) => _id === wanted) ?? sessions[0]);
+  const name = sessions.length ? `Session ${sessions.length + 1}` : "First session";
+  const sessionId = known?._id ?? (await client.mutation(anyApi.sessions.create, { workspaceId, name }));
+  list(workspaceId, sessionId);
+  return sessionId;
+}
+
+function list(workspaceId, current) {
+  const address = (session) => `?${new URLSearchParams({ ...Object.fromEntries(params), session })}`;
+  element("new-session").href = address("new");
+  history.replaceState(null, "", address(current));
+  client.onUpdate(anyApi.sessions.list, { workspaceId }, (sessions) => {
+    element("sessions").replaceChildren(
+      ...sessions.map(({ _id, name }) => {
+        const link = Object.assign(document.createElement("a"), { textContent: name, href: address(_id) });
+        if (_id === current) link.ariaCurrent = "page";
+        return item(link);
+      }),
+    );
+  });
 }
 
 function show(sessionId) {
   client.onUpdate(anyApi.sessions.get, { sessionId }, (session) => {
     element("session").textContent = session?.name ?? "no such session";
+    element("status").className = session?.status ?? "";
     say(session?.error ?? session?.status ?? "");
   });
   const newest = { cursor: null, numItems: 50 };
@@ -30,8 +52,24 @@ function show(sessionId) {
     element("messages").replaceChildren(
       ...page.reverse().map(({ role, content }) => {
         const author = document.createElement("b");
-        author.textContent = role;
-        return item(author, " ", content);
+        author.textContent = `${role} `;
+        const made = item(author, content);
+        made.dataset.role = role;
+        return made;
+      }),
+    );
+    element("messages").lastElementChild?.scrollIntoView();
+  });
+  client.onUpdate(anyApi.steps.list, { sessionId }, (steps) => {
+    const shut = new Set([...document.querySelectorAll("#steps details:not([open])")].map(({ id }) => id));
+    element("steps").replaceChildren(
+      ...steps.map(({ _id, title, detail, output, state }) => {
+        const made = Object.assign(document.createElement("details"), { id: _id, open: !shut.has(_id) });
+        made.dataset.state = state;
+        const head = document.createElement("summary");
+        head.textContent = `${title} · ${state}`;
+        made.append(head, ...[detail, output].filter(Boolean).map((text) => Object.assign(document.createElement("pre"), { textContent: text })));
+        return made;
       }),
     );
   });

@@ -26,6 +26,9 @@ export declare const api: {
     get: FunctionReference<"query", "public", { sessionId: Id<"sessions"> }, Doc<"sessions"> | null>;
     list: FunctionReference<"query", "public", { workspaceId: Id<"workspaces"> }, Array<Doc<"sessions">>>;
   };
+  steps: {
+    list: FunctionReference<"query", "public", { sessionId: Id<"sessions"> }, Array<Doc<"steps">>>;
+  };
   users: {
     enter: FunctionReference<"mutation", "public", {}, Id<"users">>;
     me: FunctionReference<"query", "public", {}, Doc<"users"> | null>;
@@ -54,10 +57,19 @@ export declare const internal: {
     end_hung_sessions: FunctionReference<"mutation", "internal", {}, number>;
     health: FunctionReference<"mutation", "internal", {}, null>;
   };
+  messages: {
+    for_agent: FunctionReference<"query", "internal", { sessionId: Id<"sessions"> }, Array<Record<string, string>>>;
+  };
   sessions: {
     begin: FunctionReference<"mutation", "internal", { sessionId: Id<"sessions">; prompt: string }, null>;
     finish: FunctionReference<"mutation", "internal", { sessionId: Id<"sessions">; status: "completed" | "failed"; result?: string; error?: string | null }, boolean>;
     for_agent: FunctionReference<"query", "internal", { sessionId: Id<"sessions"> }, Doc<"sessions"> | null>;
+  };
+  steps: {
+    begin: FunctionReference<"mutation", "internal", { sessionId: Id<"sessions">; title: string; detail: string }, Id<"steps">>;
+    end: FunctionReference<"mutation", "internal", { stepId: Id<"steps">; state: "done" | "failed"; output: string }, null>;
+    interrupt: FunctionReference<"mutation", "internal", { sessionId: Id<"sessions"> }, null>;
+    say: FunctionReference<"mutation", "internal", { sessionId: Id<"sessions">; content: string; messageId?: Id<"messages"> | null }, Id<"messages"> | null>;
   };
   users: {
     save: FunctionReference<"mutation", "internal", { tokenIdentifier: string; name: string; email?: string | null }, Id<"users">>;

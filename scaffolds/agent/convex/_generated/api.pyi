@@ -17,8 +17,11 @@ from convexpy import (
 from .data_model import (
     ArtifactsId,
     MessagesDoc,
+    MessagesId,
     SessionsDoc,
     SessionsId,
+    StepsDoc,
+    StepsId,
     UsersDoc,
     UsersId,
     WorkspacesId,
@@ -71,6 +74,8 @@ def _maintenance_health() -> None: ...
 def _messages_page(
     *, sessionId: SessionsId, paginationOpts: PaginationOptions
 ) -> PaginationResult[MessagesDoc]: ...
+@QueryReference
+def _messages_for_agent(*, sessionId: SessionsId) -> list[dict[str, str]]: ...
 
 # sessions
 
@@ -89,6 +94,21 @@ def _sessions_finish(
     *, sessionId: SessionsId, status: Literal["completed", "failed"], result: str = ...,
     error: str | None = ...,
 ) -> bool: ...
+
+# steps
+
+@QueryReference
+def _steps_list(*, sessionId: SessionsId) -> list[StepsDoc]: ...
+@MutationReference
+def _steps_begin(*, sessionId: SessionsId, title: str, detail: str) -> StepsId: ...
+@MutationReference
+def _steps_end(*, stepId: StepsId, state: Literal["done", "failed"], output: str) -> None: ...
+@MutationReference
+def _steps_say(
+    *, sessionId: SessionsId, content: str, messageId: MessagesId | None = ...
+) -> MessagesId | None: ...
+@MutationReference
+def _steps_interrupt(*, sessionId: SessionsId) -> None: ...
 
 # users
 
@@ -129,6 +149,9 @@ class _Api_sessions:
     get = _sessions_get
     create = _sessions_create
 
+class _Api_steps:
+    list = _steps_list
+
 class _Api_users:
     enter = _users_enter
     me = _users_me
@@ -143,6 +166,7 @@ class _Api:
     artifacts: _Api_artifacts
     messages: _Api_messages
     sessions: _Api_sessions
+    steps: _Api_steps
     users: _Api_users
     workspaces: _Api_workspaces
 
@@ -165,10 +189,19 @@ class _Internal_maintenance:
     daily_report = _maintenance_daily_report
     health = _maintenance_health
 
+class _Internal_messages:
+    for_agent = _messages_for_agent
+
 class _Internal_sessions:
     for_agent = _sessions_for_agent
     begin = _sessions_begin
     finish = _sessions_finish
+
+class _Internal_steps:
+    begin = _steps_begin
+    end = _steps_end
+    say = _steps_say
+    interrupt = _steps_interrupt
 
 class _Internal_users:
     save = _users_save
@@ -177,7 +210,9 @@ class _Internal:
     agent: _Internal_agent
     artifacts: _Internal_artifacts
     maintenance: _Internal_maintenance
+    messages: _Internal_messages
     sessions: _Internal_sessions
+    steps: _Internal_steps
     users: _Internal_users
 
 internal: _Internal

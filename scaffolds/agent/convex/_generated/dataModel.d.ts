@@ -98,6 +98,17 @@ export type DataModel = {
     searchIndexes: {};
     vectorIndexes: {};
   };
+  steps: {
+    document: { _id: Id<"steps">; _creationTime: number; sessionId: Id<"sessions">; title: string; detail: string; output?: string; state: "running" | "done" | "failed" };
+    fieldPaths: "_creationTime" | "_id" | "detail" | "output" | "sessionId" | "state" | "title";
+    indexes: {
+      by_id: ["_id"];
+      by_creation_time: ["_creationTime"];
+      by_session: ["sessionId", "_creationTime"];
+    };
+    searchIndexes: {};
+    vectorIndexes: {};
+  };
   users: {
     document: { _id: Id<"users">; _creationTime: number; tokenIdentifier: string; name: string; email?: string };
     fieldPaths: "_creationTime" | "_id" | "email" | "name" | "tokenIdentifier";

@@ -11,6 +11,7 @@ WorkspacesId = NewType("WorkspacesId", str)
 MembershipsId = NewType("MembershipsId", str)
 SessionsId = NewType("SessionsId", str)
 MessagesId = NewType("MessagesId", str)
+StepsId = NewType("StepsId", str)
 ArtifactsId = NewType("ArtifactsId", str)
 CheckpointsId = NewType("CheckpointsId", str)
 ReportsId = NewType("ReportsId", str)
@@ -24,6 +25,7 @@ ID_TABLES: dict[str, str] = {
     "MembershipsId": "memberships",
     "SessionsId": "sessions",
     "MessagesId": "messages",
+    "StepsId": "steps",
     "ArtifactsId": "artifacts",
     "CheckpointsId": "checkpoints",
     "ReportsId": "reports",
@@ -129,6 +131,29 @@ class MessagesPatch(TypedDict, total=False):
     sessionId: SessionsId
     role: Literal["user", "assistant", "system"]
     content: str
+
+
+# steps
+
+class StepsFields(TypedDict):
+    sessionId: SessionsId
+    title: str
+    detail: str
+    output: NotRequired[str]
+    state: Literal["running", "done", "failed"]
+
+
+class StepsDoc(StepsFields):
+    _id: StepsId
+    _creationTime: float
+
+
+class StepsPatch(TypedDict, total=False):
+    sessionId: SessionsId
+    title: str
+    detail: str
+    output: str
+    state: Literal["running", "done", "failed"]
 
 
 # artifacts

@@ -91,6 +91,7 @@ def rules(ctx: QueryCtx) -> Rules:
         "memberships": {"read": in_workspace},
         "sessions": {"read": in_workspace, "insert": in_workspace, "modify": in_workspace},
         "messages": within,
+        "steps": {"read": of_session},
         "artifacts": within,
         "checkpoints": within,
     }
