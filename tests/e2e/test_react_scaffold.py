@@ -18,6 +18,7 @@ from typing import Any
 from urllib.error import URLError
 
 import pytest
+from support.accessibility import complaints
 from support.npm import E2E
 from support.processes import ROOT, ServerProcess, wait_for
 from support.proxy import Proxy
@@ -58,6 +59,7 @@ def chat(app: Path, proxy: Proxy, server: ServerProcess) -> ServerProcess:
     return server
 
 
+IN_VIEW = "(item) => item.getBoundingClientRect().bottom <= innerHeight"
 StartWindow = Callable[..., Window]
 
 
@@ -129,6 +131,34 @@ def test_two_windows_see_each_others_messages_people_and_channels(
     grace.page.get_by_role("link", name="# random").click()
     grace.until(["elsewhere"])
     assert chat.call("query", "users:recent") == ["Ada", "Grace"]
+
+
+def test_who_leaves_is_not_here(chat: ServerProcess, window: StartWindow, node_clients: Path) -> None:
+    ada, grace = window("Ada"), window("Grace")
+    here = ada.page.locator("nav").get_by_text("Grace")
+    here.wait_for()
+    grace.write("bye")
+    ada.until(["bye"])
+    assert complaints(ada.page, node_clients) == []
+    grace.page.get_by_role("button", name="Leave").click()
+    here.wait_for(state="detached")
+    assert complaints(grace.page, node_clients) == []
+
+
+def test_ones_own_message_is_scrolled_to(chat: ServerProcess, window: StartWindow) -> None:
+    writer = Writer(chat)
+    writer.write(40)
+    ada = window("Ada")
+    ada.until([str(number) for number in range(20, 40)])
+    ada.page.locator(".messages").evaluate("(list) => list.scrollTo({ top: -list.scrollHeight })")
+    last = ada.page.locator(".message").last
+    assert not last.evaluate(IN_VIEW)
+    writer.write(1)
+    ada.until([str(number) for number in range(20, 41)])
+    assert not last.evaluate(IN_VIEW)
+    ada.write("mine")
+    ada.until([*(str(number) for number in range(20, 41)), "mine"])
+    ada.page.wait_for_function(f"({IN_VIEW})([...document.querySelectorAll('.message')].at(-1))")
 
 
 def test_a_message_is_shown_before_the_server_answers_and_never_twice(

@@ -6,7 +6,10 @@ schema = define_schema({
     "users": define_table({
         "name": v.string(),
         "lastSeen": v.number(),
-    }).index("by_name", ["name"]),
+        "here": v.boolean(),
+    })
+    .index("by_name", ["name"])
+    .index("by_here", ["here", "lastSeen"]),
     "channels": define_table({
         "name": v.string(),
         "topic": v.optional(v.string()),

@@ -1,5 +1,7 @@
 """The chat's functions, in an in-memory deployment."""
 
+from datetime import timedelta
+
 import pytest
 from convexpy import ConvexError
 from convexpy.testing import ConvexTest
@@ -24,6 +26,17 @@ def test_an_empty_message_leaves_nothing_behind(convex: ConvexTest) -> None:
         send(convex, "   ")
     assert convex.query("channels:list") == []
     assert convex.query("users:recent") == []
+
+
+def test_who_falls_silent_is_not_here(convex: ConvexTest) -> None:
+    for name in ("Ada", "Grace"):
+        convex.mutation("users:enter", name=name)
+    with convex.subscribe("users:recent") as names:
+        assert names.next() == ["Ada", "Grace"]
+        convex.advance(timedelta(minutes=1))
+        convex.mutation("users:enter", name="Grace")
+        convex.advance(timedelta(minutes=1))
+        assert names.next() == ["Grace"]
 
 
 def test_pages_cover_every_message_once(convex: ConvexTest) -> None:

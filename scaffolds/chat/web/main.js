@@ -98,4 +98,10 @@ element("new-channel").addEventListener("submit", async (event) => {
   }
 });
 
-if (element("author").value) client.mutation(anyApi.users.enter, { name: element("author").value }).catch(complain);
+/** Says that somebody is here, as long as the page is open; the backend forgets who is silent. */
+function enter() {
+  const name = element("author").value;
+  if (name) client.mutation(anyApi.users.enter, { name }).catch(complain);
+}
+enter();
+setInterval(enter, 30_000);

@@ -7,9 +7,10 @@ schema = define_schema({
         "identifier": v.string(),  # who this is for certain: see lib/callers.py
         "name": v.string(),
         "lastSeen": v.number(),
+        "here": v.boolean(),
     })
     .index("by_identifier", ["identifier"])
-    .index("by_lastSeen", ["lastSeen"]),
+    .index("by_here", ["here", "lastSeen"]),
     "channels": define_table({
         "name": v.string(),
     }).index("by_name", ["name"]),

@@ -1,4 +1,4 @@
-import { useQuery } from "convex/react";
+import { useMutation, useQuery } from "convex/react";
 import { api } from "../{{functions}}/_generated/api";
 import { Chat } from "./components/Chat";
 import { ConnectionState } from "./components/ConnectionState";
@@ -8,6 +8,7 @@ export function App() {
   const signIn = useSignIn();
   const author = signIn.state === "in" ? signIn.author : undefined;
   const me = useQuery(api.users.me, signIn.state === "in" ? { author } : "skip");
+  const leaveChat = useMutation(api.users.leave);
   return (
     <div className="app">
       <header>
@@ -15,7 +16,15 @@ export function App() {
         <ConnectionState />
         {signIn.state === "in" && me && (
           <p className="me">
-            <span>{me}</span> <button onClick={signIn.leave}>Leave</button>
+            <span>{me}</span>{" "}
+            <button
+              onClick={() => {
+                void leaveChat({ author });
+                signIn.leave();
+              }}
+            >
+              Leave
+            </button>
           </p>
         )}
       </header>

@@ -1,5 +1,7 @@
 """The chat's functions, in an in-memory deployment."""
 
+from datetime import timedelta
+
 import pytest
 from convexpy import ConvexError
 from convexpy.testing import ConvexTest
@@ -22,6 +24,21 @@ def test_who_comes_in_first_finds_a_channel(ada: ConvexTest) -> None:
     assert [channel["name"] for channel in ada.query("channels:list")] == ["general"]
     assert ada.query("users:recent") == ["Ada"]
     assert ada.query("users:me") == "Ada"
+
+
+def test_those_who_leave_or_fall_silent_are_not_here(convex: ConvexTest, ada: ConvexTest) -> None:
+    grace = convex.with_identity(subject="grace", name="Grace")
+    for person in (ada, grace):
+        person.mutation("users:enter")
+    with convex.subscribe("users:recent") as names:
+        assert names.next() == ["Ada", "Grace"]
+        grace.mutation("users:leave")
+        assert names.next() == ["Ada"]
+        convex.advance(timedelta(minutes=1))
+        grace.mutation("users:enter")
+        assert names.next() == ["Ada", "Grace"]
+        convex.advance(timedelta(minutes=1))
+        assert names.next() == ["Grace"]
 
 
 def test_pages_cover_every_message_of_a_channel_once(ada: ConvexTest) -> None:

@@ -25,4 +25,8 @@ export declare const api: {
 };
 
 /** Functions that only the app itself may call. */
-export declare const internal: {};
+export declare const internal: {
+  users: {
+    mark_away: FunctionReference<"mutation", "internal", {}, null>;
+  };
+};

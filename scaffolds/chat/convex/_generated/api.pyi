@@ -29,6 +29,8 @@ def _messages_send(*, channel: str, author: str, body: str) -> MessagesId: ...
 
 @MutationReference
 def _users_enter(*, name: str) -> UsersId: ...
+@MutationReference
+def _users_mark_away() -> None: ...
 @QueryReference
 def _users_recent() -> list[str]: ...
 
@@ -56,6 +58,10 @@ api: _Api
 
 # internal
 
-class _Internal: ...
+class _Internal_users:
+    mark_away = _users_mark_away
+
+class _Internal:
+    users: _Internal_users
 
 internal: _Internal

@@ -32,12 +32,13 @@ export type DataModel = {
     vectorIndexes: {};
   };
   users: {
-    document: { _id: Id<"users">; _creationTime: number; name: string; lastSeen: number };
-    fieldPaths: "_creationTime" | "_id" | "lastSeen" | "name";
+    document: { _id: Id<"users">; _creationTime: number; name: string; lastSeen: number; here: boolean };
+    fieldPaths: "_creationTime" | "_id" | "here" | "lastSeen" | "name";
     indexes: {
       by_id: ["_id"];
       by_creation_time: ["_creationTime"];
       by_name: ["name", "_creationTime"];
+      by_here: ["here", "lastSeen", "_creationTime"];
     };
     searchIndexes: {};
     vectorIndexes: {};

@@ -17,6 +17,7 @@ ID_TABLES: dict[str, str] = {"UsersId": "users", "ChannelsId": "channels", "Mess
 class UsersFields(TypedDict):
     name: str
     lastSeen: float
+    here: bool
 
 
 class UsersDoc(UsersFields):
@@ -27,6 +28,7 @@ class UsersDoc(UsersFields):
 class UsersPatch(TypedDict, total=False):
     name: str
     lastSeen: float
+    here: bool
 
 
 # channels

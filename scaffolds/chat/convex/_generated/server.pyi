@@ -69,6 +69,17 @@ class _UsersQuery(TableQuery[UsersDoc]):
         self, _index: Literal["by_name"],
         range: Callable[[IndexRange[Literal["name", "_creationTime", "_id"]]], IndexRange] | Mapping[str, Any], /,
     ) -> Query[UsersDoc]: ...
+    @overload
+    def with_index(
+        self, _index: Literal["by_here"], /, *,
+        here: bool = ..., lastSeen: float = ...,
+        _creationTime: float = ..., _id: UsersId = ...,
+    ) -> Query[UsersDoc]: ...
+    @overload
+    def with_index(
+        self, _index: Literal["by_here"],
+        range: Callable[[IndexRange[Literal["here", "lastSeen", "_creationTime", "_id"]]], IndexRange] | Mapping[str, Any], /,
+    ) -> Query[UsersDoc]: ...
     def with_search_index(self) -> Never: ...
 
 class _ChannelsQuery(TableQuery[ChannelsDoc]):

@@ -19,6 +19,7 @@ export declare const api: {
   };
   users: {
     enter: FunctionReference<"mutation", "public", { author?: string | null }, Id<"users">>;
+    leave: FunctionReference<"mutation", "public", { author?: string | null }, null>;
     me: FunctionReference<"query", "public", { author?: string | null }, string | null>;
     recent: FunctionReference<"query", "public", {}, Array<string>>;
   };
@@ -28,5 +29,8 @@ export declare const api: {
 export declare const internal: {
   messages: {
     post: FunctionReference<"mutation", "internal", { channel: string; author: string; body: string }, Id<"messages">>;
+  };
+  users: {
+    mark_away: FunctionReference<"mutation", "internal", {}, null>;
   };
 };

@@ -29,8 +29,12 @@ def _messages_post(*, channel: str, author: str, body: str) -> MessagesId: ...
 
 @MutationReference
 def _users_enter(*, author: str | None = ...) -> UsersId: ...
+@MutationReference
+def _users_leave(*, author: str | None = ...) -> None: ...
 @QueryReference
 def _users_me(*, author: str | None = ...) -> str | None: ...
+@MutationReference
+def _users_mark_away() -> None: ...
 @QueryReference
 def _users_recent() -> list[str]: ...
 
@@ -46,6 +50,7 @@ class _Api_messages:
 
 class _Api_users:
     enter = _users_enter
+    leave = _users_leave
     me = _users_me
     recent = _users_recent
 
@@ -61,7 +66,11 @@ api: _Api
 class _Internal_messages:
     post = _messages_post
 
+class _Internal_users:
+    mark_away = _users_mark_away
+
 class _Internal:
     messages: _Internal_messages
+    users: _Internal_users
 
 internal: _Internal

@@ -32,13 +32,13 @@ export type DataModel = {
     vectorIndexes: {};
   };
   users: {
-    document: { _id: Id<"users">; _creationTime: number; identifier: string; name: string; lastSeen: number };
-    fieldPaths: "_creationTime" | "_id" | "identifier" | "lastSeen" | "name";
+    document: { _id: Id<"users">; _creationTime: number; identifier: string; name: string; lastSeen: number; here: boolean };
+    fieldPaths: "_creationTime" | "_id" | "here" | "identifier" | "lastSeen" | "name";
     indexes: {
       by_id: ["_id"];
       by_creation_time: ["_creationTime"];
       by_identifier: ["identifier", "_creationTime"];
-      by_lastSeen: ["lastSeen", "_creationTime"];
+      by_here: ["here", "lastSeen", "_creationTime"];
     };
     searchIndexes: {};
     vectorIndexes: {};

@@ -18,6 +18,7 @@ class UsersFields(TypedDict):
     identifier: str
     name: str
     lastSeen: float
+    here: bool
 
 
 class UsersDoc(UsersFields):
@@ -29,6 +30,7 @@ class UsersPatch(TypedDict, total=False):
     identifier: str
     name: str
     lastSeen: float
+    here: bool
 
 
 # channels

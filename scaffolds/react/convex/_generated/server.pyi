@@ -71,12 +71,14 @@ class _UsersQuery(TableQuery[UsersDoc]):
     ) -> Query[UsersDoc]: ...
     @overload
     def with_index(
-        self, _index: Literal["by_lastSeen"], /, *, lastSeen: float = ..., _creationTime: float = ..., _id: UsersId = ...
+        self, _index: Literal["by_here"], /, *,
+        here: bool = ..., lastSeen: float = ...,
+        _creationTime: float = ..., _id: UsersId = ...,
     ) -> Query[UsersDoc]: ...
     @overload
     def with_index(
-        self, _index: Literal["by_lastSeen"],
-        range: Callable[[IndexRange[Literal["lastSeen", "_creationTime", "_id"]]], IndexRange] | Mapping[str, Any], /,
+        self, _index: Literal["by_here"],
+        range: Callable[[IndexRange[Literal["here", "lastSeen", "_creationTime", "_id"]]], IndexRange] | Mapping[str, Any], /,
     ) -> Query[UsersDoc]: ...
     def with_search_index(self) -> Never: ...
 

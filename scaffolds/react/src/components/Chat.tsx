@@ -7,6 +7,8 @@ import { Composer } from "./Composer";
 import { MessageList } from "./MessageList";
 import { PeopleList } from "./PeopleList";
 
+const STILL_HERE_MS = 30_000;
+
 /** Channels at the side, the messages of one of them, and a line to write on. */
 export function Chat({ me, author }: { me: string; author: string | undefined }) {
   const enter = useMutation(api.users.enter);
@@ -16,6 +18,8 @@ export function Chat({ me, author }: { me: string; author: string | undefined })
 
   useEffect(() => {
     void enter({ author });
+    const timer = setInterval(() => void enter({ author }), STILL_HERE_MS);
+    return () => clearInterval(timer);
   }, [enter, author]);
 
   return (

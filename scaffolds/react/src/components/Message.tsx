@@ -1,5 +1,6 @@
 import type { Doc } from "../../{{functions}}/_generated/dataModel";
 import { isPending } from "../useSendMessage";
+import { Face } from "./Face";
 
 /** One message. */
 export function Message({ message }: { message: Doc<"messages"> }) {
@@ -7,12 +8,15 @@ export function Message({ message }: { message: Doc<"messages"> }) {
   const pending = isPending(message);
   return (
     <li className={pending ? "message pending" : "message"}>
-      <b>{message.author}</b>{" "}
-      {pending ? (
-        <small>sending…</small>
-      ) : (
-        <time dateTime={sent.toISOString()}>{sent.toLocaleTimeString([], TIME)}</time>
-      )}
+      <Face name={message.author} />
+      <div>
+        <b>{message.author}</b>{" "}
+        {pending ? (
+          <small>sending…</small>
+        ) : (
+          <time dateTime={sent.toISOString()}>{sent.toLocaleTimeString([], TIME)}</time>
+        )}
+      </div>
       <p>{message.body}</p>
     </li>
   );

@@ -1,6 +1,8 @@
 import { usePaginatedQuery } from "convex/react";
+import { useEffect, useRef } from "react";
 import { api } from "../../{{functions}}/_generated/api";
 import type { Id } from "../../{{functions}}/_generated/dataModel";
+import { isPending } from "../useSendMessage";
 import { Message } from "./Message";
 
 const PAGE = 20;
@@ -12,8 +14,14 @@ export function MessageList({ channelId }: { channelId: Id<"channels"> | undefin
     channelId === undefined ? "skip" : { channelId },
     { initialNumItems: PAGE },
   );
+  const list = useRef<HTMLDivElement>(null);
+  const newest = results[0];
+  const sending = newest !== undefined && isPending(newest) ? newest._id : null;
+  useEffect(() => {
+    if (sending !== null) list.current?.scrollTo({ top: 0 }); // the end: the list is reversed
+  }, [sending]);
   return (
-    <div className="messages" role="log" aria-label="Messages" tabIndex={0}>
+    <div ref={list} className="messages" role="log" aria-label="Messages" tabIndex={0}>
       <div>
         <p className="older">
           {status === "CanLoadMore" || status === "LoadingMore" ? (

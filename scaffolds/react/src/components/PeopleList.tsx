@@ -1,7 +1,8 @@
 import { useQuery } from "convex/react";
 import { api } from "../../{{functions}}/_generated/api";
+import { Face } from "./Face";
 
-/** Who came in or wrote within the last minutes. */
+/** Who is here: their page is open. */
 export function PeopleList() {
   const people = useQuery(api.users.recent);
   return (
@@ -9,7 +10,10 @@ export function PeopleList() {
       <h2>Here</h2>
       <ul>
         {people?.map((name) => (
-          <li key={name}>{name}</li>
+          <li key={name} className="person">
+            <Face name={name} />
+            {name}
+          </li>
         ))}
       </ul>
     </section>
