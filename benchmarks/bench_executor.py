@@ -135,6 +135,7 @@ class Bench:
                 crons=[],
                 note=PushedBy(pushed_at=0.0),
                 variables=[],
+                sources=[],
             )
         )
         self.ids: list[str] = []

@@ -182,9 +182,9 @@ def test_a_call_under_way_ends_when_its_executor_is_killed(shared: ServerProcess
 def test_health_names_what_is_missing(shared: ServerProcess) -> None:
     works(shared)
     base = children.fork_server(shared.process.pid)
-    os.kill(children.version_process(shared.process.pid), signal.SIGKILL)
-    os.kill(base, signal.SIGSTOP)
+    os.kill(base, signal.SIGSTOP)  # first, or it may have made another process already
     try:
+        os.kill(children.version_process(shared.process.pid), signal.SIGKILL)
         missing = [b"no executor for mutations", b"no executor for queries"]
         wait_for(
             lambda: all(text in shared.request("GET", "/readyz")[1] for text in missing),

@@ -80,7 +80,8 @@ class Schema:
 
     def check_table(self, table: str) -> None:
         """Raise `ArgumentError` if the schema declares all tables there may be, and not this one."""
-        if table not in self._tables and self.strict_table_names and not table.startswith("_"):
+        declares_all = self.schema_validation and self.strict_table_names
+        if declares_all and table not in self._tables and not table.startswith("_"):
             raise ArgumentError(
                 f"There is no table {table!r} in the schema.{did_you_mean(table, self._tables)}",
                 code="TableNotFound",
