@@ -1,4 +1,4 @@
-"""The sync WebSocket: one writer task per connection, bounded buffers, an application ping after silence."""
+"""The sync WebSocket: bounded buffers, a task that writes while the client is slow, an application ping after silence."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ ON_MESSAGE = "convexpy.on_message"
 """The ASGI extension by which a server hands over a message when it arrives, while none waits before it."""
 OVERSIZE = "convexpy.oversize"
 """In place of the text of a message that is too large: its size, and kind and request id of the call if they are known."""
+LOOKS_WITHIN = 4
+"""How often sockets are looked at within the interval of pings."""
 DIRECT_BYTES_MAX = 64 * 1024
 """A larger message takes the queue: there it is counted while the client reads it."""
 
@@ -63,12 +65,11 @@ class SocketTransport:
         self._send = send
         self._knobs = knobs
         self._held: list[bytes] = []
-        self._queue: deque[tuple[bytes, bool]] = deque()
+        self._queue: deque[tuple[bytes, bool]] | None = None  # an empty one takes 700 bytes
         self._bytes = 0
-        self._wake = asyncio.Event()
+        self._writing: asyncio.Task[None] | None = None
         self._closing: tuple[int, str] | None = None
-        self._sent_at = self._loop.time()
-        self._ping_timer: asyncio.TimerHandle | None = None
+        self.opened_at = self._sent_at = self._loop.time()
         self.transitions_queued = 0
         self.session: Session | None = None
 
@@ -104,11 +105,13 @@ class SocketTransport:
 
     def _enqueue(self, messages: Sequence[bytes], transition: bool) -> None:
         waiting = self._bytes
+        if self._queue is None:
+            self._queue = deque()
         self._queue += [(message, False) for message in messages[:-1]]
         self._queue.append((messages[-1], transition))
         self._bytes += sum(map(len, messages))
         self.transitions_queued += transition
-        self._wake.set()
+        self._write_on()
         if waiting and self._bytes > self._knobs.socket_buffer_bytes:
             self._queue.clear()
             if self.session is not None:
@@ -119,47 +122,50 @@ class SocketTransport:
         if self._closing is None:
             self._write_held()
             self._closing = (code, reason[:120])
-            self._wake.set()
+            self._write_on()
             self._loop.call_later(CLOSE_WITHIN_S, _abort, self._send)
 
-    async def write(self) -> None:
-        """Write until the connection is closed; Ping when nothing else was sent for a while."""
-        self._ping_after_silence()
+    async def written(self) -> None:
+        """Return when what is queued was written, or the client is gone."""
+        if self._writing is not None:
+            await self._writing
+
+    async def end(self) -> None:
+        """Write no more: the connection is closed."""
+        if self._writing is not None:
+            self._writing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._writing
+
+    def _write_on(self) -> None:
+        if self._writing is None:
+            self._writing = self._loop.create_task(self._write())
+
+    async def _write(self) -> None:
+        """Write what is queued, and close if that is wanted."""
         try:
-            while True:
-                if not self._queue and self._closing is None:
-                    self._wake.clear()
-                    await self._wake.wait()
-                    continue
-                while self._queue:
-                    message, transition = self._queue.popleft()
-                    await self._send({"type": "websocket.send", "text": message.decode()})
-                    self._sent_at = self._loop.time()
-                    self._bytes -= len(message)
-                    del message  # a big one must not stay while the next is waited for
-                    if transition:
-                        self.transitions_queued -= 1
-                        if self.session is not None and self.transitions_queued == 1:
-                            self.session.drained()
-                if self._closing is not None:
-                    code, reason = self._closing
-                    await self._send({"type": "websocket.close", "code": code, "reason": reason})
-                    return
+            while self._queue:
+                message, transition = self._queue.popleft()
+                await self._send({"type": "websocket.send", "text": message.decode()})
+                self._sent_at = self._loop.time()
+                self._bytes -= len(message)
+                del message  # a big one must not stay while the next is waited for
+                if transition:
+                    self.transitions_queued -= 1
+                    if self.session is not None and self.transitions_queued == 1:
+                        self.session.drained()
+            if self._closing is not None:
+                code, reason = self._closing
+                await self._send({"type": "websocket.close", "code": code, "reason": reason})
+                return  # and never again: it stays the task that wrote
         except (OSError, RuntimeError):
             return  # the client is gone; the reader notices too
-        finally:
-            if self._ping_timer is not None:
-                self._ping_timer.cancel()
+        self._writing = None
 
-    def _ping_after_silence(self) -> None:
-        """Look whether anything was sent lately. One timer that moves on: one for each message would cost more than it."""
-        interval = self._knobs.ping_interval_s
-        silent = self._loop.time() - self._sent_at
-        if silent >= interval:
-            silent = 0.0
-            if not self._bytes:  # what the client has not taken yet ends the silence, too
-                self.send(sync.PING)
-        self._ping_timer = self._loop.call_later(interval - silent, self._ping_after_silence)
+    def ping_after_silence(self, now: float) -> None:
+        """Ping if nothing was sent for a while."""
+        if now - self._sent_at >= self._knobs.ping_interval_s and not self._bytes and self._closing is None:
+            self.send(sync.PING)  # what the client has not taken yet ends the silence, too
 
 
 def _abort(send: Send) -> None:
@@ -179,11 +185,6 @@ def takes_chunks(version: str | None) -> bool:
     return (int(numbers[0]), int(numbers[1])) >= CHUNKS_SINCE
 
 
-def _close_unless_connected(session: Session) -> None:
-    if not session.connected:
-        session.close(1008, "NotConnected")
-
-
 class Sockets:
     """All open sync sockets of a deployment."""
 
@@ -192,7 +193,8 @@ class Sockets:
         self._functions = functions
         self._knobs = knobs
         self._shares = shares
-        self._sessions: set[Session] = set()
+        self._sessions: dict[Session, SocketTransport] = {}
+        self._looking: asyncio.TimerHandle | None = None
         self._leaving: tuple[int, str] | None = None
 
     def __len__(self) -> int:
@@ -216,12 +218,10 @@ class Sockets:
             share=self._shares.of(client[0] if client else None),
         )
         transport.session = session
-        self._sessions.add(session)
+        self._sessions[session] = transport
+        self._look_soon()
         if self._leaving is not None:
             session.leave(*self._leaving)
-        loop = asyncio.get_running_loop()
-        writer = loop.create_task(transport.write())
-        unconnected = loop.call_later(SOCKET_CONNECT_WITHIN_S, _close_unless_connected, session)
         message_waits = False
 
         def take(text: str) -> bool:
@@ -250,15 +250,29 @@ class Sockets:
                 else:
                     session.receive(text)
                 if session.closed:
-                    await writer
+                    await transport.written()
                     break
         finally:
-            unconnected.cancel()
             session.close(1000, "")
-            self._sessions.discard(session)
-            writer.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await writer
+            del self._sessions[session]
+            await transport.end()
+
+    def _look_soon(self) -> None:
+        if self._looking is None:
+            within = min(self._knobs.ping_interval_s, SOCKET_CONNECT_WITHIN_S) / LOOKS_WITHIN
+            self._looking = asyncio.get_running_loop().call_later(within, self._look)
+
+    def _look(self) -> None:
+        """Look at every socket, now and then: two timers for each would take more memory than its session."""
+        self._looking = None
+        now = asyncio.get_running_loop().time()
+        for session, transport in list(self._sessions.items()):
+            if not session.connected and now - transport.opened_at >= SOCKET_CONNECT_WITHIN_S:
+                session.close(1008, "NotConnected")
+            else:
+                transport.ping_after_silence(now)
+        if self._sessions:
+            self._look_soon()
 
     def sign_in_again(self) -> None:
         """Have those come back who are signed in: other issuers are trusted than when their tokens were checked."""

@@ -166,6 +166,7 @@ class BoundedProtocol(DirectCallProtocol):
             self._timer.cancel()
         self._head_since = None
         super().handle_websocket_upgrade()
+        self._extensions.clear()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what cannot be parsed, or was refused while it was parsed."""

@@ -78,3 +78,4 @@ class OneWriteProtocol(HttpToolsProtocol):
         """Hand the connection over (called by uvicorn)."""
         self.transport = cast("JoiningTransport", self.transport).transport
         super().handle_websocket_upgrade()
+        del self.parser  # refers to this object, which would stay until a collection

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import Literal
 
@@ -33,13 +32,9 @@ class PendingCalls:
         self._send = send
         self._share = share
         self._bytes = 0
-        self._bytes_max = knobs.socket_buffer_bytes
-        self._max = {
-            "mutation": knobs.mutations_waiting_per_socket,
-            "action": knobs.actions_running_per_socket,
-        }
+        self._knobs = knobs
         self._running = {"mutation": 0, "action": 0}
-        self._mutations: deque[PendingCall] = deque()
+        self._mutations: list[PendingCall] = []  # few at a time; an empty deque takes 700 bytes
 
     def __len__(self) -> int:
         """Return how many calls have no response yet."""
@@ -48,11 +43,13 @@ class PendingCalls:
     @property
     def too_many_bytes(self) -> bool:
         """Whether the arguments that wait are so many that the client has to wait, too."""
-        return self._bytes > self._bytes_max
+        return self._bytes > self._knobs.socket_buffer_bytes
 
     def begin(self, kind: CallKind, request_id: int, size: int) -> PendingCall | None:
         """Count a call whose arguments have `size` bytes; None if there are too many of its kind."""
-        if self._running[kind] >= self._max[kind] or (kind == "action" and not self._share.begin()):
+        knobs = self._knobs
+        most = knobs.mutations_waiting_per_socket if kind == "mutation" else knobs.actions_running_per_socket
+        if self._running[kind] >= most or (kind == "action" and not self._share.begin()):
             return None
         self._running[kind] += 1
         self._bytes += size
@@ -74,7 +71,7 @@ class PendingCalls:
             self._send(call.response)
         # A refusal is known before what runs has ended.
         while self._mutations and (response := self._mutations[0].response) is not None:
-            self._mutations.popleft()
+            del self._mutations[0]
             self._send(response)
 
 

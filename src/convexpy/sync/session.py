@@ -7,7 +7,6 @@ starts where the last one ended.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -17,6 +16,7 @@ from convexpy.errors import AuthError, RequestError
 from convexpy.limits import SOCKET_QUERIES_MAX, Knobs
 from convexpy.protocol import sync
 from convexpy.protocol.sync import StateVersion
+from convexpy.runtime import LightEvent
 from convexpy.sync.calls import CallKind, PendingCall, PendingCalls
 from convexpy.sync.entries import Key, Pending, Pin, QueryEntry, Run, Subscription
 from convexpy.sync.hub import Hub
@@ -56,9 +56,8 @@ class Session:
         self._received_identity = 0
         self._received_ids: set[int] = set()
         self._caller = ANONYMOUS
-        self.listening = asyncio.Event()
+        self.listening = LightEvent(is_set=True)
         """Cleared while a token is checked (what follows is of the new identity) and while too many bytes wait to be run."""
-        self.listening.set()
         self._checking_token = False
         self._leaving: tuple[int, str] | None = None
         self._pending = Pending()

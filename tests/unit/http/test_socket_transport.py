@@ -39,10 +39,8 @@ class Bench:
 def run(case: Case) -> None:
     async def inside() -> None:
         bench = Bench()
-        writing = asyncio.create_task(bench.transport.write())
-        await asyncio.sleep(0)
         await case(bench)
-        writing.cancel()
+        await bench.transport.end()
 
     asyncio.run(inside())
 
