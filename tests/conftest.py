@@ -7,9 +7,13 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from support.processes import ROOT, ServerProcess
+
+if TYPE_CHECKING:
+    from support.postgres import PostgresServer
 
 StartServer = Callable[..., ServerProcess]
 SLOW_FOLDERS = {"benchmarks", "e2e", "faults", "server"}
@@ -64,6 +68,15 @@ def module_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerPr
     server = ServerProcess(tmp_path_factory.mktemp("shared") / "data")
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One PostgreSQL for all tests of a worker; each takes an address of its own."""
+    from support.postgres import postgres_server
+
+    with postgres_server() as running:
+        yield running
 
 
 @pytest.fixture

@@ -150,7 +150,8 @@ class GroupCommitter:
 
     def _is_quick(self) -> bool:
         return (
-            self._quick_appends >= QUICK_APPENDS
+            self._log.is_local
+            and self._quick_appends >= QUICK_APPENDS
             and self._thread is not None
             and self._told == self._heard  # else this group would be told of before those of the thread
             and not (self._working or self._dead or self._stopping or self._error is not None)

@@ -16,7 +16,8 @@ from convexpy.database import Catalog, TableInfo, decode_entry
 from convexpy.errors import Error, InvariantViolation
 from convexpy.limits import DATA_FAULTS_MAX
 from convexpy.persistence import DataDamaged, StoreRefused
-from convexpy.persistence.sqlite import FolderLock, raw
+from convexpy.persistence.folder_lock import FolderLock
+from convexpy.persistence.sqlite import raw
 from convexpy.values import decode_document
 
 TABLES, INDEX = 1, 2

@@ -18,7 +18,8 @@ from pathlib import Path
 from convexpy.database import decode_entry, encode_entry
 from convexpy.errors import Error, InvariantViolation
 from convexpy.persistence import LogRow, StoreRefused, refusing
-from convexpy.persistence.sqlite import FolderLock, SqliteCheckpointWriter, SqliteLogStore, raw
+from convexpy.persistence.folder_lock import FolderLock
+from convexpy.persistence.sqlite import SqliteCheckpointWriter, SqliteLogStore, raw
 from convexpy.runtime import sync_folder
 
 

@@ -1,16 +1,22 @@
 """The durable layer: a log of commit groups and a checkpoint of it, behind one interface for every database engine.
 
-Engines: SQLite (`sqlite`) and this process's memory (`memory`). What one has to promise is in `interface`, and in the tests
-that run over all of them (`tests/conformance/test_persistence.py`).
+Engines: SQLite (`sqlite`), PostgreSQL (`postgres`) and this process's memory (`memory`). What one has to promise is in
+`interface`, and in the tests that run over all of them (`tests/conformance/test_persistence.py`).
 """
 
-from pathlib import Path
+from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from convexpy.errors import Error
 from convexpy.persistence.interface import (
+    ENCODED_ADDRESS,
     CheckpointBatch as CheckpointBatch,
     CheckpointReader as CheckpointReader,
     CheckpointWriter as CheckpointWriter,
     Compaction as Compaction,
+    DatabaseOption as DatabaseOption,
     DataDamaged as DataDamaged,
     DataStore as DataStore,
     DocumentChange as DocumentChange,
@@ -21,6 +27,7 @@ from convexpy.persistence.interface import (
     ReplayRecord as ReplayRecord,
     StoreFull as StoreFull,
     StoreRefused as StoreRefused,
+    StoreUnreachable as StoreUnreachable,
     WalkedDocument as WalkedDocument,
 )
 from convexpy.persistence.memory import MemoryFiles as MemoryFiles
@@ -28,21 +35,61 @@ from convexpy.persistence.sqlite.folder import DataFolder, open_checkpoint_reade
 from convexpy.persistence.sqlite.refusals import (
     DISK_FULL as DISK_FULL,
     disk_refusal as disk_refusal,
+    file_refusal,
     refusing as refusing,
-    storage_refusal as storage_refusal,
 )
 
+if TYPE_CHECKING:
+    from convexpy.persistence.postgres import PostgresStore
 
-def open_store(folder: Path, *, allow_network_file_system: bool = False) -> DataStore:
-    """Open the store of a deployment as its one owner.
+
+def open_store(
+    folder: Path, *, database: DatabaseOption | None = None, allow_network_file_system: bool = False
+) -> DataStore:
+    """Open the store of a deployment as its one owner: the files in its folder, or a schema of a database server.
 
     Raises:
-        StoreRefused: it is in use, on a network file system, of a newer format, or of another deployment.
+        StoreRefused: it is in use, on a network file system, of a newer format, or of another deployment; the database
+            server cannot be reached or used.
         DataDamaged: it is not what was written.
     """
+    if database is not None:
+        return _open_database(folder, database)
     return DataFolder(folder, allow_network_file_system=allow_network_file_system)
 
 
-def open_reader(address: str) -> CheckpointReader:
-    """Open the checkpoint of a store for reading, in any process; its owner must have opened it before."""
-    return open_checkpoint_reader(Path(address))
+def _open_database(folder: Path, database: DatabaseOption) -> PostgresStore:
+    try:
+        from convexpy.persistence.postgres import DatabaseAddress, PostgresStore
+    except ImportError as error:
+        raise StoreRefused(
+            f"data in PostgreSQL needs the package psycopg ({error})",
+            code="PackageMissing",
+            hint="pip install 'convexpy[postgres]'",
+        ) from error
+    address = DatabaseAddress.parse(database.url)
+    if database.schema is not None:
+        address = address.with_schema(database.schema)
+    return PostgresStore(address, folder)
+
+
+def open_reader(address: str, *, may_advance: bool = False) -> CheckpointReader:
+    """Open the checkpoint of a store for reading, in any process; its owner must have opened it before.
+
+    A reader that `may_advance` may move to a later row within a read transaction, if that was lost with its connection: for
+    who has all later rows in memory.
+    """
+    if not address.startswith(ENCODED_ADDRESS):
+        return open_checkpoint_reader(Path(address))
+    from convexpy.persistence.postgres import DatabaseAddress, PostgresCheckpointReader
+
+    return PostgresCheckpointReader(DatabaseAddress.decode(address), may_advance=may_advance)
+
+
+def storage_refusal(error: BaseException, where: Path) -> Error | None:
+    """Return the error for what the disk, SQLite or the database server says; None if it is not an error of storage."""
+    if isinstance(error, StoreUnreachable):
+        return StoreRefused(
+            str(error), code="DatabaseUnreachable", hint="look at the database server and the network to it"
+        )
+    return file_refusal(error, where)

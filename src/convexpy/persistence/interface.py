@@ -7,7 +7,7 @@ of one row. Index keys and ids come in byte order; ranges are half-open, `[lower
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -25,6 +25,10 @@ class OutcomeUnknown(Exception):
     """
 
 
+class StoreUnreachable(Exception):
+    """The database server was not there for too long, or refused to read. What needed it has not happened."""
+
+
 class DataDamaged(Error):
     """Stored bytes are not what was written: a fault of the disk, its driver, or a copy."""
 
@@ -40,7 +44,8 @@ class StoreRefused(Error, code="FilesMismatch"):
     """The data folder must not be opened; nothing was changed.
 
     Codes: `DataFolderInUse`, `NetworkFileSystem`, `NewerFormat`, `DeploymentMismatch`, `FilesMismatch`, `StorageFull`,
-    `StorageFailed`, `DataFolderUnusable`.
+    `StorageFailed`, `DataFolderUnusable`; of a database server `DatabaseAddressInvalid`, `DatabaseUnreachable`,
+    `DatabaseRefused`, `DatabaseInUse`.
     """
 
 
@@ -116,6 +121,11 @@ class Compaction(NamedTuple):
 
 class LogStore(Protocol):
     """The log. One owner writes to it, from one thread at a time."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether an append needs no other machine or process, so that a quick one may hold up the event loop."""
+        ...
 
     def append(self, seq: int, ts: int, entry: bytes) -> None:
         """Make a row durable.
@@ -304,6 +314,10 @@ class DataStore(Protocol):
         """Open the checkpoint for reading, in this process."""
         ...
 
+    def watch(self, lost: Callable[[BaseException], None]) -> None:
+        """Have `lost` called, from any thread, if another process has taken over the store: this one must end."""
+        ...
+
     def check_in_background(self) -> None:
         """Begin to check what took too long to be checked at start; what is found is logged."""
         ...
@@ -311,3 +325,15 @@ class DataStore(Protocol):
     def close(self) -> None:
         """Release everything; may be called twice."""
         ...
+
+
+ENCODED_ADDRESS = "postgresql "
+"""What the address of a store in PostgreSQL begins with, for another process; all others are folders."""
+
+
+@dataclass(frozen=True)
+class DatabaseOption:
+    """The database server that a deployment was given: a libpq URL, which may have a password, and a schema's name."""
+
+    url: str = field(repr=False)
+    schema: str | None = None

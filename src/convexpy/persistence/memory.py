@@ -6,7 +6,7 @@ Snapshots: a batch changes the current version in place if no reader holds it, e
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sortedcontainers import SortedDict
@@ -103,6 +103,9 @@ class MemoryFiles:
         """Open the checkpoint for reading."""
         return MemoryCheckpointReader(self)
 
+    def watch(self, lost: Callable[[BaseException], None]) -> None:
+        """Do nothing: no other process can reach it."""
+
     def check_in_background(self) -> None:
         """Do nothing: memory is not checked."""
 
@@ -112,6 +115,8 @@ class MemoryFiles:
 
 class MemoryLogStore:
     """The log as a list."""
+
+    is_local = True
 
     def __init__(self, files: MemoryFiles) -> None:
         self._files = files

@@ -1,7 +1,7 @@
 """Reading through all layers equals reading a naive model with all writes applied.
 
 A mutation executor's store (speculation), a query executor's store (rows as bytes) and a checkpointer run side by side over
-one set of files, in memory or SQLite; rows, checkpoints, idling, failures and restarts happen at random moments.
+one set of files, in memory, SQLite or PostgreSQL; rows, checkpoints, idling, failures and restarts happen at random moments.
 Queries that were run stay registered by their read sets: as long as no row touches one, running it again must give the
 same result.
 """
@@ -12,6 +12,7 @@ import functools
 import random
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from support.postgres import PostgresServer
 
 from convexpy.database import (
     Checkpointer,
@@ -43,6 +45,7 @@ from convexpy.database import (
 from convexpy.functions._host import Bound, QueryPlan
 from convexpy.limits import TransactionBudget
 from convexpy.persistence import CheckpointWriter, LogStore, MemoryFiles
+from convexpy.persistence.postgres import DatabaseAddress, PostgresStore
 from convexpy.persistence.sqlite import DataFolder, open_checkpoint_reader
 from convexpy.runtime import ManualClock
 from convexpy.values import UNSET, Int64, compare
@@ -431,6 +434,32 @@ class SqliteStoreMachine(StoreMachine):
         shutil.rmtree(self.folder)
 
 
+def postgres_machine(new_url: Callable[[], str]) -> type[StoreMachine]:
+    """Return the same over PostgreSQL; each example takes a schema of its own."""
+
+    class PostgresStoreMachine(SqliteStoreMachine):
+        def open_files(self) -> None:
+            self.address = DatabaseAddress.parse(new_url())
+            self.opened: list[Any] = []
+
+        def reopen(self) -> None:
+            self.close_files()
+            self.store = PostgresStore(self.address)
+            self.opened.append(self.store)
+            self.log, self.writer = self.store.log, self.store.writer()
+            self.opened.append(self.writer)
+
+        def reader(self) -> Any:
+            reader = self.store.reader()
+            self.opened.append(reader)
+            return reader
+
+        def teardown(self) -> None:
+            self.close_files()
+
+    return PostgresStoreMachine
+
+
 def run(machine: type[StoreMachine], *, examples: int, steps: int) -> None:
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
     run_state_machine_as_test(
@@ -456,6 +485,11 @@ def test_layers_over_a_read_cache_that_is_always_full_equal_the_model(
     monkeypatch.setattr(_memory, "MEMORY_BYTES_MAX", 700)
     monkeypatch.setattr(_first_keys, "FIRST_KEYS_MAX", 3)
     run(StoreMachine, examples=25, steps=40)
+
+
+@pytest.mark.slow
+def test_postgres_layers_equal_a_naive_model(postgres: PostgresServer) -> None:
+    run(postgres_machine(postgres.url), examples=8, steps=40)
 
 
 @pytest.mark.slow

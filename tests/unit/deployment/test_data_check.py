@@ -11,7 +11,8 @@ from convexpy.database import Store, recover
 from convexpy.deployment.data_check import DataCheck
 from convexpy.deployment.salvage import salvage
 from convexpy.persistence import StoreRefused
-from convexpy.persistence.sqlite import DataFolder, FolderLock, open_checkpoint_reader
+from convexpy.persistence.folder_lock import FolderLock
+from convexpy.persistence.sqlite import DataFolder, open_checkpoint_reader
 from convexpy.runtime import ManualClock
 
 OLD = Path(__file__).parent.parent / "persistence" / "format_1"

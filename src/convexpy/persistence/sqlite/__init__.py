@@ -1,6 +1,5 @@
 """Log and checkpoint in two SQLite files in a folder."""
 
-from convexpy.persistence.sqlite._lock import FolderLock as FolderLock
 from convexpy.persistence.sqlite.checkpoint import SqliteCheckpointWriter as SqliteCheckpointWriter
 from convexpy.persistence.sqlite.folder import (
     DataFolder as DataFolder,

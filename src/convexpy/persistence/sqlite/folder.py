@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from convexpy.limits import START_CHECK_BYTES_MAX
+from convexpy.persistence.folder_lock import FolderLock
 from convexpy.persistence.interface import StoreRefused
 from convexpy.persistence.sqlite._filesystem import network_file_system
-from convexpy.persistence.sqlite._lock import FolderLock
 from convexpy.persistence.sqlite._structure import LargeFilesCheck, check_structure
 from convexpy.persistence.sqlite.checkpoint import SqliteCheckpointWriter
 from convexpy.persistence.sqlite.log import SqliteLogStore
@@ -89,6 +90,9 @@ class DataFolder:
     def reader(self) -> SqliteCheckpointReader:
         """Open the checkpoint for reading."""
         return open_checkpoint_reader(self.folder)
+
+    def watch(self, lost: Callable[[BaseException], None]) -> None:
+        """Do nothing: the lock holds as long as this process does."""
 
     def check_in_background(self) -> None:
         """Begin to check the structure of the files that were too large to wait for; `close` ends it."""

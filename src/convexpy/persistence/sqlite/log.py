@@ -58,6 +58,8 @@ def checked_row(seq: int, ts: int, entry: bytes, checksum: int | None) -> LogRow
 class SqliteLogStore:
     """The log of a deployment. Opening creates the file, with `deployment_id` or a new one."""
 
+    is_local = True
+
     def __init__(self, path: Path, *, deployment_id: str | None = None) -> None:
         self._path = path
         self._connection = open_writing(path)

@@ -66,7 +66,7 @@ def refusing(folder: Path) -> Generator[None]:
         raise DataDamaged(f"{folder} cannot be read: {error!r}") from error
 
 
-def storage_refusal(error: BaseException, where: Path) -> Error | None:
+def file_refusal(error: BaseException, where: Path) -> Error | None:
     """Return the error for what the disk or SQLite says of a data folder; None if it is not an error of storage."""
     if isinstance(error, sqlite3.Error):
         return sqlite_refusal(error, where)

@@ -1,0 +1,134 @@
+"""Who serves a deployment: a row with an expiry by the database's clock, renewed while its holder lives.
+
+It only keeps a second server from starting. What a server that lost it might still write is refused by the log, whose next
+row must name the one before (`log.py`). A row and not a lock of the session: it holds through a pooler, and says who.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import psycopg
+
+from convexpy.errors import Error
+from convexpy.persistence.interface import OutcomeUnknown, StoreFull, StoreRefused, StoreUnreachable
+from convexpy.persistence.postgres._connection import Link
+from convexpy.persistence.postgres.address import DatabaseAddress
+
+logger = logging.getLogger("convexpy.storage")
+
+TTL_S = 10.0
+RENEWED_EVERY_S = 2.0
+LOOKED_AT_EVERY_S = 0.2
+NAME = "node"
+
+
+class Lease:
+    """Taken on construction, held until `release`.
+
+    Raises:
+        StoreRefused: another server holds it, and renews it.
+    """
+
+    def __init__(self, address: DatabaseAddress) -> None:
+        self.holder = secrets.token_hex(8)
+        self._s = address.quoted
+        self._link = Link(address, "lease")
+        self._stopping = threading.Event()
+        self._lost: Callable[[BaseException], None] | None = None
+        self._place = f"process {os.getpid()} on {socket.gethostname()}"
+        try:
+            self._take()
+        except BaseException:
+            self._link.close()
+            raise
+        self._thread = threading.Thread(target=self._renew_regularly, name="convexpy-lease", daemon=True)
+        self._thread.start()
+
+    def _take(self) -> None:
+        """Take the lease when it is free, has expired, or its holder's connection is gone; wait to learn which it is."""
+        seen: str | None = None
+        until = time.monotonic() + TTL_S + 5 * RENEWED_EVERY_S
+        while not self._try():
+            place, since, expires = self._link.run(
+                f"SELECT place, since::text, expires_at::text FROM {self._s}._lease WHERE name = %s", (NAME,)
+            ).fetchone() or ("", "", "")
+            if (seen is not None and expires != seen) or time.monotonic() > until:
+                raise StoreRefused(
+                    f"another server uses {self._link.address}: {place}, since {since}",
+                    code="DatabaseInUse",
+                    hint="one server at a time can use a schema: stop the other one, or name another schema "
+                    "(?schema=NAME). After a crash this one takes over by itself, within seconds",
+                )
+            seen = expires
+            self._stopping.wait(LOOKED_AT_EVERY_S)
+
+    def _try(self) -> bool:
+        done = self._link.run(
+            f"INSERT INTO {self._s}._lease AS l VALUES(%s, %s, %s, clock_timestamp(), "
+            f"clock_timestamp() + %s::double precision * interval '1 second', {_BACKEND}) "
+            "ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, place = excluded.place, since = excluded.since, "
+            "expires_at = excluded.expires_at, backend_pid = excluded.backend_pid, backend_start = excluded.backend_start "
+            "WHERE l.expires_at < clock_timestamp() OR (l.backend_pid IS NOT NULL AND NOT EXISTS(SELECT 1 FROM "
+            "pg_stat_activity a WHERE a.pid = l.backend_pid AND coalesce(a.backend_start, l.backend_start) = l.backend_start))",
+            (NAME, self.holder, self._place, TTL_S, self._direct()),
+        )
+        return done.rowcount == 1
+
+    def _direct(self) -> bool:
+        """Whether the connection is to PostgreSQL itself, so that its end is the end of this process."""
+        self._link.open()
+        return not self._link.pooled
+
+    def _renew_regularly(self) -> None:
+        while not self._stopping.wait(RENEWED_EVERY_S):
+            try:
+                renewed = self._link.repeat(self._renew, TTL_S)
+            except (StoreUnreachable, StoreFull, psycopg.Error, Error) as error:
+                logger.warning("the lease of this server cannot be renewed: %s", error)
+                continue
+            if not renewed:
+                if self._lost is not None and not self._stopping.is_set():
+                    self._lost(OutcomeUnknown("another server has taken over this deployment"))
+                return
+
+    def _renew(self) -> bool:
+        done = self._link.run(
+            f"UPDATE {self._s}._lease SET expires_at = clock_timestamp() + %s::double precision * interval '1 second', "
+            f"(backend_pid, backend_start) = (SELECT * FROM (SELECT {_BACKEND}) b) WHERE name = %s AND holder = %s",
+            (TTL_S, self._direct(), NAME, self.holder),
+        )
+        return done.rowcount == 1
+
+    def watch(self, lost: Callable[[BaseException], None]) -> None:
+        """Have `lost` called, in the lease's thread, when another server has taken over."""
+        self._lost = lost
+
+    def release(self) -> None:
+        """Give it up; may be called twice."""
+        if self._stopping.is_set():
+            return
+        self._stopping.set()
+        self._thread.join()
+        try:
+            self._link.repeat(
+                lambda: self._link.run(
+                    f"DELETE FROM {self._s}._lease WHERE name = %s AND holder = %s", (NAME, self.holder)
+                ),
+                0.0,
+            )
+        except (StoreUnreachable, StoreFull, Error) as error:
+            logger.warning("the lease of this server could not be given up, it expires by itself: %s", error)
+        self._link.close()
+
+
+_BACKEND = (
+    "(SELECT pid FROM pg_stat_activity WHERE %s::boolean AND pid = pg_backend_pid()), "
+    "(SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())"
+)

@@ -1,0 +1,149 @@
+"""Opening a deployment's tables in PostgreSQL, and the reasons to refuse."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+
+from convexpy.errors import Error
+from convexpy.persistence.folder_lock import FolderLock
+from convexpy.persistence.interface import StoreFull, StoreRefused
+from convexpy.persistence.postgres._connection import Link
+from convexpy.persistence.postgres._lease import Lease
+from convexpy.persistence.postgres._refusals import connect_refusal, refusal
+from convexpy.persistence.postgres._tables import prepare
+from convexpy.persistence.postgres.address import DatabaseAddress
+from convexpy.persistence.postgres.checkpoint import PostgresCheckpointWriter
+from convexpy.persistence.postgres.log import DURABLE, PostgresLogStore
+from convexpy.persistence.postgres.reader import PostgresCheckpointReader
+
+logger = logging.getLogger("convexpy.storage")
+
+VERSION_MIN = 150000
+CLOCK_DIFFERENCE_MAX_S = 60.0
+
+
+class PostgresStore:
+    """A schema that this process owns, from construction until `close`.
+
+    Steps (the order matters): lock of the data folder, which has keys and files; connect; what the server is; tables and
+    format; lease; log.
+
+    Raises:
+        StoreRefused: it cannot be reached or used, or another server uses it.
+    """
+
+    def __init__(self, address: DatabaseAddress, folder: Path | None = None) -> None:
+        with contextlib.ExitStack() as opening:
+            self._lock = None if folder is None else FolderLock(folder)
+            if self._lock is not None:
+                opening.callback(self._lock.release)
+            link = Link(address, "start")
+            opening.callback(link.close)
+            try:
+                connection = link.open()
+            except psycopg.Error as error:
+                raise connect_refusal(error, address) from error
+            self._address = address = address.resolved(connection)
+            self.address = address.encode()
+            try:
+                _check_server(link)
+                meta = prepare(link)
+                self._lease = Lease(address)
+            except psycopg.Error as error:
+                said = refusal(error, address)
+                if isinstance(said, StoreFull):
+                    raise StoreRefused(
+                        str(said), code="StorageFull", hint="then start again; no data is lost"
+                    ) from error
+                raise said from error
+            opening.callback(self._lease.release)
+            self.deployment_id = meta["deployment_id"]
+            self.log = PostgresLogStore(address)
+            opening.callback(self.log.close)
+            if folder is not None and self.log.first_seq is None and (folder / "log.db").exists():
+                raise StoreRefused(
+                    f"{address} is empty, and {folder} has the data of a deployment in SQLite",
+                    code="DatabaseRefused",
+                    hint="name another data folder (--data DIR) for a new deployment, or start without --database",
+                )
+            link.close()
+            opening.pop_all()
+
+    def writer(self) -> PostgresCheckpointWriter:
+        """Open the checkpoint for writing."""
+        return PostgresCheckpointWriter(self._address, holder=self._lease.holder)
+
+    def reader(self) -> PostgresCheckpointReader:
+        """Open the checkpoint for reading."""
+        return PostgresCheckpointReader(self._address)
+
+    def check_in_background(self) -> None:
+        """Do nothing: the database checks its own pages."""
+
+    def watch(self, lost: Callable[[BaseException], None]) -> None:
+        """Have `lost` called, in another thread, when another server has taken over."""
+        self._lease.watch(lost)
+
+    def close(self) -> None:
+        """Close the log, then give up the lease; may be called twice."""
+        self.log.close()
+        self._lease.release()
+        if self._lock is not None:
+            self._lock.release()
+
+
+def _check_server(link: Link) -> None:
+    """Refuse a server that cannot keep the promises; say what is odd about one that can."""
+    address = link.address
+    began = time.time()
+    version, encoding, durable, replica, read_only, fsync, clock = link.run(
+        "SELECT current_setting('server_version'), current_setting('server_encoding'), "
+        "current_setting('synchronous_commit'), pg_is_in_recovery(), current_setting('transaction_read_only'), "
+        "current_setting('fsync'), extract(epoch FROM clock_timestamp())::double precision"
+    ).fetchall()[0]
+    if link.open().info.server_version < VERSION_MIN:
+        raise _refused(
+            address, f"the server is PostgreSQL {version}", "convexpy needs PostgreSQL 15 or later"
+        )
+    if encoding != "UTF8":
+        raise _refused(
+            address,
+            f"the database has the encoding {encoding}",
+            "createdb --encoding=UTF8 --template=template0 …",
+        )
+    if replica or read_only == "on":
+        raise _refused(
+            address,
+            "the server is a replica and cannot be written to"
+            if replica
+            else "transactions are read-only here",
+            "name the primary, or all hosts with ?target_session_attrs=read-write"
+            if replica
+            else "ALTER ROLE … RESET default_transaction_read_only; or the provider has closed the database for writes",
+        )
+    if durable not in DURABLE:
+        raise _refused(
+            address,
+            f"synchronous_commit is {durable}: a commit that was answered could be lost",
+            "ALTER ROLE … SET synchronous_commit = on",
+        )
+    if fsync != "on":
+        logger.warning("%s: fsync is off: a crash of the machine can destroy the database", address)
+    difference = clock - (began + time.time()) / 2
+    if abs(difference) > CLOCK_DIFFERENCE_MAX_S:
+        logger.warning(
+            "%s: its clock is %.0f s %s this machine's: synchronize both (NTP)",
+            address,
+            abs(difference),
+            "ahead of" if difference > 0 else "behind",
+        )
+
+
+def _refused(address: DatabaseAddress, what: str, hint: str) -> Error:
+    return StoreRefused(f"{address}: {what}", code="DatabaseRefused", hint=hint)

@@ -1,0 +1,164 @@
+"""A PostgreSQL server for a test run: Debian's, on a free port and its own data folder, as a user that is not root."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+VERSION_MIN = 15
+MISSING = (
+    "PostgreSQL IS NOT TESTED: no server of version 15 or later is installed here, and scripts/test could not install it "
+    "(apt-get install postgresql)"
+)
+_HBA = "host all secret 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n"
+_SETTINGS = (
+    "fsync=off",
+    "full_page_writes=off",
+    "max_connections=100",
+    "shared_buffers=32MB",
+    "listen_addresses=127.0.0.1",
+    "autovacuum=off",
+    "timezone=UTC",
+)
+
+
+def binaries() -> Path | None:
+    """Return the folder of the newest installed server's programs, or None."""
+    found = [
+        folder
+        for folder in Path("/usr/lib/postgresql").glob("*/bin")
+        if folder.parent.name.isdigit()
+        and int(folder.parent.name) >= VERSION_MIN
+        and (folder / "postgres").exists()
+    ]
+    return max(found, key=lambda folder: int(folder.parent.name), default=None)
+
+
+class PostgresServer:
+    """A running server; `url` is an address whose schema nobody else has."""
+
+    def __init__(self, bin: Path) -> None:
+        self._bin = bin
+        self.folder = Path(tempfile.mkdtemp(prefix="convexpy-pg-", dir="/tmp"))
+        self._user = pwd.getpwuid(os.getuid())
+        if os.getuid() == 0:
+            self._user = _unprivileged()
+            os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._numbers = itertools.count(1)
+        self._run(
+            "initdb", "-D", str(self.data), "-U", "postgres", "--no-sync", "--encoding=UTF8", "--locale=C"
+        )
+        (self.data / "pg_hba.conf").write_text(_HBA)
+        self.start()
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def _drop(self) -> list[str]:
+        """The beginning of a command that makes it end with this process, and not run as root."""
+        user = ["--reuid", str(self._user.pw_uid), "--regid", str(self._user.pw_gid), "--clear-groups"]
+        return ["setpriv", *(user if os.getuid() == 0 else []), "--pdeathsig", "INT", "--"]
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [*self._drop, str(self._bin / program), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        settings = [part for setting in _SETTINGS for part in ("-c", setting)]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self._drop, str(self._bin / "postgres"), "-D", str(self.data), "-p", str(self.port), "-k", str(self.folder),
+                 *settings],
+                stdout=log, stderr=log, cwd=self.folder, start_new_session=True,
+            )  # fmt: skip
+        until = time.monotonic() + 60
+        while True:
+            try:
+                self.query("SELECT 1")
+                return
+            except psycopg.OperationalError:
+                assert self._process.poll() is None, (self.folder / "log").read_text()
+                assert time.monotonic() < until, "PostgreSQL does not start"
+                time.sleep(0.05)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End it: SIGINT rolls back what is under way and cuts connections, SIGKILL is a crash."""
+        if self._process is not None:
+            if how == signal.SIGKILL:
+                os.killpg(self._process.pid, how)  # its children, too: they hold the shared memory
+            else:
+                self._process.send_signal(how)
+            self._process.wait(60)
+            self._process = None
+
+    def restart(self, how: signal.Signals = signal.SIGINT) -> None:
+        self.stop(how)
+        self.start()
+
+    def url(self, *, user: str = "postgres", database: str = "postgres", schema: str | None = None) -> str:
+        schema = f"s{next(self._numbers)}_{os.getpid()}" if schema is None else schema
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{database}?schema={schema}"
+
+    def query(self, text: str, database: str = "postgres") -> list[tuple[Any, ...]]:
+        """Run one statement as the superuser."""
+        address = f"host=127.0.0.1 port={self.port} user=postgres dbname={database} connect_timeout=5"
+        with psycopg.connect(address, autocommit=True) as connection:
+            cursor = connection.execute(text.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def cut_connections(self) -> int:
+        """Cut all connections but this one; return how many."""
+        return len(
+            self.query(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            )
+        )
+
+    def close(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _unprivileged() -> pwd.struct_passwd:
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise AssertionError("PostgreSQL does not run as root, and there is neither a user postgres nor nobody")
+
+
+@contextmanager
+def postgres_server() -> Generator[PostgresServer]:
+    """Run a server; the test is skipped, loudly, where none is installed."""
+    bin = binaries()
+    if bin is None or shutil.which("setpriv") is None:
+        pytest.skip(MISSING)
+    server = PostgresServer(bin)
+    try:
+        yield server
+    finally:
+        server.close()
