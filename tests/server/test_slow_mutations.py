@@ -40,6 +40,10 @@ def take_time(ctx) -> int:
     return os.getpid()
 
 @mutation
+def pid(ctx) -> int:
+    return os.getpid()
+
+@mutation
 def slow(ctx, tag: str, until: str, busy: bool = False) -> int:
     before = count(ctx, tag)
     print("ran with", before)
@@ -301,6 +305,35 @@ def test_a_new_index_has_what_was_written_meanwhile(server: ServerProcess, end: 
     pushing.result()
     assert slow.result() == 0
     assert server.call("query", "app:slow_ones") == 2
+
+
+def test_a_push_is_refused_if_nobody_could_check_what_was_written_meanwhile(
+    server: ServerProcess, end: End
+) -> None:
+    slow = Running(lambda: server.call("mutation", "app:slow", tag="a", until=str(end)))
+    end.wait_for_begin()
+    pid = int(server.call("mutation", "app:pid"))
+    # It stands where it waits for the slow call to end, before it looks at the documents that there are.
+    schema = SCHEMA.replace('"marks"', '"fresh": define_table({}).index("by_x", ["x"]), "marks"')
+    schema = schema.replace("define_table({})", 'define_table({"x": v.string()})')
+    pushing = Running(lambda: server.push({"app.py": APP, "schema.py": schema}))
+
+    def has_begun() -> bool:
+        options = {"cursor": None, "numItems": 1000}
+        args = {"table": "_index", "order": "asc", "paginationOpts": options}
+        body = {"path": "_system/cli/tableData", "args": args}
+        page = server.request("POST", "/api/query", body, admin=True)[1]["value"]["page"]
+        return any(index["name"] == "by_x" for index in page)
+
+    wait_for(has_begun, what="the begin of the push")
+    os.kill(pid, signal.SIGKILL)
+    assert server.call("mutation", "app:quick", tag="b") == 0
+    end.touch()
+    status, answer = pushing.result()
+    assert (status, answer["code"], answer["retryOn"]) == (503, "ExecutorLost", "backoff")
+    assert slow.result() == 0
+    assert server.push({"app.py": APP + "\n# edited", "schema.py": SCHEMA})[0] == 200
+    assert server.push({"app.py": APP, "schema.py": schema})[0] == 200
 
 
 def test_stopping_lets_it_end(server: ServerProcess, end: End) -> None:

@@ -26,7 +26,7 @@ from convexpy.engine.history import History
 from convexpy.engine.http_actions import HttpActions
 from convexpy.engine.identities import Identities
 from convexpy.engine.mutations import MutationPipeline
-from convexpy.engine.outcome import Presenter, failed
+from convexpy.engine.outcome import Presenter
 from convexpy.engine.queries import QueryDispatcher
 from convexpy.engine.query_cache import QueryCache
 from convexpy.engine.sweeper import Sweeper
@@ -349,7 +349,7 @@ class Deployment:
                 await idle.wait()
         except TimeoutError:
             logger.warning("mutations were still running at the end of the grace period")
-        mutations.abandon(failed("ShuttingDown", "the deployment is shutting down"))
+        mutations.abandon("ShuttingDown", "the deployment is shutting down")
         self.log.close()
         await self.background.close()
         await self.identities.close()

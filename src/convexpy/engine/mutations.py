@@ -11,8 +11,6 @@ from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-import msgspec
-
 from convexpy.database import CommitOutcomes, GroupCommitter
 from convexpy.engine.aside import CallsAside, passing_breakpoints, run_again
 from convexpy.engine.attempts import Attempts
@@ -62,7 +60,8 @@ class MutationPipeline:
         self._waiting: deque[Call] = deque()
         self._done: dict[int, OnDone] = {}
         self._epoch = 0
-        self._gate_closed = self._is_stopping = self._has_one_lane = False
+        self._gate_closed = self._is_stopping = False
+        self._on_lane_lost: Callable[[], None] | None = None
         self._on_idle: list[Callable[[], None]] = []
         self._looking: asyncio.TimerHandle | None = None
         self._moves_from_s = 0.0
@@ -97,7 +96,7 @@ class MutationPipeline:
     @property
     def pids(self) -> list[int]:
         """The process that runs mutations, or none while it is replaced."""
-        return [] if self._slot is None or not self._slot.ready else [self._slot.connection.pid]
+        return [] if self._slot is None else [self._slot.connection.pid]
 
     def submit(self, call: Call, done: OnDone, *, first: bool = False) -> None:
         """Run a mutation; `done` is called once, when its outcome is final. `first` passes those that wait."""
@@ -124,12 +123,11 @@ class MutationPipeline:
     def _pump(self, *, force: bool = False) -> None:
         slot, second = self._slot, self._second
         if second.ended and (slot is None or not slot.sent):
-            self._waiting.extendleft(second.settle(one_lane=self._has_one_lane))
+            self._waiting.extendleft(second.settle(one_lane=self._on_lane_lost is not None))
             self._check_idle()
         while (
             self._waiting
             and slot is not None
-            and slot.ready
             and (force or not self._gate_closed)
             and not second.ended
             and self._order.accepted_bytes < self._knobs.speculative_bytes_max
@@ -172,12 +170,10 @@ class MutationPipeline:
         slot = TransactionSlot(
             connection,
             self._knobs,
-            on_ready=lambda _: None,
             on_result=self._result,
             on_lost=self._lost,
             on_paused=self._pause,
         )
-        slot.ready = True
         if not follows:
             for row in self._timeline.tail:
                 connection.send_later(row.frame)
@@ -193,6 +189,11 @@ class MutationPipeline:
         slot, self._slot = self._slot, None
         if slot is not None:
             slot.close()
+
+    def _leave_role(self) -> None:
+        self._slot = None
+        if self._on_lane_lost is not None:
+            self._on_lane_lost()
 
     def _result(self, slot: TransactionSlot, call: Call, result: Result) -> None:
         if result.epoch != self._epoch:
@@ -210,7 +211,7 @@ class MutationPipeline:
     def _lost(self, slot: TransactionSlot, reason: str, blamed: Call | None, innocent: list[Call]) -> None:
         if slot is not self._slot:
             return
-        self._slot = None
+        self._leave_role()
         self.executors_lost += 1
         verdict = self._attempts.lost(reason, blamed, innocent)
         if verdict.blamed is not None:
@@ -229,7 +230,7 @@ class MutationPipeline:
     # The second lane
 
     def _is_for_second_lane(self, call: Call) -> bool:
-        return call.path in self._pace.slow and call.id not in self._aside and not self._has_one_lane
+        return call.path in self._pace.slow and call.id not in self._aside and self._on_lane_lost is None
 
     def _run_beside(self, call: Call) -> None:
         """Run a call in the second lane, when the calls of its client before it are answered; those behind wait for it."""
@@ -263,7 +264,7 @@ class MutationPipeline:
             return
         now_s = asyncio.get_running_loop().time()
         others_wait = len(slot.sent) > 1 or bool(self._waiting)
-        may_move = others_wait and now_s >= self._moves_from_s and not self._has_one_lane
+        may_move = others_wait and now_s >= self._moves_from_s and self._on_lane_lost is None
         long = slot.runs_long(SLOW_MUTATION_S) if may_move else None
         if long is None or long.id in self._aside or not self._pace.counts(long.path):
             self._look_soon()
@@ -274,13 +275,16 @@ class MutationPipeline:
         self._need_executor()
 
     @contextmanager
-    def one_lane(self) -> Generator[None]:
-        """Run everything in the first lane: only its executor knows what a push that is under way asks of writes."""
-        self._has_one_lane = True
+    def one_lane(self, on_lost: Callable[[], None]) -> Generator[None]:
+        """Run everything in the first lane: only its executor knows what a push that is under way asks of writes.
+
+        `on_lost` is called if that executor ends meanwhile, or stands in a debugger.
+        """
+        self._on_lane_lost = on_lost
         try:
             yield
         finally:
-            self._has_one_lane = False
+            self._on_lane_lost = None
 
     # Debugging
 
@@ -290,7 +294,7 @@ class MutationPipeline:
         aside = self._aside.add(call)
         aside.paused = True
         if slot is self._slot:
-            self._slot = None
+            self._leave_role()
             self._need_executor()
         self._waiting = deque(aside.hold_later([*behind, *self._waiting]))
         self._check_idle()
@@ -386,13 +390,11 @@ class MutationPipeline:
             for callback in callbacks:
                 callback()
 
-    def abandon(self, outcome: Outcome) -> None:
+    def abandon(self, code: str, detail: str) -> None:
         """Answer everything that waits: the server is stopping."""
         waiting, self._waiting = self._waiting, deque()
         under_way = {call.id for call in self._order.unanswered}
         under_way.update(() if self._slot is None else self._slot.sent)
         for call in [*waiting, *self._aside.drain()]:
             if call.id not in under_way:
-                assert outcome.failure is not None  # of no function in particular
-                failure = msgspec.structs.replace(outcome.failure, function=call.path)
-                self._finish(call, Outcome(failure=failure))
+                self._finish(call, failed(code, detail, function=call.path))

@@ -124,12 +124,10 @@ class QueryDispatcher:
         slot = TransactionSlot(
             connection,
             self._knobs,
-            on_ready=lambda _: None,
             on_result=self._result,
             on_lost=self._lost,
             on_paused=self._paused,
         )
-        slot.ready = True
         for row in self._timeline.tail:
             connection.send_later(row.frame)
         self._slots.append(slot)

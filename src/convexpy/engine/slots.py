@@ -16,7 +16,7 @@ from typing import NamedTuple
 from convexpy.executors.connection import DAMAGED, SILENT, ExecutorConnection
 from convexpy.limits import EXECUTOR_SILENT_S, Knobs
 from convexpy.protocol.call_marker import Running
-from convexpy.protocol.frames import Call, Damaged, FromExecutor, Paused, Ready, Result, ToExecutor
+from convexpy.protocol.frames import Call, Damaged, FromExecutor, Paused, Result, ToExecutor
 
 WATCH_INTERVAL_S = 0.1
 ASLEEP_CPU_SHARE = 0.02
@@ -24,25 +24,22 @@ logger = logging.getLogger("convexpy.executors")
 
 
 class TransactionSlot:
-    """An executor for queries and mutations. `sent` holds the calls without an answer, in order."""
+    """An executor for queries and mutations that has said `Ready`. `sent` holds the calls without an answer, in order."""
 
     def __init__(
         self,
         connection: ExecutorConnection,
         knobs: Knobs,
         *,
-        on_ready: Callable[[TransactionSlot], None],
         on_result: Callable[[TransactionSlot, Call, Result], None],
         on_lost: Callable[[TransactionSlot, str, Call | None, list[Call]], None],
         on_paused: Callable[[TransactionSlot, Call], None],
     ) -> None:
         self.connection = connection
         self.sent: dict[int, Call] = {}
-        self.ready = False
         self.lost = False
         self.retiring = False
         self._knobs = knobs
-        self._on_ready = on_ready
         self._on_result = on_result
         self._on_lost = on_lost
         self._on_paused = on_paused
@@ -73,9 +70,6 @@ class TransactionSlot:
                 self.connection.kill("it answered a query with writes", call.id)
                 return
             self._on_result(self, call, frame)
-        elif isinstance(frame, Ready):
-            self.ready = True
-            self._on_ready(self)
         elif isinstance(frame, Paused):
             if frame.paused and not self._apart and frame.call in self.sent:
                 self._on_paused(self, self.sent[frame.call])
@@ -87,7 +81,6 @@ class TransactionSlot:
 
     def _gone(self, reason: str, running: int) -> None:
         self.lost = True
-        self.ready = False
         if self._watch is not None:
             self._watch.cancel()
         blamed = self.sent.pop(running, None)

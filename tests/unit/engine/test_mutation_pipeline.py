@@ -29,7 +29,7 @@ class World:
 
     def __init__(self, capacity_rows: int | None = None) -> None:
         self.files = MemoryFiles(capacity_rows=capacity_rows)
-        self.needed = 0
+        self.needed = self.lost_in_push = 0
         self.commits: list[TailRow] = []
         self.ended: dict[int, Outcome] = {}
         self.order: list[int] = []
@@ -64,6 +64,9 @@ class World:
 
     def _need(self) -> None:
         self.needed += 1
+
+    def lane_lost(self) -> None:
+        self.lost_in_push += 1
 
     def _need_second(self) -> None:
         if not self.second.executors:
@@ -442,7 +445,7 @@ async def test_while_a_push_is_pending_all_run_in_the_first_lane() -> None:
     world = World()
     world.learn()
     world.submit(1, path="app:slow")
-    with world.pipeline.one_lane():
+    with world.pipeline.one_lane(world.lane_lost):
         world.submit(2, path="app:slow")
         assert world.in_first_lane == [2]
         world.beside.answer(1, writes="a")
@@ -486,7 +489,7 @@ async def test_it_stays_where_it_is_when_nobody_waits_or_a_push_is_pending() -> 
     world.submit(1, path="app:slow")
     world.executor.now_running, world.executor.used_ns = Running(1, 0, 0), 30_000_000
     await looked_at(world)
-    with world.pipeline.one_lane():
+    with world.pipeline.one_lane(world.lane_lost):
         world.submit(2)
         await looked_at(world)
     assert world.in_first_lane == [1, 2]
@@ -547,3 +550,20 @@ async def test_one_that_stands_in_a_debugger_does_not_hold_up_the_second_lane() 
     paused.answer(1, writes="b", seconds=60.0)
     await world.commit()
     assert world.ended[1].row == 2
+
+
+@on_loop
+async def test_a_push_is_told_when_the_executor_that_checks_for_it_is_lost() -> None:
+    world = World()
+    with world.pipeline.one_lane(world.lane_lost):
+        world.executor.on_lost("ended", 0)
+        assert world.lost_in_push == 1
+        world.executor = ScriptedExecutor(2)
+        world.pipeline.attach(world.executor)
+        world.submit(1)
+        world.executor.on_frame(Paused(1, True, False))
+        assert world.lost_in_push == 2
+        world.executor = ScriptedExecutor(3)
+        world.pipeline.attach(world.executor)
+    world.executor.on_lost("ended", 0)
+    assert world.lost_in_push == 2

@@ -66,9 +66,7 @@ class Waiting(ScriptedExecutor):
 def _slot(executor: Waiting) -> TransactionSlot:
     def nothing(*_: Any) -> None: ...
 
-    slot = TransactionSlot(
-        executor, KNOBS, on_ready=nothing, on_result=nothing, on_lost=nothing, on_paused=nothing
-    )
+    slot = TransactionSlot(executor, KNOBS, on_result=nothing, on_lost=nothing, on_paused=nothing)
     slot.sent[7] = Call(7, "mutation", "app:f", b"{}", "r", 0)
     return slot
 

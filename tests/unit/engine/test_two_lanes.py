@@ -193,7 +193,7 @@ class Simulation:
         elif chance < 0.97:
             self._look(executor)
         elif chance < 0.98:
-            self.pipeline._has_one_lane ^= True
+            self.pipeline._on_lane_lost = None if self.pipeline._on_lane_lost else lambda: None
         elif chance < 0.99:
             executor.lose()
         elif self.files.capacity_rows is None:
@@ -207,7 +207,7 @@ class Simulation:
                 self.submit()
             self.step(faults=True)
             await asyncio.sleep(0)
-        self.files.capacity_rows, self.pipeline._has_one_lane = None, False
+        self.files.capacity_rows, self.pipeline._on_lane_lost = None, None
         for _ in range(20_000):
             if len(self.outcomes) == CALLS:
                 return

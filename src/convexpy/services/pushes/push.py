@@ -87,6 +87,7 @@ class Pusher:
         self._forgetting = asyncio.Lock()
         self._lock = asyncio.Lock()
         self._pushing: PushNote | None = None
+        self._unchecked = False
 
     async def push(self, request: PushRequest) -> dict[str, Any]:
         """Make the pushed version live; return what changed. A dry run only plans.
@@ -195,8 +196,12 @@ class Pusher:
             await self._check(request, modules, app, changes)
             pauses.reach("push.checked")
             # What is written while a new schema is pending is checked against it by the executor that begins the push.
-            pending = changes.schema.after is not None and changes.schema.needs_build
-            with self.live.mutations.one_lane() if pending else nullcontext():
+            checked = (
+                self.app.active.version > 0
+                and changes.schema.after is not None
+                and changes.schema.needs_build
+            )
+            with self.live.mutations.one_lane(self._check_lost) if checked else nullcontext():
                 await self._make_live(request, modules, version, handle, changes.schema, sealed)
         except BaseException:
             await handle.retire()
@@ -248,6 +253,13 @@ class Pusher:
 
             async def activate() -> None:
                 pauses.reach("push.before_activate")
+                if self._unchecked:
+                    raise RequestError(
+                        "the executor that checks what is written against the new schema was lost during the push",
+                        status=503,
+                        code="ExecutorLost",
+                        hint="push again",
+                    )
                 if self.schema_violations:
                     raise PushRejected(
                         "a document that was written while the push was under way does not match the new schema: "
@@ -267,6 +279,7 @@ class Pusher:
             raise
         finally:
             self.schema_violations.clear()
+            self._unchecked = False
         pauses.reach("push.activated")
         self.app.activated(version, modules, request.config, msgspec.to_builtins(pushed))
         self._keeping = set()
@@ -344,6 +357,10 @@ class Pusher:
             await self._abort(building)
             raise
         return building
+
+    def _check_lost(self) -> None:
+        """What is written from now on is not checked against the new schema."""
+        self._unchecked = True
 
     async def _abort(self, building: list[BuildingIndex]) -> None:
         await self.system.run(AbortPush([index.number for index in building]))
