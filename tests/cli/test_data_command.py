@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.processes import ServerProcess
+from support.terminal import Terminal
 
 pytestmark = pytest.mark.slow
 APP = {
@@ -93,6 +96,38 @@ def test_what_follows_is_said_and_reached(here: Any) -> None:
     assert names(first) + names(second) == [f"job {n}" for n in reversed(range(12))]
     lines = here("data", "jobs", "--all", "--format", "jsonl", "--order", "asc").stdout.splitlines()
     assert [json.loads(line)["size"] for line in lines] == list(range(12))
+
+
+def test_people_read_times_numbers_and_the_schema_order(here: Any) -> None:
+    here(
+        "data",
+        "insert",
+        "jobs",
+        '{"name": "x", "status": "new", "size": 1, "big": {"$integer": "BQAAAAAAAAA="}}',
+    )
+    id, name, status, size, big, created = here("data", "jobs", "--limit", "1").stdout.strip().split("\t")
+    assert (name, status, size, big, len(id)) == ("x", "new", "1", "5", 32)
+    assert datetime.now(UTC) - datetime.fromisoformat(created) < timedelta(hours=1)
+    for bound in (created, "1h"):
+        after = ("--index", "by_creation_time", "--gte", f"_creationTime={bound}")
+        assert names(here("data", "jobs", *after, "--limit", "1", "--json")) == ["x"]
+    header = here("data", "jobs", "--format", "csv", "--limit", "1").stdout.splitlines()[0]
+    assert header == "_id,name,status,size,big,_creationTime"
+
+
+@pytest.mark.parametrize(("columns", "cards"), [(60, True), (160, False)])
+def test_what_is_wider_than_the_terminal_is_cards(
+    here: Any, server: ServerProcess, columns: int, cards: bool
+) -> None:
+    key = ("--url", server.url, "--admin-key", server.admin_key)
+    terminal = Terminal(
+        Path.cwd(), *key, "data", "jobs", "--limit", "2", screen=True, environment={"COLUMNS": str(columns)}
+    )
+    shown = terminal.read_all()
+    assert terminal.close()[0] == 0
+    assert ("─ 1 ─" in shown) == cards
+    assert re.search(r"[0-9a-z]{32}\b", shown)
+    assert re.search(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", shown)
 
 
 def test_csv_and_fields(here: Any) -> None:

@@ -58,6 +58,7 @@ def data(
             ctx.output.table(columns, [reading.table_cells(each) for each in found], found)
             return
         described = reading.check_table(client, table)
+        decode = decode or ctx.settings.format in ("human", "plain", "table", "pretty")
         bounds = {"eq": eq or (), "gt": gt or (), "gte": gte or (), "lt": lt or (), "lte": lte or ()}
         query = reading.query_of(table, described, order=order, index=index, bounds=bounds, where=where)
         names = fields.split(",") if fields else None
@@ -67,7 +68,7 @@ def data(
         documents, more = reading.read(
             DataClient(client), query, limit=None if everything else limit, cursor=cursor, decode=decode
         )
-    reading.show(ctx, documents, names, more)
+    reading.show(ctx, documents, names, more, described)
 
 
 @command(app, "get", examples=("convexpy data get jd7…",))

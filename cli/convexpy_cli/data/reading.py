@@ -18,7 +18,8 @@ from convexpy_cli.context import Context
 from convexpy_cli.functions import arguments
 from convexpy_cli.output import files
 from convexpy_cli.output.json import dumps
-from convexpy_cli.output.units import size_text
+from convexpy_cli.output.units import iso_time, moment_ms, size_text
+from convexpy_cli.schema.text import object_fields
 
 SYSTEM_FIELDS = ("_id", "_creationTime")
 ANY = {"type": "any"}
@@ -94,6 +95,8 @@ def _pair(described: TableDescription | None, text: str, kind: str) -> tuple[str
     name, equals, value = text.partition("=")
     if not equals:
         raise errors.usage(f"--{kind} {text!r} is not field=value", f"--{kind} status=failed")
+    if name == "_creationTime" and not value.replace(".", "", 1).isdigit():
+        return name, moment_ms(value)
     try:
         return name, arguments.typed(value, _field_type(described, name))
     except ValueError as error:
@@ -130,20 +133,25 @@ def read(
 
 
 def show(
-    ctx: Context, documents: Sequence[dict[str, Any]], fields: Sequence[str] | None, more: str | None
+    ctx: Context,
+    documents: Sequence[dict[str, Any]],
+    fields: Sequence[str] | None,
+    more: str | None,
+    described: TableDescription | None,
 ) -> None:
-    """Print documents in the format that was asked for."""
+    """Print documents in the format that was asked for, their fields in the order of the schema."""
     if fields:
         documents = [{name: each[name] for name in fields if name in each} for each in documents]
+    columns = list(fields or columns_of(documents, described))
     if ctx.settings.format == "jsonl":
         write_lines(documents)
     elif ctx.settings.format == "csv":
-        text = as_csv(documents, fields)
+        text = as_csv(documents, columns)
         sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
     else:
-        columns = list(fields or columns_of(documents))
-        rows = [[cell(each.get(name, _MISSING)) for name in columns] for each in documents]
-        ctx.output.table(columns, rows, list(documents))
+        rows = [[shown_cell(name, each.get(name, _MISSING)) for name in columns] for each in documents]
+        cards = ctx.settings.format == "human"
+        ctx.output.table(columns, rows, list(documents), cards=cards)
     if more is not None:
         ctx.output.note(f"more documents: --cursor {more}, or --all")
     elif not documents:
@@ -160,15 +168,14 @@ def write_lines(documents: Iterator[dict[str, Any]] | Sequence[dict[str, Any]]) 
 _MISSING = object()
 
 
-def columns_of(documents: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return all field names: the id first, then the fields as they come, the time last."""
+def columns_of(
+    documents: Sequence[Mapping[str, Any]], described: TableDescription | None = None
+) -> list[str]:
+    """Return all field names: the id, then the fields as the schema orders them, others, the time last."""
     names = dict.fromkeys(name for each in documents for name in each)
-    own = [name for name in names if name not in SYSTEM_FIELDS]
-    return [
-        *(["_id"] if "_id" in names else []),
-        *own,
-        *(["_creationTime"] if "_creationTime" in names else []),
-    ]
+    declared = [] if described is None else [name for name, _ in object_fields(described.validator)]
+    ordered = dict.fromkeys(["_id", *declared, *(name for name in names if name != "_creationTime"), *names])
+    return [name for name in ordered if name in names]
 
 
 def cell(value: Any) -> str:
@@ -178,9 +185,13 @@ def cell(value: Any) -> str:
     return value if isinstance(value, str) else dumps(value)
 
 
-def as_csv(documents: Sequence[Mapping[str, Any]], fields: Sequence[str] | None) -> str:
+def shown_cell(name: str, value: Any) -> str:
+    """Return a value as a person reads it: as `cell`, and the time of creation as ISO 8601."""
+    return iso_time(value) if name == "_creationTime" and isinstance(value, int | float) else cell(value)
+
+
+def as_csv(documents: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """Return documents as CSV with a header; nested values are JSON."""
-    columns = list(fields or columns_of(documents))
     text = io.StringIO()
     writer = csv.writer(text)
     if columns:

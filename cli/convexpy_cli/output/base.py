@@ -87,8 +87,13 @@ class Output:
         sys.stdout.write((printable(text) if sys.stdout.isatty() else text) + "\n")
         sys.stdout.flush()
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], value: Any) -> None:
-        """Give a list of things: rows for people, `value` for machines."""
+    def table(
+        self, columns: Sequence[str], rows: Sequence[Sequence[str]], value: Any, *, cards: bool = False
+    ) -> None:
+        """Give a list of things: rows for people, `value` for machines.
+
+        With `cards`, what is wider than the terminal is shown there as a card for each thing, without its empty cells.
+        """
         for row in rows:
             self.text("\t".join(one_line(cell) for cell in row))
 

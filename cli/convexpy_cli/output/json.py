@@ -45,7 +45,9 @@ class JsonOutput(Output):
         """See `Output.value`."""
         self.result(value)
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], value: Any) -> None:
+    def table(
+        self, columns: Sequence[str], rows: Sequence[Sequence[str]], value: Any, *, cards: bool = False
+    ) -> None:
         """See `Output.table`."""
         self._write(dumps(value))
 

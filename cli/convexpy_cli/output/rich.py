@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -36,31 +37,49 @@ class RichOutput(Output):
         self._out = _Console(file=sys.stdout, **_color(settings, sys.stdout.isatty()), highlight=False)
         self._err = _Console(file=sys.stderr, **_color(settings, sys.stderr.isatty()), highlight=False)
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], value: Any) -> None:
+    def table(
+        self, columns: Sequence[str], rows: Sequence[Sequence[str]], value: Any, *, cards: bool = False
+    ) -> None:
         """See `Output.table`."""
+        shown = [[one_line(cell) for cell in row] for row in rows]
+        if cards and _width(columns, shown) > self._out.width:
+            self._cards(columns, shown)
+            return
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
         for number, column in enumerate(columns):
-            numeric = bool(rows) and all(row[number].replace(",", "").isdigit() for row in rows)
+            numeric = bool(shown) and all(row[number].replace(",", "").isdigit() for row in shown)
             table.add_column(
                 column,
                 justify="right" if numeric else "left",
-                overflow="fold" if _holds_ids(column) else "ellipsis",
+                overflow="fold" if _is_whole(column) else "ellipsis",
+                no_wrap=_is_whole(column),
             )
-        for row in rows:
-            table.add_row(*(Text(one_line(cell)) for cell in row))
+        for row in shown:
+            table.add_row(*map(Text, row))
         with self._out.capture() as capture:
             self._out.print(table)
         text = capture.get()
         self._out.file.write(text)
         self._out.file.flush()
-        shown = set(text.split()) if "…" in text else None
+        words = set(text.split()) if "…" in text else None
         shortened = [
             column
             for number, column in enumerate(columns)
-            if shown is not None and not _holds_ids(column) and _is_cut(rows, number, shown)
+            if words is not None and not _is_whole(column) and _is_cut(shown, number, words)
         ]
         if shortened:
             self.note(f"shortened to fit: {', '.join(shortened)}; --json shows all")
+
+    def _cards(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        for number, row in enumerate(rows, 1):
+            self._out.print(Text(f"─ {number} ".ljust(self._out.width, "─"), style="dim"))
+            card = Table.grid(padding=(0, 2))
+            card.add_column(no_wrap=True, style="bold")
+            card.add_column(overflow="fold")
+            for column, cell in zip(columns, row, strict=True):
+                if cell:
+                    card.add_row(column, Text(cell))
+            self._out.print(card)
 
     def warn(self, text: str) -> None:
         """See `Output.warn`."""
@@ -99,14 +118,20 @@ def _shown(text: str) -> str:
     return printable(masking.mask(text))
 
 
+def _width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Return how wide a table is with nothing shortened or wrapped."""
+    widest = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
+    return sum(widest) + 3 * len(columns)
+
+
 def _is_cut(rows: Sequence[Sequence[str]], number: int, shown: set[str]) -> bool:
     """Return whether a word of a column is not among those that are shown."""
     return any(word not in shown for row in rows for word in row[number].split())
 
 
-def _holds_ids(column: str) -> bool:
-    # An id that is cut is of no use.
-    return column.lower().endswith("id")
+def _is_whole(column: str) -> bool:
+    # An id or a time that is cut is of no use.
+    return column.lower().endswith("id") or column == "_creationTime"
 
 
 def _color(settings: Settings, terminal: bool) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 
 from convexpy_cli import errors
 
@@ -25,6 +25,12 @@ def size_text(size: float) -> str:
 def local_time(ms: float | None) -> str:
     """Return milliseconds since the epoch as local date and time, `-` for none."""
     return "-" if ms is None else datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def iso_time(ms: float) -> str:
+    """Return milliseconds since the epoch in ISO 8601: `2026-01-31T14:30:00.125Z`."""
+    moment = datetime.fromtimestamp(ms / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def local_minute(ms: float | None, otherwise: str = "-") -> str:

@@ -133,7 +133,7 @@ def dbml(schema: Schema) -> str:
 
 def _dbml_table(name: str, table: TableDescription) -> str:
     lines = [f"Table {name} {{", "  _id id [pk]", "  _creationTime number"]
-    for field, described in _object_fields(table.validator):
+    for field, described in object_fields(table.validator):
         null = "" if described.get("optional") else " [not null]"
         lines.append(f"  {field} {_dbml_type(described['fieldType'])}{null}")
     if table.indexes:
@@ -150,13 +150,14 @@ def _dbml_type(validator: Mapping[str, Any]) -> str:
 
 
 def _references(name: str, table: TableDescription) -> Iterable[str]:
-    for field, described in _object_fields(table.validator):
+    for field, described in object_fields(table.validator):
         validator = described["fieldType"]
         if validator["type"] == "id" and not validator["tableName"].startswith("_"):
             yield f"Ref: {name}.{field} > {validator['tableName']}._id"
 
 
-def _object_fields(validator: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
+def object_fields(validator: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    """Return the fields of a table's documents in the order of the schema; for a union those of all its objects."""
     members = validator["value"] if validator["type"] == "union" else [validator]
     seen: dict[str, Mapping[str, Any]] = {}
     for member in members:
