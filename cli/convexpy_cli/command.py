@@ -85,6 +85,7 @@ def _flags(
     ] = None,
     flag_no_input: Annotated[bool | None, option("--no-input", "Never ask a question.")] = None,
     flag_color: Annotated[str | None, option("--color WHEN", "Use colors: auto, always or never.")] = None,
+    flag_no_color: Annotated[bool | None, option("--no-color", "Same as --color never.")] = None,
     flag_timeout: Annotated[
         float | None, option("--timeout SECONDS", "Stop after this time; exit code 124.")
     ] = None,

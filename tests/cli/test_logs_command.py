@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from support.processes import ServerProcess, wait_for
+from support.terminal import Terminal
 
 pytestmark = pytest.mark.slow
 APP = {
@@ -161,6 +162,32 @@ def test_one_request_with_all_that_it_did(here: Any, server: ServerProcess) -> N
     shown = here("logs", "--request", inside["requestId"]).stdout
     assert ("outside" in shown, "inside" in shown, "by Action" in shown, " read, " in shown) == (True,) * 4
     assert here("logs", "--request", "0000000000000000").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("flags", "environment", "coloured"),
+    [
+        ((), {}, True),
+        (("--no-color",), {}, False),
+        ((), {"NO_COLOR": "1"}, False),
+        ((), {"TERM": "dumb"}, False),
+    ],
+)
+def test_a_terminal_gets_colours_and_is_told_to_wait(
+    logged: Any, full_log: ServerProcess, flags: tuple[str, ...], environment: dict[str, str], coloured: bool
+) -> None:
+    key = ("--url", full_log.url, "--admin-key", full_log.admin_key)
+    terminal = Terminal(Path.cwd(), *key, "logs", *flags, screen=True, environment=environment)
+    terminal.wait_for("ValueError: no good")
+    terminal.wait_for("waiting for logs")
+    terminal.process.terminate()
+    terminal.close()
+    assert ("\x1b[31m" in terminal.seen) == coloured
+
+
+def test_colours_on_request_go_into_a_pipe(logged: Any) -> None:
+    assert "\x1b[31m" in logged("logs", "--level", "error", "--color", "always").stdout
+    assert "\x1b" not in logged("logs", "--level", "error").stdout
 
 
 def test_columns(logged: Any) -> None:

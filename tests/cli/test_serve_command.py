@@ -240,7 +240,7 @@ def test_the_server_gets_what_was_asked_for() -> None:
         "--data=/d --host=::1 --port=1 --site-port=0 --origin=https://a.example --workers=3 --no-access-log "
         "--allow-origin=https://b.example --trusted-proxy=10.0.0.0/8 --no-function-log"
     )
-    arguments = start.server_arguments(options, as_json=True, terminal=False)
+    arguments = start.server_arguments(options, as_json=True, log_format="json")
     assert sorted(arguments) == sorted([
         "--production", "--data=/d", "--log-format=json", "--report=json", "--single-port", "--query-executors=3",
         "--host=::1", "--port=1", "--origin=https://a.example", "--redact-errors", "--allow-origin=https://b.example",

@@ -85,5 +85,5 @@ class LogTail:
 
     def _show(self, entry: dict[str, Any]) -> None:
         self._output.event("log", entry=entry)
-        for level, line in lines_of(entry):
-            self._output.log_line(line, level)
+        for line in lines_of(entry):
+            self._output.log_line(line.text, line.level, head=line.head)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from convexpy.printable import one_line
 
@@ -14,10 +14,19 @@ KINDS = {"Query": "query", "Mutation": "mutation", "Action": "action", "HttpActi
 _BY_CALLER = {"Cron": "cron", "Scheduler": "scheduled"}
 
 
-def lines_of(
-    entry: dict[str, Any], *, success: bool = False, detailed: bool = False
-) -> Iterator[tuple[str, str]]:
-    """Yield (level, line) for an entry: one per thing that was logged, one for an error.
+class Line(NamedTuple):
+    """A line for people: when and in which function, and what was said."""
+
+    level: str
+    head: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.head} {self.text}"
+
+
+def lines_of(entry: dict[str, Any], *, success: bool = False, detailed: bool = False) -> Iterator[Line]:
+    """Yield the lines of an entry: one per thing that was logged, one for an error.
 
     With `success` a call that logged nothing and went well has a line, too; `detailed` ones say what it read and wrote.
     """
@@ -25,18 +34,18 @@ def lines_of(
     head = f"{_clock(entry.get('timestamp'))} [{kind} {name}]"
     for logged in entry.get("logLines") or ():
         level, text = _split(logged)
-        yield level, f"{head} {level.lower()}: {text}"
+        yield Line(level, head, f"{level.lower()}: {text}")
     error = entry.get("error")
     if error:
-        yield "ERROR", f"{head} error: {error}"
+        yield Line("ERROR", head, f"error: {error}")
         if detailed:
-            yield "INFO", f"{head} failed after {_ended(entry)}"
+            yield Line("INFO", head, f"failed after {_ended(entry)}")
     elif success and entry.get("kind") == "Completion":
         status = entry.get("success") or {}
         detail = f" {status['status']}" if isinstance(status, dict) and "status" in status else ""
         cached = " (cached)" if entry.get("cachedResult") else ""
         text = _ended(entry) if detailed else f"{entry.get('executionTime', 0) * 1000:.1f} ms"
-        yield "INFO", f"{head} ok{detail} {text}{cached}"
+        yield Line("INFO", head, f"ok{detail} {text}{cached}")
 
 
 def _ended(entry: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from convexpy.client import AdminClient, LogPage
-from convexpy.printable import indented, one_line
+from convexpy.printable import one_line
 from convexpy_cli import errors
 from convexpy_cli.context import Context
 from convexpy_cli.logs import entries
@@ -92,6 +92,7 @@ class Printer:
     """Writes entries to stdout: lines, records, or entries as the deployment keeps them."""
 
     def __init__(self, ctx: Context, wanted: Wanted, *, raw: bool, columns: str | None) -> None:
+        self._output = ctx.output
         self._wanted = wanted
         self._pattern = wanted.pattern()
         self._machine = ctx.settings.machine
@@ -101,7 +102,7 @@ class Printer:
         if unknown:
             raise errors.usage(f"--columns: no field {unknown[0]!r}", ", ".join(RECORD_FIELDS))
 
-    def lines(self, entry: dict[str, Any]) -> list[str]:
+    def lines(self, entry: dict[str, Any]) -> list[str] | list[entries.Line]:
         """Return the lines of an entry."""
         if self._raw:
             return [text for text in [dumps(entry)] if self._fits(text)]
@@ -114,17 +115,16 @@ class Printer:
         shown = entries.lines_of(
             entry, success=self._wanted.shows_success, detailed=self._wanted.request is not None
         )
-        terminal = sys.stdout.isatty()
-        return [
-            indented(line) if terminal or level == "ERROR" else one_line(line)
-            for level, line in shown
-            if self._fits(line)
-        ]
+        return [line for line in shown if self._fits(str(line))]
 
-    def show(self, lines: list[str]) -> None:
+    def show(self, lines: Sequence[str | entries.Line]) -> None:
         """Print lines and make sure that a reader has them."""
+        for line in lines:
+            if isinstance(line, entries.Line):
+                self._output.log_line(line.text, line.level, head=line.head, result=True)
+            else:
+                sys.stdout.write(line + "\n")
         if lines:
-            sys.stdout.write("\n".join(lines) + "\n")
             sys.stdout.flush()
 
     def _fits(self, text: str) -> bool:
@@ -161,6 +161,8 @@ def read(
         ctx.output.note(
             "no records" if wanted.shows_success else "no records; --success shows calls that logged nothing"
         )
+    if follow and not ctx.settings.machine:
+        ctx.output.note("waiting for logs")
     # From here on only what is new: an old `since` has done its work.
     filters = {**filters, "since": None}
     while follow:

@@ -14,7 +14,8 @@ def choose_output(settings: Settings) -> Output:
         from convexpy_cli.output.json import JsonOutput
 
         return JsonOutput(settings)
-    if settings.format in ("table", "pretty") or (settings.format == "human" and sys.stdout.isatty()):
+    seen = sys.stdout.isatty() or settings.color == "always"
+    if settings.format in ("table", "pretty") or (settings.format == "human" and seen):
         from convexpy_cli.output.rich import RichOutput
 
         return RichOutput(settings)

@@ -125,9 +125,14 @@ class Output:
             duration = "" if ms is None else f"{ms:.0f} ms".rjust(max(1, 80 - len(text) - 2))
             self._say(f"{self._mark(mark)} {text}{duration}")
 
-    def log_line(self, text: str, level: str) -> None:
-        """Show a log line of the deployment on stderr. `level` is DEBUG to ERROR, or LOG."""
-        self._say(indented(text) if level == "ERROR" else one_line(text))
+    def log_line(self, text: str, level: str, *, head: str = "", result: bool = False) -> None:
+        """Show a log line of the deployment on stderr, or on stdout as a `result` of the command.
+
+        `level` is DEBUG to ERROR, or LOG; `head` says when and where it was logged.
+        """
+        line = f"{head} {text}" if head else text
+        line = indented(line) if level == "ERROR" else one_line(line)
+        (self.text if result else self._say)(line)
 
     def error(self, error: dict[str, Any]) -> None:
         """Show an error: `code message location hint data requestId exitCode`."""

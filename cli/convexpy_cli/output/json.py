@@ -59,7 +59,7 @@ class JsonOutput(Output):
         """See `Output.step`."""
         self.detail(text)
 
-    def log_line(self, text: str, level: str) -> None:
+    def log_line(self, text: str, level: str, *, head: str = "", result: bool = False) -> None:
         """See `Output.log_line`."""
 
     def error(self, error: dict[str, Any]) -> None:

@@ -101,9 +101,15 @@ class RichOutput(Output):
             line.append(Text(f"{ms:.0f} ms".rjust(max(1, 80 - len(text) - 2)), style="dim"))
         self._err.print(line)
 
-    def log_line(self, text: str, level: str) -> None:
+    def log_line(self, text: str, level: str, *, head: str = "", result: bool = False) -> None:
         """See `Output.log_line`."""
-        self._err.print(Text(indented(masking.mask(text)), style=_LEVELS.get(level, "default")))
+        clock, _, place = printable(head).partition(" ")
+        line = Text.assemble((clock, "dim"), " ", (place, "cyan"), " ") if head else Text()
+        said = indented(text if result else masking.mask(text))
+        # The terminal wraps: what is copied from it is then one line.
+        (self._out if result else self._err).print(
+            line.append(said, _LEVELS.get(level, "default")), soft_wrap=True
+        )
 
     def error(self, error: dict[str, Any]) -> None:
         """See `Output.error`."""

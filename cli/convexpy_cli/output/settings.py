@@ -47,7 +47,7 @@ class Settings:
             if wanted is not None:
                 raise errors.usage(f"this command has no format {chosen!r}", f"formats: {', '.join(formats)}")
             chosen = "human"
-        color = flags.get("color") or "auto"
+        color = "never" if flags.get("no_color") else flags.get("color") or "auto"
         if color not in ("auto", "always", "never"):
             raise errors.usage(f"--color {color!r} is not auto, always or never")
         allow = [*flags.get("allow", ()), os.environ.get("CONVEXPY_ALLOW", "")]

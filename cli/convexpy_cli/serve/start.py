@@ -20,6 +20,7 @@ from typing import Any
 from convexpy_cli import errors
 from convexpy_cli.context import Context
 from convexpy_cli.dev.allowed_names import check_allowed_host, check_allowed_origin
+from convexpy_cli.output.settings import wants_color
 
 PORT_MAX = 65535
 
@@ -40,7 +41,11 @@ def start(ctx: Context, options: Options) -> int:
     """
     if ctx.settings.timeout_s is not None:
         raise errors.usage("--timeout cannot be used with serve, which runs until it is stopped")
-    arguments = server_arguments(options, as_json=ctx.settings.machine, terminal=sys.stderr.isatty())
+    terminal = sys.stderr.isatty()
+    form = options["log_format"] or ("human" if terminal else "json")
+    if form == "human" and wants_color(ctx.settings, terminal=terminal):
+        form = "color"
+    arguments = server_arguments(options, as_json=ctx.settings.machine, log_format=form)
     descriptor = None
     if options["push"] is not None:
         descriptor = _push_file(options["push"], ctx)
@@ -54,7 +59,7 @@ def start(ctx: Context, options: Options) -> int:
     return subprocess.call(command, pass_fds=() if descriptor is None else (descriptor,))
 
 
-def server_arguments(options: Options, *, as_json: bool, terminal: bool) -> list[str]:
+def server_arguments(options: Options, *, as_json: bool, log_format: str) -> list[str]:
     """Return the command line of the server process.
 
     Raises:
@@ -62,11 +67,11 @@ def server_arguments(options: Options, *, as_json: bool, terminal: bool) -> list
     """
     _check(options)
     rest = dict(options)
-    del rest["push"]
+    del rest["push"], rest["log_format"]
     arguments = [
         "--production",
         f"--data={rest.pop('data').absolute()}",
-        f"--log-format={rest.pop('log_format') or ('human' if terminal else 'json')}",
+        f"--log-format={log_format}",
         f"--report={'json' if as_json else 'human'}",
     ]
     site_port, workers = rest.pop("site_port"), rest.pop("workers")

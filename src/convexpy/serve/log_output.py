@@ -23,7 +23,7 @@ from typing import Any
 import msgspec
 
 from convexpy.printable import indented, json_printable, one_line
-from convexpy.serve.options import ConfigInvalid, Report
+from convexpy.serve.options import ConfigInvalid, LogFormat
 
 RECORDS_WAITING_MAX = 20_000
 CLOSE_WITHIN_S = 2.0
@@ -39,8 +39,9 @@ class LogOutput:
         ConfigInvalid: the file cannot be opened.
     """
 
-    def __init__(self, form: Report, sink: Path | None) -> None:
-        self._human = form == "human"
+    def __init__(self, form: LogFormat, sink: Path | None) -> None:
+        self._human = form != "json"
+        self._line = colored if form == "color" else human
         self._sink = _open(sink)
         self._waiting: deque[Record] = deque()
         self._arrived = threading.Event()
@@ -91,7 +92,7 @@ class LogOutput:
             )
         if self._sink is not None:
             _write_all(self._sink, as_json)
-        shown = "".join(human(record) + "\n" for record in records).encode(errors="replace")
+        shown = "".join(self._line(record) + "\n" for record in records).encode(errors="replace")
         _write_all(2, shown if self._human else as_json)
 
 
@@ -149,6 +150,15 @@ def human(record: Record) -> str:
         case _:
             detail = f"\n    {indented(record['traceback'])}" if record.get("traceback") else ""
             return f"{start}{record['logger']}: {one_line(record['message'])}{detail}"
+
+
+_COLORS = {"ERROR": 31, "CRITICAL": 31, "WARN": 33, "INFO": 32}
+
+
+def colored(record: Record) -> str:
+    """Return a record as `human` does, with colours of a terminal: the time faint, the level by its weight."""
+    time, level, rest = human(record).split(" ", 2)
+    return f"\x1b[2m{time}\x1b[0m \x1b[{_COLORS.get(level, 36)}m{level}\x1b[0m {rest}"
 
 
 class RecordHandler(logging.Handler):

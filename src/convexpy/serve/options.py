@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from convexpy.errors import Error
 
 Report = Literal["json", "human"]
+LogFormat = Literal["json", "human", "color"]
 
 
 class ConfigInvalid(Error):
@@ -60,7 +61,7 @@ class ServeOptions:
     metrics_host: str = "127.0.0.1"
     access_log: bool = False
     function_log: bool = False
-    log_format: Report = "human"
+    log_format: LogFormat = "human"
     log_sink: Path | None = None
     report: Report = "json"
 

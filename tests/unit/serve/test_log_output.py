@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from convexpy.serve import log_output
-from convexpy.serve.log_output import LogOutput, human
+from convexpy.serve.log_output import LogOutput, colored, human
 from convexpy.serve.options import ConfigInvalid
 
 
@@ -27,6 +28,12 @@ def test_a_sink_gets_every_record_in_order(tmp_path: Path, capfd: pytest.Capture
     lines = (tmp_path / "sink.jsonl").read_text().splitlines()
     assert [json.loads(line)["message"] for line in lines] == [str(number) for number in range(1000)]
     assert capfd.readouterr().err.splitlines()[-1] == "now INFO  test: 999"
+
+
+def test_colours_are_added_to_the_line_for_people() -> None:
+    line = colored(record("[x]"))
+    assert "\x1b[32mINFO\x1b[0m" in line
+    assert re.sub(r"\x1b\[\d+m", "", line) == human(record("[x]"))
 
 
 def test_a_reader_that_stands_still_costs_records_and_no_time(
