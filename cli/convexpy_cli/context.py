@@ -203,7 +203,8 @@ class Context(typer.Context):
         from convexpy_cli.deployments.local_server import LocalServer
 
         try:
-            server = LocalServer.start(local)
+            with self.output.working("starting the local deployment", quick=True):
+                server = LocalServer.start(local)
             try:
                 target = replace(
                     target, url=server.url, site_url=server.site_url, admin_key=local.admin_key()
@@ -237,7 +238,7 @@ class Context(typer.Context):
             Failure: nobody agreed (exit 9).
         """
         question = f"{target.name} is protected. Continue?"
-        if target.protected and not self.prompts.confirm(question, default=False):
+        if target.protected and not self.prompts.agree(question):
             raise errors.Failure("DeploymentProtected", f'"{target.name}" is protected', hint="--yes")
 
     def require_consent(self, question: str, refused: str, *, allow: str = "", yes: bool = True) -> None:
@@ -250,7 +251,7 @@ class Context(typer.Context):
         """
         if allow in self.settings.allow:
             return
-        if not self.prompts.confirm(question, default=False, routine=yes):
+        if not self.prompts.agree(question, routine=yes):
             raise errors.consent(refused, f"--allow={allow}" if allow else "--yes")
 
 

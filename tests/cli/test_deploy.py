@@ -345,6 +345,8 @@ def test_at_a_terminal_each_harm_is_asked_for(remote: ServerProcess, project: Pa
     declined = Terminal(project, *BARE, "--yes")
     declined.wait_for("function notes:list will be removed: public")
     declined.type("n")
+    declined.wait_for("Cancelled.\r\nnothing was changed")
+    assert "error" not in declined.seen
     assert declined.close() == (9, "")
     assert remote.call("query", "notes:list") == []
     agreed = Terminal(project, *BARE)

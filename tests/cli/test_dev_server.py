@@ -166,6 +166,10 @@ def test_a_busy_port_moves_when_it_is_ours_to_choose_and_is_exit_10_when_named(
         assert (error["code"], error["data"]["port"]) == ("PortInUse", remembered[0])
         assert "--port" in error["hint"]
         run(*DEV, "--once")
+    with socket.create_server(("127.0.0.1", remembered[1])):
+        both = ("--port", str(remembered[0]), "--site-port", str(remembered[1]))
+        result = run(*DEV, "--once", *both, expect=10)
+        assert "--site-port" in json.loads(result.stderr.strip().splitlines()[-1])["error"]["hint"]
     moved = local.remembered_ports()
     assert moved is not None
     assert moved != remembered

@@ -28,6 +28,59 @@ def test_the_wizard_takes_answers_and_keeps_stdout_clean(tmp_path: Path) -> None
     assert (tmp_path / "app" / "convex" / "tasks.py").exists()
 
 
+def test_no_is_an_answer_and_no_error(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path, "init", "app", "--no-install", "--no-git", "--no-agents", "-t", "minimal")
+    terminal.wait_for("Project name")
+    terminal.type("\r")
+    terminal.wait_for("Sign-in")
+    terminal.type("\r")
+    terminal.wait_for("Create?")
+    terminal.type("n")
+    terminal.wait_for("Cancelled.")
+    assert terminal.close() == (9, "")
+    assert "error" not in terminal.seen
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_long_work_has_a_named_spinner_at_a_terminal(project: Path) -> None:
+    checker = project / "checker.sh"
+    checker.write_text("#!/bin/sh\nwhile [ ! -e done ]; do sleep 0.05; done\n")
+    checker.chmod(0o755)
+    terminal = Terminal(project, "typecheck", "--checker", "./checker.sh", screen=True)
+    terminal.wait_for("⠋ checking types with ./checker.sh")
+    (project / "done").touch()
+    terminal.wait_for("no errors")
+    assert terminal.close()[0] == 0
+
+
+def test_elsewhere_long_work_is_a_line(project: Path, run: Any) -> None:
+    assert run("typecheck", "--checker", "true").stderr.startswith("checking types with true\n")
+    assert "checking" not in run("typecheck", "--checker", "true", "--json").stderr
+
+
+def test_what_an_installer_says_is_shown_if_it_fails(
+    tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installer = tmp_path / "bin" / "uv"
+    installer.parent.mkdir()
+    monkeypatch.setenv("PATH", f"{installer.parent}{os.pathsep}{os.environ['PATH']}")
+    for status in (0, 3):
+        installer.write_text(f"#!/bin/sh\necho chatter\nexit {status}\n")
+        installer.chmod(0o755)
+        words = (
+            "init",
+            str(tmp_path / f"app{status}"),
+            "--yes",
+            "--install",
+            "--no-git",
+            "--package-manager",
+            "uv",
+        )
+        shown = run(*words, expect=1 if status else 0).stderr
+        assert ("chatter" in shown) == bool(status)
+        assert "uv sync" in shown
+
+
 def test_ctrl_c_at_a_question_is_130_and_writes_nothing(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path, "init", "app")
     terminal.wait_for("Project name")

@@ -398,6 +398,7 @@ def test_what_is_in_use_or_newer_or_unsafe_ends_the_start(start: Start, tmp_path
     assert failed_start(server.data)[0] == 10
     status, error = failed_start(tmp_path / "other", "--port", str(server.port))
     assert (status, error["code"]) == (10, "PortInUse")
+    assert error["hint"].startswith("--port ")
     assert not (tmp_path / "other").exists()
     server.stop()
     import sqlite3

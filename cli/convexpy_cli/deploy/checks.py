@@ -79,7 +79,8 @@ def typecheck(ctx: Context, project: Project, mode: str, blocked: list[dict[str,
     if checker is None:
         ctx.output.warn("no type checker is installed: types are not checked (pip install pyright)")
         return "missing"
-    result = run_checker(project, checker)
+    with ctx.output.working(f"checking types with {checker}"):
+        result = run_checker(project, checker)
     if not result.errors:
         return "ok"
     for each in result.errors[:5]:

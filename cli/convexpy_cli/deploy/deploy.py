@@ -186,7 +186,10 @@ class _Deploy:
         self, client: AdminClient, files: Mapping[str, PushFile], request: dict[str, Any]
     ) -> PushResult:
         everything, config = self._options.push_all, self._ctx.project.push_config
-        planned = client.push(files, config, dry_run=True, everything=everything, options=request["fields"])
+        with self._ctx.output.working("loading the functions and their packages on the deployment"):
+            planned = client.push(
+                files, config, dry_run=True, everything=everything, options=request["fields"]
+            )
         for text in planned.warnings:
             self._ctx.output.warn(text)
         return planned
@@ -230,13 +233,12 @@ class _Deploy:
             if covers(self._allow, change["consent"]):
                 continue
             question = f"{plan_text.singular(change['area'])} {change['name']} will be removed: {change['detail']}. Continue?"
-            if not prompts.confirm(question, default=False, routine=False):
-                return blocked
+            prompts.agree(question, routine=False)
             self._allow.append(change["consent"])
         count = f"these {len(changes)} changes" if len(changes) != 1 else "this change"
         asks = bool(changes) and (target.protected or _is_production(target))
-        if asks and not prompts.confirm(f"Deploy {count} to {target.name}?", default=not harmful):
-            raise errors.Failure("Declined", "not confirmed")
+        if asks:
+            prompts.agree(f"Deploy {count} to {target.name}?", default=not harmful)
         return []
 
     def _end_dry_run(self, target: Target, document: dict[str, Any], blocked: list[dict[str, Any]]) -> int:

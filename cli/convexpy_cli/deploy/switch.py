@@ -98,7 +98,8 @@ def _build_progress(ctx: Context, client: AdminClient, tables: Mapping[str, int]
     The push is one request; a second connection asks for the progress meanwhile.
     """
     if not tables or ctx.settings.quiet or ctx.settings.machine:
-        yield
+        with ctx.output.working("making the new version live"):
+            yield
         return
     ended = threading.Event()
     with shown_progress(ctx.output, ctx.settings) as shown:

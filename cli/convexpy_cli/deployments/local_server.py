@@ -125,9 +125,9 @@ def _candidates(
     if port is not None or site_port is not None:
         wanted = port if port is not None else DEFAULT_PORTS[0]
         pair = (wanted, site_port if site_port is not None else wanted + 1)
-        for each in pair:
+        for each, flag in zip(pair, ("--port", "--site-port"), strict=True):
             if not port_is_free(each, host):
-                raise _port_in_use(each)
+                raise _port_in_use(each, flag)
         yield pair
         return
     remembered = local.remembered_ports()
@@ -136,13 +136,13 @@ def _candidates(
     yield from free_pairs(host=host)
 
 
-def _port_in_use(port: int) -> errors.Failure:
+def _port_in_use(port: int, flag: str) -> errors.Failure:
     holder = port_holder(port)
     free = next(free_pairs(port + 1), None)
     return errors.Failure(
         "PortInUse",
         f"port {port} is in use" + (f" by {holder}" if holder else ""),
-        hint=f"--port {free[0]}" if free else "--port",
+        hint=f"{flag} {free[0]}" if free else flag,
         data={"port": port, "holder": holder},
     )
 
@@ -192,7 +192,7 @@ def _launch(
         server.pid, server.url, server.site_url = ready["pid"], ready["url"], ready["siteUrl"]
     except (ValueError, KeyError, TypeError):
         server.kill()
-        raise _start_failed(local, start, ports[0]) from None
+        raise _start_failed(local, start) from None
     threading.Thread(target=_drain, args=(process.stdout, warn), daemon=True, name="server stdout").start()
     return server
 
@@ -226,7 +226,7 @@ def _drain(stream: IO[bytes], warn: Callable[[str], None] | None) -> None:
                     warn(str(message["warning"]))
 
 
-def _start_failed(local: LocalDeployment, start: int, port: int) -> errors.Failure:
+def _start_failed(local: LocalDeployment, start: int) -> errors.Failure:
     with local.log_file.open("rb") as log:
         log.seek(start)
         lines = log.read().decode("utf-8", errors="replace").strip().splitlines()
@@ -237,7 +237,7 @@ def _start_failed(local: LocalDeployment, start: int, port: int) -> errors.Failu
     except (IndexError, ValueError, KeyError, TypeError, AttributeError):
         code, message, hint = "ServerStartFailed", lines[-1] if lines else "it exited without a message", None
     if code == "PortInUse":
-        return _port_in_use(port)
+        return _port_in_use(error["data"]["port"], error["data"]["flag"])
     from convexpy.errors.exit_codes import exit_code_of
 
     return errors.Failure(

@@ -64,14 +64,16 @@ class Session:
         self._handle_signals()
         try:
             is_new = local.admin_key() is None
-            server = self._server = LocalServer.start(
-                local,
-                port=port,
-                site_port=site_port,
-                reach=reach,
-                debugging=self._debugging(local),
-                warn=self._ctx.output.warn,
-            )
+            debugging = self._debugging(local)
+            with self._ctx.output.working("starting the local deployment", quick=True):
+                server = self._server = LocalServer.start(
+                    local,
+                    port=port,
+                    site_port=site_port,
+                    reach=reach,
+                    debugging=debugging,
+                    warn=self._ctx.output.warn,
+                )
             target = replace(target, url=server.url, site_url=server.site_url, admin_key=local.admin_key())
             self._write_env(target)
             if env_from is not None and is_new:

@@ -46,7 +46,8 @@ def codegen(
     else:
         from convexpy.project import analyze
 
-        described = analyze(project)
+        with ctx.output.working("importing the functions", quick=True):
+            described = analyze(project)
     files = render_for(project, described, python=python, typescript=typescript)
     if not files:
         raise errors.usage("both Python and TypeScript are switched off", "--python or --typescript")
@@ -82,7 +83,8 @@ def typecheck(
         ctx.output.note("no type checker is installed: pip install pyright")
         ctx.output.result({"checker": None, "ok": True, "diagnostics": []})
         return
-    result = run_checker(project, name)
+    with ctx.output.working(f"checking types with {name}"):
+        result = run_checker(project, name)
     findings = [each.to_json() for each in result.diagnostics]
     if not ctx.settings.machine:
         for each in result.diagnostics:

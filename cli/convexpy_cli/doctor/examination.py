@@ -57,8 +57,8 @@ def examine_data(ctx: Context, data: Path | None, *, deep: bool, salvage: bool) 
         question = (
             f"Set log.db in {folder} aside if it does not fit data.db, and go on without what only it holds?"
         )
-        if not ctx.prompts.confirm(question, default=False):
-            raise errors.Failure("Declined", "nothing was changed", hint="--yes")
+        if not ctx.prompts.agree(question):
+            raise errors.consent("nothing was changed", "--yes")
         found += _salvage(ctx, folder)
     if deep:
         found += _check(ctx, folder)

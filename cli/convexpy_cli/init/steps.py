@@ -105,21 +105,34 @@ def install_packages(ctx: Context, root: Path, commands: Sequence[Sequence[str]]
         Failure: one of them failed (exit 1); the project stays.
     """
     for command in commands:
-        ctx.output.note(f"$ {' '.join(command)}")
-        # What it says is conversation: stdout is for the result alone.
+        # What it says is conversation, shown to those who ask or if it fails: stdout is for the result alone.
+        output = sys.stderr if ctx.settings.verbose else subprocess.PIPE
         try:
-            ended = subprocess.run(
-                command, cwd=root, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False
-            )
+            with ctx.output.working(f"$ {shlex.join(command)}"):
+                ended = subprocess.run(
+                    command,
+                    cwd=root,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    encoding="utf-8",
+                    errors="replace",
+                    check=False,
+                )
         except FileNotFoundError:
             raise _install_failed(command, f"there is no {command[0]} here") from None
         if ended.returncode:
-            raise _install_failed(command, f"{command[0]} ended with status {ended.returncode}")
+            why = f"{command[0]} ended with status {ended.returncode}"
+            raise _install_failed(command, why, (ended.stdout or "").splitlines())
+        ctx.output.step("ok", shlex.join(command))
 
 
-def _install_failed(command: Sequence[str], why: str) -> errors.Failure:
+def _install_failed(command: Sequence[str], why: str, output: Sequence[str] = ()) -> errors.Failure:
     return errors.Failure(
-        "InstallFailed", f"{why}; the project files are complete", hint=f"run it again: {' '.join(command)}"
+        "InstallFailed",
+        f"{why}; the project files are complete",
+        hint=f"run it again: {shlex.join(command)}",
+        data={"output": list(output)},
     )
 
 

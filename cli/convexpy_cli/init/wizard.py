@@ -148,8 +148,7 @@ def create(ctx: Context, answers: Answers, *, dry_run: bool) -> None:
     _show_plan(ctx, answers, files, commands if answers.install else [])
     if asking:
         files = [_decide(ctx, answers.root, each) for each in files]
-        if not ctx.prompts.confirm("Create?", default=True):
-            raise errors.Failure("Cancelled", "nothing was written")
+        ctx.prompts.agree("Create?", default=True)
     if not dry_run:
         write_planned(answers.root, files)
         _make_repository(ctx, answers)

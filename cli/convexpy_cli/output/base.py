@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
@@ -125,6 +126,13 @@ class Output:
             duration = "" if ms is None else f"{ms:.0f} ms".rjust(max(1, 80 - len(text) - 2))
             self._say(f"{self._mark(mark)} {text}{duration}")
 
+    @contextmanager
+    def working(self, text: str, *, quick: bool = False) -> Generator[None]:
+        """Say what is worked at: a spinner on a terminal, a line elsewhere; not for work that is mostly `quick`."""
+        if not quick:
+            self.note(text)
+        yield
+
     def log_line(self, text: str, level: str, *, head: str = "", result: bool = False) -> None:
         """Show a log line of the deployment on stderr, or on stdout as a `result` of the command.
 
@@ -135,8 +143,11 @@ class Output:
         (self.text if result else self._say)(line)
 
     def error(self, error: dict[str, Any]) -> None:
-        """Show an error: `code message location hint data requestId exitCode`."""
+        """Show an error: `code message location hint data requestId exitCode`. A person's own no is none."""
         sys.stdout.flush()
+        if error["code"] == "Declined":
+            self.note(error["message"])
+            return
         self._say("\n".join(error_lines(error)))
 
     def _mark(self, mark: Mark) -> str:

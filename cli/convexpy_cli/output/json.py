@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import Any
 
@@ -58,6 +59,11 @@ class JsonOutput(Output):
     def step(self, mark: Mark, text: str, ms: float | None = None) -> None:
         """See `Output.step`."""
         self.detail(text)
+
+    @contextmanager
+    def working(self, text: str, *, quick: bool = False) -> Generator[None]:
+        """See `Output.working`."""
+        yield
 
     def log_line(self, text: str, level: str, *, head: str = "", result: bool = False) -> None:
         """See `Output.log_line`."""

@@ -62,6 +62,17 @@ class Prompts:
             return True
         return bool(_ask("confirm", question, default=default)) if self.allowed() else default
 
+    def agree(self, question: str, *, default: bool = False, routine: bool = True) -> bool:
+        """Ask as `confirm` does, but a person's no ends the command.
+
+        Raises:
+            Failure: `Declined` (exit 9).
+        """
+        agreed = self.confirm(question, default=default, routine=routine)
+        if not agreed and self.allowed():
+            raise errors.Failure("Declined", "Cancelled.")
+        return agreed
+
     def _unasked(self, question: str, answered_by: str, default: str | None) -> str:
         if default is not None:
             return default

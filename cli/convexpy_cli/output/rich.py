@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -26,6 +28,7 @@ class _Console(Console):
         raise BrokenPipeError
 
 
+SPINNER_AFTER_S = 0.3
 _LEVELS = {"ERROR": "red", "WARN": "yellow", "DEBUG": "dim"}
 
 
@@ -101,6 +104,24 @@ class RichOutput(Output):
             line.append(Text(f"{ms:.0f} ms".rjust(max(1, 80 - len(text) - 2)), style="dim"))
         self._err.print(line)
 
+    @contextmanager
+    def working(self, text: str, *, quick: bool = False) -> Generator[None]:
+        """See `Output.working`."""
+        if self.settings.quiet or not self._err.is_terminal or self._err.is_dumb_terminal:
+            with super().working(text, quick=quick):
+                yield
+            return
+        spinner = self._err.status(Text(_shown(text), "dim", no_wrap=True, overflow="ellipsis"))
+        shows = threading.Timer(SPINNER_AFTER_S, spinner.start)
+        shows.daemon = True
+        shows.start()
+        try:
+            yield
+        finally:
+            shows.cancel()
+            shows.join()
+            spinner.stop()
+
     def log_line(self, text: str, level: str, *, head: str = "", result: bool = False) -> None:
         """See `Output.log_line`."""
         clock, _, place = printable(head).partition(" ")
@@ -113,6 +134,9 @@ class RichOutput(Output):
 
     def error(self, error: dict[str, Any]) -> None:
         """See `Output.error`."""
+        if error["code"] == "Declined":
+            super().error(error)
+            return
         first, *rest = error_lines(error)
         head, _, message = _shown(first).partition(": ")
         self._err.print(Text(head, style="bold red").append(Text(": " + message, style="default")))

@@ -204,7 +204,7 @@ def check_references(ctx: Context, client: AdminClient, ids: list[str]) -> None:
     count = len(found.references)
     what = f"{count} of these files" if len(ids) > 1 else "the file"
     question = f"{len(pointing):,} {'document' if len(pointing) == 1 else 'documents'} still point to {what}"
-    if "data-delete" in ctx.settings.allow or ctx.prompts.confirm(f"{question}. Delete?", default=False):
+    if "data-delete" in ctx.settings.allow or ctx.prompts.agree(f"{question}. Delete?"):
         return
     raise errors.consent(
         question,

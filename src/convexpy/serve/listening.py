@@ -53,8 +53,8 @@ class Server(uvicorn.Server):
         self._ended.set()
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Return a listening socket.
+def bind(host: str, port: int, flag: str) -> socket.socket:
+    """Return a listening socket for the port that an option, `flag`, gives.
 
     Raises:
         PortInUse: another process listens there, or the address cannot be used.
@@ -68,7 +68,11 @@ def bind(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         sock.close()
         reason = getattr(error, "strerror", None) or str(error)
-        raise PortInUse(f"cannot listen on {host}:{port}: {reason}", data={"port": port}) from error
+        raise PortInUse(
+            f"cannot listen on {host}:{port}: {reason}",
+            hint=f"{flag} with another port; 0 for any that is free",
+            data={"port": port, "flag": flag},
+        ) from error
     sock.setblocking(False)
     return sock
 

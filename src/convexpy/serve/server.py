@@ -113,11 +113,11 @@ class _Process:
     def _bind(self) -> list[socket.socket]:
         """Return the listening sockets: of the API, of HTTP actions unless they share it, of the metrics if asked for."""
         options = self._options
-        ports = [bind(options.host, options.port)]
+        ports = [bind(options.host, options.port, "--port")]
         if not options.single_port:
-            ports.append(bind(options.host, options.site_port))
+            ports.append(bind(options.host, options.site_port, "--site-port"))
         if options.metrics_port is not None:
-            ports.append(bind(options.metrics_host, options.metrics_port))
+            ports.append(bind(options.metrics_host, options.metrics_port, "--metrics-port"))
         return ports
 
     def _open(
