@@ -62,7 +62,7 @@ def measure(size: int, ranges: Callable[[int], Ranges], key: Callable[[int], tup
     """Return microseconds per key with `size` subscriptions."""
     index = ReadSetIndex()
     for number in random.Random(1).sample(range(size), size):
-        index.add(number, ranges(number))
+        index.put(number, ranges(number))
     wanted = [key(number) for number in random.Random(2).choices(range(size), k=2000)]
     for one in wanted[:5]:
         assert len(index.touched([one])) == 1, one

@@ -8,7 +8,9 @@ grows with the matches and the number of fields, not with the subscriptions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
 
 from convexpy.database._entries import WHOLE_INDEX
 from convexpy.database._intervals import Interval, IntervalSet
@@ -17,83 +19,95 @@ from convexpy.values import key_boundaries, prefix_successor
 
 Place = tuple[int, bytes]
 """An index and a prefix of its keys."""
+Range = Sequence[int | bytes | None]
 ALL = b"\xff"
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[tuple[int, bytes, bytes | None]]).decode
+NO_RANGES = _encode([])
+NOTHING: dict[bytes, int | set[int]] = {}
 
 
 class ReadSetIndex:
     """Ranges of read sets by token (one token per query)."""
 
     def __init__(self) -> None:
-        self._whole: dict[Place, int | set[int]] = {}  # one token alone is kept without a set around it
+        # By index and prefix. One token alone is kept without a set around it.
+        self._whole: dict[int, dict[bytes, int | set[int]]] = {}
         self._parts: dict[Place, IntervalSet] = {}
         # index → how many values a prefix has → how many ranges have such a bucket
         self._depths: dict[int, dict[int, int]] = {}
-        self._tokens: dict[int, list[tuple[Place, int, Interval | None]]] = {}
+        self._tokens: dict[int, bytes] = {}
+        self._intervals: dict[int, list[tuple[Place, Interval]]] = {}
 
     def __len__(self) -> int:
         return len(self._tokens)
 
-    def add(self, token: int, ranges: Iterable[Sequence[int | bytes | None]]) -> None:
-        """Add the ranges of a query, as `ReadSet.encoded` has them.
+    def put(self, token: int, ranges: Sequence[Range]) -> None:
+        """Make these the ranges of a query, as `ReadSet.encoded` has them."""
+        packed = _encode(ranges)
+        # Most queries that run again read where they did before; to enter the same ranges is a fifth of a large fan-out.
+        if self._tokens.get(token) == packed:
+            return
+        self.remove(token)
+        self._tokens[token] = packed
+        for index, lower, upper in _not_empty(ranges):
+            depth, prefix = _bucket(index, lower, upper)
+            self._count(index, depth, 1)
+            if _is_whole(prefix, lower, upper):
+                self._add_whole(index, prefix, token)
+                continue
+            place, interval = (index, prefix), Interval(lower, upper, token)
+            parts = self._parts.get(place)
+            if parts is None:
+                parts = self._parts[place] = IntervalSet()
+            parts.add(interval)
+            self._intervals.setdefault(token, []).append((place, interval))
 
-        A token that is known gets them in addition.
-        """
-        held = self._tokens.setdefault(token, [])
-        for index, lower, upper in ranges:
-            assert isinstance(index, int)  # the form of an encoded range
-            assert isinstance(lower, bytes)
-            end = upper if isinstance(upper, bytes) else ALL
-            if lower < end:
-                held.append(self._add(token, index, lower, end))
-
-    def _add(self, token: int, index: int, lower: bytes, upper: bytes) -> tuple[Place, int, Interval | None]:
-        depth, prefix = _bucket(index, lower, upper)
-        place = (index, prefix)
-        self._count(place, depth, 1)
-        if lower == prefix and upper in (prefix + b"\0", prefix_successor(prefix)):
-            self._add_whole(place, token)
-            return place, depth, None
-        interval = Interval(lower, upper, token)
-        parts = self._parts.get(place)
-        if parts is None:
-            parts = self._parts[place] = IntervalSet()
-        parts.add(interval)
-        return place, depth, interval
-
-    def _add_whole(self, place: Place, token: int) -> None:
-        known = self._whole.get(place)
+    def _add_whole(self, index: int, prefix: bytes, token: int) -> None:
+        whole = self._whole.setdefault(index, {})
+        known = whole.get(prefix)
         if known is None:
-            self._whole[place] = token
+            whole[prefix] = token
         elif isinstance(known, set):
             known.add(token)
         elif known != token:
-            self._whole[place] = {known, token}
+            whole[prefix] = {known, token}
 
-    def _count(self, place: Place, depth: int, change: int) -> None:
-        depths = self._depths.setdefault(place[0], {})
+    def _remove_whole(self, index: int, prefix: bytes, token: int) -> None:
+        whole = self._whole.get(index)
+        if whole is None:
+            return
+        known = whole.get(prefix)
+        if isinstance(known, set):
+            known.discard(token)
+            if known:
+                return
+        elif known != token:
+            return
+        del whole[prefix]
+        if not whole:
+            del self._whole[index]
+
+    def _count(self, index: int, depth: int, change: int) -> None:
+        depths = self._depths.setdefault(index, {})
         depths[depth] = depths.get(depth, 0) + change
         if not depths[depth]:
             del depths[depth]
             if not depths:
-                del self._depths[place[0]]
+                del self._depths[index]
 
     def remove(self, token: int) -> None:
         """Remove all ranges of a token; an unknown one is ignored."""
-        for place, depth, interval in self._tokens.pop(token, ()):
-            self._count(place, depth, -1)
-            if interval is not None:
-                parts = self._parts[place]
-                parts.remove(interval)
-                if not len(parts):
-                    del self._parts[place]
-                continue
-            known = self._whole.get(place)
-            if isinstance(known, set):
-                known.discard(token)
-                if not known:
-                    del self._whole[place]
-            elif known == token:
-                del self._whole[place]
+        for index, lower, upper in _not_empty(_decode(self._tokens.pop(token, NO_RANGES))):
+            depth, prefix = _bucket(index, lower, upper)
+            self._count(index, depth, -1)
+            if _is_whole(prefix, lower, upper):
+                self._remove_whole(index, prefix, token)
+        for place, interval in self._intervals.pop(token, ()):
+            parts = self._parts[place]
+            parts.remove(interval)
+            if not len(parts):
+                del self._parts[place]
 
     def touched(self, keys: Iterable[Place]) -> set[int]:
         """Return the tokens whose ranges contain one of these `(index, key)`."""
@@ -111,25 +125,41 @@ class ReadSetIndex:
     def _readers(self, index: int) -> set[int]:
         """Return the tokens with any range of an index; rare, so all are looked at."""
         return {
-            token for token, held in self._tokens.items() if any(place[0] == index for place, _, _ in held)
+            token
+            for token, packed in self._tokens.items()
+            if any(place == index for place, _, _ in _not_empty(_decode(packed)))
         }
 
     def _look_up(self, index: int, key: bytes, depths: dict[int, int], found: set[int]) -> None:
         ends = [len(key)] if index < 0 else key_boundaries(key)
+        whole = self._whole.get(index, NOTHING)
         for depth in depths:
             if depth > len(ends):
                 continue
             prefix = key[: ends[depth - 1]] if depth else b""
-            place = (index, prefix)
-            whole = self._whole.get(place)
-            if whole is not None:
-                if isinstance(whole, set):
-                    found |= whole
+            readers = whole.get(prefix)
+            if readers is not None:
+                if isinstance(readers, set):
+                    found |= readers
                 else:
-                    found.add(whole)
-            parts = self._parts.get(place)
+                    found.add(readers)
+            parts = self._parts.get((index, prefix)) if self._parts else None
             if parts is not None:
                 parts.collect(key, found)
+
+
+def _not_empty(ranges: Sequence[Range]) -> Iterator[tuple[int, bytes, bytes]]:
+    for index, lower, upper in ranges:
+        assert isinstance(index, int)  # the form of an encoded range
+        assert isinstance(lower, bytes)
+        end = upper if isinstance(upper, bytes) else ALL
+        if lower < end:
+            yield index, lower, end
+
+
+def _is_whole(prefix: bytes, lower: bytes, upper: bytes) -> bool:
+    """Return whether a range is all of its bucket."""
+    return lower == prefix and upper in (prefix + b"\0", prefix_successor(prefix))
 
 
 def _bucket(index: int, lower: bytes, upper: bytes) -> tuple[int, bytes]:

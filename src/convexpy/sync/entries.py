@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -14,7 +14,7 @@ from convexpy.protocol import sync
 ReadRange = tuple[int, bytes, bytes | None]
 
 
-class QueryOutcome(msgspec.Struct):
+class QueryOutcome(msgspec.Struct, gc=False):
     """How one run of a query ended, as the runner reports it.
 
     `row` is the row of the log it was computed at; `stale` says that a later row has already touched what it read.
@@ -43,7 +43,7 @@ class QueryRunner(Protocol):
         ...
 
 
-class Key(msgspec.Struct, frozen=True):
+class Key(msgspec.Struct, frozen=True, gc=False):
     """What makes two subscriptions the same query.
 
     `args` is canonical wire JSON. `caller` is JSON of claims, empty for nobody, None for everybody: a query that does
@@ -61,14 +61,13 @@ class Run:
     """One execution of an entry's query, begun at row `row` (0 while it waits for an executor)."""
 
     __slots__ = (
-        "_finished",
         "_head",
         "_told",
         "_told_as",
         "borders",
         "entry",
+        "failed",
         "journal",
-        "outcome",
         "row",
         "seen_hash",
         "void",
@@ -82,19 +81,18 @@ class Run:
         """The page borders that it was given, and when it has finished those that the next run gets."""
         self.void = False
         """Whether another run has moved the borders meanwhile: what this one found is shown to nobody."""
-        self.outcome: QueryOutcome | None = None
+        self.failed: bool | None = None
+        """Whether the query failed; None while it runs."""
         self.waiting: dict[Subscriber, None] = {}  # in order, and there may be thousands
         self.seen_hash = 0
-        self._finished = False
         # The newest modification that told of it. Results are kept once: behind the first `_head` bytes is what all share.
         self._told, self._head, self._told_as = b"", 0, -1
 
     def finish(self, outcome: QueryOutcome) -> None:
         """Take the outcome; the entry tells the hub."""
-        if self._finished:
+        if self.failed is not None:
             return
-        self._finished = True
-        self.outcome = outcome
+        self.failed = outcome.message is not None
         self.row = outcome.row
         if outcome.message is None:
             self.journal = outcome.journal
@@ -106,15 +104,12 @@ class Run:
                 self.journal = None
             self._told = sync.query_failed(outcome.message, outcome.data, outcome.log_lines, self.journal)
             self.seen_hash = hash((outcome.fingerprint, outcome.data, outcome.log_lines))
-        outcome.value = outcome.log_lines = b""
-        self.entry.on_finished(self)
+        self.entry.on_finished(self, outcome)
 
     def modification(self, query_id: int) -> bytes:
         """Return the modification that tells a client of this result; most clients have it under the same id."""
-        assert self.outcome is not None
         if query_id != self._told_as:
-            failed = self.outcome.message is not None
-            kind: Literal["QueryFailed", "QueryUpdated"] = "QueryFailed" if failed else "QueryUpdated"
+            kind: Literal["QueryFailed", "QueryUpdated"] = "QueryFailed" if self.failed else "QueryUpdated"
             head = sync.modification_head(kind, query_id)
             self._told, self._head, self._told_as = head + self._told[self._head :], len(head), query_id
         return self._told
@@ -135,17 +130,20 @@ class QueryEntry:
         "token",
     )
 
-    def __init__(self, token: int, key: Key, caller: bytes) -> None:
+    def __init__(
+        self, token: int, key: Key, caller: bytes, on_finished: Callable[[Run, QueryOutcome], None]
+    ) -> None:
         self.token = token
         self.key = key
         self.caller = caller
         self.latest: Run | None = None
-        self.running: list[Run] = []
+        self.running: tuple[Run, ...] = ()
         self.failures = 0
         """How many runs in a row the server could not bring to an end."""
         self.dirty = True
-        self.subscribers: dict[Subscriber, set[int]] = {}
-        self.on_finished = _nobody
+        self.subscribers: dict[Subscriber, tuple[int, ...]] = {}
+        """Who subscribes, and by which ids."""
+        self.on_finished = on_finished
 
     def running_at(self, row: int) -> Run | None:
         """Return the run that is under way at this row."""
@@ -155,18 +153,15 @@ class QueryEntry:
         return None
 
 
-def _nobody(run: Run) -> None:
-    """Stand in until the hub listens."""
-
-
 @dataclass(slots=True)
 class Subscription:
     """One query id of the session's query set."""
 
     entry: QueryEntry
-    key: Key
+    caller: bytes | None
+    """For whom it subscribes: the entry may be for everybody."""
+    journal: str | None
     sent_hash: int | None = None
-    journal: str | None = None
 
 
 @dataclass(slots=True)
@@ -192,6 +187,10 @@ class Pending:
 
     def __bool__(self) -> bool:
         return self.identity_changed or bool(self.modifications)
+
+
+NOBODY: dict[Subscriber, None] = {}
+"""What a run has when it has ended: one object for all."""
 
 
 class Subscriber(Protocol):

@@ -27,7 +27,15 @@ import msgspec
 from convexpy.database import ReadSetIndex
 from convexpy.protocol import sync
 from convexpy.protocol.sync import StateVersion
-from convexpy.sync.entries import Key, QueryEntry, QueryOutcome, QueryRunner, Run, Subscriber
+from convexpy.sync.entries import (
+    NOBODY,
+    Key,
+    QueryEntry,
+    QueryOutcome,
+    QueryRunner,
+    Run,
+    Subscriber,
+)
 
 TICK_INTERVAL_S = 0.002
 TICKS_WAITED_MAX = 3
@@ -58,6 +66,7 @@ class Hub:
         self._tokens: dict[int, QueryEntry] = {}
         self._next_token = 0
         self._reads = ReadSetIndex()
+        self._on_finished = self._run_finished  # one object for all entries
         self._personal: set[str] = set()
         self._transitions: dict[tuple[StateVersion, StateVersion, tuple[bytes, ...]], bytes] = {}
         self._free: dict[Subscriber, None] = {}
@@ -80,21 +89,19 @@ class Hub:
         entry = self._entries.get(key)
         if entry is None:
             self._next_token += 1
-            entry = QueryEntry(self._next_token, key, caller)
-            entry.on_finished = self._run_finished
+            entry = QueryEntry(self._next_token, key, caller, self._on_finished)
             self._entries[key] = entry
             self._tokens[entry.token] = entry
-        entry.subscribers.setdefault(session, set()).add(query_id)
+        entry.subscribers[session] = (*entry.subscribers.get(session, ()), query_id)
         return entry
 
     def unsubscribe(self, session: Subscriber, query_id: int, entry: QueryEntry) -> None:
         """Drop a subscription; a query without subscribers is forgotten."""
-        ids = entry.subscribers.get(session)
-        if ids is None:
-            return
-        ids.discard(query_id)
-        if not ids:
-            del entry.subscribers[session]
+        ids = tuple([other for other in entry.subscribers.get(session, ()) if other != query_id])
+        if ids:
+            entry.subscribers[session] = ids
+        else:
+            entry.subscribers.pop(session, None)
         if not entry.subscribers:
             if self._entries.get(entry.key) is entry:
                 del self._entries[entry.key]
@@ -214,16 +221,15 @@ class Hub:
     def _start(self, entry: QueryEntry, row: int) -> Run:
         run = Run(entry)
         run.row = row
-        entry.running.append(run)
+        entry.running = (*entry.running, run)
         entry.dirty = False
         self._runner.run_query(entry, run)
         return run
 
-    def _run_finished(self, run: Run) -> None:
-        entry, outcome = run.entry, run.outcome
-        assert outcome is not None
-        entry.running.remove(run)
-        waiting, run.waiting = run.waiting, {}
+    def _run_finished(self, run: Run, outcome: QueryOutcome) -> None:
+        entry = run.entry
+        entry.running = tuple([other for other in entry.running if other is not run])
+        waiting, run.waiting = run.waiting, NOBODY
         if outcome.reads_identity and entry.key.caller is None:
             self._make_personal(entry)
         run.void = run.borders != entry.key.journal
@@ -245,12 +251,8 @@ class Hub:
     def _keep(self, run: Run, outcome: QueryOutcome) -> None:
         """Make this the result of its entry, and listen to what it has read."""
         entry = run.entry
-        before, entry.latest = entry.latest, run
-        # Most reruns read where the last one did; entering the same ranges again is a fifth of a large fan-out.
-        if before is None or before.outcome is None or before.outcome.reads != outcome.reads:
-            if before is not None:
-                self._reads.remove(entry.token)
-            self._reads.add(entry.token, outcome.reads)
+        entry.latest = run
+        self._reads.put(entry.token, outcome.reads)
         self._move_to_journal(entry, run.journal)
         # A later run sees for itself whether it is stale; an earlier one that has not ended yet does not.
         if outcome.stale and not any(other.row > run.row for other in entry.running):
@@ -271,7 +273,7 @@ class Hub:
         self._file(entry, msgspec.structs.replace(entry.key, caller=entry.caller))
         for session, ids in list(entry.subscribers.items()):
             # Whom it subscribed for, not who it is by now: it may be about to tell of the caller before.
-            others = [query_id for query_id in ids if session.queries[query_id].key.caller != entry.caller]
+            others = [query_id for query_id in ids if session.queries[query_id].caller != entry.caller]
             if others:
                 session.resubscribe(others)
                 self.schedule(session)

@@ -265,7 +265,7 @@ class Session:
         path = self._backend.canonical_path(message.udf_path)
         key = self._key(path, self._backend.canonical_args(bytes(message.args)), message.journal)
         entry = self._hub.subscribe(self, message.query_id, key)
-        self.queries[message.query_id] = Subscription(entry, key)
+        self.queries[message.query_id] = Subscription(entry, key.caller, message.journal)
         self.changed.add(message.query_id)
 
     def _remove(self, query_id: int) -> None:
@@ -280,9 +280,9 @@ class Session:
         for query_id in list(query_ids):
             subscription = self.queries[query_id]
             self._hub.unsubscribe(self, query_id, subscription.entry)
-            key = subscription.key
-            subscription.key = self._key(key.path, key.args, subscription.journal or key.journal)
-            subscription.entry = self._hub.subscribe(self, query_id, subscription.key)
+            shared = subscription.entry.key
+            key = self._key(shared.path, shared.args, subscription.journal)
+            subscription.entry, subscription.caller = self._hub.subscribe(self, query_id, key), key.caller
             self.changed.add(query_id)
             if self.pin is not None and query_id in self.pin.results:
                 self.pin.void = True
@@ -357,7 +357,6 @@ class Session:
             subscription = self.queries.get(query_id)
             if subscription is None:
                 continue
-            assert run.outcome is not None
             subscription.journal = run.journal or subscription.journal
             if run.seen_hash != subscription.sent_hash:
                 subscription.sent_hash = run.seen_hash

@@ -49,10 +49,10 @@ def test_a_request_id_that_names_the_function_hides_nothing() -> None:
 def test_every_reader_of_an_index_is_touched_by_the_whole() -> None:
     index = ReadSetIndex()
     point, prefix = encode_key(["a", 1]), encode_key(["a"])
-    index.add(1, [(7, point, point + b"\0")])
-    index.add(2, [(7, prefix, None)])
-    index.add(3, [(8, b"", None), (-5, b"id", b"id\0")])
-    index.add(4, [(7, b"", b"\xff")])
+    index.put(1, [(7, point, point + b"\0")])
+    index.put(2, [(7, prefix, None)])
+    index.put(3, [(8, b"", None), (-5, b"id", b"id\0")])
+    index.put(4, [(7, b"", b"\xff")])
     assert index.touched([(7, WHOLE_INDEX)]) == {1, 2, 4}
     assert index.touched([(-5, WHOLE_INDEX)]) == {3}
     assert index.touched([(9, WHOLE_INDEX)]) == set()

@@ -129,7 +129,7 @@ def test_a_write_that_changes_a_result_touches_its_read_set(
         reading.drop()
     before = list(reading.stream(plan, limit=limit))
     read_sets = ReadSetIndex()
-    read_sets.add(1, reading.read_set.encoded())
+    read_sets.put(1, reading.read_set.encoded())
     transaction = items.begin()
     write(transaction, items.ids, *change)
     encoded = items.commit(transaction)

@@ -371,7 +371,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert found == expected(self.durable, plan)[:limit]
         self.token += 1
         self.watched[self.token] = (plan, limit, found)
-        self.read_sets.add(self.token, transaction.read_set.encoded())
+        self.read_sets.put(self.token, transaction.read_set.encoded())
 
     @precondition(lambda self: self.transaction is None)
     @rule()
