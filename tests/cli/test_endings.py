@@ -284,11 +284,14 @@ def test_a_poor_terminal_is_enough_for_a_listing(target: Path, words: str) -> No
 
 def test_a_narrow_terminal_cuts_no_ids_and_says_what_it_cuts(target: Path, run: Any) -> None:
     id = run("data", "notes", "--limit", "1", "--json").json()[0]["_id"]
-    terminal = Terminal(target, "data", "notes", "--limit", "1", screen=True, columns=40, environment=POOR)
-    shown = terminal.read_all()
-    terminal.close()
-    assert id in "".join(line[1 : len(line)].split(" ")[0] for line in shown.splitlines())
-    assert "shortened to fit: " in shown
+    for words, shortened in (((), False), (("--format", "table"), True)):
+        terminal = Terminal(
+            target, "data", "notes", "--limit", "1", *words, screen=True, columns=40, environment=POOR
+        )
+        shown = terminal.read_all()
+        terminal.close()
+        assert id in shown or id in "".join(line[1:].split(" ")[0] for line in shown.splitlines())
+        assert ("shortened to fit: " in shown) == shortened
 
 
 def test_json_is_utf8_whatever_the_locale_says(target: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,7 @@ def test_functions_are_listed_and_filtered(here: Any) -> None:
         "notes:count"
     ]
     assert here("functions", "list", "*:l*", "--kind", "mutation", "--json").json() == []
-    assert "notes:list\tquery\tpublic\tlimit?: number\tconvex/notes.py:" in here("functions", "list").stdout
+    assert "notes:list\tquery\tpublic\tlimit: int = ...\tconvex/notes.py:" in here("functions", "list").stdout
     assert here("functions", "list", "--kind", "cron", expect=2).stdout == ""
 
 
@@ -50,11 +52,41 @@ def test_how_they_fared(here: Any, server: ServerProcess) -> None:
     assert (found["notes:count"]["calls"], found["notes:count"]["p95Ms"]) == (0, None)
 
 
+HARD = """
+from typing import Literal
+from typing_extensions import TypedDict
+from convexpy import Int64, query, v
+from ._generated.data_model import NotesId
+
+class Place(TypedDict):
+    city: str
+    size: Int64
+
+@query
+def find(
+    ctx, note: NotesId, kind: Literal["it's", "b"], place: Place, size: Int64, blob: bytes, when: None | float,
+    tags: list[str], seen: dict[str, bool], either: Place | str, limit: int = 3,
+) -> str:
+    return ctx.db.get(note)["text"]
+"""
+
+
+def test_a_call_of_any_arguments_runs_as_shown(here: Any, project: Path) -> None:
+    (project / "convex" / "hard.py").write_text(HARD)
+    here("dev", "--once", "--typecheck", "disable")
+    here("run", "notes:add", "text=found")
+    shown = here("functions", "show", "hard:find").stdout.splitlines()
+    assert here(*shlex.split(shown[-1])[2:]).stdout == '"found"\n'
+    assert 'place: {"city": str, "size": Int64}' in shown[1]
+    assert "when: float | None" in shown[1]
+
+
 def test_one_function_is_shown_with_a_call_that_works(here: Any) -> None:
     shown = here("functions", "show", "notes.add")
     line = next(line for line in shown.stdout.splitlines() if line.startswith("try"))
-    assert line.split()[1:] == ["convexpy", "run", "notes:add", "text=…"]
-    assert here(*line.split()[2:]).stdout == "null\n"
+    assert subprocess.run([*shlex.split(line)[1:2], "--version"], capture_output=True, check=True).stdout
+    assert shlex.split(line)[2:] == ["run", "notes:add", "text=text"]
+    assert here(*shlex.split(line)[2:]).stdout == "null\n"
     assert "did you mean notes:add" in here("functions", "show", "notes:ad", expect=2).stderr
 
 

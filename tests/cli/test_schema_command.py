@@ -64,7 +64,7 @@ def test_what_is_shown_as_python_defines_the_same(here: Any, project: Path) -> N
 
 def test_other_texts(here: Any) -> None:
     text = here("schema", "show", "posts").stdout
-    assert "body?: string | null" in text
+    assert "body: NotRequired[str | None]" in text
     assert "index later (title)  (staged)" in text
     drawing = here("schema", "show", "--format", "dbml").stdout
     assert "Ref: posts.owner > users._id" in drawing

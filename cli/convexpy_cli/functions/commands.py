@@ -38,6 +38,7 @@ def functions_list(
 ) -> None:
     """List functions with their arguments and where they are defined."""
     from convexpy_cli.functions import describe
+    from convexpy_cli.schema.python_types import PythonTypes
 
     if public and internal:
         raise errors.usage("--public and --internal cannot be combined")
@@ -65,7 +66,8 @@ def functions_list(
     ]
     columns = ["function", "kind", "visibility", "arguments", "defined in"]
     columns += ["calls", "errors", "p95 ms"] if stats else []
-    ctx.output.table(columns, [describe.cells(each) for each in rows], rows)
+    types = PythonTypes(found.tables)
+    ctx.output.table(columns, [describe.cells(each, types) for each in rows], rows)
 
 
 @command(app, "show", examples=("convexpy functions show messages:send",))
@@ -75,12 +77,27 @@ def functions_show(
     local: Local = False,
 ) -> None:
     """Show a function and how to call it."""
+    from convexpy_cli.docs.installed import runnable
     from convexpy_cli.functions import arguments, describe
+    from convexpy_cli.schema.python_types import PythonTypes
 
-    found, _ = describe.described(ctx, "functions show", local=local)
     path = arguments.normal_path(function)
-    described = arguments.find_function(path, found.functions)
-    ctx.output.fields(described, describe.fields(described))
+    if local:
+        found, _ = describe.described(ctx, "functions show", local=True)
+        described = arguments.find_function(path, found.functions)
+        words = describe.example(described, lambda table: None)
+    else:
+        with ctx.connected("functions show") as (target, client):
+            found = client.app()
+            described = arguments.find_function(path, found.functions)
+            # What is copied from here must not change production by accident.
+            harmless = described.kind == "query" or not target.production
+            words = describe.example(
+                described, lambda table: describe.newest_id(client, table) if harmless else None
+            )
+    where = f"-d {ctx.settings.deployment} " if ctx.settings.deployment else ""
+    call = runnable(f"convexpy run {where}{words}")
+    ctx.output.fields(described, describe.fields(described, PythonTypes(found.tables), call))
 
 
 @command(app, "spec", examples=("convexpy functions spec -o spec.json", "convexpy functions spec --local"))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import json
+import shlex
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from convexpy.client import AdminClient, DataClient, DeploymentError, DocumentQuery
 from convexpy.protocol.admin_api import FunctionReport
 from convexpy.protocol.app_description import AppDescription, FunctionDescription
-from convexpy.schema.shapes import shape
 from convexpy_cli.context import Context
+from convexpy_cli.schema.python_types import PythonTypes
 
 _NO_CALLS = {"calls": 0, "errors": 0, "p95Ms": None}
 KINDS = ("query", "mutation", "action")
@@ -34,57 +38,83 @@ def row(function: FunctionDescription, counts: Mapping[str, FunctionReport] | No
     return found
 
 
-def cells(each: Mapping[str, Any]) -> list[str]:
+def cells(each: Mapping[str, Any], types: PythonTypes) -> list[str]:
     """Return a function's line of the list."""
     place = f"{each['file']}:{each['line']}" if each["file"] else "-"
-    line = [each["path"], each["kind"], each["visibility"], arguments(each["args"]), place]
+    line = [each["path"], each["kind"], each["visibility"], types.parameters(each["args"]), place]
     if "calls" in each:
         p95 = "-" if each["p95Ms"] is None else f"{each['p95Ms']:g}"
         line += [f"{each['calls']:,}", f"{each['errors']:,}", p95]
     return line
 
 
-def arguments(args: Mapping[str, Any] | None) -> str:
-    """Return what a function takes: `body: string, limit?: number`."""
-    text = shape(args)
-    return text[2:-2] if text.startswith("{ ") else "" if text == "{}" else text
-
-
-def fields(function: FunctionDescription) -> dict[str, Any]:
-    """Return a function in full, for people."""
+def fields(function: FunctionDescription, types: PythonTypes, call: str) -> dict[str, Any]:
+    """Return a function in full, for people; `call` is a command line that calls it."""
     return {
         "function": f"{function.path}  ({function.visibility} {function.kind})",
-        "arguments": arguments(function.args) or "none",
-        "returns": shape(function.returns) if function.returns else "anything",
+        "arguments": types.parameters(function.args) or "none",
+        "returns": types.of(function.returns),
         "defined in": f"{function.file}:{function.line}" if function.file else "-",
         "about": function.doc,
-        "try": example(function),
+        "try": call,
     }
 
 
-def example(function: FunctionDescription) -> str:
-    """Return a command line that calls the function with what it must have."""
+def example(function: FunctionDescription, some_id: Callable[[str], str | None]) -> str:
+    """Return the words that call a function with what it must have; `some_id` returns the id of a document of a table."""
     fields = function.args.get("value")
     words = [
-        f"{name}={_sample(each['fieldType'])}"
+        f"{name}={_word(each['fieldType'], some_id)}"
         for name, each in (fields.items() if isinstance(fields, dict) else ())
         if not each.get("optional")
     ]
-    return " ".join(["convexpy run", function.path, *words])
+    return shlex.join([function.path, *words])
 
 
-def _sample(validator: Mapping[str, Any]) -> str:
+def newest_id(client: AdminClient, table: str) -> str | None:
+    """Return the id of the newest document of a table; None if there is none, or the key may not look."""
+    with contextlib.suppress(DeploymentError):
+        page, _ = DataClient(client).page(DocumentQuery(table, "desc"), 1, None)
+        return str(page[0]["_id"]) if page else None
+    return None
+
+
+def _word(validator: Mapping[str, Any], some_id: Callable[[str], str | None]) -> str:
+    kind, value = validator["type"], _sample(validator, some_id)
+    if kind == "union" and not isinstance(value, dict | list):
+        return _word(_first(validator), some_id)
+    if kind == "bigint":
+        return "1"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _sample(validator: Mapping[str, Any], some_id: Callable[[str], str | None]) -> Any:
+    """Return a value that a validator accepts, as JSON."""
     kind = validator["type"]
     if kind == "union":
-        return _sample(validator["value"][0]) if validator["value"] else "…"
-    if kind == "literal":
-        return str(validator["value"])
-    samples = {
-        "number": "1",
-        "bigint": "1",
-        "boolean": "true",
-        "null": "null",
-        "array": "'[]'",
-        "object": "'{}'",
+        return _sample(_first(validator), some_id)
+    if kind == "id":
+        return some_id(validator["tableName"]) or f"ID_OF_{validator['tableName'].lstrip('_')}"
+    if kind == "object":
+        return {
+            name: _sample(each["fieldType"], some_id)
+            for name, each in validator["value"].items()
+            if not each.get("optional")
+        }
+    samples: dict[str, Any] = {
+        "literal": validator.get("value"),
+        "number": 1,
+        "bigint": {"$integer": "AQAAAAAAAAA="},
+        "boolean": True,
+        "array": [],
+        "record": {},
+        "null": None,
+        "bytes": {"$bytes": ""},
     }
-    return samples.get(kind, "…")
+    return samples.get(kind, "text")
+
+
+def _first(union: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the member of a union that says most: the first that is not null."""
+    members: list[Mapping[str, Any]] = union["value"] or [{"type": "null"}]
+    return next((each for each in members if each["type"] != "null"), members[0])

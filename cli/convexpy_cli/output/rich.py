@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -48,6 +49,8 @@ class RichOutput(Output):
         if cards and _width(columns, shown) > self._out.width:
             self._cards(columns, shown)
             return
+        whole = [number for number, column in enumerate(columns) if _is_whole(column)]
+        least = sum(_widths(columns, shown)[number] for number in whole) + 8 * (len(columns) - len(whole))
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
         for number, column in enumerate(columns):
             numeric = bool(shown) and all(row[number].replace(",", "").isdigit() for row in shown)
@@ -55,7 +58,7 @@ class RichOutput(Output):
                 column,
                 justify="right" if numeric else "left",
                 overflow="fold" if _is_whole(column) else "ellipsis",
-                no_wrap=_is_whole(column),
+                no_wrap=_is_whole(column) and least <= self._out.width,
             )
         for row in shown:
             table.add_row(*map(Text, row))
@@ -74,15 +77,19 @@ class RichOutput(Output):
             self.note(f"shortened to fit: {', '.join(shortened)}; --json shows all")
 
     def _cards(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        indent = max(map(len, columns)) + 2
+        room = max(20, self._out.width - indent)
+        line = "-" if self._out.options.ascii_only else "─"
         for number, row in enumerate(rows, 1):
-            self._out.print(Text(f"─ {number} ".ljust(self._out.width, "─"), style="dim"))
-            card = Table.grid(padding=(0, 2))
-            card.add_column(no_wrap=True, style="bold")
-            card.add_column(overflow="fold")
+            self._out.print(Text(f"{line} {number} ".ljust(self._out.width, line), style="dim"))
             for column, cell in zip(columns, row, strict=True):
                 if cell:
-                    card.add_row(column, Text(cell))
-            self._out.print(card)
+                    # Between words only, and the rest is the terminal's: an id is copied as one.
+                    text = ("\n" + " " * indent).join(
+                        textwrap.wrap(cell, room, break_long_words=False, break_on_hyphens=False)
+                    )
+                    name = column.ljust(indent)
+                    self._out.print(Text.assemble((name, "bold"), text), soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """See `Output.warn`."""
@@ -150,8 +157,11 @@ def _shown(text: str) -> str:
 
 def _width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
     """Return how wide a table is with nothing shortened or wrapped."""
-    widest = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
-    return sum(widest) + 3 * len(columns)
+    return sum(_widths(columns, rows)) + 3 * len(columns)
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
 
 
 def _is_cut(rows: Sequence[Sequence[str]], number: int, shown: set[str]) -> bool:

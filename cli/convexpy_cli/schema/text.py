@@ -12,7 +12,7 @@ from convexpy.protocol.app_description import (
     TableDescription,
     VectorIndexDescription,
 )
-from convexpy.schema.shapes import shape_lines
+from convexpy_cli.schema.python_types import PythonTypes
 
 LINE_LENGTH = 100
 Schema = SchemaDescription
@@ -20,11 +20,13 @@ Schema = SchemaDescription
 
 def human(schema: Schema) -> str:
     """Return tables with their fields and indexes."""
-    return "\n\n".join(_table(name, table) for name, table in schema.tables.items()) or "no tables"
+    types = PythonTypes(schema.tables)
+    tables = [_table(name, table, types) for name, table in schema.tables.items()]
+    return "\n\n".join(tables) or "no tables"
 
 
-def _table(name: str, table: TableDescription) -> str:
-    lines = [name, *(f"  {line}" for line in shape_lines(table.validator))]
+def _table(name: str, table: TableDescription, types: PythonTypes) -> str:
+    lines = [name, *(f"  {line}" for line in types.fields(table.validator))]
     for index in table.indexes:
         staged = "  (staged)" if index.staged else ""
         lines.append(f"  index {index.name} ({', '.join(index.fields)}){staged}")
