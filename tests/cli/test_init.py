@@ -72,6 +72,21 @@ def test_the_project_depends_on_what_is_installed_here(run: Any, folder: Path) -
     assert requirement.url or requirement.specifier
 
 
+def test_a_dockerfile_names_where_convexpy_comes_from(run: Any, folder: Path) -> None:
+    run("init", "app", "--docker", "--functions", "backend", "--no-git")
+    text = (folder / "app" / "Dockerfile").read_text()
+    (wanted,) = [line for line in text.splitlines() if "pip wheel" in line]
+    assert Requirement(shlex.split(wanted)[-1]).name == "convexpy"
+    assert "COPY backend/ /app/backend/" in text
+    assert "!backend" in (folder / "app" / ".dockerignore").read_text().splitlines()
+    run("init", "other", "--no-git")
+    assert not (folder / "other" / "Dockerfile").exists()
+    (folder / "site").mkdir()
+    (folder / "site" / "manage.py").write_text("")
+    assert "convexpy docs containers" in run("init", "site", "--docker", "--yes", "--no-git").stderr
+    assert not (folder / "site" / ".dockerignore").exists()
+
+
 def test_beside_an_application_only_functions_and_configuration_are_added(run: Any, folder: Path) -> None:
     (folder / "manage.py").write_text("")
     shown = run("init", ".", "-t", "chat", "--yes", "--no-git", "--json").json()

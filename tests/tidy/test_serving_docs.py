@@ -13,7 +13,8 @@ from convexpy.limits import Knobs
 from convexpy.serve.limits_file import read_limits
 from convexpy_cli.main import app, run
 
-TEXT = (Path(__file__).parents[2] / "docs" / "serving.md").read_text()
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "serving.md").read_text()
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", TEXT, re.DOTALL)
 SHELL = [line for kind, block in BLOCKS if kind in ("sh", "ini") for line in block.splitlines()]
 SERVE = [line.partition("convexpy serve ")[2] for line in SHELL if "convexpy serve " in line]
@@ -45,10 +46,14 @@ def parsed(command: str, line: str) -> None:
     found.make_context(command, words, parent=root)
 
 
-def test_the_image_starts_what_exists() -> None:
-    (block,) = [block for kind, block in BLOCKS if kind == "dockerfile"]
-    words = re.findall(r'"([^"]+)"', block.partition("ENTRYPOINT")[2])
-    assert words[:2] == ["convexpy", "serve"]
+def test_the_image_is_the_one_that_init_writes_and_starts_what_exists() -> None:
+    page = (ROOT / "docs" / "containers.md").read_text()
+    (shown,) = re.findall(r"```dockerfile\n(.*?)```", page, re.DOTALL)
+    written = (ROOT / "scaffolds" / "_extras" / "Dockerfile").read_text().replace("{{functions}}", "convex")
+    assert shown == re.sub(r"^#.*\n", "", written, flags=re.MULTILINE)
+    words = [*re.findall(r'"([^"]+)"', shown.partition("ENTRYPOINT")[2])]
+    assert words[0].endswith("/convexpy")
+    assert words[1] == "serve"
     parsed("serve", shlex.join(words[2:]))
 
 

@@ -48,6 +48,7 @@ def init(
     agents: Annotated[
         bool | None, option("--agents/--no-agents", "Write AGENTS.md for coding agents.")
     ] = None,
+    docker: Annotated[bool, option("--docker", "Write a Dockerfile of the deployment.")] = False,
     dry_run: Annotated[bool, option("--dry-run", "Show what would be written.")] = False,
 ) -> None:
     """Create a project, or add convexpy to an existing folder. Existing files are never replaced."""

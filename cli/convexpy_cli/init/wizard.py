@@ -55,6 +55,7 @@ class Answers:
     install: bool
     git: bool
     agents: bool
+    docker: bool
 
 
 def list_templates(ctx: Context) -> None:
@@ -79,6 +80,7 @@ class Flags:
     install: bool | None
     git: bool | None
     agents: bool | None
+    docker: bool
 
 
 def ask(ctx: Context, flags: Flags) -> Answers:
@@ -122,7 +124,9 @@ def ask(ctx: Context, flags: Flags) -> Answers:
     if agents is None:
         agents = ctx.prompts.confirm("Write AGENTS.md for coding agents?", default=True) if asking else True
     git = git and not in_repository
-    return Answers(root, name, known[template], sign_in, functions, managers, install, git, agents)
+    return Answers(
+        root, name, known[template], sign_in, functions, managers, install, git, agents, flags.docker
+    )
 
 
 def create(ctx: Context, answers: Answers, *, dry_run: bool) -> None:
@@ -133,6 +137,7 @@ def create(ctx: Context, answers: Answers, *, dry_run: bool) -> None:
         ProjectError: the folder cannot be written (exit 3).
     """
     extras = ["AGENTS.md"] if answers.agents else []
+    extras += ["Dockerfile", ".dockerignore"] if answers.docker else []
     rendered = render_scaffold(
         answers.scaffold,
         name=answers.name,
@@ -142,6 +147,8 @@ def create(ctx: Context, answers: Answers, *, dry_run: bool) -> None:
         convexpy=requirement(),
     )
     adopted = is_application(answers.root)
+    if adopted and answers.docker:
+        ctx.output.note("no Dockerfile is written beside an application: see `convexpy docs containers`")
     files = plan_files(answers.root, rendered, answers.functions)
     commands = install_commands(answers.package_managers, answers.scaffold, rendered, answers.root)
     asking = ctx.prompts.allowed() and not ctx.settings.yes and not dry_run
