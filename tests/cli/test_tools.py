@@ -26,8 +26,10 @@ def test_the_reference_page_is_fresh() -> None:
 def test_every_error_code_is_explained(run: Any) -> None:
     texts = manual.error_texts()
     assert not EXIT_CODES.keys() - texts.keys()
-    sources = "".join(file.read_text() for file in (DOCS.parent / "cli").rglob("*.py"))
-    raised = set(re.findall(r'Failure\(\s*"(\w+)"', sources))
+    sources = "".join(
+        file.read_text() for each in ("cli", "src") for file in (DOCS.parent / each).rglob("*.py")
+    )
+    raised = set(re.findall(r'(?:Failure\(|failed\(|code=)\s*"([A-Z]\w+)"', sources))
     assert not raised - texts.keys()
     for code, status in EXIT_CODES.items():
         assert f"(exit {status})" in texts[code], code

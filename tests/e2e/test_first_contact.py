@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from typing import Any
 
 import pytest
 from support.accessibility import complaints
+from support.processes import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -41,20 +44,27 @@ def init(folder: Path, template: str) -> list[str]:
     return [step for step in steps if not step.startswith("uv ")]
 
 
-@contextlib.contextmanager
-def running(folder: Path, steps: list[str]) -> Iterator[str]:
-    """Type the commands up to `dev` into a shell; the value is the address of the page that it names."""
+def typed(steps: list[str]) -> str:
+    """Return the commands up to `dev`, as one line."""
     place = next(number for number, step in enumerate(steps) if " dev" in step) + 1
-    # Nobody is there to look at a browser window.
-    typed = " && ".join(steps[:place]).replace(" --open", "")
+    return " && ".join(steps[:place])
+
+
+@contextlib.contextmanager
+def running(folder: Path, line: str) -> Iterator[str]:
+    """Type a line that ends with `dev` into a shell; the value is the address of the page that it names."""
     shell = subprocess.Popen(
-        ["sh", "-c", typed],
+        ["sh", "-c", line.replace(" --open", "")],  # nobody is there to look at a browser window
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "PATH": "/usr/local/bin:/usr/bin:/bin", "CONVEXPY_NO_INPUT": "1"},
+        env={
+            **os.environ,
+            "PATH": f"{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin",
+            "CONVEXPY_NO_INPUT": "1",
+        },
         start_new_session=True,
     )
     try:
@@ -88,7 +98,7 @@ def test_from_two_commands_to_a_message_in_two_windows(
     tmp_path: Path, browser: Any, node_clients: Path
 ) -> None:
     began = time.monotonic()
-    with running(tmp_path, init(tmp_path, "chat")) as address:
+    with running(tmp_path, typed(init(tmp_path, "chat"))) as address:
         first, second = browser.new_page(), browser.new_page()
         for window in (first, second):
             window.goto(address)
@@ -103,8 +113,28 @@ def test_from_two_commands_to_a_message_in_two_windows(
         second.wait_for_selector("#people >> text=Ada", timeout=WAIT_MS)
 
 
+def test_the_readme_leads_to_a_live_page(tmp_path: Path, browser: Any) -> None:
+    checkout = tmp_path / "convexpy"
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in listed.stdout.split("\0"):
+        if name and (ROOT / name).is_file():
+            (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, checkout / name)
+    (commands, *_) = re.findall(
+        r"^```sh\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    with running(checkout, commands) as address:
+        window = browser.new_page()
+        window.goto(address)
+        until_live(window)
+        window.fill("#author", "Ada")
+        window.fill("#body", "hello")
+        window.click("#send button")
+        window.wait_for_selector("#messages >> text=hello", timeout=WAIT_MS)
+
+
 def test_an_agent_runs_code_and_shows_its_steps(tmp_path: Path, browser: Any, node_clients: Path) -> None:
-    with running(tmp_path, init(tmp_path, "agent")) as address:
+    with running(tmp_path, typed(init(tmp_path, "agent"))) as address:
         window = browser.new_page()
         window.goto(address)
         until_status(window, "pending")
