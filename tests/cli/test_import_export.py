@@ -109,7 +109,11 @@ def test_there_and_back_everything_is_equal(command: Command, project: Path, dep
     assert (result["tables"], result["files"]) == ({"notes": 2, "users": 0}, 1)
     command("import", "--table", "notes", "-", "--format", "jsonl", "--append", stdin=b'{"later":1}')
     command("import", "--replace-all", "one.zip", "--allow=data-replace")
-    command("export", "--path", "two.zip", "--include-file-storage")
+    told = command("export", "--path", "two.zip", "--include-file-storage")
+    assert b"exported 2 documents in 2 tables, 1 files" in told.stderr
+    made = command("backup", "create")
+    assert b"backup: 2 documents in 2 tables" in made.stderr
+    assert made.stdout.strip() in made.stderr
     assert (documents(deployed, "notes"), documents(deployed, "_storage")) == before
     assert contents(project / "one.zip") == contents(project / "two.zip")
     assert not list(project.glob("*.part"))

@@ -104,7 +104,9 @@ def test_standard_input(storage: Storage) -> None:
 def test_a_transfer_that_broke_off_goes_on(storage: Storage, project: Path) -> None:
     data = os.urandom(1_000_000)
     (project / "file").write_bytes(data)
-    id = storage("put", "file").stdout.decode().strip()
+    told = storage("put", "file")
+    id = told.stdout.decode().strip()
+    assert f"stored file · 976.6 KiB · {id}" in told.stderr.decode()
     (project / "copy.part").write_bytes(data[:300_000])
     storage("get", id, "-o", "copy")
     assert (project / "copy").read_bytes() == data

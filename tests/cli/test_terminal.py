@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.processes import ServerProcess
 from support.terminal import Terminal
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")]
@@ -79,6 +80,21 @@ def test_what_an_installer_says_is_shown_if_it_fails(
         shown = run(*words, expect=1 if status else 0).stderr
         assert ("chatter" in shown) == bool(status)
         assert "uv sync" in shown
+
+
+def test_a_status_that_is_watched_is_drawn_in_place(tmp_path: Path, server: ServerProcess) -> None:
+    words = ("--url", server.url, "--admin-key", server.admin_key, "status", "--watch", "--interval", "0.1")
+    terminal = Terminal(tmp_path, *words, screen=True, columns=120)
+    for _ in range(3):
+        terminal.wait_for("deployment")
+        terminal.wait_for("every 0.1 s; Ctrl-C ends")
+    server.kill()
+    terminal.wait_for("error[Unreachable]")
+    server.start()
+    terminal.wait_for("deployment  ")
+    terminal.process.terminate()
+    terminal.close()
+    assert terminal.seen.count("\x1b[2J") >= 5
 
 
 def test_ctrl_c_at_a_question_is_130_and_writes_nothing(tmp_path: Path) -> None:

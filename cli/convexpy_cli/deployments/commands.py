@@ -285,7 +285,7 @@ def logout(
 )
 def status(
     ctx: Context,
-    watch: Annotated[bool, option("--watch", "Repeat until Ctrl-C.")] = False,
+    watch: Annotated[bool, option("--watch", "Repeat until Ctrl-C, in place at a terminal.")] = False,
     interval: Annotated[float, option("--interval SECONDS", "Time between two updates.")] = 2.0,
 ) -> int | None:
     """Show the state of the deployment: live version, index builds, clients, errors, cron jobs and disk space."""

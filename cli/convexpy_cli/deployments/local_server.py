@@ -230,6 +230,7 @@ def _start_failed(local: LocalDeployment, start: int) -> errors.Failure:
     with local.log_file.open("rb") as log:
         log.seek(start)
         lines = log.read().decode("utf-8", errors="replace").strip().splitlines()
+    error: Any = {}
     try:
         error = json.loads(lines[-1])
         error = error.get("error", error)

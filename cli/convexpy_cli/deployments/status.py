@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -27,14 +28,20 @@ def show(ctx: Context, *, watch: bool, interval_s: float) -> int:
         target = running
     context.require_key(target)
     client = ctx.client(target)
+    if not watch:
+        return _once(ctx, target, client)
     while True:
-        code = _once(ctx, target, client)
-        if not watch:
-            return code
+        try:
+            _once(ctx, target, client, clear=True)
+        except Unreachable as error:
+            ctx.output.clear()
+            ctx.output.error(errors.shown(error))
+        if not ctx.settings.machine:
+            ctx.output.note(f"{datetime.now().astimezone():%H:%M:%S}, every {interval_s:g} s; Ctrl-C ends")
         time.sleep(max(0.1, interval_s))
 
 
-def _once(ctx: Context, target: Target, client: AdminClient) -> int:
+def _once(ctx: Context, target: Target, client: AdminClient, *, clear: bool = False) -> int:
     try:
         started = time.perf_counter()
         version = client.version()
@@ -48,6 +55,8 @@ def _once(ctx: Context, target: Target, client: AdminClient) -> int:
             return errors.UNREACHABLE
         raise
     document = _document(target, version, latency_ms, found)
+    if clear:
+        ctx.output.clear()
     ctx.output.fields(document, _fields(target, document))
     return errors.OK
 

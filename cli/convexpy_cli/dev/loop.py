@@ -57,7 +57,7 @@ class Loop:
         self._events: queue.SimpleQueue[states.Event] = queue.SimpleQueue()
         self._pushes: queue.SimpleQueue[states.StartPush | None] = queue.SimpleQueue()
         self._client = ctx.client(target)
-        self.screen = Screen(ctx.output)
+        self.screen = Screen(ctx.output, in_place=not settings.start)
         self._watcher = self._make_watcher()
         self._tail = LogTail(self._client.clone(), ctx.output, settings.tail_logs)
         self._companion: Companion | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import Any
 
@@ -17,14 +18,18 @@ _WAITING = {
     "backoff": "trying again in {delay:.1f} s",
 }
 _ERRORS_SHOWN = 5
+BURST_S = 1.0
 
 
 class Screen:
-    """Turns what happens into lines and events."""
+    """Turns what happens into lines and events. `in_place`: nobody else writes to the terminal, so lines may be replaced."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Output, *, in_place: bool = True) -> None:
         self._output = output
+        self._in_place = in_place
         self._live_since: str | None = None
+        self._burst: tuple[tuple[str, ...], int] = ((), 0)
+        self._shown_at = float("-inf")
 
     def server(self, kind: str, name: str, url: str, site_url: str, pid: int | None) -> None:
         """Say where the deployment is."""
@@ -60,10 +65,16 @@ class Screen:
             )
             self._output.step("ok", f"{self._live_since} ready: {text}", ms)
             return
-        names = shown.snapshot.changed or (shown.snapshot.cause,)
+        # Saves in quick succession, as of a formatter, are one line.
+        now = time.monotonic()
+        again = self._in_place and self._output.ends_with_step and now - self._shown_at < BURST_S
+        before, count = self._burst if again else ((), 0)
+        names = tuple(dict.fromkeys([*before, *(shown.snapshot.changed or (shown.snapshot.cause,))]))
+        self._burst, self._shown_at = (names, count + 1), now
         what = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
-        outcome = "unchanged" if result.unchanged else f"pushed ({len(names)} changed)"
-        self._output.step("ok", f"{self._live_since} {what} → {outcome}", ms)
+        times = f", {count + 1} times" if count else ""
+        outcome = "unchanged" if result.unchanged and not count else f"pushed ({len(names)} changed{times})"
+        self._output.step("ok", f"{self._live_since} {what} → {outcome}", ms, replace=again)
 
     def blocked(self, shown: ShowBlocked) -> None:
         """Say why a push was refused, what serves, and what is waited for."""

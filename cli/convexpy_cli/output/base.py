@@ -101,6 +101,9 @@ class Output:
     def event(self, name: str, **fields: Any) -> None:
         """Give one object of a stream: a line of jsonl. Nothing in the formats for people."""
 
+    def clear(self) -> None:
+        """Begin again at the top of the screen, if the result is shown on one."""
+
     def note(self, text: str) -> None:
         """Say something by the way; silent with `--quiet`."""
         if not self.settings.quiet:
@@ -120,8 +123,16 @@ class Output:
         if not self.settings.quiet:
             self._say(f"warning: {text}")
 
-    def step(self, mark: Mark, text: str, ms: float | None = None) -> None:
-        """Report a step with its duration in milliseconds; silent with `--quiet` unless it failed."""
+    @property
+    def ends_with_step(self) -> bool:
+        """Whether the last line that was shown is a step that can be replaced."""
+        return False
+
+    def step(self, mark: Mark, text: str, ms: float | None = None, *, replace: bool = False) -> None:
+        """Report a step with its duration in milliseconds; silent with `--quiet` unless it failed.
+
+        With `replace` it takes the place of the step before it, where `ends_with_step`.
+        """
         if not self.settings.quiet or mark == "fail":
             duration = "" if ms is None else f"{ms:.0f} ms".rjust(max(1, 80 - len(text) - 2))
             self._say(f"{self._mark(mark)} {text}{duration}")

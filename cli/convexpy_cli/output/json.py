@@ -56,7 +56,7 @@ class JsonOutput(Output):
         """See `Output.event`."""
         self._write(dumps({"event": name, "ts": round(time.time() * 1000), **fields}))
 
-    def step(self, mark: Mark, text: str, ms: float | None = None) -> None:
+    def step(self, mark: Mark, text: str, ms: float | None = None, *, replace: bool = False) -> None:
         """See `Output.step`."""
         self.detail(text)
 

@@ -12,6 +12,8 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console
+from rich.control import Control
+from rich.segment import ControlType
 from rich.table import Table
 from rich.text import Text
 
@@ -24,6 +26,13 @@ _STYLES: dict[Mark, str] = {"ok": "green", "fail": "bold red", "warn": "yellow",
 
 
 class _Console(Console):
+    ends_with_step = False
+
+    def print(self, *objects: Any, **settings: Any) -> None:
+        """Print, and remember that the last line is another one now."""
+        self.ends_with_step = False
+        super().print(*objects, **settings)
+
     def on_broken_pipe(self) -> None:
         """Leave the end of a command whose reader has gone to the one place that knows it."""
         raise BrokenPipeError
@@ -102,14 +111,28 @@ class RichOutput(Output):
             line = Text(f"  {_shown(name):<{ADDRESS_COLUMN}} ", style="bold")
             self._err.print(line.append(Text(_shown(url), style="not bold cyan")))
 
-    def step(self, mark: Mark, text: str, ms: float | None = None) -> None:
+    def clear(self) -> None:
+        """See `Output.clear`."""
+        if not self._out.is_dumb_terminal:
+            self._out.clear()
+
+    @property
+    def ends_with_step(self) -> bool:
+        """See `Output.ends_with_step`."""
+        return self._err.ends_with_step and not self._err.is_dumb_terminal
+
+    def step(self, mark: Mark, text: str, ms: float | None = None, *, replace: bool = False) -> None:
         """See `Output.step`."""
         if self.settings.quiet and mark != "fail":
             return
         line = Text(self._mark(mark), style=_STYLES[mark]).append(Text(" " + _shown(text), style="default"))
         if ms is not None:
-            line.append(Text(f"{ms:.0f} ms".rjust(max(1, 80 - len(text) - 2)), style="dim"))
+            room = min(80, self._err.width - 1) - line.cell_len
+            line.append(Text(" " + f"{ms:.0f} ms".rjust(room - 1), style="dim"))
+        if replace and self.ends_with_step:
+            self._err.control(Control.move(0, -1), Control((ControlType.ERASE_IN_LINE, 2)))
         self._err.print(line)
+        self._err.ends_with_step = self._err.is_terminal and line.cell_len < self._err.width
 
     @contextmanager
     def working(self, text: str, *, quick: bool = False) -> Generator[None]:
@@ -138,6 +161,10 @@ class RichOutput(Output):
         (self._out if result else self._err).print(
             line.append(said, _LEVELS.get(level, "default")), soft_wrap=True
         )
+
+    def _say(self, text: str) -> None:
+        self._err.ends_with_step = False
+        super()._say(text)
 
     def error(self, error: dict[str, Any]) -> None:
         """See `Output.error`."""

@@ -72,6 +72,7 @@ def storage_put(
     with ctx.connected("storage put", writes=True) as (_, client):
         stored = transfer.put(ctx, client, wanted, type_)
     ctx.output.result(stored, "\n".join(file["id"] for file in stored))
+    ctx.output.step("ok", transfer.stored_text(stored))
 
 
 @command(

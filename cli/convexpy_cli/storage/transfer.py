@@ -8,7 +8,7 @@ import mimetypes
 import os
 import sys
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -162,6 +162,16 @@ def put(
             _name_stored(ctx, [stored[place] for place in sorted(stored)], len(files), error)
             raise
     return [stored[place] for place in range(len(files))]
+
+
+def stored_text(stored: Sequence[Mapping[str, Any]]) -> str:
+    """Return what was stored, for a person: `stored report.pdf · 1.2 MiB · application/pdf · kg2…`."""
+    size = size_text(sum(int(file["sizeBytes"]) for file in stored))
+    if len(stored) != 1:
+        return f"stored {len(stored)} files · {size}"
+    file = stored[0]
+    parts = (file["name"] or "standard input", size, file["contentType"], file["id"])
+    return f"stored {' · '.join(part for part in parts if part)}"
 
 
 def _name_stored(ctx: Context, stored: list[dict[str, Any]], count: int, error: DeploymentError) -> None:

@@ -125,6 +125,7 @@ def export(
     if path == exports.STDOUT:
         return
     ctx.output.result(result, "\n".join(result.get("paths", [result["path"]])))
+    ctx.output.step("ok", f"exported {exports.words({**result, 'path': ''})}")
 
 
 @command(
@@ -145,13 +146,15 @@ def backup_create(
     It includes the names of environment variables, not their values.
     """
     from convexpy.client import TransferClient
-    from convexpy_cli.transfers import backups
+    from convexpy_cli.transfers import backups, exports
 
     with ctx.connected("backup create") as (_, client):
         result = backups.create(
             ctx, TransferClient(client), include_storage=include_file_storage, to=to, expires=expires
         )
     ctx.output.result(result, result["path"] or result["id"])
+    kept = f"kept by the deployment for {expires} as {result['id']}"
+    ctx.output.step("ok", f"backup: {exports.words(result)} · {kept}")
 
 
 @command(

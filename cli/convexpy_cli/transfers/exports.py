@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -185,6 +185,15 @@ def deliver(
             return result_of(found, STDOUT, digest)
         written = _convert(archive, path, format, tables)
     return {**result_of(found, path or ".", None), "paths": written}
+
+
+def words(result: Mapping[str, Any]) -> str:
+    """Return what an export holds and where it is, for a person: `12 documents in 3 tables, 2 files · 1.2 MiB · x.zip`."""
+    documents = sum(result["tables"].values())
+    tables = f"{len(result['tables'])} table{'' if len(result['tables']) == 1 else 's'}"
+    files = f", {result['files']:,} files" if result["files"] else ""
+    parts = (f"{documents:,} documents in {tables}{files}", size_text(result["bytes"]), result["path"])
+    return " · ".join(part for part in parts if part)
 
 
 # Other formats

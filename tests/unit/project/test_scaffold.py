@@ -85,7 +85,7 @@ def test_a_file_that_differs_is_kept_and_gitignore_gets_what_it_lacks(tmp_path: 
     lines = (tmp_path / ".gitignore").read_text().splitlines()
     assert lines[:2] == ["/.convexpy", "dist"]
     assert ".convexpy/" not in lines
-    assert ".env.local" in lines
+    assert {".env.local", "snapshot_*.zip*", "backup_*.zip*"} <= {*lines}
     write_planned(tmp_path, [as_new(each) for each in plan if each.path == "README.md"])
     assert (tmp_path / "README.md").read_text() == "mine"
     assert (tmp_path / "README.md.new").read_bytes() == files["README.md"]
