@@ -17,6 +17,17 @@ if TYPE_CHECKING:
 
 StartServer = Callable[..., ServerProcess]
 SLOW_FOLDERS = {"benchmarks", "e2e", "faults", "server"}
+ON_BOTH_ENGINES = {
+    "test_consistency",
+    "test_exports",
+    "test_history",
+    "test_imports",
+    "test_pagination",
+    "test_push",
+    "test_replays",
+    "test_slow_mutations",
+}
+"""Modules of tests of servers that are run on SQLite and on PostgreSQL."""
 SLOW_FIXTURES = {"background", "module_server", "start_server"}
 
 # What mypy has found out about Python's own modules is the same for every app that the tests check.
@@ -44,8 +55,35 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let all tests of servers run on PostgreSQL, not only those that always do."""
+    parser.addoption("--postgres", action="store_true", help="run servers on PostgreSQL instead of SQLite")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run some modules twice: on SQLite, and on PostgreSQL."""
+    if "engine" in metafunc.fixturenames:
+        twice = metafunc.module.__name__.rpartition(".")[2] in ON_BOTH_ENGINES
+        engines = ["sqlite", "postgres"] if twice else ["sqlite"]
+        if metafunc.definition.get_closest_marker("sqlite"):
+            engines = ["sqlite"]
+        elif metafunc.config.option.postgres:
+            engines = ["postgres"]
+        if engines != ["sqlite"]:
+            metafunc.parametrize("engine", engines, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def engine(request: pytest.FixtureRequest) -> Callable[[], str]:
+    """Return what makes an address of a database for a new server: an empty one for SQLite."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return str
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.url
+
+
 @pytest.fixture
-def start_server(tmp_path: Path) -> Iterator[StartServer]:
+def start_server(tmp_path: Path, engine: Callable[[], str]) -> Iterator[StartServer]:
     """Start servers on data folders of their own; they end with the test, whatever happened."""
     started: list[ServerProcess] = []
 
@@ -53,7 +91,7 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
         *arguments: str, env: Mapping[str, str] | None = None, interpreter: bool = False
     ) -> ServerProcess:
         data = tmp_path / f"data{len(started)}"
-        server = ServerProcess(data, *arguments, env=env, interpreter=interpreter)
+        server = ServerProcess(data, *arguments, env=env, interpreter=interpreter, database=engine())
         started.append(server)
         return server
 
@@ -63,9 +101,11 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
 
 
 @pytest.fixture(scope="module")
-def module_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+def module_server(
+    tmp_path_factory: pytest.TempPathFactory, engine: Callable[[], str]
+) -> Iterator[ServerProcess]:
     """One running server for the tests of a module; each pushes what it needs and leaves nothing that others see."""
-    server = ServerProcess(tmp_path_factory.mktemp("shared") / "data")
+    server = ServerProcess(tmp_path_factory.mktemp("shared") / "data", database=engine())
     yield server
     server.close()
 

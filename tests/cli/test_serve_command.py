@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.postgres import PASSWORD, PostgresServer
 from support.processes import wait_for
 from typer.main import get_command
 
@@ -277,3 +278,18 @@ def test_a_folder_without_a_deployment_makes_no_keys(run: Any, tmp_path: Path) -
     result = run("keys", "create", "back", "--data", str(tmp_path), "--json", expect=3)
     assert result.error()["code"] == "DataFolderUnusable"
     assert not (tmp_path / "new-keys").exists()
+
+
+@pytest.mark.slow
+def test_the_address_of_a_database_is_not_on_the_servers_command_line(
+    serve: Callable[..., Served], postgres: PostgresServer, tmp_path: Path
+) -> None:
+    url = postgres.secret_url()
+    served = serve("--json", "--data", "data", *ANY, "--database", url)
+    assert PASSWORD.encode() not in Path(f"/proc/{served.process.pid}/cmdline").read_bytes()
+    schema = url.partition("?schema=")[2]
+    assert postgres.query(f"SELECT count(*) FROM {schema}._lease") == [(1,)]
+    status, error = refused(tmp_path, "--data", "data2", env={"CONVEXPY_DATABASE_URL": url})
+    assert (status, error["code"]) == (10, "DatabaseInUse")
+    assert served.stop() == 0
+    assert PASSWORD not in served.log.read_text()

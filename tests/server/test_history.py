@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support.processes import ServerProcess, wait_for
 
 APP = {
@@ -73,6 +74,7 @@ def at(server: ServerProcess, ts: str, path: str, **args: Any) -> tuple[int, Any
     return server.request("POST", "/api/query_at_ts", {"path": path, "args": args, "ts": ts})[:2]
 
 
+@pytest.mark.sqlite
 def test_every_moment_reads_as_it_was(server: ServerProcess) -> None:
     server.push_ok(APP)
     chance = random.Random(7)

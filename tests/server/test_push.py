@@ -383,6 +383,7 @@ def test_a_staged_index_is_built_behind_the_scenes_and_usable_when_no_longer_sta
 # Executors
 
 
+@pytest.mark.sqlite
 def test_a_heavy_import_does_not_slow_a_push_after_the_first(
     start_server: StartServer, tmp_path: Path
 ) -> None:
@@ -555,6 +556,7 @@ def _page(table: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.sqlite
 def test_a_push_of_any_size_replaces_one_of_any_size(server: ServerProcess) -> None:
     answers = "from convexpy import query\n\n@query\ndef answer(ctx) -> int:\n    return %d\n"
     pushes: list[dict[str, str]] = [

@@ -186,6 +186,7 @@ def contents(server: ServerProcess) -> tuple[dict[str, list[Any]], int]:
     return rows, int(re.findall(r"\d+", checkpoint)[0])
 
 
+@pytest.mark.sqlite
 def test_a_plan_changes_nothing(start_server: StartServer) -> None:
     server = start_server()
     server.push_ok(APP)

@@ -135,6 +135,7 @@ def test_the_key_may_come_from_the_environment_and_stays_out_of_functions(start_
     assert server.call("query", "app:value", name="API_KEY") == SECRET
 
 
+@pytest.mark.sqlite
 def test_a_stored_value_cannot_be_moved_to_another_name(start_server: Any) -> None:
     server: ServerProcess = start_server()
     set_variables(server, ADMIN_TOKEN=SECRET, PUBLIC="x")
@@ -146,6 +147,7 @@ def test_a_stored_value_cannot_be_moved_to_another_name(start_server: Any) -> No
     assert "PUBLIC was changed, or is of another deployment" in ended.stderr
 
 
+@pytest.mark.sqlite
 def test_values_from_before_encryption_are_read_and_sealed_at_the_next_start(start_server: Any) -> None:
     server: ServerProcess = start_server()
     server.push_ok({"app.py": APP})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import pwd
@@ -24,6 +25,7 @@ MISSING = (
     "PostgreSQL IS NOT TESTED: no server of version 15 or later is installed here, and scripts/test could not install it "
     "(apt-get install postgresql)"
 )
+PASSWORD = "correct-password"
 _HBA = "host all secret 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n"
 _SETTINGS = (
     "fsync=off",
@@ -74,13 +76,18 @@ class PostgresServer:
         return self.folder / "data"
 
     @property
-    def _drop(self) -> list[str]:
+    def unprivileged(self) -> list[str]:
         """The beginning of a command that makes it end with this process, and not run as root."""
         user = ["--reuid", str(self._user.pw_uid), "--regid", str(self._user.pw_gid), "--clear-groups"]
         return ["setpriv", *(user if os.getuid() == 0 else []), "--pdeathsig", "INT", "--"]
 
+    def give(self, folder: Path) -> None:
+        """Make a folder the server's user's."""
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, self._user.pw_uid, self._user.pw_gid)
+
     def _run(self, program: str, *arguments: str) -> None:
-        command = [*self._drop, str(self._bin / program), *arguments]
+        command = [*self.unprivileged, str(self._bin / program), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -89,7 +96,7 @@ class PostgresServer:
         settings = [part for setting in _SETTINGS for part in ("-c", setting)]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._drop, str(self._bin / "postgres"), "-D", str(self.data), "-p", str(self.port), "-k", str(self.folder),
+                [*self.unprivileged, str(self._bin / "postgres"), "-D", str(self.data), "-p", str(self.port), "-k", str(self.folder),
                  *settings],
                 stdout=log, stderr=log, cwd=self.folder, start_new_session=True,
             )  # fmt: skip
@@ -106,16 +113,32 @@ class PostgresServer:
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End it: SIGINT rolls back what is under way and cuts connections, SIGKILL is a crash."""
         if self._process is not None:
-            if how == signal.SIGKILL:
-                os.killpg(self._process.pid, how)  # its children, too: they hold the shared memory
-            else:
-                self._process.send_signal(how)
+            # Its children would notice its end, but only in a moment, and hold the shared memory until then.
+            for pid in self._processes() if how == signal.SIGKILL else [self._process.pid]:
+                _signal(pid, how)
             self._process.wait(60)
             self._process = None
+
+    def _processes(self) -> list[int]:
+        assert self._process is not None
+        pid = self._process.pid
+        return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
 
     def restart(self, how: signal.Signals = signal.SIGINT) -> None:
         self.stop(how)
         self.start()
+
+    @contextmanager
+    def frozen(self) -> Generator[None]:
+        """Let all its processes stand still."""
+        stopped = self._processes()
+        try:
+            for pid in stopped:
+                _signal(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in stopped:
+                _signal(pid, signal.SIGCONT)
 
     def url(self, *, user: str = "postgres", database: str = "postgres", schema: str | None = None) -> str:
         schema = f"s{next(self._numbers)}_{os.getpid()}" if schema is None else schema
@@ -127,6 +150,13 @@ class PostgresServer:
         with psycopg.connect(address, autocommit=True) as connection:
             cursor = connection.execute(text.encode())
             return cursor.fetchall() if cursor.description else []
+
+    def secret_url(self) -> str:
+        """Return an address with a password, of a role that may make schemas."""
+        if not self.query("SELECT 1 FROM pg_roles WHERE rolname = 'secret'"):
+            self.query(f"CREATE ROLE secret LOGIN PASSWORD '{PASSWORD}'")
+            self.query("GRANT CREATE ON DATABASE postgres TO secret")
+        return self.url(user=f"secret:{PASSWORD}")
 
     def cut_connections(self) -> int:
         """Cut all connections but this one; return how many."""
@@ -140,6 +170,47 @@ class PostgresServer:
     def close(self) -> None:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def pooler(server: PostgresServer) -> Generator[int]:
+    """Run PgBouncer in transaction mode in front of a server; yields its port."""
+    program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin")
+    if program is None:
+        pytest.skip("PgBouncer is not installed: apt-get install pgbouncer")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    folder = server.folder / f"pooler-{port}"
+    folder.mkdir()
+    settings = folder / "pgbouncer.ini"
+    settings.write_text(
+        f"[databases]\n* = user=postgres host=127.0.0.1 port={server.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+        f"listen_port = {port}\nauth_type = any\nauth_file = \npool_mode = transaction\ndefault_pool_size = 10\n"
+        f"unix_socket_dir =\nlogfile = {folder / 'log'}\n"
+    )
+    server.give(folder)
+    with (folder / "output").open("wb") as output:
+        process = subprocess.Popen(
+            [*server.unprivileged, program, str(settings)], stdout=output, stderr=output
+        )
+    try:
+        until = time.monotonic() + 30
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            assert process.poll() is None, (folder / "output").read_text()
+            assert time.monotonic() < until, "PgBouncer does not start"
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def _unprivileged() -> pwd.struct_passwd:

@@ -30,12 +30,18 @@ class ServerProcess:
     """
 
     def __init__(
-        self, data: Path, *arguments: str, env: Mapping[str, str] | None = None, interpreter: bool = False
+        self,
+        data: Path,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        interpreter: bool = False,
+        database: str = "",
     ) -> None:
         self.data = data
+        self.database = database
         self._arguments = arguments
         self._interpreter = interpreter or not preloaded.AVAILABLE
-        self._env = self.environment(env)
+        self._env = self._environment(env)
         self.log_path = data.with_name(data.name + ".log")
         self.process: subprocess.Popen[bytes] | preloaded.ForkedServer
         self.url = ""
@@ -53,13 +59,17 @@ class ServerProcess:
         """Return the environment of a server."""
         return {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'cli'}", **(additions or {})}
 
+    def _environment(self, additions: Mapping[str, str] | None) -> dict[str, str]:
+        database = {"CONVEXPY_DATABASE_URL": self.database} if self.database else {}
+        return {**self.environment(additions), **database}
+
     def start(self, env: Mapping[str, str] | None = None) -> None:
         """Start, or start again on the same data and port; returns when the server is ready.
 
         `env` replaces the additions to the environment that the server was made with.
         """
         if env is not None:
-            self._env = self.environment(env)
+            self._env = self._environment(env)
         self._errors = self.log_path.open("ab")
         arguments = ["--port", str(self.port), "--site-port", "0", *self._arguments]
         if self._interpreter or self._env["PYTHONPATH"] != self.environment()["PYTHONPATH"]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from convexpy_cli.command import command, option, single
 from convexpy_cli.context import Context
+from convexpy_cli.serve import DATABASE
 
 app = single()
 
@@ -31,6 +32,14 @@ def serve(
     storage: Annotated[
         str | None, _option("--storage WHERE", "Where to store files: DIR or s3://BUCKET/PREFIX.", more=False)
     ] = None,
+    database: Annotated[
+        str | None,
+        option(
+            "--database URL",
+            "Keep the data in this PostgreSQL database.",
+            envvar=[DATABASE, "CONVEXPY_SERVE_DATABASE"],
+        ),
+    ] = None,
     host: Annotated[str, _option("--host ADDRESS", "Address to listen on.", more=False)] = "0.0.0.0",
     port: Annotated[int, _option("--port N", "Port of the API; 0 for any free port.", more=False)] = 3210,
     site_port: Annotated[
@@ -45,6 +54,9 @@ def serve(
     ] = None,
     push: Annotated[
         Path | None, _option("--push DIR", "Push this functions folder at start.", more=False)
+    ] = None,
+    database_schema: Annotated[
+        str | None, _option("--database-schema NAME", "Schema of the database [default: convexpy].")
     ] = None,
     name: Annotated[
         str | None, _option("--name NAME", "Name of a new deployment [default: generated].")

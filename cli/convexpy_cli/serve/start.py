@@ -21,6 +21,7 @@ from convexpy_cli import errors
 from convexpy_cli.context import Context
 from convexpy_cli.dev.allowed_names import check_allowed_host, check_allowed_origin
 from convexpy_cli.output.settings import wants_color
+from convexpy_cli.serve import DATABASE
 
 PORT_MAX = 65535
 
@@ -46,6 +47,7 @@ def start(ctx: Context, options: Options) -> int:
     if form == "human" and wants_color(ctx.settings, terminal=terminal):
         form = "color"
     arguments = server_arguments(options, as_json=ctx.settings.machine, log_format=form)
+    environment = server_environment(options)
     descriptor = None
     if options["push"] is not None:
         descriptor = _push_file(options["push"], ctx)
@@ -55,8 +57,14 @@ def start(ctx: Context, options: Options) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     if os.name == "posix":
-        os.execv(sys.executable, command)
-    return subprocess.call(command, pass_fds=() if descriptor is None else (descriptor,))
+        os.execve(sys.executable, command, environment)
+    return subprocess.call(command, env=environment, pass_fds=() if descriptor is None else (descriptor,))
+
+
+def server_environment(options: Options) -> dict[str, str]:
+    """Return the environment of the server process, which has the address of the database."""
+    database = options["database"]
+    return {**os.environ, **({} if database is None else {DATABASE: database})}
 
 
 def server_arguments(options: Options, *, as_json: bool, log_format: str) -> list[str]:
@@ -67,7 +75,7 @@ def server_arguments(options: Options, *, as_json: bool, log_format: str) -> lis
     """
     _check(options)
     rest = dict(options)
-    del rest["push"], rest["log_format"]
+    del rest["push"], rest["log_format"], rest["database"]
     arguments = [
         "--production",
         f"--data={rest.pop('data').absolute()}",

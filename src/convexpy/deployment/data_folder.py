@@ -9,7 +9,14 @@ from pathlib import Path
 
 from convexpy.database import Checkpointer, Store, recover
 from convexpy.deployment.start_state import read_start_state
-from convexpy.persistence import CheckpointReader, DataStore, MemoryFiles, open_store, refusing
+from convexpy.persistence import (
+    CheckpointReader,
+    DatabaseOption,
+    DataStore,
+    MemoryFiles,
+    open_store,
+    refusing,
+)
 from convexpy.runtime import Clock
 from convexpy.services.files.blobs import BlobStore, open_blob_store
 
@@ -28,6 +35,7 @@ class Storage:
         self.address = store.address
         self.deployment_id = store.deployment_id
         self.log = store.log
+        self.watch = store.watch
         self._store = store
         try:
             with refusing(folder):
@@ -76,15 +84,16 @@ def open_folder(
     folder: Path,
     clock: Clock,
     *,
+    database: DatabaseOption | None = None,
     allow_network_file_system: bool = False,
     blobs: BlobStore | None = None,
 ) -> Storage:
-    """Open a data folder on disk.
+    """Open a data folder on disk, with its data in it or in a database.
 
     Raises:
-        StoreRefused: the folder is in use, on a network file system, of a newer format, or its files do not fit.
+        StoreRefused: folder or database is in use, of a newer format, or cannot be used; the files do not fit.
     """
-    store = open_store(folder, allow_network_file_system=allow_network_file_system)
+    store = open_store(folder, database=database, allow_network_file_system=allow_network_file_system)
     return Storage(store, blobs=blobs or open_blob_store(None, folder), folder=folder, clock=clock)
 
 

@@ -76,6 +76,7 @@ class Deployment:
         knobs, start, recovered = settings.knobs, storage.start_state, storage.recovered
         self.settings = settings
         self.storage = storage
+        self._on_fatal = on_fatal
         self.clock = clock = clock or SystemClock()
         self.starter = starter = starter or ForkStarter()
         self.background = background = BackgroundTasks()
@@ -320,6 +321,12 @@ class Deployment:
 
     async def start(self) -> None:
         """Start the executors of the active version; ready to serve when this returns."""
+        loop = asyncio.get_running_loop()
+
+        def lost(error: BaseException) -> None:
+            loop.call_soon_threadsafe(self._lost, error)
+
+        self.storage.watch(lost)
         await self.checkpoints.start()
         self.live.mutations.committer.start()
         loads = await self.app.start()
@@ -332,6 +339,10 @@ class Deployment:
         await self.imports.start()
         await self.scheduling.start(runs=loads)
         self.pusher.sweep()
+
+    def _lost(self, error: BaseException) -> None:
+        logger.critical("stopping: %s", error)
+        self._on_fatal(error)
 
     async def close(self, grace_s: float | None = None) -> None:
         """Stop: finish or cut calls, write the last group, make a full checkpoint, end the children.

@@ -2,7 +2,8 @@
 
 The call marker of an executor names the call that was running. If it names none, any of the unanswered calls may have done it,
 by closing a descriptor for instance; so each is run again alone, and the one whose executor ends then was it. A call
-whose executor was ended by a signal is given one more attempt, for it may have come from outside.
+whose executor was ended by a signal is given one more attempt, for it may have come from outside. Nobody is to blame
+for a database that does not answer.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 
 from convexpy.executors.connection import DAMAGED, ended_from_outside
 from convexpy.limits import CALL_ATTEMPTS_MAX
-from convexpy.protocol.frames import Call
+from convexpy.protocol.frames import NO_DATABASE, Call
 
 
 @dataclass(slots=True)
@@ -43,7 +44,9 @@ class Attempts:
     def lost(self, reason: str, running: Call | None, others: list[Call]) -> Verdict:
         """Return what becomes of the calls: `running` is the one that the call marker names."""
         verdict = Verdict()
-        if running is None:
+        if reason.startswith(NO_DATABASE):
+            self._again(verdict, others if running is None else [running, *others], reason)
+        elif running is None:
             if len(others) == 1 and self.is_suspect(others[0]):
                 what = (
                     "could not run"
@@ -76,5 +79,6 @@ class Attempts:
                 verdict.again.append(call)
             else:
                 self._ends.pop(call.id, None)
-                text = f"{call.path} could not run: {CALL_ATTEMPTS_MAX} executors ended under it ({reason})"
+                ends_text = f"{CALL_ATTEMPTS_MAX} executors ended under it ({reason})"
+                text = f"{call.path} could not run: {reason if reason.startswith(NO_DATABASE) else ends_text}"
                 verdict.failed.append((call, text))

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from convexpy.executors.connection import DAMAGED, SILENT, ExecutorConnection
 from convexpy.limits import EXECUTOR_SILENT_S, Knobs
 from convexpy.protocol.call_marker import Running
-from convexpy.protocol.frames import Call, Damaged, FromExecutor, Paused, Result, ToExecutor
+from convexpy.protocol.frames import NO_DATABASE, Call, Damaged, FromExecutor, Paused, Result, ToExecutor
 
 WATCH_INTERVAL_S = 0.1
 ASLEEP_CPU_SHARE = 0.02
@@ -74,8 +74,9 @@ class TransactionSlot:
             if frame.paused and not self._apart and frame.call in self.sent:
                 self._on_paused(self, self.sent[frame.call])
         elif isinstance(frame, Damaged):
-            logger.warning("replacing executor %d: %s: %s", self.connection.pid, DAMAGED, frame.reason)
-            self.connection.kill(f"{DAMAGED}: {frame.reason}")
+            reason = frame.reason if frame.reason.startswith(NO_DATABASE) else f"{DAMAGED}: {frame.reason}"
+            logger.warning("replacing executor %d: %s", self.connection.pid, reason)
+            self.connection.kill(reason)
         else:
             self.connection.kill(f"it sent a {type(frame).__name__}, which only actions may")
 

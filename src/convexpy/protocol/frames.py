@@ -242,6 +242,10 @@ class Paused(msgspec.Struct, array_like=True, tag=24, frozen=True):
     blocking: bool
 
 
+NO_DATABASE = "the database does not answer"
+"""What the reason of `Damaged` begins with if the executor itself is sound."""
+
+
 class Damaged(msgspec.Struct, array_like=True, tag=25, frozen=True):
     """The executor cannot be relied on any more, and says why: it is to be replaced.
 

@@ -25,9 +25,10 @@ from convexpy.database import (
 )
 from convexpy.errors import ArgumentError, InvariantViolation, LimitExceeded
 from convexpy.limits import MIB, PUSH_FILES_MAX, TransactionBudget
-from convexpy.persistence import storage_refusal
+from convexpy.persistence import StoreUnreachable, storage_refusal
 from convexpy.protocol.executor_settings import ExecutorSettings
 from convexpy.protocol.frames import (
+    NO_DATABASE,
     Accepted,
     Call,
     CallFailure,
@@ -155,10 +156,12 @@ class Executor:
         """Refuse to answer with an error that is none of the function's: the call runs again elsewhere.
 
         Raises:
-            ExecutorDamaged: the engine failed because of what app code has replaced or closed.
+            ExecutorDamaged: the engine failed because of what app code has replaced or closed, or for want of the database.
         """
         if not ends_in_engine(error):
             return
+        if isinstance(error, StoreUnreachable):
+            raise ExecutorDamaged(f"{NO_DATABASE}: {error}") from error
         self._engine_errors += 1
         complaint = "" if self._health is None else self._health.complaint()
         if storage_refusal(error, Path(self._settings.data_folder)) is not None:
@@ -180,9 +183,8 @@ class Executor:
         budget = self._settings.knobs.transaction
         if call.kind == "system" or call.path.startswith("_system/"):
             is_push = call.path in PUSH_PATHS
-            budget = (
-                PUSH_BUDGET if is_push else SYSTEM_BUDGET
-            )  # a deployment with narrow limits must still take a push
+            # A deployment with narrow limits must still take a push.
+            budget = PUSH_BUDGET if is_push else SYSTEM_BUDGET
         # Half a millisecond apart: mutations that run beside each other give their documents different times.
         now_ms = call.now_ms + 0.5 if call.beside else call.now_ms
         transaction = self.store.begin(writable=writable, now_ms=now_ms, budget=budget, random=self._ids)

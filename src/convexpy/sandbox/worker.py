@@ -23,12 +23,13 @@ from typing import NoReturn
 import msgspec
 
 from convexpy.database import Store
-from convexpy.persistence import open_reader
+from convexpy.persistence import StoreUnreachable, open_reader
 from convexpy.protocol import stack_dumps
 from convexpy.protocol.call_marker import CallMarker
 from convexpy.protocol.executor_settings import ExecutorSettings
 from convexpy.protocol.fork_messages import Role
 from convexpy.protocol.frames import (
+    NO_DATABASE,
     Call,
     Damaged,
     FromExecutor,
@@ -133,7 +134,7 @@ class _TransactionWorker:
         self._replies_bytes = 0
         self._replies_since = 0.0
         self._store = Store(
-            open_reader(settings.data_address),
+            open_reader(settings.data_address, may_advance=True),
             clock=SystemClock(),
             cursor_key=settings.cursor_key,
         )
@@ -182,7 +183,10 @@ class _TransactionWorker:
                         self._give_up(str(damage))
                     marker.end()
                 else:
-                    handle(frame)
+                    try:
+                        handle(frame)
+                    except StoreUnreachable as error:
+                        self._give_up(f"{NO_DATABASE}: {error}")
             self._flush()
             if health.is_due:
                 self._require_health()

@@ -49,6 +49,7 @@ class ServeOptions:
     push_fd: int | None = None
     watchdog_fd: int | None = None
     allow_network_file_system: bool = False
+    database_schema: str | None = None
     storage: str | None = None
     starter: Literal["auto", "fork", "spawn"] = "auto"
     config: Path | None = None

@@ -129,6 +129,7 @@ class _Process:
         storage = open_folder(
             options.data,
             clock,
+            database=startup.database(options),
             allow_network_file_system=options.allow_network_file_system,
             blobs=open_blob_store(options.storage, options.data),
         )

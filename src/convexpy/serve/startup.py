@@ -17,12 +17,12 @@ from convexpy.executors.spares import SpawnStarter
 from convexpy.executors.starter import ForkStarter, Starter
 from convexpy.http.request_guard import AllowedNames
 from convexpy.limits import Knobs
-from convexpy.persistence import disk_refusal
+from convexpy.persistence import DatabaseOption, disk_refusal
 from convexpy.protocol.host_names import is_loopback
 from convexpy.runtime import PRIVATE_FOLDER
 from convexpy.serve import first_start
 from convexpy.serve.limits_file import read_limits
-from convexpy.serve.options import ServeOptions
+from convexpy.serve.options import ConfigInvalid, ServeOptions
 from convexpy.services.pushes.requests import PushRequest
 from convexpy.services.variables.service import key_file
 
@@ -32,6 +32,8 @@ DEBUGGER = "CONVEXPY_DEBUGGER"
 """Where `breakpoint()` finds the terminal of `convexpy dev`. Not an option either: it may hold a token."""
 EDITOR = "CONVEXPY_EDITOR"
 """Where executors connect to be debugged in an editor."""
+DATABASE = "CONVEXPY_DATABASE_URL"
+"""The database server that has the data. Not an option: it may have a password, and other users see command lines."""
 logger = logging.getLogger("convexpy.serve")
 UNLIMITED_S = 7 * 24 * 3600.0
 
@@ -67,6 +69,23 @@ def debugger(options: ServeOptions) -> str:
 def editor(options: ServeOptions) -> str:
     """Return where executors connect to be debugged in an editor; in production nowhere."""
     return "" if options.production else os.environ.get(EDITOR, "")
+
+
+def database(options: ServeOptions) -> DatabaseOption | None:
+    """Return the database server that has the data; None if it is in the data folder.
+
+    Raises:
+        ConfigInvalid: a schema is named, and no database.
+    """
+    url = os.environ.get(DATABASE, "")
+    if url:
+        return DatabaseOption(url, options.database_schema)
+    if options.database_schema is not None:
+        raise ConfigInvalid(
+            "--database-schema names a schema of a database, and no database is named",
+            hint=f"--database URL, or the variable {DATABASE}",
+        )
+    return None
 
 
 def _cores() -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from support.postgres import PostgresServer
+from support.postgres import PASSWORD, PostgresServer
 from support.processes import wait_for
 
 from convexpy.errors import Error
@@ -339,8 +339,7 @@ def test_two_deployments_live_in_one_database(
 def test_an_address_that_does_not_work_is_explained(
     postgres: PostgresServer, url: str, change: tuple[str, str], said: str
 ) -> None:
-    if not postgres.query("SELECT 1 FROM pg_roles WHERE rolname = 'secret'"):
-        postgres.query("CREATE ROLE secret LOGIN PASSWORD 'correct-password'")
+    postgres.secret_url()
     error = refused(url.replace(*change))
     assert error.code == "DatabaseUnreachable"
     assert said in error.message
@@ -409,12 +408,10 @@ def test_service_and_password_files_reach_other_processes(
     postgres: PostgresServer,
     opened: Callable[..., PostgresStore],
 ) -> None:
-    if not postgres.query("SELECT 1 FROM pg_roles WHERE rolname = 'secret'"):
-        postgres.query("CREATE ROLE secret LOGIN PASSWORD 'correct-password'")
-    postgres.query("GRANT CREATE ON DATABASE postgres TO secret")
+    postgres.secret_url()
     service, passwords = tmp_path / "services", tmp_path / "passwords"
     service.write_text(f"[app]\nhost=127.0.0.1\nport={postgres.port}\nuser=secret\ndbname=postgres\n")
-    passwords.write_text(f"127.0.0.1:{postgres.port}:*:secret:correct-password\n")
+    passwords.write_text(f"127.0.0.1:{postgres.port}:*:secret:{PASSWORD}\n")
     passwords.chmod(0o600)
     monkeypatch.setenv("PGSERVICEFILE", str(service))
     monkeypatch.setenv("PGPASSFILE", str(passwords))
@@ -426,7 +423,7 @@ def test_service_and_password_files_reach_other_processes(
     assert isinstance(reader, PostgresCheckpointReader)
     assert reader.begin() == 0
     reader.close()
-    assert "correct-password" not in str(store._address) + repr(store._address)
+    assert PASSWORD not in str(store._address) + repr(store._address)
 
 
 def test_addresses_are_read_as_libpq_does_and_never_repeated() -> None:

@@ -112,4 +112,4 @@ class Link:
 
 def first_line(error: BaseException) -> str:
     """Return what an error says, on one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    return " ".join(str(error).split()).partition(" Is the server running")[0] or type(error).__name__
