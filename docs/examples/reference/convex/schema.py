@@ -1,0 +1,16 @@
+"""The tables of the examples in the Python reference."""
+
+# example: define_schema define_table Schema TableDefinition v Validator
+from convexpy import define_schema, define_table, v
+
+schema = define_schema({
+    "users": define_table({"name": v.string(), "role": v.literal("member", "admin")}).index("by_name", ["name"]),
+    "notes": define_table({
+        "owner": v.id("users"),
+        "text": v.string(),
+        "tags": v.array(v.string()),
+        "due": v.optional(v.number()),
+    }).index("by_owner", ["owner"]),
+    "files": define_table({"name": v.string(), "storageId": v.id("_storage")}),
+})
+# end
