@@ -39,6 +39,13 @@ def test_types_are_clean(run: Any, app: Path) -> None:
     run("typecheck", "--checker", "mypy --strict --show-column-numbers --no-error-summary convex tests")
 
 
+@pytest.mark.skipif(importlib.util.find_spec("pyright") is None, reason="no pyright here")
+def test_pyright_has_nothing_to_say(app: Path) -> None:
+    command = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "."]
+    child = subprocess.run(command, cwd=app, capture_output=True, text=True, check=False, timeout=300)
+    assert child.returncode == 0, child.stdout
+
+
 @pytest.mark.skipif(importlib.util.find_spec("convexpy.testing.plugin") is None, reason="no plugin")
 def test_its_own_tests_pass(app: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin_flags()]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.terminal import Terminal
 
 from convexpy.errors.exit_codes import EXIT_CODES
 from convexpy_cli import reference
@@ -42,6 +43,17 @@ def test_pages_are_read_offline(run: Any) -> None:
     assert run("docs", "serving").stdout.startswith(f"# {pages['serving']}")
     refused = run("docs", "servin", "--json", expect=2).error()
     assert (refused["code"], refused["hint"]) == ("TopicNotFound", "did you mean serving?")
+
+
+def test_pages_are_rendered_at_a_terminal(tmp_path: Path) -> None:
+    environment = {"PAGER": "cat", "NO_COLOR": "1"}
+    terminal = Terminal(tmp_path, "docs", "mutations", screen=True, columns=90, environment=environment)
+    shown = terminal.read_all()
+    assert terminal.close()[0] == 0
+    assert "Mutations and errors" in shown
+    assert "| --- |" not in shown
+    assert "**" not in shown
+    assert all(len(line) <= 90 for line in shown.splitlines())
 
 
 def completed(run: Any, *words: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -36,7 +36,7 @@ def docs(
 
     if topic is not None:
         text = manual.read(topic)
-        ctx.output.result({"topic": topic, "text": text}, text)
+        ctx.output.page({"topic": topic, "text": text}, text)
         return
     pages = manual.topics()
     rows = [[name, title] for name, title in pages.items()]

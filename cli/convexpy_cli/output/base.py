@@ -72,6 +72,10 @@ class Output:
         if human is not None:
             self.text(human)
 
+    def page(self, value: Any, markdown: str) -> None:
+        """Give a page of documentation; at a terminal it is rendered, and shown with a pager if it is long."""
+        self.result(value, markdown)
+
     def fields(self, value: Any, fields: Mapping[str, Any]) -> None:
         """Give one thing: `value` for machines, a line for each field that is not None for people."""
         width = max(map(len, fields)) + 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import textwrap
 import threading
@@ -39,6 +40,7 @@ class _Console(Console):
 
 
 SPINNER_AFTER_S = 0.3
+PAGE_WIDTH_MAX = 100
 _LEVELS = {"ERROR": "red", "WARN": "yellow", "DEBUG": "dim"}
 
 
@@ -49,6 +51,21 @@ class RichOutput(Output):
         super().__init__(settings)
         self._out = _Console(file=sys.stdout, **_color(settings, sys.stdout.isatty()), highlight=False)
         self._err = _Console(file=sys.stderr, **_color(settings, sys.stderr.isatty()), highlight=False)
+
+    def page(self, value: Any, markdown: str) -> None:
+        """See `Output.page`."""
+        if not (sys.stdout.isatty() and sys.stdin.isatty()):
+            super().page(value, markdown)
+            return
+        from rich.markdown import Markdown
+        from rich.theme import Theme
+
+        rendered = Markdown(printable(markdown), code_theme="ansi_dark")
+        width = min(self._out.width, PAGE_WIDTH_MAX)
+        os.environ.setdefault("LESS", "-FRX")  # colours as they are; ends by itself if all fits on the screen
+        theme = Theme({"markdown.code": "cyan"})  # without a background: the terminal may be light
+        with self._out.use_theme(theme), self._out.pager(styles=not self._out.no_color):
+            self._out.print(rendered, width=width)
 
     def table(
         self, columns: Sequence[str], rows: Sequence[Sequence[str]], value: Any, *, cards: bool = False
