@@ -75,6 +75,45 @@ def test_pyright_infers_and_refuses_what_it_must(tmp_path: Path) -> None:
     assert said.endswith("exit 0")
 
 
+WRONG = """
+from chat._generated.data_model import MessagesId, SessionsId, UsersId
+from chat._generated.server import MutationCtx
+
+
+def wrong(ctx: MutationCtx, user: UsersId, session: SessionsId) -> None:
+"""
+CALLS = {
+    'ctx.db.insert("users", {"nme": "x"})': "nme",
+    'ctx.db.patch(user, {"nme": "x"})': "nme",
+    'ctx.db.patch("users", user, {"nme": "x"})': "nme",
+    'ctx.db.replace(user, {"nme": "x"})': "nme",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+def test_the_wrong_field_of_a_document_is_named(tmp_path: Path, checker: str) -> None:
+    copied(tmp_path)
+    (tmp_path / "surface" / "wrong.py").write_text(WRONG + "".join(f"    {call}\n" for call in CALLS))
+    (tmp_path / "mypy.ini").write_text(
+        "[mypy]\nplugins = convexpy.mypy\npython_version = 3.11\nnamespace_packages = True\n"
+        f"explicit_package_bases = True\nmypy_path = {SOURCES}:{tmp_path / 'surface'}\n"
+    )
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps({"extraPaths": [str(SOURCES), "surface"]}))
+    words = (
+        ("mypy", "--config-file", "mypy.ini")
+        if checker == "mypy"
+        else ("pyright", "--pythonpath", sys.executable)
+    )
+    said = run(*words, "surface/wrong.py", cwd=tmp_path).splitlines()
+    first = WRONG.count("\n") + 1
+    for line, field in enumerate(CALLS.values(), first):
+        own = said[next(i for i, text in enumerate(said) if f"wrong.py:{line}:" in text) :]
+        assert any(f'"{field}"' in text for text in own[:4]), (line, said)
+    assert not any("_Dataclass" in text for text in said), said
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_lost_type_is_noticed(tmp_path: Path) -> None:

@@ -41,7 +41,9 @@ _QUERIES = """# Queries: per index the equality form and the range form. Staged 
 # field may be called `name` or `index`, but none starts with `_`. Dotted and reserved field names, and `self`, are only in the range
 # form. A table without search indexes gets `with_search_index(self) -> Never`.
 """
-_DATABASE = "# Database: one overload per table (with a single table no overload; with strict_table_names=False a last one for any `str`)"
+_DATABASE = """# Database: overloads per table (with strict_table_names=False a last one for any `str`). For a call that fits none, checkers name
+# what is wrong with the last form of its table: the one that takes a document, not a model.
+"""
 _DECORATORS = """# Decorators
 
 query: QueryDecorator[QueryCtx]
@@ -97,7 +99,7 @@ class _ServerStub:
             *_QUERIES.splitlines(),
             "",
             *queries,
-            _DATABASE,
+            *_DATABASE.splitlines(),
             "",
             *self._reader(),
             "",
@@ -225,29 +227,26 @@ class _ServerStub:
     def _writer(self) -> list[str]:
         value = "Mapping[str, Any] | ModelInstance"
         lines = ["class DatabaseWriter(DatabaseReader, convexpy.DatabaseWriter):"]
-        lines += self._method(
-            "insert",
-            self._per_table(
-                lambda t: (
-                    [["self", _table(t), f"value: {t.title}Fields | ModelInstance", "/"]],
-                    f"{t.title}Id",
-                )
-            ),
-            (("table: str", f"value: {value}"),),
-            "str",
-        )
+        inserts: list[Form] = [
+            ([["self", _table(table), f"value: {own}", "/"]], f"{table.title}Id")
+            for table in self._model.tables
+            for own in ("ModelInstance", f"{table.title}Fields")
+        ]
+        lines += self._method("insert", inserts, (("table: str", f"value: {value}"),), "str")
         loose = (("id: str", f"value: {value}"), ("table: str", "id: str", f"value: {value}"))
-        lines += self._method("patch", self._changes("{0}Patch | {0}Fields | ModelInstance"), loose, "None")
-        lines += self._method("replace", self._changes("{0}Fields | ModelInstance"), loose, "None")
+        lines += self._method("patch", self._changes("{0}Fields | ModelInstance", "{0}Patch"), loose, "None")
+        lines += self._method("replace", self._changes("ModelInstance", "{0}Fields"), loose, "None")
         forms: list[Form] = [([["self", "id: _Id", "/"]], "None")]
         forms += self._per_table(lambda t: ([["self", _table(t), f"id: {t.title}Id", "/"]], "None"))
         return lines + self._method("delete", forms, (("id: str",), ("table: str", "id: str")), "None")
 
-    def _changes(self, value: str) -> list[Form]:
+    def _changes(self, *values: str) -> list[Form]:
         forms: list[Form] = []
         for table in self._model.tables:
-            rest = [f"id: {table.title}Id", "value: " + value.format(table.title), "/"]
-            forms += [([["self", *rest]], "None"), ([["self", _table(table), *rest]], "None")]
+            for place in ([], [_table(table)]):
+                for value in values:
+                    rest = [f"id: {table.title}Id", "value: " + value.format(table.title), "/"]
+                    forms.append(([["self", *place, *rest]], "None"))
         return forms
 
     def _method(self, name: str, forms: list[Form], loose: Sequence[Sequence[str]], result: str) -> list[str]:
