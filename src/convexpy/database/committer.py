@@ -138,8 +138,12 @@ class GroupCommitter:
                 return
             self._working = True
         told: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+
+        def tell(callback: Callable[..., None], *arguments: Any) -> None:
+            told.append((callback, arguments))
+
         try:
-            self._run_group(lambda callback, *arguments: told.append((callback, arguments)))
+            self._run_group(tell)
         finally:
             with self._changed:
                 self._working = False

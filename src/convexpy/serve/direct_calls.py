@@ -63,7 +63,7 @@ class DirectCallProtocol(OneWriteProtocol):
 
     def begin_known(self, data: bytes) -> bool:
         """Begin the call that these bytes are, whole and alone, if their head is known."""
-        direct, cycle = self._direct, self.cycle
+        direct, cycle = self._direct, cast("RequestResponseCycle | None", self.cycle)
         if direct is None or not self._is_between or (cycle is not None and not cycle.response_complete):
             return False
         found = direct.known(data)
