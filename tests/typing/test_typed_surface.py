@@ -97,7 +97,7 @@ def test_the_wrong_field_of_a_document_is_named(tmp_path: Path, checker: str) ->
     copied(tmp_path)
     (tmp_path / "surface" / "wrong.py").write_text(WRONG + "".join(f"    {call}\n" for call in CALLS))
     (tmp_path / "mypy.ini").write_text(
-        "[mypy]\nplugins = convexpy.mypy\npython_version = 3.11\nnamespace_packages = True\n"
+        "[mypy]\nplugins = convexpy.project.mypy\npython_version = 3.11\nnamespace_packages = True\n"
         f"explicit_package_bases = True\nmypy_path = {SOURCES}:{tmp_path / 'surface'}\n"
     )
     (tmp_path / "pyrightconfig.json").write_text(json.dumps({"extraPaths": [str(SOURCES), "surface"]}))

@@ -1,4 +1,4 @@
-"""A plugin for mypy, which names the wrong field of a document: `plugins = ["convexpy.mypy"]` in its configuration.
+"""A plugin for mypy, which names the wrong field of a document: `plugins = ["convexpy.project.mypy"]` in its configuration.
 
 The methods of `_generated/server.pyi` have a form for each table. Of a call that fits none of them mypy lists all forms;
 with the plugin it checks a document that is written in the call against the table that the call names.
