@@ -110,3 +110,35 @@ def test_documents_fit_what_is_inferred_from_them(here: Any, project: Path) -> N
     (project / "convex" / "schema.py").write_text(text)
     here("schema", "check")
     assert here("schema", "infer", "nothing", expect=1).stdout == ""
+
+
+def test_ids_of_files_are_checked_as_a_push_does(here: Any, project: Path) -> None:
+    (project / "a.txt").write_text("a file")
+    file = here("storage", "put", "a.txt").stdout.strip()
+    owner = here("data", "users", "--limit", "1", "--json").json()[0]["_id"]
+    here("data", "insert", "kinds", json.dumps({"b": 3}))
+    schema = project / "convex" / "schema.py"
+    schema.write_text(
+        SCHEMA.replace(
+            '"kinds": define', '"files": define_table({"file": v.id("_storage")}), "kinds": define'
+        )
+    )
+    here("dev", "--once", "--typecheck", "disable")
+    here("data", "insert", "files", json.dumps({"file": file}))
+    here("schema", "check")
+    assert '"file": v.id("_storage")' in here("schema", "infer", "files").stdout
+    for wrong in (owner, "text"):
+        schema.write_text(
+            SCHEMA.replace('"kinds": define', '"files": define_table({"file": v.string()}), "kinds": define')
+        )
+        here("dev", "--once", "--typecheck", "disable")
+        here("data", "insert", "files", json.dumps({"file": wrong}))
+        schema.write_text(
+            SCHEMA.replace(
+                '"kinds": define', '"files": define_table({"file": v.id("_storage")}), "kinds": define'
+            )
+        )
+        checked = here("schema", "check", "--json", expect=8).json()
+        here("dev", "--once", "--typecheck", "disable", expect=8)
+        assert [each["table"] for each in checked] == ["files"]
+        here("data", "delete", checked[0]["id"])

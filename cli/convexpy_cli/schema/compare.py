@@ -12,7 +12,7 @@ from msgspec.structs import replace as replace_fields
 from convexpy.client import AdminClient, DataClient, DocumentQuery
 from convexpy.errors import SchemaViolation
 from convexpy.protocol.app_description import IndexDescription, SchemaDescription, TableDescription
-from convexpy.schema import load_schema
+from convexpy.schema import SYSTEM_TABLE_NUMBERS, load_schema
 from convexpy.schema.changes import schema_changes
 from convexpy.schema.shapes import shape_changes
 from convexpy.values import decode_id, from_json
@@ -102,7 +102,7 @@ def violations(
 ) -> tuple[list[dict[str, Any]], int]:
     """Return `{table, id, message}` of the documents that do not fit, and how many were looked at."""
     checked, data = load_schema(schema), DataClient(client)
-    numbers = {each.name: each.number for each in data.tables()}
+    numbers = {**SYSTEM_TABLE_NUMBERS, **{each.name: each.number for each in data.tables()}}
     found: list[dict[str, Any]] = []
     total = 0
     for name in schema.tables:
@@ -126,7 +126,8 @@ def infer(client: AdminClient, name: str | None, sample: int) -> SchemaDescripti
     """Return a schema that the stored documents of one table, or of all, would fit."""
     data = DataClient(client)
     described = data.tables()
-    by_number = {each.number: each.name for each in described}
+    by_number = {number: name for name, number in SYSTEM_TABLE_NUMBERS.items()}
+    by_number |= {each.number: each.name for each in described}
     chosen = [each for each in described if name in (None, each.name)]
     if not chosen and name is not None:
         raise errors.Failure("TableNotFound", f'no table "{name}"')

@@ -6,6 +6,7 @@ from convexpy.schema._definitions import (
     is_identifier as is_identifier,
 )
 from convexpy.schema._schema import (
+    SYSTEM_TABLE_NUMBERS as SYSTEM_TABLE_NUMBERS,
     Schema as Schema,
     define_schema as define_schema,
     load_schema as load_schema,

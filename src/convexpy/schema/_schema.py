@@ -24,7 +24,8 @@ from convexpy.values import (
     v,
 )
 
-_SYSTEM_TABLES = frozenset({"_storage", "_scheduled_functions"})
+SYSTEM_TABLE_NUMBERS = {"_storage": 519, "_scheduled_functions": 520}
+"""The system tables whose ids documents may hold, and their numbers in ids, which are the same in every deployment."""
 _SYSTEM_FIELDS = ("_id", "_creationTime")
 
 
@@ -175,7 +176,7 @@ def _check_table(name: str, table: object, tables: Mapping[str, object]) -> None
     if not is_identifier(name):
         raise ProjectError(f"{name!r} cannot be the name of a table", location=location)
     for target in _id_tables(table.validator):
-        if target not in tables and target not in _SYSTEM_TABLES:
+        if target not in tables and target not in SYSTEM_TABLE_NUMBERS:
             raise ProjectError(
                 f"table {name!r} refers to v.id({target!r}), a table that the schema does not have",
                 location=location,

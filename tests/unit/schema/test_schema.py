@@ -7,9 +7,11 @@ from typing import Any, TypedDict
 import msgspec
 import pytest
 
+from convexpy.database._system_tables import APP_VISIBLE, SYSTEM_TABLES
 from convexpy.errors import ProjectError, SchemaViolation
 from convexpy.protocol.app_description import IndexDescription, SchemaDescription
 from convexpy.schema import (
+    SYSTEM_TABLE_NUMBERS,
     Schema,
     define_schema,
     define_table,
@@ -204,3 +206,8 @@ def test_the_place_of_a_wrong_reference_is_that_of_its_table() -> None:
     with pytest.raises(ProjectError) as caught:
         define_schema(t=table)
     assert caught.value.location == table.location
+
+
+def test_the_numbers_of_system_tables_are_those_of_the_database() -> None:
+    visible = {each.name: 512 + each.tablet for each in SYSTEM_TABLES if each.name in APP_VISIBLE}
+    assert visible == SYSTEM_TABLE_NUMBERS
