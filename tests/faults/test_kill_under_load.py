@@ -1,4 +1,7 @@
-"""kill -9 at random moments under mixed load: what was acknowledged is there, once, and every result is from one point in time."""
+"""kill -9 at random moments under mixed load: what was acknowledged is there, once, and every result is from one point in time.
+
+CONVEXPY_TEST_KILLS says how often.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import time
 from support.bank import ACCOUNTS, BANK, Load, check
 from support.processes import ServerProcess, wait_for
 
-KILLS = 20
+KILLS = int(os.environ.get("CONVEXPY_TEST_KILLS", "20"))
 
 
 def bare_interpreter_s() -> float:
