@@ -127,6 +127,8 @@ def fill(chosen: object, clean: dict[int, Starts], killed: dict[int, Starts], se
         3.0,
         "less",
     )
+    for name, seconds in (("ready", killed[large].ready), ("first answer after it", killed[large].first)):
+        result.ratio(f"{name}, {large:,} documents after kill -9, median", middle(seconds), 1.5, "less", "s")
     result.ratio(
         "ready after kill -9, the slowest",
         max(killed[large].ready + killed[small].ready),
