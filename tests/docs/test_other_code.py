@@ -34,6 +34,7 @@ ELSEWHERE = {
     "ini": "",
     "dockerfile": "",
     "yaml": "",
+    "sql": "",
 }
 """Languages with tests elsewhere (tests/tidy/test_serving_docs.py), or of programs that are not ours."""
 
@@ -62,7 +63,9 @@ def commands(block: Block) -> list[list[str]]:
     """Return the arguments of every `convexpy …` of a block of command lines."""
     found = []
     for line in block.text.replace("\\\n", " ").splitlines():
-        if block.language == "console" and not line.startswith("$ "):
+        is_output = block.language == "console" and not line.startswith("$ ")
+        is_drawing = not block.language and not line.startswith(("$ ", "convexpy "))
+        if is_output or is_drawing or line.startswith("Description="):
             continue
         # Two columns of a page; and what a reader fills in.
         for part in re.split(r" {4,}(?=convexpy )", line):
@@ -117,10 +120,16 @@ def test_a_script_can_be_parsed(block: Block, tmp_path: Path) -> None:
 
 
 TYPED = {
-    "tsx": "",  # the functions are those of the scaffold
-    "ts": """
+    "frontend": "",  # the functions are those of the scaffold
+    "coming-from-convex": """
 import { mutationGeneric as mutation } from "convex/server";
 import { ConvexError, v } from "convex/values";
+""",
+    "mutations": """
+import { ConvexError } from "convex/values";
+declare const source: string, target: string, amount: number;
+declare function transfer(args: object): Promise<null>;
+declare function show(balance: number): void;
 """,
 }
 """What is in front of a block of a page."""
@@ -134,11 +143,11 @@ def test_typescript_has_the_types_of_the_official_package_and_of_generated_code(
     options |= {"noUnusedLocals": False, "noUnusedParameters": False}
     (project / "docs").mkdir()
     (project / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "include": ["docs"]}))
-    blocks = [block for block in BLOCKS if block.language in TYPED]
-    assert blocks
+    blocks = [block for block in BLOCKS if block.language in ("ts", "tsx")]
+    assert {block.page for block in blocks} == set(TYPED)
     for number, block in enumerate(blocks):
         file = project / "docs" / f"{block.page}{number}.{block.language}"
-        file.write_text(TYPED[block.language] + block.text)
+        file.write_text(TYPED[block.page] + block.text)
     ended = subprocess.run(
         ["node", "node_modules/typescript/bin/tsc"], cwd=project, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
@@ -160,5 +169,5 @@ def test_a_line_of_json_is_json(block: Block) -> None:
 
 
 def test_every_language_is_checked() -> None:
-    checked = {"sh", "console", "js", "html", "toml", "json", ""} | set(TYPED) | set(ELSEWHERE)
+    checked = {"sh", "console", "js", "html", "toml", "json", "ts", "tsx", ""} | set(ELSEWHERE)
     assert {block.language for block in BLOCKS} <= checked
