@@ -50,6 +50,7 @@ COMMANDS = {
     "Manage": {
         "deployment": ("deployments.commands:app", "Manage deployments: add, select, history, reset."),
         "keys": ("keys.commands:app", "Manage admin keys."),
+        "database": ("serve.database:app", "Copy data to a database server, and back."),
         "login": ("deployments.commands:login_app", "Store the key of a server."),
         "logout": ("deployments.commands:logout_app", "Remove the stored key of a server."),
     },

@@ -81,6 +81,7 @@ class Case:
 CASES: dict[str, Case] = {
     "init": Case("init made --template minimal --no-install --no-git --no-agents", asks=False),
     "dev": Case("dev --once --typecheck disable"),
+    "database copy": Case("database copy --from here --to there", live=2, asks=False),
     "serve": Case("serve --log-sink http://127.0.0.1:9", live=12, asks=False),
     "deploy": Case("deploy --dry-run --typecheck disable"),
     "run": Case("run notes:list limit=2"),

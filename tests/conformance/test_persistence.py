@@ -284,6 +284,16 @@ def test_replay_records_are_found_and_age(files: Files) -> None:
     assert reader.replay("s", 3) == records[3]
 
 
+def test_replay_records_are_listed_in_order(files: Files) -> None:
+    _, writer = files.open()
+    records = [ReplayRecord(session, n, 3, 30, b"%d" % n) for session in ("a", "b") for n in range(3)]
+    writer.apply(CheckpointBatch(1, replay=records[::-1], replay_at_ms=1000))
+    reader = files.reader()
+    assert reader.replays(("", -1), 100) == [(record, 1000) for record in records]
+    assert reader.replays(("a", 1), 2) == [(record, 1000) for record in records[2:4]]
+    assert reader.replays(("b", 2), 2) == []
+
+
 def test_a_walk_meets_every_document_once_and_enters_keys(filled: Written) -> None:
     met = []
     after = 0

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import threading
 import traceback
 from collections.abc import Iterator
@@ -18,6 +15,7 @@ from convexpy_cli.context import Context
 from convexpy_cli.doctor import deployment_checks, files, machine, project_checks
 from convexpy_cli.doctor.findings import Check, Finding, Scene, fail, ok, skip, warn
 from convexpy_cli.output import masking
+from convexpy_cli.serve import data_tool
 
 FAULTS_SHOWN = 20
 CHECK_TIMEOUT_S = 15.0
@@ -208,21 +206,11 @@ def _salvage(ctx: Context, data: Path) -> list[Finding]:
 
 
 def _tool(ctx: Context, work: str, data: Path) -> dict[str, Any]:
-    command = [sys.executable, "-P", "-m", "convexpy.serve.data_tool", work, str(data)]
     if not data.is_dir():
         raise errors.Failure("DataFolderUnusable", f"--data {data}: no such folder")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            message = json.loads(line)
-            if "progress" in message:
-                what, count = message["progress"]
-                ctx.output.text(f"{count:,} {what} …") if ctx.settings.verbose else None
-            elif "error" in message:
-                error = message["error"]
-                raise errors.Failure(
-                    error["code"], error["message"], exit_code=error["exitCode"], hint=error["hint"]
-                )
-            else:
-                return dict(message)
-    raise errors.Failure("WorkerLost", f"checking {data} failed with exit status {process.returncode}")
+
+    def progress(what: str, count: int) -> None:
+        if ctx.settings.verbose:
+            ctx.output.text(f"{count:,} {what} …")
+
+    return data_tool.run(work, data, progress)

@@ -50,7 +50,7 @@ def serve(
         str | None, _option("--site-origin URL", "Public URL of HTTP actions.", more=False)
     ] = None,
     workers: Annotated[
-        int | None, _option("--workers N", "Processes that run queries [default: one per core].", more=False)
+        int | None, _option("--workers N", "Processes that run queries [default: one per core].")
     ] = None,
     push: Annotated[
         Path | None, _option("--push DIR", "Push this functions folder at start.", more=False)

@@ -10,6 +10,7 @@ from convexpy.database._entries import (
     TransactionRecord as TransactionRecord,
     Write as Write,
     WriteSet as WriteSet,
+    creation_time as creation_time,
     decode_entry as decode_entry,
     encode_entry as encode_entry,
     written_keys as written_keys,

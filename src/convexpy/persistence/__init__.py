@@ -16,6 +16,7 @@ from convexpy.persistence.interface import (
     CheckpointReader as CheckpointReader,
     CheckpointWriter as CheckpointWriter,
     Compaction as Compaction,
+    CopyTarget as CopyTarget,
     DatabaseOption as DatabaseOption,
     DataDamaged as DataDamaged,
     DataStore as DataStore,
@@ -31,6 +32,7 @@ from convexpy.persistence.interface import (
     WalkedDocument as WalkedDocument,
 )
 from convexpy.persistence.memory import MemoryFiles as MemoryFiles
+from convexpy.persistence.sqlite.filling import SqliteTarget
 from convexpy.persistence.sqlite.folder import DataFolder, open_checkpoint_reader
 from convexpy.persistence.sqlite.refusals import (
     DISK_FULL as DISK_FULL,
@@ -40,7 +42,7 @@ from convexpy.persistence.sqlite.refusals import (
 )
 
 if TYPE_CHECKING:
-    from convexpy.persistence.postgres import PostgresStore
+    from convexpy.persistence.postgres import DatabaseAddress, PostgresStore
 
 
 def open_store(
@@ -58,9 +60,16 @@ def open_store(
     return DataFolder(folder, allow_network_file_system=allow_network_file_system)
 
 
-def _open_database(folder: Path, database: DatabaseOption) -> PostgresStore:
+def _open_database(folder: Path | None, database: DatabaseOption) -> PostgresStore:
+    address = _address(database)
+    from convexpy.persistence.postgres import PostgresStore
+
+    return PostgresStore(address, folder)
+
+
+def _address(database: DatabaseOption) -> DatabaseAddress:
     try:
-        from convexpy.persistence.postgres import DatabaseAddress, PostgresStore
+        from convexpy.persistence.postgres import DatabaseAddress
     except ImportError as error:
         raise StoreRefused(
             f"data in PostgreSQL needs the package psycopg ({error})",
@@ -68,9 +77,31 @@ def _open_database(folder: Path, database: DatabaseOption) -> PostgresStore:
             hint="pip install 'convexpy[postgres]'",
         ) from error
     address = DatabaseAddress.parse(database.url)
-    if database.schema is not None:
-        address = address.with_schema(database.schema)
-    return PostgresStore(address, folder)
+    return address if database.schema is None else address.with_schema(database.schema)
+
+
+def open_source(place: Path | DatabaseOption) -> DataStore:
+    """Open a store as its one owner to copy all of it.
+
+    Raises:
+        StoreRefused: as `open_store`.
+        DataDamaged: it is not what was written.
+    """
+    return _open_database(None, place) if isinstance(place, DatabaseOption) else DataFolder(place)
+
+
+def open_target(place: Path | DatabaseOption, deployment_id: str) -> CopyTarget:
+    """Begin to fill a store with all of another one.
+
+    Raises:
+        StoreRefused: it has data, or cannot be reached or used.
+    """
+    if isinstance(place, DatabaseOption):
+        address = _address(place)
+        from convexpy.persistence.postgres import PostgresTarget
+
+        return PostgresTarget(address, deployment_id)
+    return SqliteTarget(place, deployment_id)
 
 
 def open_reader(address: str, *, may_advance: bool = False) -> CheckpointReader:

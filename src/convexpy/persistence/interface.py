@@ -285,6 +285,10 @@ class CheckpointReader(Protocol):
         """Return what a session's mutation answered, if it is known."""
         ...
 
+    def replays(self, after: tuple[str, int], limit: int) -> list[tuple[ReplayRecord, int]]:
+        """Return the next replay records by (session, request), each with the time at which it was applied, in ms."""
+        ...
+
     def meta(self, name: str) -> str | None:
         """Return a named text: `deployment_id`, `checkpoint_seq`, `max_creation_time`, `format`."""
         ...
@@ -337,3 +341,31 @@ class DatabaseOption:
 
     url: str = field(repr=False)
     schema: str | None = None
+
+
+class CopyTarget(Protocol):
+    """A store that is being filled with all of another one; until `finish` nobody can open it."""
+
+    place: str
+    """Where it is, for people."""
+
+    @property
+    def log(self) -> LogStore:
+        """The log: empty, of the same deployment."""
+        ...
+
+    def writer(self) -> CheckpointWriter:
+        """Open the checkpoint for writing; `apply` of row 0 fills it without moving it."""
+        ...
+
+    def reader(self) -> CheckpointReader:
+        """Open the checkpoint for reading."""
+        ...
+
+    def finish(self) -> None:
+        """Make it a store that can be opened; log, writers and readers are closed."""
+        ...
+
+    def close(self) -> None:
+        """Release it, finished or not; may be called twice."""
+        ...

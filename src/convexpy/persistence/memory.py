@@ -350,6 +350,11 @@ class MemoryCheckpointReader:
         found = self._version.replay.get((session, request))
         return found[1] if found is not None else None
 
+    def replays(self, after: tuple[str, int], limit: int) -> list[tuple[ReplayRecord, int]]:
+        """Return the next replay records."""
+        found = sorted(key for key in self._version.replay if key > after)[:limit]
+        return [(record, at_ms) for at_ms, record in map(self._version.replay.__getitem__, found)]
+
     def meta(self, name: str) -> str | None:
         """Return a named text."""
         return self._version.meta.get(name)

@@ -398,8 +398,12 @@ def test_a_data_folder_belongs_to_one_server_and_to_one_engine(
     first = opened(postgres.url(), tmp_path)
     assert refused(postgres.url(), tmp_path).code == "DataFolderInUse"
     first.close()
-    DataFolder(tmp_path, allow_network_file_system=True).close()
-    assert "SQLite" in refused(postgres.url(), tmp_path).message
+    with pytest.raises(StoreRefused, match="is in a database"):
+        DataFolder(tmp_path, allow_network_file_system=True)
+    assert refused(postgres.url(), tmp_path).code == "DeploymentMismatch"
+    files = tmp_path / "files"
+    DataFolder(files, allow_network_file_system=True).close()
+    assert "database copy" in (refused(postgres.url(), files).hint or "")
 
 
 def test_service_and_password_files_reach_other_processes(

@@ -51,11 +51,17 @@ def split_key(key: bytes) -> tuple[bytes, bytes]:
     return key[:KEY_BYTES_MAX], key[KEY_BYTES_MAX:]
 
 
-def prepare(link: Link) -> dict[str, str]:
+FILLING = "filling"
+"""In `_meta` while the data of another store is copied into the schema."""
+
+
+def prepare(link: Link, *, filling: str | None = None) -> dict[str, str]:
     """Make the schema and our tables where they are missing, or move them to the present format; return `_meta`.
 
+    With `filling`, tables that are made now are to be filled with the data of the deployment of that id.
+
     Raises:
-        StoreRefused: the schema is of a newer version, or of something else.
+        StoreRefused: the schema is of a newer version, of something else, or filled half.
     """
     schema, s = link.address.schema, link.address.quoted
     with link.open().transaction():
@@ -70,7 +76,7 @@ def prepare(link: Link) -> dict[str, str]:
             )
         }
         if not found:
-            _create(link, s)
+            _create(link, s, filling)
         elif "_meta" not in found or "_log" not in found:
             raise StoreRefused(
                 f"{link.address} has tables that are not convexpy's: {', '.join(sorted(found)[:3])}",
@@ -78,21 +84,39 @@ def prepare(link: Link) -> dict[str, str]:
                 hint="name a schema of its own: ?schema=NAME in the address, or --database-schema NAME",
             )
         meta = _read_meta(link, s)
+        if filling is None and FILLING in meta:
+            raise StoreRefused(
+                f"{link.address} is not complete: the data of another store is being copied there, or that was broken off",
+                code="DatabaseRefused",
+                hint="wait for `convexpy database copy`, or start it again: it begins anew",
+            )
         return _migrated(link, s, meta)
 
 
-def _create(link: Link, s: str) -> None:
+def remove_tables(link: Link) -> None:
+    """Remove all tables and views of the schema, one by one: a transaction may not lock so many."""
+    rows = link.run(
+        "SELECT c.relkind::text, quote_ident(c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = %s AND c.relkind IN ('r', 'v') ORDER BY c.relkind DESC, c.relname = '_meta'",
+        (link.address.schema,),
+    ).fetchall()
+    for kind, name in rows:
+        link.run(f"DROP {'VIEW' if kind == 'v' else 'TABLE'} {link.address.quoted}.{name}")
+
+
+def _create(link: Link, s: str, filling: str | None) -> None:
     if not link.run("SELECT 1 FROM pg_namespace WHERE nspname = %s", (link.address.schema,)).fetchone():
         link.run(f"CREATE SCHEMA {s}")
     for statement in _CREATE:
         link.run(statement.format(s=s))
     fresh = {
         "format": str(FORMAT),
-        "deployment_id": secrets.token_hex(16),
+        "deployment_id": filling or secrets.token_hex(16),
         "checkpoint_seq": "0",
         "max_creation_time": "0.0",
         "stored_version": "0",
         "probe": "",
+        **({} if filling is None else {FILLING: ""}),
     }
     for name, value in fresh.items():
         link.run(f"INSERT INTO {s}._meta VALUES(%s, %s)", (name, value))

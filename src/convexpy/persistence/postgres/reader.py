@@ -162,6 +162,18 @@ class PostgresCheckpointReader:
         )
         return ReplayRecord(session, request, *rows[0]) if rows else None
 
+    def replays(self, after: tuple[str, int], limit: int) -> list[tuple[ReplayRecord, int]]:
+        """Return the next replay records."""
+        rows = self._run(
+            f"SELECT at_ms, session, request, seq, ts, result FROM {self._s}._replay "
+            "WHERE (session, request) > (%s, %s::bigint) ORDER BY session, request LIMIT %s::bigint",
+            (after[0].encode(errors="surrogatepass"), after[1], limit),
+        )
+        return [
+            (ReplayRecord(session.decode(errors="surrogatepass"), *rest), at_ms)
+            for at_ms, session, *rest in rows
+        ]
+
     def meta(self, name: str) -> str | None:
         """Return a named text."""
         rows = self._run(f"SELECT value FROM {self._s}._meta WHERE name = %s", (name,))

@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 
 from convexpy.errors import Error
+from convexpy.persistence import moved
 from convexpy.persistence.folder_lock import FolderLock
 from convexpy.persistence.interface import StoreFull, StoreRefused
 from convexpy.persistence.postgres._connection import Link
@@ -52,7 +53,7 @@ class PostgresStore:
             self._address = address = address.resolved(connection)
             self.address = address.encode()
             try:
-                _check_server(link)
+                check_server(link)
                 meta = prepare(link)
                 self._lease = Lease(address)
             except psycopg.Error as error:
@@ -66,12 +67,15 @@ class PostgresStore:
             self.deployment_id = meta["deployment_id"]
             self.log = PostgresLogStore(address)
             opening.callback(self.log.close)
-            if folder is not None and self.log.first_seq is None and (folder / "log.db").exists():
-                raise StoreRefused(
-                    f"{address} is empty, and {folder} has the data of a deployment in SQLite",
-                    code="DatabaseRefused",
-                    hint="name another data folder (--data DIR) for a new deployment, or start without --database",
-                )
+            if folder is not None:
+                if self.log.first_seq is None and (folder / "log.db").exists():
+                    raise StoreRefused(
+                        f"{address} is empty, and {folder} has the data of a deployment in SQLite",
+                        code="DatabaseRefused",
+                        hint=f"convexpy database copy --from {folder} --to URL; or name another data folder (--data DIR) for "
+                        "a new deployment",
+                    )
+                moved.note(folder, self.deployment_id, str(address))
             link.close()
             opening.pop_all()
 
@@ -98,7 +102,7 @@ class PostgresStore:
             self._lock.release()
 
 
-def _check_server(link: Link) -> None:
+def check_server(link: Link) -> None:
     """Refuse a server that cannot keep the promises; say what is odd about one that can."""
     address = link.address
     began = time.time()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from convexpy.limits import START_CHECK_BYTES_MAX
+from convexpy.persistence import moved
 from convexpy.persistence.folder_lock import FolderLock
 from convexpy.persistence.interface import StoreRefused
 from convexpy.persistence.sqlite._filesystem import network_file_system
@@ -46,6 +47,7 @@ class DataFolder:
 
     def _open(self, *, allow_network_file_system: bool) -> None:
         folder = self.folder
+        moved.refuse(folder)
         if not allow_network_file_system:
             _refuse_network(folder)
         new_log = not (folder / "log.db").exists()

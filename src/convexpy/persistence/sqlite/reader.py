@@ -140,9 +140,19 @@ class SqliteCheckpointReader:
         ).fetchone()
         if row is None:
             return None
-        if replay_checksum(session, request, *row[:3]) != row[3]:
-            raise DataDamaged(f"the answer kept for request {request} of session {session} is damaged")
-        return ReplayRecord(session, request, *row[:3])
+        return _checked_replay(session, request, *row)
+
+    def replays(self, after: tuple[str, int], limit: int) -> list[tuple[ReplayRecord, int]]:
+        """Return the next replay records."""
+        rows = self._run(
+            "SELECT at_ms, session, request, seq, ts, result, checksum FROM _replay "
+            "WHERE (session, request) > (?, ?) ORDER BY session, request LIMIT ?",
+            (*after, limit),
+        )
+        return [
+            (_checked_replay(session.decode(), request, *rest), at_ms)
+            for at_ms, session, request, *rest in rows
+        ]
 
     def meta(self, name: str) -> str | None:
         """Return a named text."""
@@ -152,3 +162,11 @@ class SqliteCheckpointReader:
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+
+def _checked_replay(
+    session: str, request: int, seq: int | None, ts: int | None, result: bytes, checksum: int | None
+) -> ReplayRecord:
+    if replay_checksum(session, request, seq, ts, result) != checksum:
+        raise DataDamaged(f"the answer kept for request {request} of session {session} is damaged")
+    return ReplayRecord(session, request, seq, ts, result)
