@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -73,6 +74,32 @@ def test_pyright_infers_and_refuses_what_it_must(tmp_path: Path) -> None:
     said = run("pyright", "--pythonpath", sys.executable, cwd=tmp_path)
     assert "0 errors, 0 warnings" in said, said
     assert said.endswith("exit 0")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_every_public_name_has_a_type_that_all_checkers_agree_on(tmp_path: Path) -> None:
+    # Pyright looks for the package in the environment of the first Python on the path.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    command = [
+        sys.executable,
+        "-m",
+        "pyright",
+        "--verifytypes",
+        "convexpy",
+        "--ignoreexternal",
+        "--outputjson",
+    ]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+    )
+    found = json.loads(done.stdout)["typeCompleteness"]
+    wrong = [
+        (each["name"], [told["message"] for told in each["diagnostics"]])
+        for each in found["symbols"]
+        if not each["isTypeKnown"] or each["isTypeAmbiguous"]
+    ]
+    assert (wrong, found["completenessScore"]) == ([], 1)
 
 
 WRONG = """

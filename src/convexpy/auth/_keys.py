@@ -108,7 +108,7 @@ class AdminKeys:
         self.find_unknown: Callable[[str], KeyRecord | None] = lambda key_id: None
         self._secret = bytes.fromhex(instance_secret)
         self._literal = [_digest(key) for key in literal_keys]
-        self.first_id = first_key.partition("|")[2][2 : 2 + 2 * KEY_ID_BYTES]
+        self.first_id: str = first_key.partition("|")[2][2 : 2 + 2 * KEY_ID_BYTES]
 
     def _signature(self, key_id: bytes) -> bytes:
         return hmac.new(self._secret, b"admin-key" + bytes([VERSION]) + key_id, hashlib.sha256).digest()

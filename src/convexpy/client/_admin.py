@@ -71,7 +71,7 @@ class AdminClient:
     """
 
     def __init__(self, url: str, admin_key: str | None = None, *, source: str = "") -> None:
-        self.url = url.rstrip("/")
+        self.url: str = url.rstrip("/")
         self.admin_key = admin_key
         self.source = source
         self._transport = Transport(url, admin_key, source=source)

@@ -39,7 +39,7 @@ class Transport:
     """
 
     def __init__(self, url: str, admin_key: str | None = None, *, source: str = "") -> None:
-        self.url = url.rstrip("/")
+        self.url: str = url.rstrip("/")
         self._source = source
         self._key = admin_key
         self._http: httpx.Client | None = None

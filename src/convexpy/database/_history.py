@@ -7,7 +7,7 @@ lays its own writes, reads the state of that moment.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -38,7 +38,7 @@ class Rewind(msgspec.Struct, array_like=True, frozen=True):
 
 
 _decode_entry = msgspec.msgpack.Decoder(Entry).decode
-decode_rewind = msgspec.msgpack.Decoder(Rewind).decode
+decode_rewind: Callable[[bytes], Rewind] = msgspec.msgpack.Decoder(Rewind).decode
 
 
 class Undone:

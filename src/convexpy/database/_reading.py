@@ -18,7 +18,7 @@ from convexpy.database._scan import Scan
 from convexpy.database._snapshot import ALL, Snapshot
 from convexpy.database._system_tables import APP_VISIBLE, TABLES
 from convexpy.database._usage import Usage
-from convexpy.database.catalog import TableInfo
+from convexpy.database.catalog import Catalog, TableInfo
 from convexpy.database.read_set import ReadSet
 from convexpy.errors import ArgumentError, Error, NotUnique
 from convexpy.functions import QueryPlan
@@ -37,9 +37,9 @@ class Reading:
     _journal_text: str | None = None
 
     def __init__(self, store: Snapshot, budget: TransactionBudget) -> None:
-        self.read_set = ReadSet()
-        self.catalog = store.catalog
-        self.charges = Usage(budget)
+        self.read_set: ReadSet = ReadSet()
+        self.catalog: Catalog = store.catalog
+        self.charges: Usage = Usage(budget)
         self._store = store
         self._own = OwnWrites()
 

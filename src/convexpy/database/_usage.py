@@ -69,20 +69,20 @@ class Usage:
     """
 
     # Counters start on the class: a call pays for those that it uses.
-    bytes_read = 0
-    bytes_written = 0
-    documents_read = 0
-    documents_written = 0
-    database_queries = 0
-    functions_scheduled = 0
-    scheduled_function_args_bytes = 0
+    bytes_read: int = 0
+    bytes_written: int = 0
+    documents_read: int = 0
+    documents_written: int = 0
+    database_queries: int = 0
+    functions_scheduled: int = 0
+    scheduled_function_args_bytes: int = 0
 
     def __init__(self, budget: TransactionBudget) -> None:
-        self.bytes_read_max = budget.bytes_read
-        self.documents_read_max = budget.documents_read
-        self.database_queries_max = budget.database_queries
-        self.bytes_written_max = budget.bytes_written
-        self.documents_written_max = budget.documents_written
+        self.bytes_read_max: int = budget.bytes_read
+        self.documents_read_max: int = budget.documents_read
+        self.database_queries_max: int = budget.database_queries
+        self.bytes_written_max: int = budget.bytes_written
+        self.documents_written_max: int = budget.documents_written
         self._limits: TransactionBudget | dict[str, int] = budget
 
     @property

@@ -95,8 +95,8 @@ class Checkpointer:
     def __init__(self, writer: CheckpointWriter) -> None:
         self._writer = writer
         self._rows: deque[LogRow] = deque()
-        self.checkpoint_seq = writer.checkpoint_seq
-        self.catalog = Catalog.load(self._all(TABLES), self._all(INDEX))
+        self.checkpoint_seq: int = writer.checkpoint_seq
+        self.catalog: Catalog = Catalog.load(self._all(TABLES), self._all(INDEX))
         self._named: dict[str, int] | None = None
 
     def _all(self, tablet: int) -> Iterator[bytes]:
@@ -234,10 +234,10 @@ class IndexWalk:
         self._indexes = indexes
         self._check = check
         self._after = 0
-        self.walked = 0
+        self.walked: int = 0
         self.violations: list[tuple[str, str]] = []
         """`(id, what does not fit)` of the first documents that failed the check."""
-        self.violation_count = 0
+        self.violation_count: int = 0
 
     def step(self, limit: int = WALK_CHUNK) -> bool:
         """Walk the next chunk; True when the end was reached."""

@@ -13,9 +13,9 @@ class ReadRange:
     __slots__ = ("index", "lower", "upper")
 
     def __init__(self, index: int, lower: bytes, upper: bytes) -> None:
-        self.index = index
-        self.lower = lower
-        self.upper = upper
+        self.index: int = index
+        self.lower: bytes = lower
+        self.upper: bytes = upper
 
 
 class ReadSet:
@@ -27,8 +27,8 @@ class ReadSet:
     __slots__ = ("call", "identity", "points", "ranges", "spans")
 
     def __init__(self) -> None:
-        self.identity = False
-        self.call = False
+        self.identity: bool = False
+        self.call: bool = False
         """Whether what belongs to this call alone was read: its time, random numbers, client or limits."""
         self.ranges: list[ReadRange] = []
         self.spans: list[tuple[int, bytes, bytes]] = []

@@ -42,10 +42,10 @@ class Store:
 
     def __init__(self, reader: CheckpointReader, *, clock: Clock, cursor_key: bytes = b"") -> None:
         self.clock = clock
-        self.cursors = CursorCipher(cursor_key)
-        self.seq = 0
-        self.ts = 0
-        self.last_creation_time = 0.0
+        self.cursors: CursorCipher = CursorCipher(cursor_key)
+        self.seq: int = 0
+        self.ts: int = 0
+        self.last_creation_time: float = 0.0
         self._reader = reader
         self._first_keys = FirstKeys()
         self._memory = MemoryLayer(on_key=self._first_keys.changed)

@@ -126,7 +126,7 @@ class Transaction(Reading):
             yield
         finally:
             self.charges.resume(counted)
-            self.is_privileged = privileged
+            self.is_privileged: bool = privileged
 
     def system_insert(self, table: str, value: dict[str, Any]) -> str:
         """Add a document to a system table; return its id."""
@@ -352,7 +352,7 @@ class Transaction(Reading):
         else:
             self._own.put(tablet, id, OwnDocument(encoded, now.before, keys, now.stored), now.keys)
         if tablet <= INDEX:
-            self.catalog = self.catalog.with_document(tablet, id, document)
+            self.catalog: Catalog = self.catalog.with_document(tablet, id, document)
 
     @staticmethod
     def _check_fields(value: dict[str, Any], old: dict[str, Any] | None) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from convexpy.database import Checkpointer, Store, recover
-from convexpy.deployment.start_state import read_start_state
+from convexpy.database import Checkpointer, Recovered, Store, recover
+from convexpy.deployment.start_state import StartState, read_start_state
 from convexpy.persistence import (
     CheckpointReader,
     DatabaseOption,
     DataStore,
+    LogStore,
     MemoryFiles,
     open_store,
     refusing,
@@ -31,20 +32,20 @@ class Storage:
     def __init__(self, store: DataStore, *, blobs: BlobStore, folder: Path, clock: Clock) -> None:
         self.blobs = blobs
         self.folder = folder
-        self.in_memory = not store.address
-        self.address = store.address
-        self.deployment_id = store.deployment_id
-        self.log = store.log
-        self.watch = store.watch
+        self.in_memory: bool = not store.address
+        self.address: str = store.address
+        self.deployment_id: str = store.deployment_id
+        self.log: LogStore = store.log
+        self.watch: Callable[[Callable[[BaseException], None]], None] = store.watch
         self._store = store
         try:
             with refusing(folder):
                 writer, reader = store.writer(), store.reader()
-                self.recovered = recover(store.log, writer, clock=clock)
+                self.recovered: Recovered = recover(store.log, writer, clock=clock)
                 present = Store(reader, clock=clock)
                 for row in self.recovered.rows:
                     present.row(row.seq, row.ts, row.entry)
-                self.start_state = read_start_state(present)
+                self.start_state: StartState = read_start_state(present)
                 present.idle()
                 reader.close()
                 writer.close()

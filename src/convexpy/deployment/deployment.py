@@ -54,7 +54,7 @@ from convexpy.services.transfers.imports import Imports
 from convexpy.services.variables.service import DEVELOPMENT, Variables
 from convexpy.sync import Hub
 
-logger = logging.getLogger("convexpy.deployment")
+logger: logging.Logger = logging.getLogger("convexpy.deployment")
 
 
 class Deployment:
@@ -77,20 +77,25 @@ class Deployment:
         self.settings = settings
         self.storage = storage
         self._on_fatal = on_fatal
+        self.clock: Clock | SystemClock
         self.clock = clock = clock or SystemClock()
+        self.starter: Starter | ForkStarter
         self.starter = starter = starter or ForkStarter()
+        self.background: BackgroundTasks
         self.background = background = BackgroundTasks()
         next_call = itertools.count(1).__next__
         uploads = upload_key(settings.instance_secret)
 
         # The log, and what follows it
 
+        self.timeline: LogTimeline
         self.timeline = timeline = LogTimeline(
             recovered.rows, recovered.checkpoint_seq, recovered.seq, recovered.ts
         )
         committed: Signal[[TailRow]] = Signal()
         executor_needed: Signal[[Dispatcher]] = Signal()
         schema_violations: list[str] = []
+        self.log: FunctionLog
         self.log = log = FunctionLog()
         call_log = CallLog(log)
 
@@ -129,6 +134,7 @@ class Deployment:
             need_executor=partial(executor_needed, "actions"),
             on_progress=call_log.progress,
         )
+        self.live: LiveVersion
         self.live = live = LiveVersion(
             knobs=knobs,
             mutations=mutations,
@@ -151,14 +157,18 @@ class Deployment:
             slow_mutations.checkpointed(seq)
             queries.checkpointed(seq)
 
+        self.checkpoints: CheckpointService
         self.checkpoints = checkpoints = CheckpointService(
             storage, timeline, knobs, clock, moved=checkpoint_moved
         )
+        self.system: SystemFunctions
         self.system = system = SystemFunctions(
             mutations=mutations, queries=queries, next_call=next_call, clock=clock
         )
         sweeper = Sweeper(checkpoints=checkpoints, system=system)
+        self.variables: Variables
         self.variables = variables = Variables(settings.secret_key, storage.deployment_id, start.environment)
+        self.keyring: Keyring
         self.keyring = keyring = Keyring(
             keys=AdminKeys(
                 settings.name,
@@ -172,10 +182,12 @@ class Deployment:
             background=background,
             clock=clock,
         )
+        self.identities: Identities
         self.identities = identities = Identities(
             keys=keyring, tokens=TokenVerifier(development=not settings.redact)
         )
         query_cache = QueryCache(timeline, bytes_max=knobs.query_cache_bytes)
+        self.functions: FunctionRunner
         self.functions = functions = FunctionRunner(
             live=live,
             timeline=timeline,
@@ -187,13 +199,16 @@ class Deployment:
             next_call=next_call,
             clock=clock,
         )
+        self.http_actions: HttpActions
         self.http_actions = http_actions = HttpActions(
             live=live, log=call_log, redact=settings.redact, next_call=next_call, clock=clock
         )
+        self.hub: Hub
         self.hub = hub = Hub(timeline, functions)
 
         # The services
 
+        self.files: FileService
         self.files = files = FileService(
             blobs=storage.blobs,
             system=system,
@@ -204,15 +219,18 @@ class Deployment:
             upload_key=uploads,
             size_max=knobs.file_bytes,
         )
+        self.scheduling: SchedulingService
         self.scheduling = scheduling = SchedulingService(
             knobs=knobs, live=live, system=system, log=call_log, next_call=next_call, clock=clock
         )
+        self.sources: SourceStore
         self.sources = sources = SourceStore(storage.folder / "versions")
         for source in start.sources.values():
             sources.add(source)
         built_in = {"CONVEX_CLOUD_URL": settings.cloud_url, "CONVEX_SITE_URL": settings.site_url}
         if settings.development:
             built_in[DEVELOPMENT] = "1"
+        self.app: ActiveApp
         self.app = app = ActiveApp(
             active=start.active,
             template=ExecutorSettings(
@@ -241,7 +259,7 @@ class Deployment:
             trust=identities.trust,
             background=background,
         )
-        self.pusher = Pusher(
+        self.pusher: Pusher = Pusher(
             app=app,
             live=live,
             planner=Planner(
@@ -275,7 +293,7 @@ class Deployment:
                 "environmentVariables": sorted(variables.values),
             }
 
-        self.exports = Exports(
+        self.exports: Exports = Exports(
             data_folder=storage.folder,
             data_address=storage.address,
             system=system,
@@ -285,7 +303,7 @@ class Deployment:
             clock=clock,
             manifest=manifest,
         )
-        self.imports = Imports(
+        self.imports: Imports = Imports(
             data_folder=storage.folder,
             in_memory=storage.in_memory,
             system=system,
@@ -316,8 +334,8 @@ class Deployment:
         app.changed.connect(hub.invalidate_all)
         app.pushed.connect(scheduling.resume)
         app.pushed.connect(lambda: background.start(sweeper.sweep()))
-        self.history = History(log=storage.log, timeline=timeline)
-        self.statistics = StatisticsKeeper(storage.folder, log.statistics)
+        self.history: History = History(log=storage.log, timeline=timeline)
+        self.statistics: StatisticsKeeper = StatisticsKeeper(storage.folder, log.statistics)
 
     async def start(self) -> None:
         """Start the executors of the active version; ready to serve when this returns."""

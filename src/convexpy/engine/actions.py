@@ -48,7 +48,7 @@ Serve = Callable[[Call, Request], Awaitable[tuple[bytes, CallFailure | None]]]
 LOOK_EVERY_S = LOOP_BEAT_S
 REVOKED_AFTER_S = 0.3
 """When a call has been revoked, the message that it had begun may still be under way for so long."""
-logger = logging.getLogger("convexpy.actions")
+logger: logging.Logger = logging.getLogger("convexpy.actions")
 
 
 @dataclass(slots=True)
@@ -107,7 +107,7 @@ class ActionDispatcher:
         self._slots: list[_Slot] = []
         self._with_retired: weakref.WeakSet[_Slot] = weakref.WeakSet()
         self._waiting: list[_Action] = []
-        self.executors_lost = 0
+        self.executors_lost: int = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     def submit(self, call: Call, done: OnActionDone, timeout_s: float | None = None) -> None:

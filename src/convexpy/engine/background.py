@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable
 
-logger = logging.getLogger("convexpy.deployment")
+logger: logging.Logger = logging.getLogger("convexpy.deployment")
 
 
 class BackgroundTasks:

@@ -22,7 +22,7 @@ from convexpy.protocol.system.pushes import BuildingIndex
 from convexpy.runtime import Clock, give_back_memory, name_thread
 from convexpy.schema import Schema, load_schema
 
-logger = logging.getLogger("convexpy.checkpoints")
+logger: logging.Logger = logging.getLogger("convexpy.checkpoints")
 R = TypeVar("R")
 RETRY_S = 1.0
 OLDER_QUERY_S = 0.02

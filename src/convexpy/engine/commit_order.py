@@ -23,7 +23,7 @@ from convexpy.engine.timeline import LogTimeline, TailRow
 from convexpy.persistence import StoreFull
 from convexpy.protocol.frames import Call, Result
 
-logger = logging.getLogger("convexpy.deployment")
+logger: logging.Logger = logging.getLogger("convexpy.deployment")
 
 
 @dataclass(slots=True)
@@ -54,12 +54,12 @@ class CommitOrder:
         dropped: Callable[[str, list[Call]], None],
         on_fatal: Callable[[BaseException], None],
     ) -> None:
-        self.committer = open_committer(self)
+        self.committer: GroupCommitter = open_committer(self)
         self.refused: str | None = None
         """Why nothing can be committed at present."""
         self.accepted: dict[int, Result] = {}
         """What was taken and wrote something, and is not durable yet, in order."""
-        self.accepted_bytes = 0
+        self.accepted_bytes: int = 0
         self._timeline = timeline
         self._committed = committed
         self._answer = answer

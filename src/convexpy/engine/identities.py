@@ -15,7 +15,7 @@ from convexpy.protocol import sync
 from convexpy.protocol.app_description import ProviderDescription
 from convexpy.runtime import Signal
 
-logger = logging.getLogger("convexpy.auth")
+logger: logging.Logger = logging.getLogger("convexpy.auth")
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 

@@ -18,7 +18,7 @@ from convexpy.engine.commit_order import CommitOrder, not_committed
 from convexpy.engine.outcome import Outcome, failed
 from convexpy.engine.queries import QueryDispatcher
 from convexpy.engine.second_lane import SecondLane
-from convexpy.engine.slots import TransactionSlot, limit_name
+from convexpy.engine.slots import CrashLimiter, TransactionSlot, limit_name
 from convexpy.engine.timeline import LogTimeline, TailRow
 from convexpy.executors.connection import ExecutorConnection
 from convexpy.limits import SLOW_MUTATION_LOOK_S, SLOW_MUTATION_MOVES_S, SLOW_MUTATION_S, Knobs
@@ -74,7 +74,7 @@ class MutationPipeline:
             dropped=self._take_back,
             on_fatal=on_fatal,
         )
-        self.committer = order.committer
+        self.committer: GroupCommitter = order.committer
         self._aside = CallsAside()
         self._second = SecondLane(
             timeline,
@@ -88,8 +88,8 @@ class MutationPipeline:
         )
         self._pace = self._second.pace
         self._attempts = Attempts()
-        self.crash_limiter = slow_mutations.crash_limiter
-        self.executors_lost = 0
+        self.crash_limiter: CrashLimiter = slow_mutations.crash_limiter
+        self.executors_lost: int = 0
 
     # Calls
 

@@ -54,8 +54,8 @@ class QueryDispatcher:
         """The calls that stand in a debugger."""
         self.when_paused: Signal[[]] = Signal()
         self._attempts = Attempts()
-        self.crash_limiter = crash_limiter or CrashLimiter()
-        self.executors_lost = 0
+        self.crash_limiter: CrashLimiter = crash_limiter or CrashLimiter()
+        self.executors_lost: int = 0
         timeline.keep_for(self._oldest_row)
 
     @property

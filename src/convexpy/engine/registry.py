@@ -52,7 +52,7 @@ class FunctionRegistry:
     """Which functions exist, of which kind, for whom."""
 
     def __init__(self, description: AppDescription | None = None) -> None:
-        self.description = description or AppDescription()
+        self.description: AppDescription = description or AppDescription()
         self._functions = {function.path: function for function in self.description.functions}
 
     def get(self, path: str) -> FunctionDescription | None:

@@ -104,7 +104,7 @@ class SecondLane:
         self._waiting: deque[tuple[Call, int]] = deque()
         self._under_way: set[int] = set()
         self._idle: asyncio.TimerHandle | None = None
-        self.pace = Pace()
+        self.pace: Pace = Pace()
         self.ended: deque[Ended] = deque()
         """What waits until all calls of the first lane are answered."""
         dispatcher.when_paused.connect(self._advance)

@@ -20,7 +20,7 @@ from convexpy.protocol.frames import NO_DATABASE, Call, Damaged, FromExecutor, P
 
 WATCH_INTERVAL_S = 0.1
 ASLEEP_CPU_SHARE = 0.02
-logger = logging.getLogger("convexpy.executors")
+logger: logging.Logger = logging.getLogger("convexpy.executors")
 
 
 class TransactionSlot:
@@ -37,7 +37,7 @@ class TransactionSlot:
     ) -> None:
         self.connection = connection
         self.sent: dict[int, Call] = {}
-        self.lost = False
+        self.lost: bool = False
         self.retiring = False
         self._knobs = knobs
         self._on_result = on_result

@@ -52,11 +52,11 @@ class TailRow:
     __slots__ = ("frame", "keys", "seq", "size", "ts")
 
     def __init__(self, row: LogRow, keys: WrittenKeys) -> None:
-        self.seq = row.seq
-        self.ts = row.ts
-        self.keys = keys
-        self.frame = encode_frame(Row(row.seq, row.ts, row.entry))
-        self.size = len(row.entry)
+        self.seq: int = row.seq
+        self.ts: int = row.ts
+        self.keys: WrittenKeys = keys
+        self.frame: bytes = encode_frame(Row(row.seq, row.ts, row.entry))
+        self.size: int = len(row.entry)
 
     @property
     def entry(self) -> bytes:
@@ -70,20 +70,20 @@ class RecentRow:
     __slots__ = ("keys", "seq", "ts")
 
     def __init__(self, seq: int, ts: int, keys: WrittenKeys) -> None:
-        self.seq = seq
-        self.ts = ts
-        self.keys = keys
+        self.seq: int = seq
+        self.ts: int = ts
+        self.keys: WrittenKeys = keys
 
 
 class LogTimeline:
     """The newest durable row and the tail after the checkpoint."""
 
     def __init__(self, rows: Iterable[LogRow], checkpoint_seq: int, row: int, ts: int) -> None:
-        self.row = row
-        self.ts = ts
-        self.checkpoint_seq = checkpoint_seq
+        self.row: int = row
+        self.ts: int = ts
+        self.checkpoint_seq: int = checkpoint_seq
         self.tail: deque[TailRow] = deque(TailRow(tail_row, []) for tail_row in rows)
-        self.tail_bytes = sum(tail_row.size for tail_row in self.tail)
+        self.tail_bytes: int = sum(tail_row.size for tail_row in self.tail)
         self._recent: deque[RecentRow] = deque()
         self._recent_keys = 0
         self._oldest: list[Callable[[], int]] = []

@@ -26,7 +26,7 @@ from convexpy.runtime import Signal
 
 Dispatcher = Literal["mutations", "slow mutations", "queries", "actions"]
 ACTIVATE_TIMEOUT_S = 60.0
-logger = logging.getLogger("convexpy.versions")
+logger: logging.Logger = logging.getLogger("convexpy.versions")
 
 
 async def spawn_ready(handle: VersionHandle, role: Role) -> ExecutorConnection:
@@ -82,8 +82,12 @@ class LiveVersion:
         self._trouble: dict[Dispatcher, str] = {}
         self._missing_since: float | None = None
         self._checkpoint_seq = checkpoint_seq
-        self.registry = FunctionRegistry()
+        self.registry: FunctionRegistry = FunctionRegistry()
+        self.mutations: MutationPipeline
+        self.slow_mutations: QueryDispatcher
         self.mutations, self.slow_mutations = mutations, slow_mutations
+        self.queries: QueryDispatcher
+        self.actions: ActionDispatcher
         self.queries, self.actions = queries, actions
         executor_needed.connect(self.need)
 

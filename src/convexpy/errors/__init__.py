@@ -69,7 +69,7 @@ class Error(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.code = code or self.default_code
+        self.code: str = code or self.default_code
         self.hint = hint
         self.location = location
         self.data = data

@@ -28,6 +28,7 @@ class BaseProcess:
     """A running fork server and our end of its control socket."""
 
     def __init__(self) -> None:
+        self.socket: socket.socket
         self.socket, theirs = socket.socketpair()
         try:
             process: Any = subprocess.Popen(

@@ -49,9 +49,9 @@ class ForkControl:
         self._exited: dict[int, int] = {}
         self._counter = 0
         self._changed = asyncio.Event()
-        self.ended = False
+        self.ended: bool = False
         self._has_answered = False
-        self.importing = ""
+        self.importing: str = ""
         """The module of the app that is being imported at the other end, as the developer calls it."""
         self._task = asyncio.get_running_loop().create_task(self._read())
 

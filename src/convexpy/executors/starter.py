@@ -36,7 +36,7 @@ from convexpy.protocol.fork_messages import (
     StartVersion,
 )
 
-logger = logging.getLogger("convexpy.versions")
+logger: logging.Logger = logging.getLogger("convexpy.versions")
 
 
 class VersionHandle(Protocol):

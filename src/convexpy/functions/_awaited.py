@@ -15,7 +15,7 @@ class Requests:
     __slots__ = ("_keys", "_waiting", "host")
 
     def __init__(self, host: ActionHost) -> None:
-        self.host = host
+        self.host: ActionHost = host
         self._keys = itertools.count()
         self._waiting: dict[int, tuple[str, Coroutine[Any, Any, Any]]] = {}
 

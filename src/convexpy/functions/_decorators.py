@@ -118,8 +118,9 @@ class _Decorator:
 class QueryDecorator(_Decorator, Generic[C_co]):
     """Registers queries that get the ctx `C_co`; bare, or with options."""
 
-    kind = "query"
-    plain = coroutine = QueryFunction
+    kind: FunctionKind = "query"
+    plain: type[FunctionReference[..., Any]] = QueryFunction
+    coroutine: type[FunctionReference[..., Any]] = QueryFunction
 
     @overload
     def __call__(self, function: Callable[Concatenate[C_co, P], R], /) -> QueryFunction[P, R]: ...
@@ -143,8 +144,9 @@ class QueryDecorator(_Decorator, Generic[C_co]):
 class MutationDecorator(_Decorator, Generic[C_co]):
     """Registers mutations that get the ctx `C_co`; bare, or with options."""
 
-    kind = "mutation"
-    plain = coroutine = MutationFunction
+    kind: FunctionKind = "mutation"
+    plain: type[FunctionReference[..., Any]] = MutationFunction
+    coroutine: type[FunctionReference[..., Any]] = MutationFunction
 
     @overload
     def __call__(self, function: Callable[Concatenate[C_co, P], R], /) -> MutationFunction[P, R]: ...
@@ -185,9 +187,9 @@ class _ActionWrapper(Generic[A_co, S_co]):
 class ActionDecorator(_Decorator, Generic[A_co, S_co]):
     """Registers actions. `A_co` is the ctx of `async def` actions, `S_co` that of plain `def`."""
 
-    kind = "action"
-    plain = SyncActionFunction
-    coroutine = ActionFunction
+    kind: FunctionKind = "action"
+    plain: type[FunctionReference[..., Any]] = SyncActionFunction
+    coroutine: type[FunctionReference[..., Any]] = ActionFunction
 
     @overload
     def __call__(  # type: ignore[overload-overlap]  # a coroutine is a result too: the first that fits is meant

@@ -53,7 +53,7 @@ class FunctionDefinition:
         self.timeout_s = timeout_s
         self.module = module
         self.path: str | None = None
-        self.is_async = is_coroutine_function(handler)
+        self.is_async: bool = is_coroutine_function(handler)
         self.location: SourceLocation | None = location_of(handler)
         self.run = run
         self._given_args = args

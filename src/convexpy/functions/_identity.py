@@ -60,37 +60,37 @@ class UserIdentity(Mapping[str, Any]):
         """Who says so."""
         return str(self._claims["issuer"])
 
-    name = _Claim(str, "name")
+    name: _Claim[str] = _Claim(str, "name")
     """The full name."""
-    given_name = _Claim(str, "givenName")
+    given_name: _Claim[str] = _Claim(str, "givenName")
     """The given name."""
-    family_name = _Claim(str, "familyName")
+    family_name: _Claim[str] = _Claim(str, "familyName")
     """The family name."""
-    nickname = _Claim(str, "nickname")
+    nickname: _Claim[str] = _Claim(str, "nickname")
     """The nickname."""
-    preferred_username = _Claim(str, "preferredUsername")
+    preferred_username: _Claim[str] = _Claim(str, "preferredUsername")
     """The preferred user name."""
-    profile_url = _Claim(str, "profileUrl")
+    profile_url: _Claim[str] = _Claim(str, "profileUrl")
     """Where the profile is."""
-    picture_url = _Claim(str, "pictureUrl")
+    picture_url: _Claim[str] = _Claim(str, "pictureUrl")
     """Where a picture is."""
-    email = _Claim(str, "email")
+    email: _Claim[str] = _Claim(str, "email")
     """The e-mail address."""
-    email_verified = _Claim(bool, "emailVerified")
+    email_verified: _Claim[bool] = _Claim(bool, "emailVerified")
     """Whether the issuer verified the e-mail address."""
-    gender = _Claim(str, "gender")
+    gender: _Claim[str] = _Claim(str, "gender")
     """The gender."""
-    birthday = _Claim(str, "birthday")
+    birthday: _Claim[str] = _Claim(str, "birthday")
     """The birthday."""
-    timezone = _Claim(str, "timezone")
+    timezone: _Claim[str] = _Claim(str, "timezone")
     """The time zone."""
-    language = _Claim(str, "language")
+    language: _Claim[str] = _Claim(str, "language")
     """The language."""
-    phone_number = _Claim(str, "phoneNumber")
+    phone_number: _Claim[str] = _Claim(str, "phoneNumber")
     """The phone number."""
-    phone_number_verified = _Claim(bool, "phoneNumberVerified")
+    phone_number_verified: _Claim[bool] = _Claim(bool, "phoneNumberVerified")
     """Whether the issuer verified the phone number."""
-    address = _Claim(str, "address")
+    address: _Claim[str] = _Claim(str, "address")
     """The postal address."""
-    updated_at = _Claim(str, "updatedAt")
+    updated_at: _Claim[str] = _Claim(str, "updatedAt")
     """When the profile was changed."""

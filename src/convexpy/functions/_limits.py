@@ -38,19 +38,19 @@ class Limits:
     def __init__(self, host: CallHost) -> None:
         self._host = host
 
-    bytes_read = _Use()
+    bytes_read: _Use = _Use()
     """Bytes of the documents that were read."""
-    bytes_written = _Use()
+    bytes_written: _Use = _Use()
     """Bytes of the documents that were written."""
-    documents_read = _Use()
+    documents_read: _Use = _Use()
     """Documents read, those that a filter dropped included."""
-    documents_written = _Use()
+    documents_written: _Use = _Use()
     """Documents inserted, changed or deleted."""
-    database_queries = _Use()
+    database_queries: _Use = _Use()
     """Calls of `get` and index ranges read."""
-    functions_scheduled = _Use()
+    functions_scheduled: _Use = _Use()
     """Functions scheduled."""
-    scheduled_function_args_bytes = _Use()
+    scheduled_function_args_bytes: _Use = _Use()
     """Bytes of the arguments of scheduled functions."""
 
 

@@ -104,7 +104,7 @@ class VectorExpression:
     __slots__ = ("alternatives",)
 
     def __init__(self, alternatives: tuple[tuple[str, Any], ...]) -> None:
-        self.alternatives = alternatives
+        self.alternatives: tuple[tuple[str, Any], ...] = alternatives
 
 
 class VectorFilter(Generic[F]):

@@ -22,7 +22,7 @@ class Customization(Generic[C, D]):
     __slots__ = ("change",)
 
     def __init__(self, change: Callable[[Any], _Fields]) -> None:
-        self.change = change
+        self.change: Callable[[Any], _Fields] = change
 
 
 @overload

@@ -51,7 +51,7 @@ class DirectCall:
 
     def __init__(self, head: DirectHead, running: RunningRequests) -> None:
         self.head = head
-        self.response_complete = False
+        self.response_complete: bool = False
         self.on_end: Callable[[int, int], None] | None = None
         """Told of status and size of the response, for an access log."""
         self._running = running

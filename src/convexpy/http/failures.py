@@ -8,7 +8,7 @@ from convexpy.errors import Error, RequestError
 from convexpy.http.messages import Response, error_response
 from convexpy.persistence import DISK_FULL
 
-logger = logging.getLogger("convexpy.http")
+logger: logging.Logger = logging.getLogger("convexpy.http")
 
 
 def failure_response(error: Exception, method: str, path: str) -> Response:

@@ -20,7 +20,7 @@ Headers = list[tuple[bytes, bytes]]
 JSON_TYPE = (b"content-type", b"application/json")
 TEXT_TYPE = (b"content-type", b"text/plain; charset=utf-8")
 ALLOWED_METHODS = b"GET, POST, OPTIONS, PATCH, DELETE, PUT"
-encode_json = msgspec.json.Encoder().encode
+encode_json: Callable[[Any], bytes] = msgspec.json.Encoder().encode
 
 
 class Response:
@@ -29,9 +29,9 @@ class Response:
     __slots__ = ("body", "headers", "status")
 
     def __init__(self, status: int, body: bytes = b"", headers: Headers | None = None) -> None:
-        self.status = status
-        self.body = body
-        self.headers = headers or []
+        self.status: int = status
+        self.body: bytes = body
+        self.headers: Headers = headers or []
 
 
 @functools.lru_cache(maxsize=256)
@@ -60,12 +60,12 @@ class HttpRequest:
     __slots__ = ("_body", "_receive", "body_max", "headers", "method", "params", "path", "scope")
 
     def __init__(self, scope: Scope, receive: Receive, body_max: int) -> None:
-        self.scope = scope
+        self.scope: Scope = scope
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.params: dict[str, str] | None = None
-        self.body_max = body_max
+        self.body_max: int = body_max
         self._receive = receive
         self._body: bytes | None = None
 

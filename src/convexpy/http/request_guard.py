@@ -35,7 +35,7 @@ from convexpy.protocol.host_names import (
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 STORED_FILE = re.compile(r"/api/storage/[0-9a-f-]{36}")
 """Whose name only those know who were given it: pages that send no `Referer` may show it."""
-logger = logging.getLogger("convexpy.http")
+logger: logging.Logger = logging.getLogger("convexpy.http")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ class RunningRequests:
     def __init__(self, shares: ActionShares) -> None:
         self.shares = shares
         self._running: set[Cancellable] = set()
-        self.cut = False
+        self.cut: bool = False
 
     def __len__(self) -> int:
         """Return how many there are."""

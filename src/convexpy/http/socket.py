@@ -69,8 +69,9 @@ class SocketTransport:
         self._bytes = 0
         self._writing: asyncio.Task[None] | None = None
         self._closing: tuple[int, str] | None = None
+        self.opened_at: float
         self.opened_at = self._sent_at = self._loop.time()
-        self.transitions_queued = 0
+        self.transitions_queued: int = 0
         self.session: Session | None = None
 
     def send(self, *messages: bytes, transition: bool = False) -> None:

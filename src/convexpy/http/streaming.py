@@ -12,7 +12,7 @@ from typing import NamedTuple
 from convexpy.errors import Error, RequestError
 from convexpy.http.messages import Headers, HttpRequest, Receive, Response, Send
 
-logger = logging.getLogger("convexpy.http")
+logger: logging.Logger = logging.getLogger("convexpy.http")
 CACHE = (b"cache-control", b"private, max-age=2592000")
 _RANGE = re.compile(r"bytes\s*=\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*", re.IGNORECASE)
 
@@ -33,8 +33,8 @@ class FileResponse(Response):
         self, status: int, headers: Headers, length: int, chunks: AsyncGenerator[bytes, None] | None
     ) -> None:
         super().__init__(status, b"", headers)
-        self.length = length
-        self.chunks = chunks
+        self.length: int = length
+        self.chunks: AsyncGenerator[bytes, None] | None = chunks
 
     async def send(self, receive: Receive, send: Send) -> None:
         """Send it, as fast as the client takes it; stop when it goes away."""

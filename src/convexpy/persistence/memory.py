@@ -90,10 +90,10 @@ class MemoryFiles:
         self.address = ""
         self.capacity_rows = capacity_rows
         self.rows: list[LogRow] = []
-        self.version = _Version(
+        self.version: _Version = _Version(
             {"deployment_id": deployment_id, "checkpoint_seq": "0", "max_creation_time": "0.0", "format": "2"}
         )
-        self.log = MemoryLogStore(self)
+        self.log: MemoryLogStore = MemoryLogStore(self)
 
     def writer(self) -> MemoryCheckpointWriter:
         """Open the checkpoint for writing."""

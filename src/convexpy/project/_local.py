@@ -39,7 +39,7 @@ class LocalDeployment:
 
     def __init__(self, project: Project) -> None:
         self.project = project
-        self.folder = project.state / "local" / "default"
+        self.folder: Path = project.state / "local" / "default"
         self._lock_file = self.folder / "lock.json"
 
     @property

@@ -57,7 +57,7 @@ class FunctionsFolder:
         self._warn = warn
         self._left_out: dict[str, str] = {}
         self._requirements = requirements
-        self.label = label or folder.name
+        self.label: str = label or folder.name
         self._known: dict[str, tuple[tuple[int, int, int], PushFile]] = {}
 
     @classmethod

@@ -6,7 +6,8 @@ streamed response is sent piece by piece; each piece is answered when the client
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import msgspec
 
@@ -59,8 +60,8 @@ def cors_headers(origins: Iterable[str], origin: bytes | None) -> list[tuple[byt
     return [(b"access-control-allow-origin", origin), (b"vary", b"origin")]
 
 
-encode = msgspec.msgpack.Encoder().encode
+encode: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode
 """Returns a message as bytes."""
-decode_call = msgspec.msgpack.Decoder(HttpCall).decode
-decode_reply = msgspec.msgpack.Decoder(HttpReply).decode
-decode_part = msgspec.msgpack.Decoder(BodyPart).decode
+decode_call: Callable[[bytes], HttpCall] = msgspec.msgpack.Decoder(HttpCall).decode
+decode_reply: Callable[[bytes], HttpReply] = msgspec.msgpack.Decoder(HttpReply).decode
+decode_part: Callable[[bytes], BodyPart] = msgspec.msgpack.Decoder(BodyPart).decode

@@ -2,6 +2,7 @@
 
 In production `reach` is one dictionary look-up. A test process sets `CONVEXPY_PAUSE="committer.before_sync=kill"`
 (several with commas) before it starts a server: `kill` ends the process as kill -9 would, `kill@3` at the third visit,
+: PausePoints
 `fail` raises OSError there.
 """
 
@@ -50,5 +51,5 @@ class PausePoints:
             action()
 
 
-pauses = PausePoints(os.environ.get("CONVEXPY_PAUSE", ""))
+pauses: PausePoints = PausePoints(os.environ.get("CONVEXPY_PAUSE", ""))
 """The pause points of this process."""

@@ -57,5 +57,5 @@ def _forget_blocks() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_blocks)
 
-secure_random = SecureRandom()
+secure_random: SecureRandom = SecureRandom()
 """The source of this process."""

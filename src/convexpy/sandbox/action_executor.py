@@ -74,7 +74,7 @@ class ActionExecutor:
         """Called when an action is taken."""
         self.on_unanswered: Callable[[], None] = lambda: None
         """Called when an action could not be answered."""
-        self.loop = asyncio.get_running_loop()
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._running: dict[int, RunningAction] = {}
         self._requests = 0
 

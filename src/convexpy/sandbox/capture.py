@@ -17,7 +17,7 @@ from convexpy.errors import LimitExceeded, sendable
 from convexpy.limits import LOG_LINE_LENGTH_MAX, LOG_LINES_MAX
 from convexpy.protocol.frames import LogLine
 
-app_logger = logging.getLogger("convexpy.app")
+app_logger: logging.Logger = logging.getLogger("convexpy.app")
 """The logger behind `ctx.log`."""
 TRUNCATED = " (truncated due to length)"
 _LEVELS = ((logging.ERROR, "ERROR"), (logging.WARNING, "WARN"), (logging.INFO, "INFO"))

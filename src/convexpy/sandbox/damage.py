@@ -26,7 +26,7 @@ from convexpy.limits import STRAY_CPU_SHARE_MAX
 _PACKAGE = str(Path(convexpy.__file__).parent)
 _WATCHED: tuple[ModuleType, ...] = (builtins, time, os, select, socket)
 _SIGNALS = [
-    number
+    getattr(signal, name)
     for name in [
         "SIGALRM",
         "SIGCHLD",
@@ -38,7 +38,7 @@ _SIGNALS = [
         "SIGUSR2",
         "SIGVTALRM",
     ]
-    if (number := getattr(signal, name, None)) is not None
+    if hasattr(signal, name)
 ]
 CHECK_EVERY_S = 1.0
 ENGINE_ERRORS_MAX = 5

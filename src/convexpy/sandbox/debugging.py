@@ -36,10 +36,10 @@ class DebuggedCall:
     """A running call whose breakpoints count. `notify` sends a frame to the server, at once."""
 
     def __init__(self, call: Call, address: str, notify: Callable[[Paused], None]) -> None:
-        self.id = call.id
-        self.path = call.path
+        self.id: int = call.id
+        self.path: str = call.path
         self.breakpoints: Breakpoints = call.breakpoints
-        self.was_paused = False
+        self.was_paused: bool = False
         self._address = address
         self._notify = notify
         self._debugger: Debugger | None = None

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -73,13 +74,13 @@ class TransactionCallHost:
     """Implements `functions._host.TransactionHost` over a `Transaction`."""
 
     __slots__ = ("_call", "database", "function")
-    log = capture.app_logger
+    log: logging.Logger = capture.app_logger
 
     def __init__(self, call: CallContext, definition: FunctionDefinition) -> None:
         self._call = call
-        self.function = definition.path or ""
+        self.function: str = definition.path or ""
         # `ctx.db` goes straight to the transaction.
-        self.database = call.transaction
+        self.database: Transaction = call.transaction
 
     @property
     def random(self) -> random.Random:

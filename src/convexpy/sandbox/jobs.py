@@ -109,7 +109,7 @@ class JobRun:
         self._transaction = transaction
         self._id: str = document["_id"]
         self._state: str = document["state"]["kind"]
-        self.path = canonical_path(document["name"])
+        self.path: str = canonical_path(document["name"])
         self.args: dict[str, Any] = document["args"][0]
 
     def is_due(self, now_ms: float) -> bool:

@@ -174,10 +174,10 @@ class AppLoader:
         package: str = "_convexpy_app",
         cache: Path | None = None,
     ) -> None:
-        self.folder = folder.resolve()
+        self.folder: Path = folder.resolve()
         self.label = label
         self.package = package
-        self.code_cache = _CodeCache(cache)
+        self.code_cache: _CodeCache = _CodeCache(cache)
         self.current: list[str] = []
         self.left: set[str] = set()
         """The modules that are not to be imported yet."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -90,21 +91,27 @@ class RunningAction:
     def __init__(self, executor: ActionServer, call: Call) -> None:
         self.executor = executor
         self.call = call
+        self.function: str
+        self.request_id: str
         self.function, self.request_id = call.path, call.request_id
+        self.client_address: str | None
+        self.user_agent: str | None
         self.client_address, self.user_agent = call.client_address, call.user_agent
-        self.spool = Path(executor.settings.spool)
+        self.spool: Path = Path(executor.settings.spool)
         self._random: random.Random | None = None
-        self.log = capture.app_logger
+        self.log: logging.Logger = capture.app_logger
         self.cancelled: CancelCall | None = None
         self.ended = False
         self.task: asyncio.Task[Any] | None = None
         self.thread: int | None = None
         self.requests: dict[int, asyncio.Future[bytes]] = {}
-        self.gone = asyncio.Event()
+        self.gone: asyncio.Event = asyncio.Event()
         """Set when the client of an HTTP action has gone away."""
         debugger = executor.settings.debugger
-        self.debugged = debugging.DebuggedCall(call, debugger, executor.send) if debugger else None
-        self.sink = capture.LogSink(
+        self.debugged: debugging.DebuggedCall | None = (
+            debugging.DebuggedCall(call, debugger, executor.send) if debugger else None
+        )
+        self.sink: capture.LogSink = capture.LogSink(
             executor.settings.knobs.log_bytes_per_call,
             lambda line: executor.send(Progress(call.id, [line])),
             function=call.path,

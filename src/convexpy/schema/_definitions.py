@@ -53,8 +53,8 @@ class TableDefinition:
     def __init__(
         self, validator: Validator, indexes: tuple[AnyIndex, ...] = (), location: SourceLocation | None = None
     ) -> None:
-        self.validator = validator
-        self.location = location
+        self.validator: Validator = validator
+        self.location: SourceLocation | None = location
         self._indexes = indexes
 
     @property

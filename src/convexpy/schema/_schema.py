@@ -42,8 +42,8 @@ class Schema:
         strict_table_names: bool = True,
     ) -> None:
         self._tables = dict(tables)
-        self.schema_validation = schema_validation
-        self.strict_table_names = strict_table_names
+        self.schema_validation: bool = schema_validation
+        self.strict_table_names: bool = strict_table_names
         anything = {name: v.optional(ANY) for name in _SYSTEM_FIELDS}
         # What is stored has system fields; their own checks are the engine's.
         self._stored = {name: _extended(table.validator, anything) for name, table in tables.items()}

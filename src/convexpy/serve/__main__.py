@@ -13,7 +13,7 @@ if "--starter" not in sys.argv and "--help" not in sys.argv:
 from convexpy.serve.server import main  # noqa: E402 - see above
 
 try:
-    status = main(sys.argv[1:])
+    status: int = main(sys.argv[1:])
 finally:
     base_process.discard_early()
 sys.exit(status)

@@ -16,7 +16,7 @@ from convexpy.protocol.host_names import is_loopback
 from convexpy.serve.first_start import first_key_was_shown, keep_first_key
 from convexpy.serve.options import ServeOptions
 
-logger = logging.getLogger("convexpy.serve")
+logger: logging.Logger = logging.getLogger("convexpy.serve")
 
 
 def report_failure(options: ServeOptions, error: Error) -> int:

@@ -25,7 +25,7 @@ class _NobodyWaits:
 class ConnectionCall(DirectCall):
     """Takes the place of uvicorn's `RequestResponseCycle`, with the attributes that uvicorn reads."""
 
-    message_event = _NobodyWaits()
+    message_event: _NobodyWaits = _NobodyWaits()
     response_started = False
     more_body = True
     keep_alive = True
@@ -53,6 +53,8 @@ class ConnectionCall(DirectCall):
 
 class DirectCallProtocol(OneWriteProtocol):
     """Runs direct calls itself and leaves the others to uvicorn."""
+
+    cycle: RequestResponseCycle
 
     def __init__(self, *arguments: Any, direct: DirectCalls | None = None, **options: Any) -> None:
         super().__init__(*arguments, **options)

@@ -54,10 +54,12 @@ class DirectSocketProtocol(WebSocketsSansIOProtocol):
         "ping_timer", "pong_timer", "queue", "writable",
     )  # fmt: skip
 
+    frames: list[bytes]
+
     def __init__(self, *arguments: Any, counter: ConnectionCounter, limit: int, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.queue: Any = Inbox()
-        self.writable = LightEvent(is_set=True)
+        self.writable: LightEvent = LightEvent(is_set=True)
         self._counter = counter
         self._filter = FrameFilter(limit, super().data_received, self._take_begun, self._on_oversize)
         self._drops_message = False

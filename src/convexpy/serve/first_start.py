@@ -21,7 +21,7 @@ from convexpy.serve.options import ConfigInvalid, ServeOptions
 KEY_FILE = "admin-key"
 FIRST_KEY = "first"
 SECRET_DIGITS_MIN = 64
-logger = logging.getLogger("convexpy.serve")
+logger: logging.Logger = logging.getLogger("convexpy.serve")
 
 
 def ensure_keys(options: ServeOptions) -> Keys:

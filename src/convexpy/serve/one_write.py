@@ -27,7 +27,7 @@ class JoiningTransport:
         self._held = b""
         self.lingers: Callable[[], bool] = lambda: False
         """Whether closing must wait: the client still sends, and would lose the response to a reset connection."""
-        self.is_closing = transport.is_closing
+        self.is_closing: Callable[[], bool] = transport.is_closing
 
     def write(self, data: bytes) -> None:
         """Write, or hold the head of a response."""
@@ -62,9 +62,11 @@ class JoiningTransport:
 class OneWriteProtocol(HttpToolsProtocol):
     """uvicorn's protocol over such a transport; a WebSocket gets the transport as it is."""
 
+    transport: asyncio.Transport
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wrap the transport (called by asyncio)."""
-        self.raw = cast("asyncio.Transport", transport)
+        self.raw: asyncio.Transport = cast("asyncio.Transport", transport)
         """The transport itself, for what is one piece."""
         joining = JoiningTransport(self.raw)
         super().connection_made(cast("asyncio.Transport", joining))

@@ -58,7 +58,7 @@ LAST_COMMITS_S = 1.0
 """For mutations that nobody waits for any more, at the least."""
 GC_ALLOCATIONS = 20_000
 """Requests make few cycles, and what lives long is many subscriptions: Python's default of 700 is mostly for nothing."""
-logger = logging.getLogger("convexpy.serve")
+logger: logging.Logger = logging.getLogger("convexpy.serve")
 
 
 class _Process:

@@ -34,7 +34,7 @@ EDITOR = "CONVEXPY_EDITOR"
 """Where executors connect to be debugged in an editor."""
 DATABASE = "CONVEXPY_DATABASE_URL"
 """The database server that has the data. Not an option: it may have a password, and other users see command lines."""
-logger = logging.getLogger("convexpy.serve")
+logger: logging.Logger = logging.getLogger("convexpy.serve")
 UNLIMITED_S = 7 * 24 * 3600.0
 
 

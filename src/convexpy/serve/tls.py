@@ -10,7 +10,7 @@ from pathlib import Path
 from convexpy.errors import Error
 
 EXPIRES_SOON = datetime.timedelta(days=14)
-logger = logging.getLogger("convexpy.serve")
+logger: logging.Logger = logging.getLogger("convexpy.serve")
 
 
 class TlsInvalid(Error):

@@ -79,8 +79,8 @@ class Archive:
             infos = self._zip.infolist()
             _check(infos, path.stat().st_size, limits or ArchiveLimits())
             self._entries = _without_folder({info.filename: info for info in infos if not info.is_dir()})
-            self.tables = self._find_tables()
-            self.numbers = self._read_numbers()
+            self.tables: list[ArchivedTable] = self._find_tables()
+            self.numbers: dict[str, int] = self._read_numbers()
             if not self.tables and not any(
                 path.startswith(f"{STORAGE}/") and not path.endswith(".jsonl") for path in self._entries
             ):

@@ -20,8 +20,8 @@ class PendingCall:
 
     def __init__(self, kind: CallKind, request_id: int, size: int) -> None:
         self.kind: CallKind = kind
-        self.request_id = request_id
-        self.size = size
+        self.request_id: int = request_id
+        self.size: int = size
         self.response: bytes | None = None
 
 

@@ -75,16 +75,17 @@ class Run:
     )
 
     def __init__(self, entry: QueryEntry) -> None:
-        self.entry = entry
-        self.row = 0
+        self.entry: QueryEntry = entry
+        self.row: int = 0
+        self.borders: str | None
         self.borders = self.journal = entry.key.journal
         """The page borders that it was given, and when it has finished those that the next run gets."""
-        self.void = False
+        self.void: bool = False
         """Whether another run has moved the borders meanwhile: what this one found is shown to nobody."""
         self.failed: bool | None = None
         """Whether the query failed; None while it runs."""
         self.waiting: dict[Subscriber, None] = {}  # in order, and there may be thousands
-        self.seen_hash = 0
+        self.seen_hash: int = 0
         # The newest modification that told of it. Results are kept once: behind the first `_head` bytes is what all share.
         self._told, self._head, self._told_as = b"", 0, -1
 
@@ -133,17 +134,17 @@ class QueryEntry:
     def __init__(
         self, token: int, key: Key, caller: bytes, on_finished: Callable[[Run, QueryOutcome], None]
     ) -> None:
-        self.token = token
-        self.key = key
-        self.caller = caller
+        self.token: int = token
+        self.key: Key = key
+        self.caller: bytes = caller
         self.latest: Run | None = None
         self.running: tuple[Run, ...] = ()
-        self.failures = 0
+        self.failures: int = 0
         """How many runs in a row the server could not bring to an end."""
-        self.dirty = True
+        self.dirty: bool = True
         self.subscribers: dict[Subscriber, tuple[int, ...]] = {}
         """Who subscribes, and by which ids."""
-        self.on_finished = on_finished
+        self.on_finished: Callable[[Run, QueryOutcome], None] = on_finished
 
     def running_at(self, row: int) -> Run | None:
         """Return the run that is under way at this row."""

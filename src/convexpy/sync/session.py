@@ -44,10 +44,10 @@ class Session:
         self._transport = transport
         self._knobs = knobs
         self._chunks = chunks
-        self.closed = False
-        self.session_id = ""
+        self.closed: bool = False
+        self.session_id: str = ""
         self._connected = False
-        self.version = StateVersion()
+        self.version: StateVersion = StateVersion()
         self.queries: dict[int, Subscription] = {}
         self.changed: set[int] = set()
         self.pin: Pin | None = None
@@ -56,14 +56,14 @@ class Session:
         self._received_identity = 0
         self._received_ids: set[int] = set()
         self._caller = ANONYMOUS
-        self.listening = LightEvent(is_set=True)
+        self.listening: LightEvent = LightEvent(is_set=True)
         """Cleared while a token is checked (what follows is of the new identity) and while too many bytes wait to be run."""
         self._checking_token = False
         self._leaving: tuple[int, str] | None = None
         self._pending = Pending()
         self._removed: list[int] = []
         self._skew_ms: int | None = None
-        self.calls = PendingCalls(knobs, transport.send, share or UNBOUNDED.of(""))
+        self.calls: PendingCalls = PendingCalls(knobs, transport.send, share or UNBOUNDED.of(""))
 
     @property
     def congested(self) -> bool:

@@ -35,7 +35,7 @@ class ArgumentName:
     __slots__ = ("name",)
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name: str = name
 
     def __repr__(self) -> str:
         return f"v.arg({self.name!r})"

@@ -49,7 +49,9 @@ class PostgresCheckpointWriter:
         self._tables: Mapping[str, int] | None = None
         """Views that could not be written yet."""
         try:
-            self.checkpoint_seq = int(self._link.repeat(lambda: self._meta("checkpoint_seq"), REPEATED_S))
+            self.checkpoint_seq: int = int(
+                self._link.repeat(lambda: self._meta("checkpoint_seq"), REPEATED_S)
+            )
             self._tablets, self._indexes = self.stored()
         except BaseException:
             self._link.close()

@@ -23,7 +23,7 @@ from convexpy.persistence.postgres.checkpoint import PostgresCheckpointWriter
 from convexpy.persistence.postgres.log import DURABLE, PostgresLogStore
 from convexpy.persistence.postgres.reader import PostgresCheckpointReader
 
-logger = logging.getLogger("convexpy.storage")
+logger: logging.Logger = logging.getLogger("convexpy.storage")
 
 VERSION_MIN = 150000
 CLOCK_DIFFERENCE_MAX_S = 60.0
@@ -51,7 +51,7 @@ class PostgresStore:
             except psycopg.Error as error:
                 raise connect_refusal(error, address) from error
             self._address = address = address.resolved(connection)
-            self.address = address.encode()
+            self.address: str = address.encode()
             try:
                 check_server(link)
                 meta = prepare(link)
@@ -64,8 +64,8 @@ class PostgresStore:
                     ) from error
                 raise said from error
             opening.callback(self._lease.release)
-            self.deployment_id = meta["deployment_id"]
-            self.log = PostgresLogStore(address)
+            self.deployment_id: str = meta["deployment_id"]
+            self.log: PostgresLogStore = PostgresLogStore(address)
             opening.callback(self.log.close)
             if folder is not None:
                 if self.log.first_seq is None and (folder / "log.db").exists():

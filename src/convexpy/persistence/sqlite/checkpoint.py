@@ -110,7 +110,7 @@ class SqliteCheckpointWriter:
                 self._note_schema()
         else:
             _check_meta(self._path, meta, self._connection)
-        self.deployment_id = meta["deployment_id"]
+        self.deployment_id: str = meta["deployment_id"]
 
     def _note_schema(self) -> None:
         """Keep what tells whether the definitions of tables are those of now; ends a transaction that changed some."""

@@ -33,7 +33,7 @@ class DataFolder:
 
     def __init__(self, folder: Path, *, allow_network_file_system: bool = False) -> None:
         self.folder = folder
-        self.address = str(folder)
+        self.address: str = str(folder)
         self._closing: list[SqliteLogStore | SqliteCheckpointWriter] = []
         self.background_check: LargeFilesCheck | None = None
         with refusing(folder):
@@ -58,13 +58,15 @@ class DataFolder:
                 "on from data.db alone",
             )
         with refusing(folder / "log.db"):
-            self.log = SqliteLogStore(folder / "log.db")
+            self.log: SqliteLogStore = SqliteLogStore(folder / "log.db")
         self._closing.append(self.log)
-        self.deployment_id = self.log.deployment_id
+        self.deployment_id: str = self.log.deployment_id
         with refusing(folder / "data.db"):
-            self.checkpoint = SqliteCheckpointWriter(folder / "data.db", deployment_id=self.deployment_id)
+            self.checkpoint: SqliteCheckpointWriter = SqliteCheckpointWriter(
+                folder / "data.db", deployment_id=self.deployment_id
+            )
         self._closing.append(self.checkpoint)
-        self.unchecked = self._check_structure()
+        self.unchecked: list[Path] = self._check_structure()
         if self.checkpoint.deployment_id != self.deployment_id:
             raise StoreRefused(
                 f"log.db and data.db in {folder} belong to different deployments",

@@ -64,7 +64,7 @@ class SqliteLogStore:
         self._path = path
         self._connection = open_writing(path)
         try:
-            self.deployment_id = self._open(deployment_id or secrets.token_hex(16))
+            self.deployment_id: str = self._open(deployment_id or secrets.token_hex(16))
         except BaseException:
             self._connection.close()
             raise

@@ -66,10 +66,12 @@ class DataModel:
 
     def __init__(self, schema: SchemaDescription | None) -> None:
         described = {} if schema is None else schema.tables
-        self.tables = [Table(name, table, _variants(table.validator)) for name, table in described.items()]
-        self.strict = schema is not None and schema.strict_table_names
-        self.objects = TableObjects()
-        self.annotations = Annotations(list(described), self.objects)
+        self.tables: list[Table] = [
+            Table(name, table, _variants(table.validator)) for name, table in described.items()
+        ]
+        self.strict: bool = schema is not None and schema.strict_table_names
+        self.objects: TableObjects = TableObjects()
+        self.annotations: Annotations = Annotations(list(described), self.objects)
         self.objects.annotations = self.annotations
         self._check_titles()
         self._sections = [self._section(table) for table in self.tables]

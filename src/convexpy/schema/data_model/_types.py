@@ -50,7 +50,7 @@ class Annotations:
     def __init__(self, tables: Sequence[str], objects: Objects) -> None:
         self._tables = set(tables)
         self.objects = objects
-        self.used = Used()
+        self.used: Used = Used()
 
     def of(self, described: Described, place: str) -> str:
         """Return the annotation of a validator at `place`."""

@@ -19,7 +19,7 @@ from convexpy.services.files.blobs import NAME, BlobMissing, read_sha256, too_la
 from convexpy.services.files.served_types import type_headers
 from convexpy.services.files.service import FileService, check_content_type
 
-logger = logging.getLogger("convexpy.http")
+logger: logging.Logger = logging.getLogger("convexpy.http")
 FILES_PATH = "/api/storage/"
 VARY = (b"vary", b"origin")
 """A browser that has a file from `<img>`, without CORS headers, must not use it for `fetch`."""

@@ -44,7 +44,7 @@ from convexpy.runtime import Clock, pauses
 from convexpy.services.files.blobs import BlobStore, Content, batched, read_sha256, sha256_base64
 from convexpy.values import encode_wire
 
-logger = logging.getLogger("convexpy.files")
+logger: logging.Logger = logging.getLogger("convexpy.files")
 CONTENT_TYPE_LENGTH_MAX = 1024
 HASH_BYTES = 1024 * 1024
 NAMES_AT_ONCE = 500

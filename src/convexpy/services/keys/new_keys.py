@@ -15,7 +15,7 @@ import msgspec
 from convexpy.auth import KeyRecord, open_record
 
 FOLDER = "new-keys"
-logger = logging.getLogger("convexpy.auth")
+logger: logging.Logger = logging.getLogger("convexpy.auth")
 
 
 class NewKeys:

@@ -99,12 +99,12 @@ class FunctionLog:
         self._bytes = 0
         self._last = 0.0
         self._arrived = asyncio.Event()
-        self.closed = False
+        self.closed: bool = False
         """Whether nothing comes any more."""
-        self.appended = 0
+        self.appended: int = 0
         """How many entries there have been: what a reader needs to know how many it has missed."""
-        self.started_ms = time.time() * 1000
-        self.statistics = FunctionStatistics()
+        self.started_ms: float = time.time() * 1000
+        self.statistics: FunctionStatistics = FunctionStatistics()
         self.on_completion: Callable[[Completion], None] | None = None
         """Called at the end of each call: for metrics."""
 

@@ -44,7 +44,7 @@ class FunctionStatistics:
     def __init__(self, now_s: Callable[[], float] = time.time) -> None:
         self._now_s = now_s
         self._functions: dict[str, FunctionCounts] = {}
-        self.revision = 0
+        self.revision: int = 0
         """Grows with every call, so that a keeper knows whether there is something new."""
 
     def count(self, kind: str, path: str, seconds: float, *, failed: bool) -> None:

@@ -11,7 +11,7 @@ from convexpy.services.logs import FunctionStatistics
 
 FILE = "function-statistics.json"
 WRITTEN_EVERY_S = 30.0
-logger = logging.getLogger("convexpy.statistics")
+logger: logging.Logger = logging.getLogger("convexpy.statistics")
 
 
 class StatisticsKeeper:

@@ -23,7 +23,7 @@ from convexpy.services.pushes.requests import ActiveVersion, PushConfig
 from convexpy.services.pushes.sources import SourceStore
 from convexpy.services.variables.service import BUILT_IN, Variables
 
-logger = logging.getLogger("convexpy.deployment")
+logger: logging.Logger = logging.getLogger("convexpy.deployment")
 
 
 @dataclass(kw_only=True, eq=False)
@@ -46,7 +46,7 @@ class ActiveApp:
     background: BackgroundTasks
 
     def __post_init__(self) -> None:
-        self.lock = asyncio.Lock()
+        self.lock: asyncio.Lock = asyncio.Lock()
         """Held from the start of a version until it is live: what starts meanwhile would be of an older one."""
         self.changed: Signal[[]] = Signal()
         """Functions or variables are not what they were: every subscription must run again."""

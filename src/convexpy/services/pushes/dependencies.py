@@ -40,7 +40,7 @@ _USER_INFO = re.compile(r"(\w+://)[^/\s?#\"'<>]+@")
 _INSTALLER_VARIABLES = re.compile(
     r"(PIP|UV)_\w+|(HTTPS?|NO|ALL)_PROXY|NETRC|SYSTEMDRIVE|APPDATA|LOCALAPPDATA", re.IGNORECASE
 )
-logger = logging.getLogger("convexpy.dependencies")
+logger: logging.Logger = logging.getLogger("convexpy.dependencies")
 
 
 class DependenciesFailed(ProjectError):

@@ -63,7 +63,7 @@ class SourceStore:
         self._folder = folder
         self._contents = folder / "contents"
         self._contents.mkdir(parents=True, exist_ok=True)
-        self.code_cache = folder / "compiled"
+        self.code_cache: Path = folder / "compiled"
 
     def missing(self, modules: Mapping[str, str]) -> list[str]:
         """Return the paths whose content is not here."""

@@ -61,7 +61,7 @@ class Agenda:
         self._heard_meanwhile_ms: float | None = None
         self._read_to_ms: float | None = None
         self.next_ms: float | None = None
-        self.stale = True
+        self.stale: bool = True
 
     # For who looks on
 

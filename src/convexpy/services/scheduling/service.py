@@ -49,7 +49,7 @@ from convexpy.services.scheduling.agenda import Agenda, Fetch, Job, Lane
 from convexpy.services.scheduling.job_requests import JobRequests
 from convexpy.values import decode_key, decode_wire, from_json
 
-logger = logging.getLogger("convexpy.scheduling")
+logger: logging.Logger = logging.getLogger("convexpy.scheduling")
 BY_STATE_AND_TIME = system_index(JOBS, "by_state_and_time")
 CRONS_BY_NAME = system_index(CRONS, "by_name")
 SETTLE_ATTEMPTS = 3
@@ -93,8 +93,10 @@ class SchedulingService:
     clock: Clock
 
     def __post_init__(self) -> None:
-        self.requests = JobRequests()
-        self.agenda = Agenda(mutations=self.knobs.scheduled_mutations, actions=self.knobs.scheduled_actions)
+        self.requests: JobRequests = JobRequests()
+        self.agenda: Agenda = Agenda(
+            mutations=self.knobs.scheduled_mutations, actions=self.knobs.scheduled_actions
+        )
         self._kept_ms = self.knobs.scheduled_kept_s * 1000
         self._tasks: set[asyncio.Task[None]] = set()
         self._deaths: dict[str, int] = {}

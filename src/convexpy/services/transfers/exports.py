@@ -39,7 +39,7 @@ from convexpy.services.files.service import FileService
 from convexpy.snapshots import SnapshotWriter
 from convexpy.values import Document, Int64
 
-logger = logging.getLogger("convexpy.exports")
+logger: logging.Logger = logging.getLogger("convexpy.exports")
 SWEEP_EVERY_S = 600.0
 PIECE_BYTES = 256 * 1024
 
@@ -61,7 +61,7 @@ class Exports:
     manifest: Callable[[], dict[str, Any]]
 
     def __post_init__(self) -> None:
-        self.folder = self.data_folder / "transfers" / "exports"
+        self.folder: Path = self.data_folder / "transfers" / "exports"
         self._running: dict[str, asyncio.Task[None]] = {}
 
     async def start(self) -> None:

@@ -38,7 +38,7 @@ from convexpy.services.transfers.import_plan import ImportPlan, ImportRequest, P
 from convexpy.services.transfers.import_uploads import ImportUploads
 from convexpy.values import Document, Int64
 
-logger = logging.getLogger("convexpy.imports")
+logger: logging.Logger = logging.getLogger("convexpy.imports")
 STORAGE_NUMBER = 519
 CANCELED = "the import was canceled; nothing was imported"
 
@@ -65,14 +65,14 @@ class Imports:
     tail_bytes_max: int
 
     def __post_init__(self) -> None:
-        self.folder = self.data_folder / "transfers" / "imports"
+        self.folder: Path = self.data_folder / "transfers" / "imports"
         self._fill = BatchFill(
             folder=self.folder,
             system=self.system,
             checkpoints=self.checkpoints,
             tail_bytes_max=self.tail_bytes_max,
         )
-        self.uploads = ImportUploads(self.data_folder / "transfers" / "uploads")
+        self.uploads: ImportUploads = ImportUploads(self.data_folder / "transfers" / "uploads")
         self._plans: dict[str, ImportPlan] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._checking = asyncio.Semaphore(1)

@@ -84,8 +84,8 @@ class Variables:
     def __init__(self, key: bytes | None, deployment_id: str, stored: Mapping[str, str]) -> None:
         self._key = key
         self._deployment_id = deployment_id
-        self.values = {name: self.open(name, value) for name, value in stored.items()}
-        self.has_plain = any(not value.startswith(FORMAT) for value in stored.values())
+        self.values: dict[str, str] = {name: self.open(name, value) for name, value in stored.items()}
+        self.has_plain: bool = any(not value.startswith(FORMAT) for value in stored.values())
 
     @property
     def _key_id(self) -> str:

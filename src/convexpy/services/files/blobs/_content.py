@@ -58,7 +58,7 @@ class Content:
         self._expected = expected
         self._size_max = size_max
         self._hash = hashlib.sha256()
-        self.size = 0
+        self.size: int = 0
 
     @property
     def sha256(self) -> bytes:

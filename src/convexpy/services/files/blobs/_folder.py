@@ -34,7 +34,7 @@ class FolderBlobStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.spool = folder / "tmp"
+        self.spool: Path = folder / "tmp"
         """Where incomplete files are, and those to adopt; on the same file system as complete ones."""
         self._threads = ThreadPoolExecutor(THREADS, "convexpy-files")
 
