@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from operator import itemgetter
 
+import msgspec
+
 from convexpy.database import WHOLE_INDEX, written_keys
 from convexpy.persistence import LogRow
 from convexpy.protocol.frames import Row, encode_frame
@@ -17,7 +19,11 @@ RECENT_KEYS = 200_000
 """And how many keys: rows of an import have thousands each."""
 WrittenKeys = list[tuple[int, bytes]]
 ReadRanges = Iterable[tuple[int, bytes, bytes | None]]
+UNPACKED_ROWS = 64
+"""The newest rows are looked at by every query that ends."""
 _END = b"\xff"
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[tuple[int, bytes]]).decode
 _lower = itemgetter(1)
 
 
@@ -55,6 +61,7 @@ class TailRow:
         self.seq: int = row.seq
         self.ts: int = row.ts
         self.keys: WrittenKeys = keys
+        """Only while it is the newest."""
         self.frame: bytes = encode_frame(Row(row.seq, row.ts, row.entry))
         self.size: int = len(row.entry)
 
@@ -67,12 +74,23 @@ class TailRow:
 class RecentRow:
     """What is remembered of a row beyond the checkpoint: which keys it wrote, not what."""
 
-    __slots__ = ("keys", "seq", "ts")
+    __slots__ = ("_keys", "count", "seq", "ts")
 
     def __init__(self, seq: int, ts: int, keys: WrittenKeys) -> None:
         self.seq: int = seq
         self.ts: int = ts
-        self.keys: WrittenKeys = keys
+        self.count: int = len(keys)
+        self._keys: WrittenKeys | bytes = keys
+
+    @property
+    def keys(self) -> WrittenKeys:
+        """The written keys."""
+        return _decode(self._keys) if isinstance(self._keys, bytes) else self._keys
+
+    def pack(self) -> None:
+        """Take a fifth of the memory from now on, for it is rarely asked for."""
+        if not isinstance(self._keys, bytes):
+            self._keys = _encode(self._keys)
 
 
 class LogTimeline:
@@ -103,8 +121,12 @@ class LogTimeline:
         for blob in blobs:
             keys += written_keys(blob)
         tail_row = TailRow(row, keys)
+        if self.tail:
+            self.tail[-1].keys = []
         self.tail.append(tail_row)
         self._recent.append(RecentRow(row.seq, row.ts, keys))
+        if len(self._recent) > UNPACKED_ROWS:
+            self._recent[-UNPACKED_ROWS].pack()
         self._recent_keys += len(keys)
         self.tail_bytes += tail_row.size
         self.row, self.ts = row.seq, row.ts
@@ -127,7 +149,7 @@ class LogTimeline:
         while recent and recent[0].seq <= seq:
             if len(recent) <= RECENT_ROWS and self._recent_keys <= RECENT_KEYS:
                 break
-            self._recent_keys -= len(recent.popleft().keys)
+            self._recent_keys -= recent.popleft().count
 
     def touched_since(self, seq: int, reads: ReadRanges) -> bool:
         """Say whether a row after `seq` wrote a key inside one of these ranges."""
@@ -137,7 +159,7 @@ class LogTimeline:
         for row in reversed(self._recent):
             if row.seq <= seq:
                 break
-            if row.keys:
+            if row.count:
                 rows.append(row)
         if not rows:
             return False

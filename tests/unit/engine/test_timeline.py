@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import tracemalloc
 
+import pytest
+
 from convexpy.database import WHOLE_INDEX
-from convexpy.engine.timeline import RECENT_ROWS, LogTimeline, Reads
+from convexpy.engine.timeline import RECENT_ROWS, UNPACKED_ROWS, LogTimeline, Reads
 from convexpy.persistence import LogRow
 
 
@@ -36,6 +38,19 @@ def test_keys_of_old_rows_are_forgotten_when_no_call_is_older() -> None:
     assert seen == [2 * RECENT_ROWS + 1]
     assert timeline.unchanged_since((seen[0] - RECENT_ROWS + 1) * 10, [])
     assert not timeline.unchanged_since(10, [])
+
+
+def test_older_rows_are_remembered_as_well_as_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convexpy.engine.timeline.written_keys", lambda blob: [(7, blob), (8, b"x" + blob)])
+    timeline = LogTimeline([], 0, 0, 0)
+    for seq in range(1, 3 * UNPACKED_ROWS):
+        timeline.append(LogRow(seq, seq, b""), [b"%03d" % seq])
+    assert [len(row.keys) for row in timeline.tail] == [0] * (3 * UNPACKED_ROWS - 2) + [2]
+    for seq in range(1, 3 * UNPACKED_ROWS):
+        key = b"%03d" % seq
+        assert timeline.touched_since(seq - 1, [(7, key, key + b"\0")])
+        assert not timeline.touched_since(seq, [(7, key, key + b"\0")])
+        assert timeline.untouched_since(seq, [(8, b"x" + key, b"x" + key + b"\0")])
 
 
 def test_a_key_is_found_in_overlapping_ranges_of_its_index() -> None:
