@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -41,13 +41,15 @@ def raise_file_limit() -> None:
 class Process:
     """A server process that says in one line of JSON that it is ready."""
 
-    def __init__(self, command: list[str], *, log: Path, cwd: Path | None = None) -> None:
+    def __init__(
+        self, command: list[str], *, log: Path, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    ) -> None:
         # Its standard input ends with this process, however that ends: nothing stays behind.
         inherited, self._lifeline = os.pipe()
         self._errors = log.open("ab")
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=self._errors, stdin=inherited, cwd=cwd,
-            env=environment(), start_new_session=True,
+            env={**environment(), **(env or {})}, start_new_session=True,
         )  # fmt: skip
         os.close(inherited)
         assert self.process.stdout is not None  # piped
@@ -108,7 +110,9 @@ class Process:
 class Server(Process):
     """A convexpy server; starting another on the same folder goes on with its data."""
 
-    def __init__(self, data: Path, *arguments: str, cpu_limit_s: float = 30.0) -> None:
+    def __init__(
+        self, data: Path, *arguments: str, cpu_limit_s: float = 30.0, database: str | None = None
+    ) -> None:
         self.data = data
         # Seeding is in mutations as large as the limits allow; on a busy machine that takes longer than a user's may.
         options = [
@@ -124,6 +128,7 @@ class Server(Process):
         super().__init__(
             [sys.executable, "-m", "convexpy.serve", "--data", str(data), *options, *arguments],
             log=data.with_name(data.name + ".log"),
+            env=None if database is None else {"CONVEXPY_DATABASE_URL": database},
         )
 
     @property

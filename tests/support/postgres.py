@@ -28,14 +28,14 @@ MISSING = (
 PASSWORD = "correct-password"
 _HBA = "host all secret 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n"
 _SETTINGS = (
-    "fsync=off",
-    "full_page_writes=off",
     "max_connections=100",
     "shared_buffers=32MB",
     "listen_addresses=127.0.0.1",
-    "autovacuum=off",
     "timezone=UTC",
 )
+
+
+_FORGETFUL = ("fsync=off", "full_page_writes=off", "autovacuum=off")
 
 
 def binaries() -> Path | None:
@@ -53,8 +53,9 @@ def binaries() -> Path | None:
 class PostgresServer:
     """A running server; `url` is an address whose schema nobody else has."""
 
-    def __init__(self, bin: Path) -> None:
+    def __init__(self, bin: Path, *, durable: bool = False) -> None:
         self._bin = bin
+        self._settings = _SETTINGS if durable else (*_SETTINGS, *_FORGETFUL)
         self.folder = Path(tempfile.mkdtemp(prefix="convexpy-pg-", dir="/tmp"))
         self._user = pwd.getpwuid(os.getuid())
         if os.getuid() == 0:
@@ -76,6 +77,11 @@ class PostgresServer:
         return self.folder / "data"
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def unprivileged(self) -> list[str]:
         """The beginning of a command that makes it end with this process, and not run as root."""
         user = ["--reuid", str(self._user.pw_uid), "--regid", str(self._user.pw_gid), "--clear-groups"]
@@ -93,7 +99,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        settings = [part for setting in _SETTINGS for part in ("-c", setting)]
+        settings = [part for setting in self._settings for part in ("-c", setting)]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*self.unprivileged, str(self._bin / "postgres"), "-D", str(self.data), "-p", str(self.port), "-k", str(self.folder),
@@ -120,8 +126,7 @@ class PostgresServer:
             self._process = None
 
     def _processes(self) -> list[int]:
-        assert self._process is not None
-        pid = self._process.pid
+        pid = self.pid
         return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
 
     def restart(self, how: signal.Signals = signal.SIGINT) -> None:

@@ -110,13 +110,14 @@ class PostgresCheckpointReader:
         if index not in self._indexes or tablet not in self._tablets or lower >= upper:
             return []
         order = "key DESC, rest DESC" if desc else "key, rest"
+        # The limit is part of the text: not knowing it, PostgreSQL would plan each read anew, which takes longer than the read.
         rows = self._run(
             f"SELECT i.key, i.rest, t._id, convert_to(t.document, 'UTF8') FROM "
             f"(SELECT key, rest, n FROM {self._s}._i{index} "
             f"WHERE (key, rest) >= (%s::bytea, %s::bytea) AND (key, rest) < (%s::bytea, %s::bytea) "
-            f"ORDER BY {order} LIMIT %s::bigint) i "
+            f"ORDER BY {order} LIMIT {limit:d}) i "
             f"LEFT JOIN {self._s}._t{tablet} t ON t.n = i.n ORDER BY {order}",
-            (*split_key(lower), *split_key(upper), limit),
+            (*split_key(lower), *split_key(upper)),
         )
         if any(row[3] is None for row in rows):
             raise DataDamaged(
@@ -135,8 +136,8 @@ class PostgresCheckpointReader:
         rows = self._run(
             f"SELECT _id, convert_to(document, 'UTF8') FROM {self._s}._t{tablet} "
             f"WHERE _id {'>' if after else '>='} %s AND _id {'<=' if until else '<'} %s "
-            f"ORDER BY _id {'DESC' if desc else 'ASC'} LIMIT %s::bigint",
-            (first, last, limit),
+            f"ORDER BY _id {'DESC' if desc else 'ASC'} LIMIT {limit:d}",
+            (first, last),
         )
         return [(id.encode(), id, document) for id, document in rows]
 
