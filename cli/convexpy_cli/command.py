@@ -183,7 +183,7 @@ class Command(_WithFlags, TyperCommand):
 
             ctx.output.note(masking.mask("".join(traceback.format_exception(error))))
         known = error if isinstance(error, Error) else errors.report_bug(error, ctx.command_line())
-        fields = errors.shown(known)
+        fields = ctx.shown(known)
         ctx.output.error(fields)
         return int(fields["exitCode"])
 

@@ -21,6 +21,7 @@ from convexpy_cli.output.settings import Settings
 
 if TYPE_CHECKING:
     from convexpy.client import AdminClient
+    from convexpy.errors import Error
     from convexpy.project import LocalDeployment, Project, Target
     from convexpy_cli.output.base import Output
     from convexpy_cli.output.prompts import Prompts
@@ -55,6 +56,8 @@ class Context(typer.Context):
         self.secret_values = secret_values
         self.flags: dict[str, Any] = {}
         self.full_help = False
+        self._other: str | None = None
+        """The deployment, where commands that do not name it would use another one."""
 
     @property
     def command_path(self) -> str:
@@ -174,7 +177,21 @@ class Context(typer.Context):
             _ = self.project  # raises and says where it was looked for
         for note in target.notes:
             self.output.note(note)
+        self._other = target.name if target.named and (deploying or settings.deployment) else None
         return target
+
+    def shown(self, error: Error) -> dict[str, Any]:
+        """Return an error in the form that is shown; its hint names commands as they run here, for the same deployment."""
+        fields = errors.shown(error)
+        if fields["hint"] and not self.settings.machine:
+            fields["hint"] = self.runnable(fields["hint"])
+        return fields
+
+    def runnable(self, text: str) -> str:
+        """Return a text whose commands run as they stand: `convexpy env set X` with its path and deployment, if needed."""
+        from convexpy_cli.docs.installed import runnable_here
+
+        return runnable_here(text, self._other)
 
     @contextmanager
     def connected(

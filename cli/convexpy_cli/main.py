@@ -203,7 +203,12 @@ def run(arguments: list[str]) -> int:
             raise
         failure = _usage(error)
     as_json = "--json" in arguments or re.search(r"--format[ =]json", " ".join(arguments)) is not None
-    choose_output(Settings(format="json" if as_json else "human")).error(errors.shown(failure))
+    fields = errors.shown(failure)
+    if not as_json and failure.hint:
+        from convexpy_cli.docs.installed import runnable_here
+
+        fields["hint"] = runnable_here(failure.hint)
+    choose_output(Settings(format="json" if as_json else "human")).error(fields)
     return failure.exit_code
 
 

@@ -51,7 +51,7 @@ def deploy(ctx: Context, options: DeployOptions) -> int:
         ctx.output.note(progress.last_line())
         raise
     except Error as error:
-        fields = errors.shown(error)
+        fields = ctx.shown(error)
         github.annotate(fields)
         if ctx.settings.machine or ctx.settings.debug:
             ctx.output.note(progress.last_line())
@@ -74,6 +74,7 @@ class _Deploy:
         ctx = self._ctx
         target = ctx.target(deploying=True)
         self._progress.target = target.name
+        self._progress.look = ctx.runnable("convexpy status")
         ctx.require_functions()
         self._commit = current_commit(ctx.project.root)
         self._environment = self._variables()
@@ -248,7 +249,7 @@ class _Deploy:
         if blocked:
             error = _failure_of(blocked[0], target)
             github.annotate(errors.shown(error))
-            self._ctx.output.error(errors.shown(error))
+            self._ctx.output.error(self._ctx.shown(error))
             return error.exit_code
         if not self._ctx.settings.machine:
             self._ctx.output.note(f"a dry run: {self._progress.last_line()}")

@@ -43,6 +43,7 @@ class Progress:
     """How far a deploy has come, for the last line."""
 
     target: str = ""
+    look: str = "convexpy status"
     before: str = ""
     sent: bool = False
     live: str = ""
@@ -52,7 +53,7 @@ class Progress:
         if self.live:
             return f'"{self.target}" now serves {self.live}'
         if self.sent:
-            return f'the state of "{self.target}" is unknown; run `convexpy status`'
+            return f'the state of "{self.target}" is unknown; run `{self.look}`'
         if self.before:
             return f'nothing was changed: "{self.target}" still serves {self.before}'
         return f'nothing was changed on "{self.target}"' if self.target else "nothing was changed"

@@ -35,7 +35,7 @@ def show(ctx: Context, *, watch: bool, interval_s: float) -> int:
             _once(ctx, target, client, clear=True)
         except Unreachable as error:
             ctx.output.clear()
-            ctx.output.error(errors.shown(error))
+            ctx.output.error(ctx.shown(error))
         if not ctx.settings.machine:
             ctx.output.note(f"{datetime.now().astimezone():%H:%M:%S}, every {interval_s:g} s; Ctrl-C ends")
         time.sleep(max(0.1, interval_s))

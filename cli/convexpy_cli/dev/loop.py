@@ -112,7 +112,7 @@ class Loop:
             first = self._watcher.snapshot("start")
         except Error as error:
             self._watcher.start()
-            self.send(states.FilesBroken(errors.shown(error)))
+            self.send(states.FilesBroken(self._ctx.shown(error)))
             return
         if not self._options.ends and not self._options.no_push:
             self._watcher.start()
@@ -190,7 +190,7 @@ class Loop:
             except Error as error:
                 word = "env" if error.code == "EnvMissing" else getattr(error, "retry_on", "files")
                 retry_on = states.retry_on_of(word)
-                self.send(states.PushFailed(wanted.round, errors.shown(error), retry_on))
+                self.send(states.PushFailed(wanted.round, self._ctx.shown(error), retry_on))
             except KeyboardInterrupt:
                 self.send(states.Ended(errors.INTERRUPTED))  # Ctrl-C at a question of this thread
             except Exception as error:  # noqa: BLE001 - the edge of this thread; it is shown and reported
@@ -237,7 +237,7 @@ class Loop:
                 else:
                     self._latest[effect.job].run(lambda: work(client))
         except Error as error:
-            shown = errors.shown(error)
+            shown = self._ctx.shown(error)
             if effect.job == "run":
                 exit_code = errors.FAILED
                 self.screen.error(shown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import sys
@@ -10,6 +11,12 @@ import sysconfig
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
+
+_COMMAND = re.compile(r"(?<![\w./-])convexpy ([a-z]+)\b")
+_OF_A_DEPLOYMENT = frozenset({
+    "backup", "crons", "data", "deploy", "env", "export", "functions", "import", "keys", "logs", "run", "schedule",
+    "schema", "shell", "status", "storage",
+})  # fmt: skip
 
 
 def requirement(extra: str = "") -> str:
@@ -34,6 +41,29 @@ def runnable(command: str) -> str:
         return command
     words = shlex.join(program(name))
     return f"{words} {rest}" if rest else words
+
+
+def runnable_here(text: str, deployment: str | None = None) -> str:
+    """Return a text whose commands run in this terminal as they stand: with the path of `convexpy`, if it needs one.
+
+    Commands that ask a deployment name the one that is given.
+    """
+    from convexpy_cli.main import COMMANDS
+
+    words = program("convexpy")
+    if len(words) == 1 and Path(words[0]).is_relative_to(Path.cwd()):
+        words = [str(Path(words[0]).relative_to(Path.cwd()))]
+    known = {name for group in COMMANDS.values() for name in group}
+
+    def named(found: re.Match[str]) -> str:
+        if found[1] not in known:
+            return found[0]
+        flag = (
+            f" -d {deployment}" if deployment and found[1] in _OF_A_DEPLOYMENT and " -d " not in text else ""
+        )
+        return f"{shlex.join(words)}{flag} {found[1]}"
+
+    return _COMMAND.sub(named, text)
 
 
 def program(name: str) -> list[str]:

@@ -68,7 +68,7 @@ def schedule_show(ctx: Context, id: Annotated[str, argument("Id of the job.")]) 
     if job is None:
         raise errors.Failure("JobNotFound", f"no scheduled function {id}")
     described = listing.described(job, requests)
-    ctx.output.fields(described, listing.job_fields(described))
+    ctx.output.fields(described, listing.job_fields(ctx, described))
 
 
 @command(

@@ -53,7 +53,7 @@ def job_cells(job: dict[str, Any]) -> list[str]:
     return [job["function"], job["state"], *times, job["id"]]
 
 
-def job_fields(job: dict[str, Any]) -> dict[str, Any]:
+def job_fields(ctx: Context, job: dict[str, Any]) -> dict[str, Any]:
     """Return a job that is described in full, for people."""
     request = job["requestId"]
     return {
@@ -64,7 +64,7 @@ def job_fields(job: dict[str, Any]) -> dict[str, Any]:
         "ended": local_time(job["completedAt"]),
         "arguments": json.dumps(job["args"], ensure_ascii=False),
         "request": request,
-        "log": f"convexpy logs --request {request}" if request else None,
+        "log": ctx.runnable(f"convexpy logs --request {request}") if request else None,
     }
 
 

@@ -117,7 +117,7 @@ def _turn(ctx: Context, evaluator: Evaluator, name: str) -> bool:
         try:
             evaluate(ctx, evaluator, source)
         except Error as error:
-            ctx.output.error(errors.shown(error))
+            ctx.output.error(ctx.shown(error))
     return True
 
 
