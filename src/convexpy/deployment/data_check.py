@@ -15,7 +15,7 @@ import msgspec
 from convexpy.database import Catalog, TableInfo, decode_entry
 from convexpy.errors import Error, InvariantViolation
 from convexpy.limits import DATA_FAULTS_MAX
-from convexpy.persistence import DataDamaged, StoreRefused
+from convexpy.persistence import DataDamaged, StoreRefused, moved
 from convexpy.persistence.folder_lock import FolderLock
 from convexpy.persistence.sqlite import raw
 from convexpy.values import decode_document
@@ -44,6 +44,7 @@ class DataCheck:
         self.counted: Counter[str] = Counter()
         self._folder = folder
         self._progress = progress
+        moved.refuse(folder)
         lock = FolderLock(folder)
         try:
             self._check()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from convexpy.database import decode_entry, encode_entry
 from convexpy.errors import Error, InvariantViolation
-from convexpy.persistence import LogRow, StoreRefused, refusing
+from convexpy.persistence import LogRow, StoreRefused, moved, refusing
 from convexpy.persistence.folder_lock import FolderLock
 from convexpy.persistence.sqlite import SqliteCheckpointWriter, SqliteLogStore, raw
 from convexpy.runtime import sync_folder
@@ -46,6 +46,7 @@ def salvage(folder: Path) -> Salvaged:
     Raises:
         StoreRefused: the folder is in use, or `data.db` itself cannot be read: then only a backup helps.
     """
+    moved.refuse(folder)
     lock = FolderLock(folder)
     try:
         with refusing(folder):

@@ -16,6 +16,8 @@ from typing import Any
 from convexpy.errors import Error
 from convexpy.executors.executor_user import ExecutorUserInvalid, executor_user
 
+DATABASE_VARIABLE = "CONVEXPY_DATABASE_URL"
+"""What tells a server where its database is. Not an option: it may have a password, and other users see command lines."""
 # What processes that run app code see of the server's environment: no keys, no database addresses.
 ENVIRONMENT_KEPT = (
     "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "SSL_CERT_FILE",
@@ -30,9 +32,10 @@ class BaseProcess:
     def __init__(self) -> None:
         self.socket: socket.socket
         self.socket, theirs = socket.socketpair()
+        with_database = ["database"] if os.environ.get(DATABASE_VARIABLE) else []
         try:
             process: Any = subprocess.Popen(
-                [sys.executable, "-m", "convexpy.sandbox.forkserver", str(theirs.fileno())],
+                [sys.executable, "-m", "convexpy.sandbox.forkserver", str(theirs.fileno()), *with_database],
                 pass_fds=[theirs.fileno()],
                 env=base_environment(),
                 stdin=subprocess.DEVNULL,

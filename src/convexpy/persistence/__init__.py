@@ -6,6 +6,7 @@ Engines: SQLite (`sqlite`), PostgreSQL (`postgres`) and this process's memory (`
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,6 +103,14 @@ def open_target(place: Path | DatabaseOption, deployment_id: str) -> CopyTarget:
 
         return PostgresTarget(address, deployment_id)
     return SqliteTarget(place, deployment_id)
+
+
+def load_driver() -> None:
+    """Import what `open_reader` needs for a database, if it is installed: a tenth of a second, once for all forks."""
+    with contextlib.suppress(ImportError):
+        from convexpy.persistence import postgres
+
+        del postgres
 
 
 def open_reader(address: str, *, may_advance: bool = False) -> CheckpointReader:

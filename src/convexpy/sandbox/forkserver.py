@@ -278,13 +278,15 @@ class ForkServer:
 
 
 def main() -> None:
-    """Entry point: `python -m convexpy.sandbox.forkserver CONTROL_FD`."""
+    """Entry point: `python -m convexpy.sandbox.forkserver CONTROL_FD [database]`."""
     die_with_parent()
     os.setsid()
     # What every executor needs, imported once for all of them.
     importlib.import_module("convexpy.sandbox.worker")
     importlib.import_module("convexpy.sandbox.analyze")
     importlib.import_module("convexpy.sandbox.packages")
+    if "database" in sys.argv[2:]:
+        importlib.import_module("convexpy.persistence").load_driver()
     system.prepare()
     prefer_for_oom()
     hide_process()  # the variables of one version are not for another one

@@ -19,9 +19,9 @@ from convexpy.deployment.data_check import DataCheck
 from convexpy.deployment.salvage import salvage
 from convexpy.errors import Error
 from convexpy.errors.exit_codes import exit_code
+from convexpy.executors.base_process import DATABASE_VARIABLE
 from convexpy.persistence import DatabaseOption, storage_refusal
 from convexpy.runtime import PRIVATE_FOLDER
-from convexpy.serve.startup import DATABASE
 
 DATABASE_SCHEMA = "CONVEXPY_SERVE_DATABASE_SCHEMA"
 
@@ -66,7 +66,7 @@ def _copy_in(folder: Path) -> dict[str, Any]:
 
 
 def _database() -> DatabaseOption:
-    return DatabaseOption(os.environ[DATABASE], os.environ.get(DATABASE_SCHEMA))
+    return DatabaseOption(os.environ[DATABASE_VARIABLE], os.environ.get(DATABASE_SCHEMA))
 
 
 def _copied(done: Copied) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import msgspec
 
 from convexpy.deployment import DeploymentSettings
 from convexpy.errors import Error
+from convexpy.executors.base_process import DATABASE_VARIABLE
 from convexpy.executors.executor_user import executor_user
 from convexpy.executors.spares import SpawnStarter
 from convexpy.executors.starter import ForkStarter, Starter
@@ -32,8 +33,6 @@ DEBUGGER = "CONVEXPY_DEBUGGER"
 """Where `breakpoint()` finds the terminal of `convexpy dev`. Not an option either: it may hold a token."""
 EDITOR = "CONVEXPY_EDITOR"
 """Where executors connect to be debugged in an editor."""
-DATABASE = "CONVEXPY_DATABASE_URL"
-"""The database server that has the data. Not an option: it may have a password, and other users see command lines."""
 logger: logging.Logger = logging.getLogger("convexpy.serve")
 UNLIMITED_S = 7 * 24 * 3600.0
 
@@ -77,13 +76,13 @@ def database(options: ServeOptions) -> DatabaseOption | None:
     Raises:
         ConfigInvalid: a schema is named, and no database.
     """
-    url = os.environ.get(DATABASE, "")
+    url = os.environ.get(DATABASE_VARIABLE, "")
     if url:
         return DatabaseOption(url, options.database_schema)
     if options.database_schema is not None:
         raise ConfigInvalid(
             "--database-schema names a schema of a database, and no database is named",
-            hint=f"--database URL, or the variable {DATABASE}",
+            hint=f"--database URL, or the variable {DATABASE_VARIABLE}",
         )
     return None
 

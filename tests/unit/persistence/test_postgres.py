@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,7 +33,9 @@ from convexpy.persistence.postgres import (
     PostgresCheckpointReader,
     PostgresStore,
     _lease,
+    _refusals,
     _tables,
+    store as store_module,
 )
 from convexpy.persistence.sqlite import DataFolder
 
@@ -204,6 +208,29 @@ def test_appends_are_refused_while_the_database_does_not_keep_them(
     assert [row.seq for row in store.log.rows(0)] == [1, 2]
 
 
+def test_a_statement_timeout_refuses_an_append_and_leaves_nothing(
+    postgres: PostgresServer, opened: Callable[..., PostgresStore]
+) -> None:
+    postgres.query("CREATE ROLE hasty LOGIN SUPERUSER")
+    postgres.query("ALTER ROLE hasty SET statement_timeout = '200ms'")
+    url = postgres.url(user="hasty")
+    store = opened(url)
+    store.log.append(1, 1, b"one")
+    with psycopg.connect(url.partition("?")[0].replace("hasty", "postgres")) as other:
+        other.execute(f"LOCK TABLE {schema_of(url)}._log IN EXCLUSIVE MODE".encode())
+        with pytest.raises(StoreFull, match="statement_timeout"):
+            store.log.append(2, 2, b"two")
+    store.log.append(2, 2, b"two, again")
+    assert store.log.rows(1) == [LogRow(2, 2, b"two, again")]
+
+
+def test_a_full_disk_is_told_from_other_errors() -> None:
+    full = _refusals.full(psycopg.errors.DiskFull("could not extend file: No space left on device"))
+    assert full is not None
+    assert "disk of the database is full" in str(full)
+    assert _refusals.full(psycopg.errors.UndefinedTable("relation does not exist")) is None
+
+
 # The checkpoint
 
 
@@ -317,6 +344,22 @@ def test_a_server_learns_that_another_has_taken_over(
     store.watch(lost.append)
     postgres.query(f"UPDATE {schema_of(url)}._lease SET holder = 'other'")
     wait_for(lambda: lost, what="the loss")
+
+
+def test_a_clock_that_is_far_off_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    opened: Callable[..., PostgresStore],
+    url: str,
+) -> None:
+    monkeypatch.setattr(store_module, "CLOCK_DIFFERENCE_MAX_S", -1.0)
+    opened(url)
+    assert "its clock is" in caplog.text
+
+
+def test_the_driver_is_imported_only_for_a_database() -> None:
+    code = "import sys, convexpy.serve.server, convexpy.sandbox.worker; sys.exit('psycopg' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_two_deployments_live_in_one_database(

@@ -77,6 +77,7 @@ class PostgresStore:
                     )
                 moved.note(folder, self.deployment_id, str(address))
             link.close()
+            logger.info("the data is in %s", address)
             opening.pop_all()
 
     def writer(self) -> PostgresCheckpointWriter:
