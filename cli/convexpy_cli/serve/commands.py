@@ -55,6 +55,10 @@ def serve(
     push: Annotated[
         Path | None, _option("--push DIR", "Push this functions folder at start.", more=False)
     ] = None,
+    node: Annotated[
+        str | None,
+        _option("--node HOST", "Be one of several nodes: how the others reach this machine."),
+    ] = None,
     database_schema: Annotated[
         str | None, _option("--database-schema NAME", "Schema of the database [default: convexpy].")
     ] = None,

@@ -86,15 +86,18 @@ def open_folder(
     clock: Clock,
     *,
     database: DatabaseOption | None = None,
+    store: DataStore | None = None,
     allow_network_file_system: bool = False,
     blobs: BlobStore | None = None,
 ) -> Storage:
-    """Open a data folder on disk, with its data in it or in a database.
+    """Open a data folder on disk, with its data in it, in a database, or in a `store` that is open already.
 
     Raises:
         StoreRefused: folder or database is in use, of a newer format, or cannot be used; the files do not fit.
     """
-    store = open_store(folder, database=database, allow_network_file_system=allow_network_file_system)
+    store = store or open_store(
+        folder, database=database, allow_network_file_system=allow_network_file_system
+    )
     return Storage(store, blobs=blobs or open_blob_store(None, folder), folder=folder, clock=clock)
 
 

@@ -85,6 +85,8 @@ EXIT_CODES: dict[str, int] = {
     "DevAlreadyRunning": 10,
     "DataFolderInUse": 10,
     "DatabaseInUse": 10,
+    "NodeMismatch": 3,
+    "NoNodeServes": 6,
     "JobAlreadyRunning": 10,
     "ExportInProgress": 10,
     "TableNumberConflict": 10,

@@ -30,6 +30,7 @@ from convexpy.persistence.interface import (
     StoreFull as StoreFull,
     StoreRefused as StoreRefused,
     StoreUnreachable as StoreUnreachable,
+    Turn as Turn,
     WalkedDocument as WalkedDocument,
 )
 from convexpy.persistence.memory import MemoryFiles as MemoryFiles
@@ -59,6 +60,18 @@ def open_store(
     if database is not None:
         return _open_database(folder, database)
     return DataFolder(folder, allow_network_file_system=allow_network_file_system)
+
+
+def open_turn(folder: Path, database: DatabaseOption, *, node: str, shared: str) -> Turn:
+    """Join the nodes of a deployment. `node` is how others reach this one, `shared` a text that is the same on all nodes.
+
+    Raises:
+        StoreRefused: the database cannot be reached or used, or the other nodes share something else.
+    """
+    address = _address(database)
+    from convexpy.persistence.postgres import PostgresTurn
+
+    return PostgresTurn(address, folder, node=node, shared=shared)
 
 
 def _open_database(folder: Path | None, database: DatabaseOption) -> PostgresStore:

@@ -51,6 +51,7 @@ class ServeOptions:
     allow_network_file_system: bool = False
     database_schema: str | None = None
     storage: str | None = None
+    node: str | None = None
     starter: Literal["auto", "fork", "spawn"] = "auto"
     config: Path | None = None
     query_executors: int | None = None

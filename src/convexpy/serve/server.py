@@ -33,9 +33,9 @@ from convexpy.http.direct_calls import DirectCalls
 from convexpy.http.forwarded import ForwardedHeaders
 from convexpy.http.request_guard import RequestGuard
 from convexpy.limits import Knobs
-from convexpy.persistence import storage_refusal
+from convexpy.persistence import DataStore, storage_refusal
 from convexpy.runtime import SystemClock, hide_process
-from convexpy.serve import announce, first_start, function_log, log_output, startup
+from convexpy.serve import announce, first_start, function_log, log_output, nodes, startup
 from convexpy.serve.bounded_protocol import ConnectionCounter
 from convexpy.serve.listening import AsgiApp, Server, bind, origin_of, server_of
 from convexpy.serve.log_output import LogOutput, now_text
@@ -69,6 +69,7 @@ class _Process:
         self._output = output
         self._stop = asyncio.Event()
         self._status = 0
+        self._is_announced = False
         self._servers: list[tuple[Server, socket.socket]] = []
         self._tasks: list[asyncio.Task[Any]] = []
         self._deployment: Deployment
@@ -81,11 +82,16 @@ class _Process:
         knobs = startup.knobs(options)
         literal_keys = startup.literal_keys(options)
         push = startup.read_push(options.push_fd)
+        if options.node is not None:
+            nodes.check(options)
         ports = self._bind()
-        self._keys, settings = self._open(knobs, ports, literal_keys)
-        self._apps = build_apps(self._deployment)
         for number in FORCED:
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+        store = await self._wait_for_turn(ports) if options.node is not None else None
+        if self._stop.is_set():
+            return self._status
+        self._keys, settings = self._open(knobs, ports, literal_keys, store)
+        self._apps = build_apps(self._deployment)
         starting = asyncio.get_running_loop().create_task(self._start(push))
         if not await self._unless_stopped(starting):
             return self._status
@@ -93,22 +99,52 @@ class _Process:
         gc.freeze()
         gc.set_threshold(GC_ALLOCATIONS, 20, 50)
         self._listen(knobs, ports)
-        ready = {
-            "ready": True,
-            "pid": os.getpid(),
-            "url": settings.cloud_url,
-            "siteUrl": settings.site_url,
-            "name": settings.name,
-        }
-        if options.metrics_port is not None:
-            ready["metricsUrl"] = f"{origin_of('http', options.metrics_host, ports[-1])}/metrics"
-        announce.ready_line(options, ready, key)
+        self._announce(ports, settings.name, key)
         notify("READY=1", f"STATUS=serving {settings.cloud_url}")
         await self._stop.wait()
         await self._end()
         return self._status
 
     # Start
+
+    async def _wait_for_turn(self, ports: list[socket.socket]) -> DataStore | None:
+        """As one of several nodes: relay until it is this one's turn; return the store, None if told to stop before."""
+        options = self._options
+        startup.make_folder(options)
+        keys = first_start.ensure_keys(options)
+        sockets = ports[: 1 if options.single_port else 2]
+
+        def waits() -> None:
+            logger.info("another node serves: this one passes connections on to it")
+            self._announce(ports, keys.name, None)
+            notify("READY=1", "STATUS=another node serves")
+
+        turn = await asyncio.to_thread(nodes.join, options, keys, sockets)
+        return await nodes.wait(
+            turn, sockets, self._stop, speaks_tls=options.tls_cert is not None, waits=waits
+        )
+
+    def _urls(self, ports: list[socket.socket]) -> tuple[str, str]:
+        """Return the public addresses of the API and of HTTP actions."""
+        options = self._options
+        scheme = "http" if options.tls_cert is None else "https"
+        cloud_url = (options.origin or "").rstrip("/") or origin_of(scheme, options.host, ports[0])
+        site_url = (options.site_origin or "").rstrip("/")
+        if options.single_port:
+            return cloud_url, site_url or f"{cloud_url}/http"
+        return cloud_url, site_url or origin_of(scheme, options.host, ports[1])
+
+    def _announce(self, ports: list[socket.socket], name: str, key: str | None) -> None:
+        """Write the ready line, once."""
+        if self._is_announced:
+            return
+        self._is_announced = True
+        options = self._options
+        cloud_url, site_url = self._urls(ports)
+        ready = {"ready": True, "pid": os.getpid(), "url": cloud_url, "siteUrl": site_url, "name": name}
+        if options.metrics_port is not None:
+            ready["metricsUrl"] = f"{origin_of('http', options.metrics_host, ports[-1])}/metrics"
+        announce.ready_line(options, ready, key)
 
     def _bind(self) -> list[socket.socket]:
         """Return the listening sockets: of the API, of HTTP actions unless they share it, of the metrics if asked for."""
@@ -121,7 +157,11 @@ class _Process:
         return ports
 
     def _open(
-        self, knobs: Knobs, ports: list[socket.socket], literal_keys: tuple[str, ...]
+        self,
+        knobs: Knobs,
+        ports: list[socket.socket],
+        literal_keys: tuple[str, ...],
+        store: DataStore | None,
     ) -> tuple[Keys, DeploymentSettings]:
         options = self._options
         startup.make_folder(options)
@@ -130,6 +170,7 @@ class _Process:
             options.data,
             clock,
             database=startup.database(options),
+            store=store,
             allow_network_file_system=options.allow_network_file_system,
             blobs=open_blob_store(options.storage, options.data),
         )
@@ -137,12 +178,7 @@ class _Process:
         if user is not None:
             user.open_databases(options.data)
         keys = first_start.ensure_keys(options)
-        scheme = "http" if options.tls_cert is None else "https"
-        cloud_url = (options.origin or "").rstrip("/") or origin_of(scheme, options.host, ports[0])
-        if options.single_port:
-            site_url = (options.site_origin or "").rstrip("/") or f"{cloud_url}/http"
-        else:
-            site_url = (options.site_origin or "").rstrip("/") or origin_of(scheme, options.host, ports[1])
+        cloud_url, site_url = self._urls(ports)
         settings = DeploymentSettings(
             name=keys.name,
             instance_secret=keys.instance_secret,
@@ -207,6 +243,8 @@ class _Process:
         await self._deployment.keyring.take_new()
         announce.warn_of_exposure(options)
         first_start.warn_of_plain_keys(options, self._keys)
+        if options.node is not None and self._deployment.keyring.keys.records:
+            return None  # another node was first
         return await first_start.make_first_key(self._deployment, self._keys)
 
     def _listen(self, knobs: Knobs, ports: list[socket.socket]) -> None:

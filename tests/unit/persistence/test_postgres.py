@@ -426,13 +426,14 @@ def test_a_newer_format_is_refused_and_an_older_one_is_migrated(
     monkeypatch: pytest.MonkeyPatch, postgres: PostgresServer, opened: Callable[..., PostgresStore], url: str
 ) -> None:
     opened(url).close()
-    monkeypatch.setattr(_tables, "FORMAT", 2)
-    monkeypatch.setattr(_tables, "MIGRATIONS", {1: ("ALTER TABLE {s}._replay ADD COLUMN note text",)})
+    newest = _tables.FORMAT
+    monkeypatch.setattr(_tables, "FORMAT", newest + 1)
+    monkeypatch.setattr(_tables, "MIGRATIONS", {newest: ("ALTER TABLE {s}._replay ADD COLUMN note text",)})
     opened(url).close()
     assert postgres.query(f"SELECT count(note) FROM {schema_of(url)}._replay") == [(0,)]
     monkeypatch.undo()
     error = refused(url)
-    assert (error.code, "format 2" in error.message) == ("NewerFormat", True)
+    assert (error.code, f"format {newest + 1}" in error.message) == ("NewerFormat", True)
 
 
 def test_a_data_folder_belongs_to_one_server_and_to_one_engine(

@@ -6,4 +6,4 @@ Nothing here is imported before a database is named; the driver is the extra `co
 from convexpy.persistence.postgres.address import DatabaseAddress as DatabaseAddress
 from convexpy.persistence.postgres.filling import PostgresTarget as PostgresTarget
 from convexpy.persistence.postgres.reader import PostgresCheckpointReader as PostgresCheckpointReader
-from convexpy.persistence.postgres.store import PostgresStore as PostgresStore
+from convexpy.persistence.postgres.store import PostgresStore as PostgresStore, PostgresTurn as PostgresTurn

@@ -1,7 +1,8 @@
 """Who serves a deployment: a row with an expiry by the database's clock, renewed while its holder lives.
 
-It only keeps a second server from starting. What a server that lost it might still write is refused by the log, whose next
-row must name the one before (`log.py`). A row and not a lock of the session: it holds through a pooler, and says who.
+It keeps a second server from starting, or lets it wait for its turn. What a server that lost it might still write is refused
+by the log, whose next row must name the one before (`log.py`). A row and not a lock of the session: it holds through a
+pooler, and says who.
 """
 
 from __future__ import annotations
@@ -30,29 +31,46 @@ NAME = "node"
 
 
 class Lease:
-    """Taken on construction, held until `release`.
+    """Held from `take`, or a `try_to_take` that succeeded, until `release`. `node` is how others reach this process."""
 
-    Raises:
-        StoreRefused: another server holds it, and renews it.
-    """
-
-    def __init__(self, address: DatabaseAddress) -> None:
+    def __init__(self, address: DatabaseAddress, *, node: str = "") -> None:
         self.holder = secrets.token_hex(8)
         self._s = address.quoted
         self._link = Link(address, "lease")
         self._stopping = threading.Event()
         self._lost: Callable[[BaseException], None] | None = None
+        self._node = node
         self._place = f"process {os.getpid()} on {socket.gethostname()}"
+        self._thread = threading.Thread(target=self._renew_regularly, name="convexpy-lease", daemon=True)
+
+    def take(self) -> None:
+        """Take the lease when it is free, has expired, or its holder's connection is gone; wait to learn which it is.
+
+        Raises:
+            StoreRefused: another server holds it, and renews it.
+        """
         try:
-            self._take()
+            self._wait_and_take()
         except BaseException:
             self._link.close()
             raise
-        self._thread = threading.Thread(target=self._renew_regularly, name="convexpy-lease", daemon=True)
         self._thread.start()
 
-    def _take(self) -> None:
-        """Take the lease when it is free, has expired, or its holder's connection is gone; wait to learn which it is."""
+    def try_to_take(self) -> str | None:
+        """Take the lease if that is possible now, and return None; else return the `node` of its holder."""
+        if self._link.repeat(self._try, 0.0):
+            self._thread.start()
+            return None
+        row = self._link.repeat(
+            lambda: self._link.run(
+                f"SELECT node FROM {self._s}._lease WHERE name = %s AND expires_at > clock_timestamp()",
+                (NAME,),
+            ).fetchone(),
+            0.0,
+        )
+        return "" if row is None else str(row[0])
+
+    def _wait_and_take(self) -> None:
         seen: str | None = None
         until = time.monotonic() + TTL_S + 5 * RENEWED_EVERY_S
         while not self._try():
@@ -72,12 +90,13 @@ class Lease:
     def _try(self) -> bool:
         done = self._link.run(
             f"INSERT INTO {self._s}._lease AS l VALUES(%s, %s, %s, clock_timestamp(), "
-            f"clock_timestamp() + %s::double precision * interval '1 second', {_BACKEND}) "
+            f"clock_timestamp() + %s::double precision * interval '1 second', {_BACKEND}, %s) "
             "ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, place = excluded.place, since = excluded.since, "
-            "expires_at = excluded.expires_at, backend_pid = excluded.backend_pid, backend_start = excluded.backend_start "
+            "expires_at = excluded.expires_at, backend_pid = excluded.backend_pid, backend_start = excluded.backend_start, "
+            "node = excluded.node "
             "WHERE l.expires_at < clock_timestamp() OR (l.backend_pid IS NOT NULL AND NOT EXISTS(SELECT 1 FROM "
             "pg_stat_activity a WHERE a.pid = l.backend_pid AND coalesce(a.backend_start, l.backend_start) = l.backend_start))",
-            (NAME, self.holder, self._place, TTL_S, self._direct()),
+            (NAME, self.holder, self._place, TTL_S, self._direct(), self._node),
         )
         return done.rowcount == 1
 
@@ -115,6 +134,9 @@ class Lease:
         if self._stopping.is_set():
             return
         self._stopping.set()
+        if not self._thread.ident:
+            self._link.close()
+            return
         self._thread.join()
         try:
             self._link.repeat(

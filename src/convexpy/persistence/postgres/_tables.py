@@ -17,9 +17,11 @@ from convexpy.errors import InvariantViolation
 from convexpy.persistence.interface import StoreRefused
 from convexpy.persistence.postgres._connection import Link
 
-FORMAT = 1
+FORMAT = 2
 """The newest format that this version reads and writes."""
-MIGRATIONS: Mapping[int, tuple[str, ...]] = {}
+MIGRATIONS: Mapping[int, tuple[str, ...]] = {
+    1: ("ALTER TABLE {s}._lease ADD COLUMN node text NOT NULL DEFAULT ''",),
+}
 """By format: the statements that lead to the next one; `{s}` is the schema."""
 KEY_BYTES_MAX = 2000
 """A key is cut here, the rest is in a column of its own: PostgreSQL indexes no more than 2,704 bytes."""
@@ -34,7 +36,7 @@ _CREATE = (
     "CREATE TABLE {s}._stored(kind text NOT NULL, number bigint NOT NULL, dropped_at timestamptz, "
     "PRIMARY KEY(kind, number))",
     "CREATE TABLE {s}._lease(name text PRIMARY KEY, holder text NOT NULL, place text NOT NULL, since timestamptz NOT NULL, "
-    "expires_at timestamptz NOT NULL, backend_pid integer, backend_start timestamptz)",
+    "expires_at timestamptz NOT NULL, backend_pid integer, backend_start timestamptz, node text NOT NULL DEFAULT '')",
 )
 CREATE_TABLET = (
     "CREATE TABLE IF NOT EXISTS {s}._t{n}(n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import time
 from collections.abc import Callable
@@ -39,7 +40,9 @@ class PostgresStore:
         StoreRefused: it cannot be reached or used, or another server uses it.
     """
 
-    def __init__(self, address: DatabaseAddress, folder: Path | None = None) -> None:
+    def __init__(
+        self, address: DatabaseAddress, folder: Path | None = None, *, lease: Lease | None = None
+    ) -> None:
         with contextlib.ExitStack() as opening:
             self._lock = None if folder is None else FolderLock(folder)
             if self._lock is not None:
@@ -55,7 +58,10 @@ class PostgresStore:
             try:
                 check_server(link)
                 meta = prepare(link)
-                self._lease = Lease(address)
+                if lease is None:
+                    lease = Lease(address)
+                    lease.take()
+                self._lease = lease
             except psycopg.Error as error:
                 said = refusal(error, address)
                 if isinstance(said, StoreFull):
@@ -101,6 +107,50 @@ class PostgresStore:
         self._lease.release()
         if self._lock is not None:
             self._lock.release()
+
+
+class PostgresTurn:
+    """A node's turn, by the lease. `shared` is a text that has to be the same on all nodes, and is kept as a digest.
+
+    Raises:
+        StoreRefused: the database cannot be reached or used, or the other nodes share something else.
+    """
+
+    def __init__(self, address: DatabaseAddress, folder: Path, *, node: str, shared: str) -> None:
+        link = Link(address, "node")
+        try:
+            address = address.resolved(link.open())
+            check_server(link)
+            prepare(link)
+            digest = hashlib.sha256(b"convexpy nodes" + shared.encode()).hexdigest()
+            link.run(
+                f"INSERT INTO {address.quoted}._meta VALUES('nodes', %s) ON CONFLICT DO NOTHING", (digest,)
+            )
+            known = link.run(f"SELECT value FROM {address.quoted}._meta WHERE name = 'nodes'").fetchone()
+        except psycopg.Error as error:
+            raise connect_refusal(error, address) from error
+        finally:
+            link.close()
+        if known != (digest,):
+            raise StoreRefused(
+                f"the other nodes of {address} have another name, secret or key of variables",
+                code="NodeMismatch",
+                hint="start all nodes with the same --name, --secret-file and CONVEXPY_SECRET_KEY",
+            )
+        self._address, self._folder = address, folder
+        self._lease = Lease(address, node=node)
+
+    def take(self) -> str | None:
+        """See `Turn.take`."""
+        return self._lease.try_to_take()
+
+    def open(self) -> PostgresStore:
+        """Open the store that this node owns now."""
+        return PostgresStore(self._address, self._folder, lease=self._lease)
+
+    def close(self) -> None:
+        """Give up the lease, if it was taken."""
+        self._lease.release()
 
 
 def check_server(link: Link) -> None:

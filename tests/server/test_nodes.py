@@ -1,0 +1,195 @@
+"""Several nodes of one deployment on PostgreSQL: any of them takes any call, and any of them may die."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.nodes import StartNode, nodes_of
+from support.postgres import PostgresServer
+from support.processes import ServerProcess, wait_for
+from support.sockets import SyncSocket
+
+pytestmark = pytest.mark.slow
+
+KILLS = int(os.environ.get("CONVEXPY_TEST_KILLS", "3"))
+APP = """
+from convexpy import PaginationOptions, PaginationResult, internal, internal_mutation, mutation, query
+
+@mutation
+def write(ctx, text: str):
+    ctx.scheduler.run_after(100, internal.fn.echo, text=text)
+    return ctx.db.insert("notes", {"text": text})
+
+@internal_mutation
+def echo(ctx, text: str):
+    ctx.db.insert("echoes", {"text": text})
+
+@query
+def read(ctx, table: str = "notes"):
+    return [row["text"] for row in ctx.db.query(table)]
+
+@query
+def page(ctx, table: str, paginationOpts: PaginationOptions) -> PaginationResult:
+    return ctx.db.query(table).paginate(paginationOpts).map(lambda row: row["text"])
+"""
+HTTP = """
+from convexpy import JSONResponse, http_router
+
+http = http_router()
+
+@http.route("/hello", method="GET")
+async def hello(ctx, request):
+    return JSONResponse(await ctx.run_query("fn:read"))
+"""
+
+
+@pytest.fixture
+def start_node(tmp_path: Path, postgres: PostgresServer) -> Iterator[StartNode]:
+    with nodes_of(tmp_path, postgres) as start:
+        yield start
+
+
+def test_any_node_takes_any_call(start_node: StartNode) -> None:
+    first = start_node("first")
+    first.push_ok({"fn.py": APP, "http.py": HTTP})
+    second = start_node("second")
+    assert "another node serves" in second.errors()
+    with SyncSocket(second.url) as there, SyncSocket(first.url) as here:
+        for socket in (there, here):
+            socket.subscribe(0, "fn:read")
+            socket.until_result(0, lambda notes: notes == [])
+        second.call("mutation", "fn:write", text="over the second")
+        for socket in (there, here):
+            socket.until_result(0, lambda notes: notes == ["over the second"])
+    assert first.request("GET", "/http/hello")[1] == second.request("GET", "/http/hello")[1]
+    assert second.request("GET", "/readyz")[0] == 200
+
+
+def test_no_acknowledged_write_is_lost_when_nodes_die(start_node: StartNode) -> None:
+    nodes = [start_node("a")]
+    nodes[0].push_ok({"fn.py": APP})
+    nodes += [start_node("b"), start_node("c")]
+    acknowledged: list[str] = []
+    stop = threading.Event()
+
+    def write(node: ServerProcess, name: str) -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            try:
+                node.call("mutation", "fn:write", text=f"{name}{number}")
+            except (OSError, AssertionError, ValueError):
+                time.sleep(0.05)  # what happened to it is not known
+                continue
+            acknowledged.append(f"{name}{number}")
+
+    writers = [
+        threading.Thread(target=write, args=(node, name)) for node, name in zip(nodes, "abc", strict=True)
+    ]
+    for writer in writers:
+        writer.start()
+    try:
+        for number in range(KILLS):
+            dying, living = nodes[number % 3], nodes[(number + 1) % 3]
+            seen = len(acknowledged)
+            wait_for(lambda seen=seen: len(acknowledged) > seen + 20, what="writes")
+            dying.kill()
+            seen = len(acknowledged)
+            wait_for(lambda seen=seen: len(acknowledged) > seen + 20, what="writes by the others")
+            dying.start()
+            assert living.request("GET", "/readyz")[0] == 200
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join(120)
+    stored = everything(nodes[0], "notes")
+    assert set(acknowledged) <= set(stored)
+    assert len(stored) == len(set(stored))
+    expected = sorted(stored)
+    wait_for(lambda: sorted(everything(nodes[1], "echoes")) == expected, what="each job to have run once")
+
+
+def everything(node: ServerProcess, table: str) -> list[str]:
+    """Return the texts of a table, page by page."""
+    texts: list[str] = []
+    options: dict[str, Any] = {"cursor": None, "numItems": 1000}
+    while True:
+        page = node.call("query", "fn:page", table=table, paginationOpts=options)
+        texts += page["page"]
+        if page["isDone"]:
+            return texts
+        options["cursor"] = page["continueCursor"]
+
+
+def test_a_client_survives_a_rolling_restart(start_node: StartNode) -> None:
+    nodes = [start_node("a")]
+    nodes[0].push_ok({"fn.py": APP})
+    nodes.append(start_node("b"))
+    for number, node in enumerate([*nodes, *nodes]):
+        assert node.stop() == 0
+        other = nodes[0] if node is nodes[1] else nodes[1]
+        other.call("mutation", "fn:write", text=str(number))
+        node.start()
+        assert len(node.call("query", "fn:read")) == number + 1
+
+
+def test_a_node_that_stood_still_ends(start_node: StartNode) -> None:
+    first = start_node("first")
+    first.push_ok({"fn.py": APP})
+    second = start_node("second")
+    second.call("mutation", "fn:write", text="before")
+    os.kill(first.process.pid, signal.SIGSTOP)
+    try:
+        wait_for(lambda: "this node serves now" in second.errors(), what="the second to take over")
+        assert second.call("query", "fn:read") == ["before"]
+        second.call("mutation", "fn:write", text="meanwhile")
+    finally:
+        os.kill(first.process.pid, signal.SIGCONT)
+    assert first.process.wait(60) == 75
+    assert second.call("query", "fn:read") == ["before", "meanwhile"]
+
+
+def test_what_nodes_do_not_share_is_refused(start_node: StartNode, tmp_path: Path) -> None:
+    first = start_node("first")
+
+    def refused(*arguments: str, **env: str) -> tuple[int, str]:
+        command = ServerProcess.command(tmp_path / "other", "--port", "0", "--site-port", "0", *arguments)
+        variables = {"CONVEXPY_DATABASE_URL": first.database, "CONVEXPY_SECRET_KEY": "k" * 64, **env}
+        done = subprocess.run(
+            command,
+            env=ServerProcess.environment(variables),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return done.returncode, done.stderr
+
+    complete = {
+        "--node": "127.0.0.1",
+        "--name": "app",
+        "--secret-file": str(tmp_path / "secret"),
+        "--storage": "s3://bucket/files",
+    }
+
+    def flags(**changed: Any) -> list[str]:
+        given = {**complete, **{f"--{name.replace('_', '-')}": value for name, value in changed.items()}}
+        return [word for name, value in given.items() if value is not None for word in (name, value)]
+
+    assert refused(*flags(storage=None))[0] == 3
+    assert "--secret-file" in refused(*flags(secret_file=None))[1]
+    assert "CONVEXPY_SECRET_KEY" in refused(*flags(), CONVEXPY_SECRET_KEY="")[1]
+    (tmp_path / "another").write_text("cd" * 32)
+    status, error = refused(
+        *flags(secret_file=str(tmp_path / "another")), AWS_ENDPOINT_URL="http://127.0.0.1:9"
+    )
+    assert "NodeMismatch" in error, error
+    assert status == 3
