@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
+import http.client
 import json
+import os
+import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,6 +101,27 @@ def test_a_server_that_was_taken_over_stops(
     postgres.query(f"UPDATE {url.partition('?schema=')[2]}._lease SET holder = 'another'")
     assert server.process.wait(60) == 75
     assert "another server has taken over" in server.errors()
+
+
+def test_a_server_that_hung_finds_that_it_was_replaced(
+    server: ServerProcess, url: str, tmp_path: Path
+) -> None:
+    server.call("mutation", "fn:write", text="before")
+    os.kill(server.process.pid, signal.SIGSTOP)
+    other = None
+    try:
+        shutil.copytree(server.data, tmp_path / "copy", ignore=shutil.ignore_patterns("lock"))
+        other = ServerProcess(tmp_path / "copy", database=url)  # waits until the lease has expired
+        other.call("mutation", "fn:write", text="by the other")
+        os.kill(server.process.pid, signal.SIGCONT)
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            server.request("POST", "/api/mutation", {"path": "fn:write", "args": {"text": "by the first"}})
+        assert server.process.wait(60) == 75
+        assert sorted(other.call("query", "fn:read")) == ["before", "by the other"]
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT) if server.process.poll() is None else None
+        if other is not None:
+            other.close()
 
 
 def test_an_address_that_does_not_work_ends_the_start(

@@ -224,6 +224,29 @@ def test_a_statement_timeout_refuses_an_append_and_leaves_nothing(
     assert store.log.rows(1) == [LogRow(2, 2, b"two, again")]
 
 
+def test_a_commit_that_was_not_replicated_is_not_answered(
+    postgres: PostgresServer, store: PostgresStore
+) -> None:
+    store.log.append(1, 1, b"one")
+    postgres.query("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    waiting = threading.Thread(target=store.log.append, args=(2, 2, b"two"))
+    cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    try:
+        postgres.query("SELECT pg_reload_conf()")
+        wait_for(lambda: postgres.query("SHOW synchronous_standby_names") == [("nobody",)])
+        waiting.start()
+        for _ in range(3):
+            wait_for(lambda: postgres.query(cancel), what="a commit that waits for the standby")
+        assert waiting.is_alive()
+    finally:
+        with psycopg.connect(postgres.url().partition("?")[0], autocommit=True) as connection:
+            connection.execute("SET synchronous_commit = local")
+            connection.execute("ALTER SYSTEM RESET synchronous_standby_names")
+            connection.execute("SELECT pg_reload_conf()")
+        waiting.join()
+    assert [row.seq for row in store.log.rows(0)] == [1, 2]
+
+
 def test_a_full_disk_is_told_from_other_errors() -> None:
     full = _refusals.full(psycopg.errors.DiskFull("could not extend file: No space left on device"))
     assert full is not None

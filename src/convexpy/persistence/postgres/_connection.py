@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg.errors import Diagnostic
 from psycopg.pq import TransactionStatus
 
 from convexpy.persistence.interface import StoreUnreachable
@@ -27,8 +28,11 @@ Cursor = psycopg.Cursor[Any]
 class Link:
     """One connection for one purpose. Not for several threads."""
 
-    def __init__(self, address: DatabaseAddress, purpose: str) -> None:
+    def __init__(
+        self, address: DatabaseAddress, purpose: str, on_notice: Callable[[Diagnostic], None] | None = None
+    ) -> None:
         self.address = address
+        self._on_notice = on_notice
         self.pooled = False
         """Whether a pooler stands between: nothing may outlive a transaction then, no prepared statement either."""
         self._purpose = purpose
@@ -40,6 +44,8 @@ class Link:
         if connection is None or connection.closed:
             connection = self.address.connect(self._purpose)
             connection.prepared_max = PREPARED_MAX
+            if self._on_notice is not None:
+                connection.add_notice_handler(self._on_notice)
             try:
                 row = connection.execute("SELECT pg_backend_pid()").fetchone()
             except BaseException:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import psycopg
+from psycopg.errors import Diagnostic
 
 from convexpy.persistence.interface import LogRow, OutcomeUnknown, StoreFull, StoreUnreachable
 from convexpy.persistence.postgres._connection import Cursor, Link, first_line
@@ -33,7 +34,8 @@ class PostgresLogStore:
     def __init__(self, address: DatabaseAddress) -> None:
         s = address.quoted
         self._s = s
-        self._link = Link(address, "log")
+        self._link = Link(address, "log", self._noticed)
+        self._unreplicated = False
         self._other = Link(address, "history")
         self._other_lock = threading.Lock()
         durable = ", ".join(f"'{value}'" for value in DURABLE)
@@ -83,9 +85,23 @@ class PostgresLogStore:
             self._link.repeat(once, APPEND_REPEATED_S)
         except StoreUnreachable as error:
             raise OutcomeUnknown(str(error)) from error
+        try:
+            while self._unreplicated:
+                # A later commit that the standby has confirmed covers this one, too.
+                self._unreplicated = False
+                self.probe()
+        except StoreFull as error:
+            raise OutcomeUnknown(f"the standby has not confirmed row {seq} of the log: {error}") from error
         self._last, self._group = seq, group
         if self._first is None:
             self._first = seq
+
+    def _noticed(self, notice: Diagnostic) -> None:
+        """Take note of a commit that did not wait for the standby, cancelled by a timeout or an administrator."""
+        if notice.severity_nonlocalized == "WARNING" and "synchronous replication" in (
+            notice.message_primary or ""
+        ):
+            self._unreplicated = True
 
     def _refuse(self, error: psycopg.Error) -> None:
         for_now = full(error)
