@@ -191,7 +191,7 @@ class Context(typer.Context):
         """Return a text whose commands run as they stand: `convexpy env set X` with its path and deployment, if needed."""
         from convexpy_cli.docs.installed import runnable_here
 
-        return runnable_here(text, self._other)
+        return runnable_here(text, getattr(self.find_root().command, "commands", ()), self._other)
 
     @contextmanager
     def connected(

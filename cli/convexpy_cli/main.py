@@ -68,6 +68,9 @@ COMMANDS = {
 }
 """The commands of each group, with their application and one line of help."""
 
+NAMES = tuple(name for group in COMMANDS.values() for name in group)
+"""Every command, in the order of the help."""
+
 ALIASES = {
     "backup rm": "backup delete",
     "deployment rm": "deployment remove",
@@ -102,7 +105,7 @@ class Root(Group):
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        self.commands = {name: self for group in COMMANDS.values() for name in group}
+        self.commands = dict.fromkeys(NAMES, self)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command, importing its module."""
@@ -207,7 +210,7 @@ def run(arguments: list[str]) -> int:
     if not as_json and failure.hint:
         from convexpy_cli.docs.installed import runnable_here
 
-        fields["hint"] = runnable_here(failure.hint)
+        fields["hint"] = runnable_here(failure.hint, NAMES)
     choose_output(Settings(format="json" if as_json else "human")).error(fields)
     return failure.exit_code
 

@@ -36,11 +36,10 @@ def texts(file: Path) -> Iterator[str]:
 
 def suggestions() -> list[str]:
     """Return every text after `convexpy` that begins with a command."""
-    known = {name for group in main.COMMANDS.values() for name in group}
     files = [*(ROOT / "cli" / "convexpy_cli").rglob("*.py"), *(ROOT / "src" / "convexpy").rglob("*.py")]
     found = {each[1].strip() for file in files for text in texts(file) for each in _SUGGESTION.finditer(text)}
     prose = ("deployment server", "deployment X. Connect")
-    return sorted(text for text in found if text.split()[0] in known and not text.startswith(prose))
+    return sorted(text for text in found if text.split()[0] in main.NAMES and not text.startswith(prose))
 
 
 def flags(command: Any) -> set[str]:
@@ -72,12 +71,12 @@ def test_a_suggestion_has_the_path_and_the_deployment_that_it_needs(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    suggested = runnable_here("convexpy version, or convexpy env set A B", "prod")
+    suggested = runnable_here("convexpy version, or convexpy env set A B", main.NAMES, "prod")
     first, second = suggested.split(", or ")
     assert subprocess.run(shlex.split(first), capture_output=True, check=True, text=True).stdout
     assert second.endswith(" -d prod env set A B")
-    assert runnable_here("convexpy runs here") == "convexpy runs here"
-    assert "-d prod" not in runnable_here("convexpy env set A B -d staging", "prod")
+    assert runnable_here("convexpy runs here", main.NAMES) == "convexpy runs here"
+    assert "-d prod" not in runnable_here("convexpy env set A B -d staging", main.NAMES, "prod")
 
 
 def test_an_error_of_another_deployment_suggests_commands_for_it(

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 import sysconfig
+from collections.abc import Collection
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
@@ -43,17 +44,14 @@ def runnable(command: str) -> str:
     return f"{words} {rest}" if rest else words
 
 
-def runnable_here(text: str, deployment: str | None = None) -> str:
+def runnable_here(text: str, known: Collection[str], deployment: str | None = None) -> str:
     """Return a text whose commands run in this terminal as they stand: with the path of `convexpy`, if it needs one.
 
-    Commands that ask a deployment name the one that is given.
+    `known` are the names of commands. Those that ask a deployment name the one that is given.
     """
-    from convexpy_cli.main import COMMANDS
-
     words = program("convexpy")
     if len(words) == 1 and Path(words[0]).is_relative_to(Path.cwd()):
         words = [str(Path(words[0]).relative_to(Path.cwd()))]
-    known = {name for group in COMMANDS.values() for name in group}
 
     def named(found: re.Match[str]) -> str:
         if found[1] not in known:

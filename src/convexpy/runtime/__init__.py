@@ -1,7 +1,6 @@
 """What is taken from the operating system: clocks, random bytes and named pause points, replaced in tests; files for keys."""
 
 from convexpy.runtime._clock import Clock as Clock, ManualClock as ManualClock, SystemClock as SystemClock
-from convexpy.runtime._light_event import LightEvent as LightEvent
 from convexpy.runtime._pauses import PausePoints as PausePoints, pauses as pauses
 from convexpy.runtime._process import (
     give_back_memory as give_back_memory,

@@ -13,7 +13,7 @@ from typing import Any
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from convexpy.http.socket import ON_MESSAGE, OVERSIZE, WRITE_FRAME
-from convexpy.runtime import LightEvent
+from convexpy.runtime.light_event import LightEvent
 from convexpy.serve.bounded_protocol import ConnectionCounter
 from convexpy.serve.oversize import FrameFilter, OversizeMessage
 

@@ -16,7 +16,7 @@ from convexpy.errors import AuthError, RequestError
 from convexpy.limits import SOCKET_QUERIES_MAX, Knobs
 from convexpy.protocol import sync
 from convexpy.protocol.sync import StateVersion
-from convexpy.runtime import LightEvent
+from convexpy.runtime.light_event import LightEvent
 from convexpy.sync.calls import CallKind, PendingCall, PendingCalls
 from convexpy.sync.entries import Key, Pending, Pin, QueryEntry, Run, Subscription
 from convexpy.sync.hub import Hub

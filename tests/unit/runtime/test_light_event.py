@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from convexpy.runtime import LightEvent
+from convexpy.runtime.light_event import LightEvent
 
 
 @pytest.mark.parametrize("make", [asyncio.Event, LightEvent])
