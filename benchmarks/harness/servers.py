@@ -111,7 +111,12 @@ class Server(Process):
     """A convexpy server; starting another on the same folder goes on with its data."""
 
     def __init__(
-        self, data: Path, *arguments: str, cpu_limit_s: float = 30.0, database: str | None = None
+        self,
+        data: Path,
+        *arguments: str,
+        cpu_limit_s: float = 30.0,
+        database: str | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self.data = data
         # Seeding is in mutations as large as the limits allow; on a busy machine that takes longer than a user's may.
@@ -128,7 +133,7 @@ class Server(Process):
         super().__init__(
             [sys.executable, "-m", "convexpy.serve", "--data", str(data), *options, *arguments],
             log=data.with_name(data.name + ".log"),
-            env=None if database is None else {"CONVEXPY_DATABASE_URL": database},
+            env={**(env or {}), **({} if database is None else {"CONVEXPY_DATABASE_URL": database})},
         )
 
     @property

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from convexpy.deployment import Keys
 from convexpy.errors import Error
+from convexpy.executors.base_process import DATABASE_VARIABLE
 from convexpy.persistence import DataStore, Turn, open_turn
 from convexpy.serve import startup
 from convexpy.serve.options import ConfigInvalid, ServeOptions
@@ -30,7 +31,7 @@ def check(options: ServeOptions) -> None:
         ConfigInvalid: no database, files on this machine, or keys of this machine alone.
     """
     missing = {
-        f"--database URL, or the variable {startup.DATABASE}": startup.database(options) is None,
+        f"--database URL, or the variable {DATABASE_VARIABLE}": startup.database(options) is None,
         f"--storage {STORAGE_SCHEME}BUCKET/PREFIX: files in a folder are on one node only": not (
             options.storage or ""
         ).startswith(STORAGE_SCHEME),
