@@ -54,6 +54,16 @@ def test_long_work_has_a_named_spinner_at_a_terminal(project: Path) -> None:
     assert terminal.close()[0] == 0
 
 
+def test_a_first_push_that_takes_long_says_what_it_does(project: Path) -> None:
+    wait = f"while not pathlib.Path({str(project / 'done')!r}).exists():\n    time.sleep(0.05)\n"
+    (project / "convex" / "slow.py").write_text(f"import pathlib, time\n{wait}")
+    terminal = Terminal(project, "dev", "--once", "--typecheck", "disable", screen=True)
+    terminal.wait_for("loading the functions")
+    (project / "done").touch()
+    terminal.wait_for("ready: ")
+    assert terminal.close()[0] == 0
+
+
 def test_elsewhere_long_work_is_a_line(project: Path, run: Any) -> None:
     assert run("typecheck", "--checker", "true").stderr.startswith("checking types with true\n")
     assert "checking" not in run("typecheck", "--checker", "true", "--json").stderr

@@ -65,9 +65,10 @@ def data(
         if everything and ctx.settings.format == "jsonl" and names is None:
             reading.write_lines(DataClient(client).documents(query, decode=decode))
             return
-        documents, more = reading.read(
-            DataClient(client), query, limit=None if everything else limit, cursor=cursor, decode=decode
-        )
+        with ctx.output.working(f"reading {table}", quick=True):
+            documents, more = reading.read(
+                DataClient(client), query, limit=None if everything else limit, cursor=cursor, decode=decode
+            )
     reading.show(ctx, documents, names, more, described)
 
 

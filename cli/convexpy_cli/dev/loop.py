@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,7 @@ class Loop:
         self._watcher = self._make_watcher()
         self._tail = LogTail(self._client.clone(), ctx.output, settings.tail_logs)
         self._companion: Companion | None = None
+        self._spinner = ExitStack()
         self._consenting = self._make_consenting() if target.kind == "remote" else None
         self._required_seen = False
         self._latest = {"codegen": jobs.LatestOnly(), "typecheck": jobs.LatestOnly()}
@@ -136,6 +137,7 @@ class Loop:
         return ConsentingPush(self._ctx.settings, self._client, may_ask=alone, hold=hold)
 
     def _stop(self) -> None:
+        self._spinner.close()
         self._pushes.put(None)
         if self._consenting is not None:
             self._consenting.restore_terminal()
@@ -152,8 +154,12 @@ class Loop:
     # Effects
 
     def _perform(self, effect: states.Effect) -> None:
+        self._spinner.close()
         if isinstance(effect, states.StartPush):
             self._tail.push_begins()
+            if effect.round == 1 and self._consenting is None:
+                # An app whose libraries take long to load; nobody else writes to the terminal yet.
+                self._spinner.enter_context(self._ctx.output.working("loading the functions", quick=True))
             self.screen.round_started(effect.round, effect.snapshot.cause)
             self._pushes.put(effect)
         elif isinstance(effect, states.ShowLive):

@@ -63,7 +63,8 @@ def call(
     from convexpy.client import FunctionFailed
 
     try:
-        result = client.call(path, args, identity=identity, decode=decode)
+        with ctx.output.working(f"running {path}", quick=True):
+            result = client.call(path, args, identity=identity, decode=decode)
     except FunctionFailed as error:
         _show_logs(ctx, error.log_lines)
         raise

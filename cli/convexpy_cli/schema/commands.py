@@ -86,7 +86,10 @@ def schema_check(
     def checked(table: str, total: int) -> None:
         ctx.output.detail(f"{total:,} documents checked, now in {table}")
 
-    with ctx.connected("schema check") as (target, client):
+    with (
+        ctx.connected("schema check") as (target, client),
+        ctx.output.working("checking stored documents", quick=True),
+    ):
         found, total = compare.violations(client, schema, limit or None, checked)
     lines = [f"{each['table']}  {each['id']}  {' · '.join(each['message'].splitlines())}" for each in found]
     ctx.output.result(found, "\n".join(lines) if lines else None)
@@ -112,6 +115,9 @@ def schema_infer(
     """
     from convexpy_cli.schema import compare, text
 
-    with ctx.connected("schema infer") as (_, client):
+    with (
+        ctx.connected("schema infer") as (_, client),
+        ctx.output.working("reading stored documents", quick=True),
+    ):
         schema = compare.infer(client, table, sample)
     ctx.output.result(schema, text.python(schema).rstrip("\n"))
