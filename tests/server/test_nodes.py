@@ -71,6 +71,12 @@ def test_any_node_takes_any_call(start_node: StartNode) -> None:
             socket.until_result(0, lambda notes: notes == ["over the second"])
     assert first.request("GET", "/http/hello")[1] == second.request("GET", "/http/hello")[1]
     assert second.request("GET", "/readyz")[0] == 200
+    wait_for(
+        lambda: [node["serves"] for node in status(first)["nodes"]] == [True, False], what="both to be seen"
+    )
+    assert [node["address"] for node in status(first)["nodes"]] == [
+        f"127.0.0.1:{node.port}" for node in (first, second)
+    ]
 
 
 def test_no_acknowledged_write_is_lost_when_nodes_die(start_node: StartNode) -> None:
@@ -115,6 +121,14 @@ def test_no_acknowledged_write_is_lost_when_nodes_die(start_node: StartNode) -> 
     assert len(stored) == len(set(stored))
     expected = sorted(stored)
     wait_for(lambda: sorted(everything(nodes[1], "echoes")) == expected, what="each job to have run once")
+
+
+def status(node: ServerProcess) -> dict[str, Any]:
+    """Return what `convexpy status` asks for."""
+    code, answer, _ = node.request("GET", "/api/convexpy/status", admin=True)
+    assert code == 200, answer
+    found: dict[str, Any] = answer
+    return found
 
 
 def everything(node: ServerProcess, table: str) -> list[str]:

@@ -91,6 +91,7 @@ def _document(target: Target, version: str, latency_ms: float, found: Deployment
         "clients": found.clients,
         "errorRate1h": found.error_rate_1h,
         "disk": msgspec.to_builtins(found.disk),
+        "nodes": msgspec.to_builtins(found.nodes),
         "crons": [{"name": cron["name"], "nextRun": cron["nextRun"]} for cron in found.crons],
     }
 
@@ -118,6 +119,10 @@ def _fields(target: Target, document: dict[str, Any]) -> dict[str, Any]:
         "functions": document["functions"],
         "tables": f"{document['tables']}" + (f" · building {building}" if building else ""),
         "clients": document["clients"],
+        "nodes": ", ".join(
+            f"{each['address']} {'serves' if each['serves'] else 'relays'}" for each in document["nodes"]
+        )
+        or None,
         "errors": "no calls in the last hour" if rate is None else f"{rate:.1%} of calls in the last hour",
         "crons": ", ".join(f"{cron['name']} at {local_time(cron['nextRun'])}" for cron in crons) or "none",
         "disk": f"{size_text(disk['databaseBytes'])} used · {size_text(disk['freeBytes'])} free",

@@ -97,6 +97,7 @@ def build_apps(deployment: Deployment) -> Apps:
         log=deployment.log,
         identities=identities,
         clients=sockets.__len__,
+        nodes=deployment.storage.nodes,
         data_folder=deployment.storage.folder,
         deployment=settings.name,
         redacts=settings.redact,

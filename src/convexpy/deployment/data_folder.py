@@ -37,6 +37,7 @@ class Storage:
         self.deployment_id: str = store.deployment_id
         self.log: LogStore = store.log
         self.watch: Callable[[Callable[[BaseException], None]], None] = store.watch
+        self.nodes = store.nodes
         self._store = store
         try:
             with refusing(folder):

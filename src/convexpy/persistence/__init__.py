@@ -25,6 +25,7 @@ from convexpy.persistence.interface import (
     KeyChange as KeyChange,
     LogRow as LogRow,
     LogStore as LogStore,
+    Node as Node,
     OutcomeUnknown as OutcomeUnknown,
     ReplayRecord as ReplayRecord,
     StoreFull as StoreFull,

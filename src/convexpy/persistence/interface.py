@@ -326,9 +326,22 @@ class DataStore(Protocol):
         """Begin to check what took too long to be checked at start; what is found is logged."""
         ...
 
+    def nodes(self) -> list[Node]:
+        """Return the nodes that share the store and were seen within seconds; none where it cannot be shared."""
+        ...
+
     def close(self) -> None:
         """Release everything; may be called twice."""
         ...
+
+
+class Node(NamedTuple):
+    """A server among several of one deployment. `address` is what it says of itself, `place` its process and machine."""
+
+    address: str
+    place: str
+    since_ms: float
+    serves: bool
 
 
 ENCODED_ADDRESS = "postgresql "

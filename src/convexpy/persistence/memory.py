@@ -15,6 +15,7 @@ from convexpy.persistence.interface import (
     CheckpointBatch,
     Compaction,
     LogRow,
+    Node,
     ReplayRecord,
     StoreFull,
     WalkedDocument,
@@ -102,6 +103,10 @@ class MemoryFiles:
     def reader(self) -> MemoryCheckpointReader:
         """Open the checkpoint for reading."""
         return MemoryCheckpointReader(self)
+
+    def nodes(self) -> list[Node]:
+        """Return none: nobody shares it."""
+        return []
 
     def watch(self, lost: Callable[[BaseException], None]) -> None:
         """Do nothing: no other process can reach it."""

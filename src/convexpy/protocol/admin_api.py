@@ -163,6 +163,15 @@ class DiskUse(_Answer, frozen=True, kw_only=True):
     free_bytes: int
 
 
+class NodeStatus(_Answer, frozen=True, kw_only=True):
+    """A server among several of one deployment: it serves, or relays to the one that does."""
+
+    address: str
+    place: str
+    since: Number
+    serves: bool
+
+
 class DeploymentStatus(_Answer, frozen=True, kw_only=True):
     """What is live, what is being built, who is connected, and how the deployment is doing.
 
@@ -183,3 +192,4 @@ class DeploymentStatus(_Answer, frozen=True, kw_only=True):
     error_rate_1h: Number | None = msgspec.field(default=None, name="errorRate1h")
     crons: list[dict[str, Any]] = []
     disk: DiskUse | None = None
+    nodes: tuple[NodeStatus, ...] = ()

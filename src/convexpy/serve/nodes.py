@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import socket
@@ -48,9 +47,9 @@ def join(options: ServeOptions, keys: Keys, sockets: Sequence[socket.socket]) ->
     """Join the nodes of a deployment; raises as `open_turn`."""
     database = startup.database(options)
     assert database is not None  # checked
-    places = [(options.node, sock.getsockname()[1]) for sock in sockets]
+    places = " ".join(f"{options.node}:{sock.getsockname()[1]}" for sock in sockets)
     shared = "\n".join([keys.name, keys.instance_secret, os.environ[KEY_VARIABLE]])
-    return open_turn(options.data, database, node=json.dumps(places), shared=shared)
+    return open_turn(options.data, database, node=places, shared=shared)
 
 
 async def wait(
@@ -72,7 +71,7 @@ async def wait(
             await relay.start()
             waits()
         if serving != _UNKNOWN:
-            relay.pass_on_to([(str(host), int(port)) for host, port in json.loads(serving or "[]")])
+            relay.pass_on_to([_place(each) for each in serving.split()])
         try:
             async with asyncio.timeout(TRIED_EVERY_S):
                 await stop.wait()
@@ -97,6 +96,11 @@ async def _tried(turn: Turn) -> str | None:
     except Error as error:
         logger.warning("the node that serves is not known: %s", error)
         return _UNKNOWN
+
+
+def _place(text: str) -> Place:
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def _own(sock: socket.socket) -> Place:

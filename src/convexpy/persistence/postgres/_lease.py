@@ -7,6 +7,7 @@ pooler, and says who.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import secrets
@@ -18,7 +19,7 @@ from collections.abc import Callable
 import psycopg
 
 from convexpy.errors import Error
-from convexpy.persistence.interface import OutcomeUnknown, StoreFull, StoreRefused, StoreUnreachable
+from convexpy.persistence.interface import Node, OutcomeUnknown, StoreFull, StoreRefused, StoreUnreachable
 from convexpy.persistence.postgres._connection import Link
 from convexpy.persistence.postgres.address import DatabaseAddress
 
@@ -27,7 +28,7 @@ logger = logging.getLogger("convexpy.storage")
 TTL_S = 10.0
 RENEWED_EVERY_S = 2.0
 LOOKED_AT_EVERY_S = 0.2
-NAME = "node"
+NAME, RELAY = "node", "relay "
 
 
 class Lease:
@@ -40,6 +41,7 @@ class Lease:
         self._stopping = threading.Event()
         self._lost: Callable[[BaseException], None] | None = None
         self._node = node
+        self._seen_again_at = 0.0
         self._place = f"process {os.getpid()} on {socket.gethostname()}"
         self._thread = threading.Thread(target=self._renew_regularly, name="convexpy-lease", daemon=True)
 
@@ -59,8 +61,12 @@ class Lease:
     def try_to_take(self) -> str | None:
         """Take the lease if that is possible now, and return None; else return the `node` of its holder."""
         if self._link.repeat(self._try, 0.0):
+            self._link.repeat(self._forget_relays, 0.0)
             self._thread.start()
             return None
+        if time.monotonic() >= self._seen_again_at:
+            self._seen_again_at = time.monotonic() + RENEWED_EVERY_S
+            self._link.repeat(self._be_seen, 0.0)
         row = self._link.repeat(
             lambda: self._link.run(
                 f"SELECT node FROM {self._s}._lease WHERE name = %s AND expires_at > clock_timestamp()",
@@ -69,6 +75,22 @@ class Lease:
             0.0,
         )
         return "" if row is None else str(row[0])
+
+    def _be_seen(self) -> None:
+        """Tell that this node relays."""
+        self._link.run(
+            f"INSERT INTO {self._s}._lease AS l VALUES(%s, %s, %s, clock_timestamp(), "
+            f"clock_timestamp() + %s::double precision * interval '1 second', NULL, NULL, %s) "
+            "ON CONFLICT (name) DO UPDATE SET expires_at = excluded.expires_at",
+            (f"{RELAY}{self.holder}", self.holder, self._place, TTL_S, self._node),
+        )
+
+    def _forget_relays(self) -> None:
+        """Remove what this node, and those that are gone, have told as relays."""
+        self._link.run(
+            f"DELETE FROM {self._s}._lease WHERE name LIKE '{RELAY}%%' AND (holder = %s OR expires_at < clock_timestamp())",
+            (self.holder,),
+        )
 
     def _wait_and_take(self) -> None:
         seen: str | None = None
@@ -135,6 +157,8 @@ class Lease:
             return
         self._stopping.set()
         if not self._thread.ident:
+            with contextlib.suppress(StoreUnreachable, StoreFull, Error):
+                self._link.repeat(self._forget_relays, 0.0)
             self._link.close()
             return
         self._thread.join()
@@ -148,6 +172,28 @@ class Lease:
         except (StoreUnreachable, StoreFull, Error) as error:
             logger.warning("the lease of this server could not be given up, it expires by itself: %s", error)
         self._link.close()
+
+
+def nodes_of(address: DatabaseAddress) -> list[Node]:
+    """Return the nodes that were seen within `TTL_S`, the one that serves first.
+
+    Raises:
+        StoreUnreachable: the database does not answer.
+    """
+    link = Link(address, "nodes")
+    try:
+        return [
+            Node(str(node), str(place), float(since) * 1000, str(name) == NAME)
+            for name, node, place, since in link.repeat(
+                lambda: link.run(
+                    "SELECT name, node, place, extract(epoch FROM since)::double precision "
+                    f"FROM {address.quoted}._lease WHERE node <> '' AND expires_at > clock_timestamp() ORDER BY name, node"
+                ).fetchall(),
+                0.0,
+            )
+        ]
+    finally:
+        link.close()
 
 
 _BACKEND = (

@@ -14,9 +14,9 @@ import psycopg
 from convexpy.errors import Error
 from convexpy.persistence import moved
 from convexpy.persistence.folder_lock import FolderLock
-from convexpy.persistence.interface import StoreFull, StoreRefused
+from convexpy.persistence.interface import Node, StoreFull, StoreRefused
 from convexpy.persistence.postgres._connection import Link
-from convexpy.persistence.postgres._lease import Lease
+from convexpy.persistence.postgres._lease import Lease, nodes_of
 from convexpy.persistence.postgres._refusals import connect_refusal, refusal
 from convexpy.persistence.postgres._tables import prepare
 from convexpy.persistence.postgres.address import DatabaseAddress
@@ -100,6 +100,10 @@ class PostgresStore:
     def watch(self, lost: Callable[[BaseException], None]) -> None:
         """Have `lost` called, in another thread, when another server has taken over."""
         self._lease.watch(lost)
+
+    def nodes(self) -> list[Node]:
+        """Return the servers that have joined as nodes."""
+        return nodes_of(self._address)
 
     def close(self) -> None:
         """Close the log, then give up the lease; may be called twice."""

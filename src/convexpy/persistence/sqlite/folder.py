@@ -8,7 +8,7 @@ from pathlib import Path
 from convexpy.limits import START_CHECK_BYTES_MAX
 from convexpy.persistence import moved
 from convexpy.persistence.folder_lock import FolderLock
-from convexpy.persistence.interface import StoreRefused
+from convexpy.persistence.interface import Node, StoreRefused
 from convexpy.persistence.sqlite._filesystem import network_file_system
 from convexpy.persistence.sqlite._structure import LargeFilesCheck, check_structure
 from convexpy.persistence.sqlite.checkpoint import SqliteCheckpointWriter
@@ -94,6 +94,10 @@ class DataFolder:
     def reader(self) -> SqliteCheckpointReader:
         """Open the checkpoint for reading."""
         return open_checkpoint_reader(self.folder)
+
+    def nodes(self) -> list[Node]:
+        """Return none: nobody shares it."""
+        return []
 
     def watch(self, lost: Callable[[BaseException], None]) -> None:
         """Do nothing: the lock holds as long as this process does."""

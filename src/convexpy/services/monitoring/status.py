@@ -16,7 +16,8 @@ from convexpy.engine.checkpoints import CheckpointService
 from convexpy.engine.system_functions import SystemFunctions
 from convexpy.engine.versions import LiveVersion
 from convexpy.http.messages import HttpRequest
-from convexpy.protocol.admin_api import DeploymentStatus, DiskUse, IndexBuild, PushInfo, TableWalk
+from convexpy.persistence import Node
+from convexpy.protocol.admin_api import DeploymentStatus, DiskUse, IndexBuild, NodeStatus, PushInfo, TableWalk
 from convexpy.protocol.system import encode_plain
 from convexpy.protocol.system.crons import ListCrons
 from convexpy.services._admin_routes import AdminRoutes, route
@@ -34,6 +35,7 @@ class StatusRoutes(AdminRoutes):
     system: SystemFunctions
     log: FunctionLog
     clients: Callable[[], int]
+    nodes: Callable[[], list[Node]]
     data_folder: Path
     deployment: str
     redacts: bool
@@ -62,6 +64,18 @@ class StatusRoutes(AdminRoutes):
             error_rate_1h=statistics.error_rate(1),
             crons=msgspec.json.decode(encode_plain(crons)),
             disk=await asyncio.to_thread(self._disk),
+            nodes=await asyncio.to_thread(self._nodes),
+        )
+
+    def _nodes(self) -> tuple[NodeStatus, ...]:
+        return tuple(
+            NodeStatus(
+                address=node.address.partition(" ")[0],
+                place=node.place,
+                since=node.since_ms,
+                serves=node.serves,
+            )
+            for node in self.nodes()
         )
 
     def _building(self) -> tuple[IndexBuild, ...]:
