@@ -17,7 +17,7 @@ from convexpy.serve.options import ConfigInvalid, ServeOptions
 from convexpy.serve.relay import Place, Relay
 from convexpy.services.variables.service import KEY_VARIABLE
 
-logger = logging.getLogger("convexpy.serve")
+logger: logging.Logger = logging.getLogger("convexpy.serve")
 
 TRIED_EVERY_S = 0.2
 STORAGE_SCHEME = "s3://"

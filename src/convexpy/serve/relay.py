@@ -13,7 +13,7 @@ import socket
 from collections.abc import Sequence
 from functools import partial
 
-logger = logging.getLogger("convexpy.serve")
+logger: logging.Logger = logging.getLogger("convexpy.serve")
 
 Place = tuple[str, int]
 """Host and port."""

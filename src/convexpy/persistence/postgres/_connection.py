@@ -33,7 +33,7 @@ class Link:
     ) -> None:
         self.address = address
         self._on_notice = on_notice
-        self.pooled = False
+        self.pooled: bool = False
         """Whether a pooler stands between: nothing may outlive a transaction then, no prepared statement either."""
         self._purpose = purpose
         self._connection: Connection | None = None

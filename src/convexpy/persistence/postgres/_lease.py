@@ -35,7 +35,7 @@ class Lease:
     """Held from `take`, or a `try_to_take` that succeeded, until `release`. `node` is how others reach this process."""
 
     def __init__(self, address: DatabaseAddress, *, node: str = "") -> None:
-        self.holder = secrets.token_hex(8)
+        self.holder: str = secrets.token_hex(8)
         self._s = address.quoted
         self._link = Link(address, "lease")
         self._stopping = threading.Event()

@@ -23,7 +23,7 @@ class PostgresTarget:
     """
 
     def __init__(self, address: DatabaseAddress, deployment_id: str) -> None:
-        self.place = str(address)
+        self.place: str = str(address)
         self._address = address
         self._link = link = Link(address, "copy")
         try:
@@ -33,7 +33,7 @@ class PostgresTarget:
         try:
             check_server(link)
             self._make_empty(deployment_id)
-            self.log = PostgresLogStore(address)
+            self.log: PostgresLogStore = PostgresLogStore(address)
         except psycopg.Error as error:
             link.close()
             raise refusal(error, address) from error

@@ -25,7 +25,7 @@ class SqliteTarget:
     """
 
     def __init__(self, folder: Path, deployment_id: str) -> None:
-        self.place = str(folder)
+        self.place: str = str(folder)
         self._folder = folder
         self._deployment_id = deployment_id
         self._unfinished = folder / UNFINISHED
@@ -41,7 +41,9 @@ class SqliteTarget:
                     )
             shutil.rmtree(self._unfinished, ignore_errors=True)
             self._unfinished.mkdir(mode=0o700)
-            self.log = SqliteLogStore(self._unfinished / "log.db", deployment_id=deployment_id)
+            self.log: SqliteLogStore = SqliteLogStore(
+                self._unfinished / "log.db", deployment_id=deployment_id
+            )
         except BaseException:
             self._lock.release()
             raise
