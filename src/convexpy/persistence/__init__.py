@@ -31,7 +31,6 @@ from convexpy.persistence.interface import (
     StoreFull as StoreFull,
     StoreRefused as StoreRefused,
     StoreUnreachable as StoreUnreachable,
-    Turn as Turn,
     WalkedDocument as WalkedDocument,
 )
 from convexpy.persistence.memory import MemoryFiles as MemoryFiles
@@ -43,6 +42,7 @@ from convexpy.persistence.sqlite.refusals import (
     file_refusal,
     refusing as refusing,
 )
+from convexpy.persistence.turns import Turn as Turn
 
 if TYPE_CHECKING:
     from convexpy.persistence.postgres import DatabaseAddress, PostgresStore
