@@ -15,6 +15,7 @@ from convexpy.persistence import (
     DataStore,
     LogStore,
     MemoryFiles,
+    Node,
     open_store,
     refusing,
 )
@@ -37,7 +38,7 @@ class Storage:
         self.deployment_id: str = store.deployment_id
         self.log: LogStore = store.log
         self.watch: Callable[[Callable[[BaseException], None]], None] = store.watch
-        self.nodes = store.nodes
+        self.nodes: Callable[[], list[Node]] = store.nodes
         self._store = store
         try:
             with refusing(folder):
