@@ -132,8 +132,11 @@ class Root(Group):
         formatter.write("Usage: convexpy [FLAGS] COMMAND ...\n\n" + situation() + "\n")
         for title, group in COMMANDS.items():
             formatter.write(f"{title}:\n")
-            formatter.write("".join(f"  {name:<11} {text}\n" for name, (_, text) in group.items()))
-        formatter.write("Help: convexpy COMMAND --help. Global flags: convexpy help flags.\n")
+            shown = [
+                (name, text) for name, (_, text) in group.items() if name != "help"
+            ]  # the last line is about it
+            formatter.write("".join(f"  {name:<11} {text}\n" for name, text in shown))
+        formatter.write("Help: convexpy help COMMAND. Global flags: convexpy help flags.\n")
 
     def help_of(self, ctx: Any, words: list[str]) -> str:
         """Return the help of a command with all its options and examples, or of the application."""
