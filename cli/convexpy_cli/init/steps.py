@@ -142,7 +142,7 @@ def _missing_packages(wanted: bytes, present: Path) -> list[str]:
     if known is None:
         return []
     needed: dict[str, str] = json.loads(wanted).get("dependencies", {})
-    # What the page of the scaffold is made of is its own affair: that page is not added.
+    # The page of the scaffold is not added here, so neither are its packages.
     return [f"convex@{needed['convex']}"] if "convex" in needed and "convex" not in known else []
 
 

@@ -254,7 +254,7 @@ class MutationPipeline:
         self._looking = asyncio.get_running_loop().call_later(SLOW_MUTATION_LOOK_S, self._look)
 
     def _look(self) -> None:
-        """Move a call that takes long, and holds up others, to the second lane: it begins anew there.
+        """Move a call that takes long, and holds up others, to the second lane: it begins again there.
 
         Its executor is ended, and another takes the role, with all calls that have no answer yet.
         """

@@ -65,13 +65,14 @@ async def wait(
     `waits` is called when another node serves.
     """
     relay: Relay | None = None
-    while (serving := await _tried(turn)) is not None:
+    known = ""
+    while (serving := await _tried(turn, known)) is not None:
+        known = serving
         if relay is None:
             relay = Relay(sockets, speaks_tls=speaks_tls)
             await relay.start()
             waits()
-        if serving != _UNKNOWN:
-            relay.pass_on_to([_place(each) for each in serving.split()])
+        relay.pass_on_to([_place(each) for each in serving.split()])
         try:
             async with asyncio.timeout(TRIED_EVERY_S):
                 await stop.wait()
@@ -87,15 +88,13 @@ async def wait(
     return await asyncio.to_thread(turn.open)
 
 
-_UNKNOWN = "unknown"
-
-
-async def _tried(turn: Turn) -> str | None:
+async def _tried(turn: Turn, known: str) -> str | None:
+    """Return what `turn.take` does; while the database is away, what was known before."""
     try:
         return await asyncio.to_thread(turn.take)
     except Error as error:
         logger.warning("the node that serves is not known: %s", error)
-        return _UNKNOWN
+        return known
 
 
 def _place(text: str) -> Place:

@@ -1,6 +1,6 @@
 """What a node does while another one serves: it passes connections on as they are, bytes in both directions.
 
-So any node takes any call, sockets and streams included, and TLS is the other node's affair. A connection that comes while no
+So any node takes any call, sockets and streams included, and TLS is left to the other node. A connection that comes while no
 node serves waits for one, which takes about a second after one has ended.
 """
 
@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import socket
 from collections.abc import Sequence
 from functools import partial
-
-logger: logging.Logger = logging.getLogger("convexpy.serve")
 
 Place = tuple[str, int]
 """Host and port."""
@@ -44,7 +41,7 @@ class Relay:
             self._servers.append(await asyncio.start_server(partial(self._take, number), sock=sock.dup()))
 
     def pass_on_to(self, places: Sequence[Place]) -> None:
-        """Connect to these from now on, one for each socket; connections to others are cut. None: wait."""
+        """Connect to these from now on, one for each socket; connections to others are cut. Without any, they wait."""
         if list(places) != list(self._places):
             self._places = places
             for task in self._passing:
@@ -75,7 +72,8 @@ class Relay:
             await asyncio.wait({passing})
         finally:
             self._passing.discard(passing)
-            passing.cancel()
+            if not passing.cancel() and not passing.cancelled():
+                passing.exception()  # one end was reset: both are closed now
             for each in (writer, there_writer):
                 each.transport.abort()
 

@@ -116,7 +116,8 @@ class Lease:
             "ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, place = excluded.place, since = excluded.since, "
             "expires_at = excluded.expires_at, backend_pid = excluded.backend_pid, backend_start = excluded.backend_start, "
             "node = excluded.node "
-            "WHERE l.expires_at < clock_timestamp() OR (l.backend_pid IS NOT NULL AND NOT EXISTS(SELECT 1 FROM "
+            "WHERE l.holder = excluded.holder OR l.expires_at < clock_timestamp() "
+            "OR (l.backend_pid IS NOT NULL AND NOT EXISTS(SELECT 1 FROM "
             "pg_stat_activity a WHERE a.pid = l.backend_pid AND coalesce(a.backend_start, l.backend_start) = l.backend_start))",
             (NAME, self.holder, self._place, TTL_S, self._direct(), self._node),
         )

@@ -90,7 +90,7 @@ def prepare(link: Link, *, filling: str | None = None) -> dict[str, str]:
             raise StoreRefused(
                 f"{link.address} is not complete: the data of another store is being copied there, or that was broken off",
                 code="DatabaseRefused",
-                hint="wait for `convexpy database copy`, or start it again: it begins anew",
+                hint="wait for `convexpy database copy`, or start it again: it begins again",
             )
         return _migrated(link, s, meta)
 

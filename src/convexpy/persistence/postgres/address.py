@@ -79,7 +79,7 @@ class DatabaseAddress:
         length = len(schema.encode())
         if not 0 < length <= IDENTIFIER_BYTES_MAX or not schema.isprintable() or schema.startswith("pg_"):
             raise StoreRefused(
-                f"{schema!r} is no name for a schema",
+                f"{schema!r} is not a valid name of a schema",
                 code="DatabaseAddressInvalid",
                 hint=f"1 to {IDENTIFIER_BYTES_MAX} bytes, not beginning with pg_",
             )

@@ -54,7 +54,7 @@ class PostgresTarget:
                     code="DatabaseRefused",
                     hint=f"name another schema (?schema=NAME), or remove that one: DROP SCHEMA {s} CASCADE",
                 )
-        # Begin anew, whatever an earlier attempt has left.
+        # Begin again, whatever an earlier attempt has left.
         remove_tables(self._link)
         prepare(self._link, filling=deployment_id)
 

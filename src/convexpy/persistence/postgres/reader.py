@@ -110,7 +110,7 @@ class PostgresCheckpointReader:
         if index not in self._indexes or tablet not in self._tablets or lower >= upper:
             return []
         order = "key DESC, rest DESC" if desc else "key, rest"
-        # The limit is part of the text: not knowing it, PostgreSQL would plan each read anew, which takes longer than the read.
+        # The limit is part of the text: not knowing it, PostgreSQL would plan each read, which takes longer than the read.
         rows = self._run(
             f"SELECT i.key, i.rest, t._id, convert_to(t.document, 'UTF8') FROM "
             f"(SELECT key, rest, n FROM {self._s}._i{index} "
