@@ -155,6 +155,28 @@ def test_a_client_survives_a_rolling_restart(start_node: StartNode) -> None:
         assert len(node.call("query", "fn:read")) == number + 1
 
 
+def test_nodes_outlive_lost_connections_and_a_restart_of_the_database(
+    start_node: StartNode, postgres: PostgresServer
+) -> None:
+    nodes = [start_node("a")]
+    nodes[0].push_ok({"fn.py": APP})
+    nodes.append(start_node("b"))
+    for number, fault in enumerate((postgres.cut_connections, postgres.restart)):
+        fault()
+        wait_for(
+            lambda seen=number: sum(node.errors().count("is not known") for node in nodes) > seen,
+            what="the standby to notice",
+        )
+        for node in nodes:
+            # Whether the other one has taken over meanwhile is a race: then the first ends, to be started again.
+            if node.process.poll() is not None:
+                assert node.process.poll() == 75
+                node.start()
+        nodes[1].call("mutation", "fn:write", text=str(number))
+    assert nodes[1].call("query", "fn:read") == ["0", "1"]
+    assert nodes[1].process.poll() is None
+
+
 def test_a_node_that_stood_still_ends(start_node: StartNode) -> None:
     first = start_node("first")
     first.push_ok({"fn.py": APP})

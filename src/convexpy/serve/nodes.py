@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from convexpy.deployment import Keys
 from convexpy.errors import Error
 from convexpy.executors.base_process import DATABASE_VARIABLE
-from convexpy.persistence import DataStore, Turn, open_turn
+from convexpy.persistence import DataStore, StoreFull, StoreUnreachable, Turn, open_turn
 from convexpy.serve import startup
 from convexpy.serve.options import ConfigInvalid, ServeOptions
 from convexpy.serve.relay import Place, Relay
@@ -92,7 +92,7 @@ async def _tried(turn: Turn, known: str) -> str | None:
     """Return what `turn.take` does; while the database is away, what was known before."""
     try:
         return await asyncio.to_thread(turn.take)
-    except Error as error:
+    except (Error, StoreUnreachable, StoreFull) as error:
         logger.warning("the node that serves is not known: %s", error)
         return known
 
