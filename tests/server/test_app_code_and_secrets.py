@@ -104,7 +104,7 @@ def test_variables_are_in_no_initial_environment(plain: ServerProcess) -> None:
 
 
 def test_a_file_of_a_new_key_counts_only_with_the_seal_of_the_deployment(plain: ServerProcess) -> None:
-    from convexpy.auth import KeyRecord, create_hashed_key, seal_record
+    from convexpy.access import KeyRecord, create_hashed_key, seal_record
 
     keys = json.loads((plain.data / "keys.json").read_text())
 

@@ -153,7 +153,7 @@ def test_a_start_that_ended_before_the_key_was_shown_makes_another(start: Start)
 
 
 def test_the_instance_secret_makes_no_key(start: Start) -> None:
-    from convexpy.auth import AdminKeys
+    from convexpy.access import AdminKeys
 
     server = start()
     keys = json.loads((server.data / "keys.json").read_text())

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from convexpy.auth import KeyRecord, create_hashed_key, seal_record, shown_prefix
+from convexpy.access import KeyRecord, create_hashed_key, seal_record, shown_prefix
 from convexpy.protocol.admin_api import NewKey
 from convexpy.runtime import PRIVATE_FOLDER, write_private
 from convexpy_cli import errors

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from convexpy._version import __version__
-from convexpy.auth import AdminKeys, TokenVerifier
+from convexpy.access import AdminKeys, TokenVerifier
 from convexpy.database import CommitOutcomes, GroupCommitter
 from convexpy.deployment.data_folder import Storage
 from convexpy.deployment.settings import DeploymentSettings

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from convexpy.auth import KeyRecord
+from convexpy.access import KeyRecord
 from convexpy.database import Store
 from convexpy.functions import QueryPlan
 from convexpy.limits import TransactionBudget

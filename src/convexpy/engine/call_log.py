@@ -6,7 +6,7 @@ from typing import Protocol, get_args
 
 import msgspec
 
-from convexpy.auth import Caller
+from convexpy.access import Caller
 from convexpy.engine.outcome import Outcome
 from convexpy.protocol.frames import Call, Kind, LogLine
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from convexpy.auth import APP_ACCESS, Caller
+from convexpy.access import APP_ACCESS, Caller
 from convexpy.engine.call_log import CallLog
 from convexpy.engine.outcome import Outcome, Presenter, new_request_id, outcome_of, request_id_of
 from convexpy.engine.query_cache import QueryCache

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Protocol
 
-from convexpy.auth import ANONYMOUS, Caller
+from convexpy.access import ANONYMOUS, Caller
 from convexpy.engine.call_log import CallLog
 from convexpy.engine.outcome import Outcome, accepted_request_id, outcome_of
 from convexpy.engine.versions import LiveVersion

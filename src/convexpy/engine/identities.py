@@ -9,13 +9,13 @@ from typing import Any, Protocol
 
 import msgspec
 
-from convexpy.auth import Caller, ParsedKey, TokenRefused, TokenVerifier, Verified, complete_identity
+from convexpy.access import Caller, ParsedKey, TokenRefused, TokenVerifier, Verified, complete_identity
 from convexpy.errors import AuthError, RequestError
 from convexpy.protocol import sync
 from convexpy.protocol.app_description import ProviderDescription
 from convexpy.runtime import Signal
 
-logger: logging.Logger = logging.getLogger("convexpy.auth")
+logger: logging.Logger = logging.getLogger("convexpy.access")
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 
-from convexpy.auth import Access, OperationNotPermitted
+from convexpy.access import Access, OperationNotPermitted
 from convexpy.engine.outcome import Outcome, failed
 from convexpy.errors import RequestError
 from convexpy.limits import FUNCTION_PATH_BYTES_MAX

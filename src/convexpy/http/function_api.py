@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from convexpy.auth import ANONYMOUS, Caller, OperationNotPermitted, system_call
+from convexpy.access import ANONYMOUS, Caller, OperationNotPermitted, system_call
 from convexpy.engine.function_runner import FunctionRunner
 from convexpy.engine.history import History, OutOfRetention
 from convexpy.engine.identities import Identities

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from convexpy.auth import ANONYMOUS, Caller
+from convexpy.access import ANONYMOUS, Caller
 from convexpy.engine.identities import Identities
 from convexpy.errors import AuthError, RequestError
 from convexpy.http.messages import HttpRequest

@@ -11,7 +11,7 @@ import logging
 import secrets
 from pathlib import Path
 
-from convexpy.auth import AdminKeys, create_instance_secret
+from convexpy.access import AdminKeys, create_instance_secret
 from convexpy.deployment import Deployment, Keys, load_keys, save_keys
 from convexpy.errors import RequestError
 from convexpy.errors.texts import read_text

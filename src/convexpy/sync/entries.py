@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from convexpy.auth import Access
+from convexpy.access import Access
 from convexpy.protocol import sync
 
 ReadRange = tuple[int, bytes, bytes | None]

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from convexpy.auth import Caller
+from convexpy.access import Caller
 from convexpy.errors import AuthError
 from convexpy.protocol import sync
 

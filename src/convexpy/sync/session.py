@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Mapping
 from functools import partial
 
-from convexpy.auth import ANONYMOUS, Caller
+from convexpy.access import ANONYMOUS, Caller
 from convexpy.errors import AuthError, RequestError
 from convexpy.limits import SOCKET_QUERIES_MAX, Knobs
 from convexpy.protocol import sync

@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from convexpy.auth import FULL_ACCESS, Caller, complete_identity
+from convexpy.access import FULL_ACCESS, Caller, complete_identity
 from convexpy.deployment import build_apps
 from convexpy.engine.http_actions import Collecting
 from convexpy.engine.outcome import Outcome

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from convexpy.auth import Caller
+from convexpy.access import Caller
 from convexpy.http.socket import ON_MESSAGE, Sockets
 from convexpy.limits import Knobs
 from convexpy.sync import ActionShares, Hub

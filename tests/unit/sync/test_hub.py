@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from convexpy.auth import FULL_ACCESS, Caller
+from convexpy.access import FULL_ACCESS, Caller
 from convexpy.limits import Knobs
 from convexpy.sync import Hub, QueryOutcome, Session, hub as hub_module
 from convexpy.sync.entries import QueryEntry, Run

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from convexpy.auth import Caller
+from convexpy.access import Caller
 from convexpy.database import Catalog
 from convexpy.engine.checkpoints import CheckpointService
 from convexpy.engine.function_runner import FunctionRunner

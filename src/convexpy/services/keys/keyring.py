@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from convexpy.auth import (
+from convexpy.access import (
     FULL_ACCESS,
     AdminKeys,
     KeyKind,

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import msgspec
 
-from convexpy.auth import KeyRecord, open_record
+from convexpy.access import KeyRecord, open_record
 
 FOLDER = "new-keys"
-logger: logging.Logger = logging.getLogger("convexpy.auth")
+logger: logging.Logger = logging.getLogger("convexpy.access")
 
 
 class NewKeys:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from convexpy.auth import KeyKind
+from convexpy.access import KeyKind
 from convexpy.errors import RequestError
 from convexpy.http.identify import caller_of
 from convexpy.http.messages import HttpRequest, Response, json_response

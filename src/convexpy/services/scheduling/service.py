@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from convexpy.auth import ANONYMOUS
+from convexpy.access import ANONYMOUS
 from convexpy.database import system_index
 from convexpy.engine.call_log import CallLog
 from convexpy.engine.outcome import Outcome, new_request_id, outcome_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from convexpy.auth import InvalidKey, ParsedKey
+from convexpy.access import InvalidKey, ParsedKey
 from convexpy.errors import RequestError
 from convexpy.testing._local import LocalDeployment
 

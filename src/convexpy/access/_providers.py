@@ -7,8 +7,8 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
-from convexpy.auth._refusals import NO_PROVIDER, NOT_VERIFIED, TokenRefused, shown
-from convexpy.auth._tokens import ALGORITHMS, ParsedToken
+from convexpy.access._refusals import NO_PROVIDER, NOT_VERIFIED, TokenRefused, shown
+from convexpy.access._tokens import ALGORITHMS, ParsedToken
 from convexpy.protocol.app_description import ProviderDescription
 from convexpy.protocol.host_names import is_loopback
 

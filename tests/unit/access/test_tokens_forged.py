@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 from support.issuer import KEYS, Issuer, b64, private_key, signed
 
-from convexpy.auth import TokenRefused, TokenVerifier
-from convexpy.auth._refusals import CUSTOM_MESSAGES, SAFE_MESSAGES
+from convexpy.access import TokenRefused, TokenVerifier
+from convexpy.access._refusals import CUSTOM_MESSAGES, SAFE_MESSAGES
 
 FORGERIES = sorted(Issuer().forged())
 CODES = {

@@ -9,9 +9,9 @@ import pytest
 from support.issuer import KEYS, Issuer
 
 from convexpy import auth_config, custom_jwt, oidc
-from convexpy.auth import TokenRefused, TokenVerifier
-from convexpy.auth._providers import Provider, check_form, choose_provider, read_providers
-from convexpy.auth._tokens import parse_token
+from convexpy.access import TokenRefused, TokenVerifier
+from convexpy.access._providers import Provider, check_form, choose_provider, read_providers
+from convexpy.access._tokens import parse_token
 from convexpy.protocol.app_description import ProviderDescription
 
 

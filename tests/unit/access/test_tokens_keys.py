@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given, strategies as st
 from support.issuer import Issuer, jwk_of, private_key
 
-from convexpy.auth import TokenRefused, TokenVerifier
-from convexpy.auth._jwks import KeySetError, read_data_url, read_key_set
+from convexpy.access import TokenRefused, TokenVerifier
+from convexpy.access._jwks import KeySetError, read_data_url, read_key_set
 from convexpy.limits import ISSUER_ANSWER_BYTES_MAX, ISSUER_KEYS_MAX
 
 

@@ -8,8 +8,8 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from convexpy.auth._refusals import NOT_VERIFIED, TokenRefused, shown
-from convexpy.auth._tokens import ParsedToken
+from convexpy.access._refusals import NOT_VERIFIED, TokenRefused, shown
+from convexpy.access._tokens import ParsedToken
 from convexpy.limits import (
     ISSUER_ANSWER_BYTES_MAX,
     ISSUER_KEYS_MAX,

@@ -14,8 +14,8 @@ import pytest
 from support.issuer import DISCOVERY, Issuer, jwk_of, private_key
 from support.processes import wait_for
 
-from convexpy.auth import TokenRefused, TokenVerifier, Verified
-from convexpy.auth._fetching import KeyFetcher
+from convexpy.access import TokenRefused, TokenVerifier, Verified
+from convexpy.access._fetching import KeyFetcher
 from convexpy.limits import (
     ISSUER_KEYS_FRESH_S,
     ISSUER_KEYS_STALE_S,
@@ -364,7 +364,7 @@ def test_closing_ends_fetches_and_refuses_those_who_wait(issuer: Issuer, verifie
 @pytest.mark.slow
 def test_a_server_without_providers_loads_no_client_and_no_cryptography() -> None:
     code = (
-        "import sys\nfrom convexpy.auth import TokenVerifier\nverifier = TokenVerifier(development=True)\n"
+        "import sys\nfrom convexpy.access import TokenVerifier\nverifier = TokenVerifier(development=True)\n"
         "verifier.configure([])\n"
         "try: verifier.verify_cached('a.b.c')\nexcept Exception: pass\n"
         "print([name for name in ('httpx', 'jwt', 'cryptography') if name in sys.modules])"

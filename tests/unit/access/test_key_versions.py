@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
-from convexpy.auth import AdminKeys, InvalidKey, KeyRecord, create_hashed_key, create_instance_secret
+from convexpy.access import AdminKeys, InvalidKey, KeyRecord, create_hashed_key, create_instance_secret
 
 NAME = "shop"
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from support.issuer import Issuer
 
-from convexpy.auth import TokenRefused, TokenVerifier
-from convexpy.auth._claims import check_times, identity_of
+from convexpy.access import TokenRefused, TokenVerifier
+from convexpy.access._claims import check_times, identity_of
 from convexpy.values import from_json, normalize, to_json
 
 BASE = {"iss": "https://clerk.example.com/", "sub": "user_1", "aud": "convex", "exp": 200, "iat": 100}

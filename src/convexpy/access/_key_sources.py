@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from convexpy.auth._jwks import KeySet, KeySetError, SigningKey
-from convexpy.auth._refusals import DISCOVERY_FAILED, NOT_VERIFIED, TokenRefused, shown
+from convexpy.access._jwks import KeySet, KeySetError, SigningKey
+from convexpy.access._refusals import DISCOVERY_FAILED, NOT_VERIFIED, TokenRefused, shown
 from convexpy.limits import ISSUER_KEYS_FRESH_S, ISSUER_KEYS_STALE_S, ISSUER_RETRY_S
 
 

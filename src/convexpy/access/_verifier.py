@@ -11,13 +11,20 @@ from typing import Any
 
 import msgspec
 
-from convexpy.auth._claims import check_times, identity_of
-from convexpy.auth._fetching import KeyFetcher
-from convexpy.auth._jwks import KeySet, SigningKey, read_data_url, read_key_set
-from convexpy.auth._key_sources import KeySource
-from convexpy.auth._providers import Provider, check_form, choose_provider, read_providers
-from convexpy.auth._refusals import DISCOVERY_FAILED, EXPIRED, NO_PROVIDER, NOT_VERIFIED, TokenRefused, shown
-from convexpy.auth._tokens import ParsedToken, check_length, parse_token
+from convexpy.access._claims import check_times, identity_of
+from convexpy.access._fetching import KeyFetcher
+from convexpy.access._jwks import KeySet, SigningKey, read_data_url, read_key_set
+from convexpy.access._key_sources import KeySource
+from convexpy.access._providers import Provider, check_form, choose_provider, read_providers
+from convexpy.access._refusals import (
+    DISCOVERY_FAILED,
+    EXPIRED,
+    NO_PROVIDER,
+    NOT_VERIFIED,
+    TokenRefused,
+    shown,
+)
+from convexpy.access._tokens import ParsedToken, check_length, parse_token
 from convexpy.limits import VERIFIED_TOKENS_MAX
 from convexpy.protocol.app_description import ProviderDescription
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from convexpy.auth._refusals import MALFORMED, NOT_VERIFIED, TokenRefused, shown
+from convexpy.access._refusals import MALFORMED, NOT_VERIFIED, TokenRefused, shown
 from convexpy.limits import USER_TOKEN_BYTES_MAX
 
 ALGORITHMS: Final = ("RS256", "ES256", "EdDSA")

@@ -24,7 +24,7 @@ from typing import Any
 
 import msgspec
 
-from convexpy.auth._access import FULL_ACCESS, Access, KeyKind
+from convexpy.access._access import FULL_ACCESS, Access, KeyKind
 from convexpy.errors import RequestError
 
 VERSION = 1

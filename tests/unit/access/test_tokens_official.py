@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.issuer import Issuer
 
-from convexpy.auth import TokenRefused, TokenVerifier
+from convexpy.access import TokenRefused, TokenVerifier
 
 
 @pytest.fixture(scope="module")

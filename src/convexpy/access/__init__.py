@@ -1,6 +1,6 @@
 """Authentication: holders of admin keys, and end users by the tokens of their issuers."""
 
-from convexpy.auth._access import (
+from convexpy.access._access import (
     ANONYMOUS as ANONYMOUS,
     APP_ACCESS as APP_ACCESS,
     FULL_ACCESS as FULL_ACCESS,
@@ -11,7 +11,7 @@ from convexpy.auth._access import (
     OperationNotPermitted as OperationNotPermitted,
     system_call as system_call,
 )
-from convexpy.auth._keys import (
+from convexpy.access._keys import (
     AdminKeys as AdminKeys,
     InvalidKey as InvalidKey,
     KeyRecord as KeyRecord,
@@ -21,6 +21,6 @@ from convexpy.auth._keys import (
     create_instance_secret as create_instance_secret,
     shown_prefix as shown_prefix,
 )
-from convexpy.auth._refusals import TokenRefused as TokenRefused
-from convexpy.auth._sealed_records import open_record as open_record, seal_record as seal_record
-from convexpy.auth._verifier import TokenVerifier as TokenVerifier, Verified as Verified
+from convexpy.access._refusals import TokenRefused as TokenRefused
+from convexpy.access._sealed_records import open_record as open_record, seal_record as seal_record
+from convexpy.access._verifier import TokenVerifier as TokenVerifier, Verified as Verified

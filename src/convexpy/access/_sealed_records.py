@@ -10,7 +10,7 @@ import hmac
 
 import msgspec
 
-from convexpy.auth._keys import KeyRecord
+from convexpy.access._keys import KeyRecord
 
 
 class _Sealed(msgspec.Struct):

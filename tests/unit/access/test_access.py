@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from convexpy.auth import APP_ACCESS, FULL_ACCESS, SERVER_ACCESS, Access, KeyKind
+from convexpy.access import APP_ACCESS, FULL_ACCESS, SERVER_ACCESS, Access, KeyKind
 from convexpy.engine.registry import FunctionRegistry
 from convexpy.protocol.system import SYSTEM_CALLS
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from convexpy.auth._refusals import EXPIRED, MALFORMED, NOT_VERIFIED, TokenRefused
+from convexpy.access._refusals import EXPIRED, MALFORMED, NOT_VERIFIED, TokenRefused
 from convexpy.limits import ARRAY_LENGTH_MAX, DOCUMENT_NESTING_MAX, TOKEN_CLOCK_SKEW_S
 
 REGISTERED: Final = frozenset({"iss", "sub", "aud", "exp", "iat"})

@@ -17,9 +17,9 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import msgspec
 
-from convexpy.auth._jwks import KeySet, KeySetError, read_key_set
-from convexpy.auth._providers import permitted, same_issuer
-from convexpy.auth._refusals import shown
+from convexpy.access._jwks import KeySet, KeySetError, read_key_set
+from convexpy.access._providers import permitted, same_issuer
+from convexpy.access._refusals import shown
 from convexpy.limits import ISSUER_ANSWER_BYTES_MAX, ISSUER_FETCH_S_MAX, ISSUER_REDIRECTS_MAX
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, strategies as st
 from support.issuer import DISCOVERY, KEYS, Issuer
 
-from convexpy.auth import TokenRefused, TokenVerifier, _fetching as fetching
-from convexpy.auth._fetching import KeyFetcher, is_public
+from convexpy.access import TokenRefused, TokenVerifier, _fetching as fetching
+from convexpy.access._fetching import KeyFetcher, is_public
 from convexpy.limits import ISSUER_ANSWER_BYTES_MAX
 
 
