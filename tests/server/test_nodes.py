@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import os
 import signal
 import subprocess
@@ -155,42 +157,95 @@ def test_a_client_survives_a_rolling_restart(start_node: StartNode) -> None:
         assert len(node.call("query", "fn:read")) == number + 1
 
 
-def test_nodes_outlive_lost_connections_and_a_restart_of_the_database(
+def test_the_node_that_serves_goes_on_after_cut_connections_and_a_restart_of_the_database(
     start_node: StartNode, postgres: PostgresServer
 ) -> None:
-    nodes = [start_node("a")]
-    nodes[0].push_ok({"fn.py": APP})
-    nodes.append(start_node("b"))
-    for number, fault in enumerate((postgres.cut_connections, postgres.restart)):
+    first = start_node("a")
+    first.push_ok({"fn.py": APP})
+    second = start_node("b")
+    holder = lease_of(first, postgres)
+    for number, fault in enumerate((postgres.cut_connections, postgres.restart, postgres.cut_connections)):
+        renewed = lease_of(first, postgres)
         fault()
+        second.call("mutation", "fn:write", text=str(number))
         wait_for(
-            lambda seen=number: sum(node.errors().count("is not known") for node in nodes) > seen,
-            what="the standby to notice",
+            lambda seen=renewed: lease_of(first, postgres)[1] != seen[1], what="a new connection of the lease"
         )
-        for node in nodes:
-            # Whether the other one has taken over meanwhile is a race: then the first ends, to be started again.
-            if node.process.poll() is not None:
-                assert node.process.poll() == 75
-                node.start()
-        nodes[1].call("mutation", "fn:write", text=str(number))
-    assert nodes[1].call("query", "fn:read") == ["0", "1"]
-    assert nodes[1].process.poll() is None
+    assert lease_of(first, postgres)[0] == holder[0]
+    assert "this node serves now" not in second.errors()
+    assert second.call("query", "fn:read") == ["0", "1", "2"]
 
 
-def test_a_node_that_stood_still_ends(start_node: StartNode) -> None:
+def test_a_node_that_stood_still_answers_nothing_old_and_stands_by_again(
+    start_node: StartNode, postgres: PostgresServer
+) -> None:
     first = start_node("first")
     first.push_ok({"fn.py": APP})
     second = start_node("second")
     second.call("mutation", "fn:write", text="before")
-    os.kill(first.process.pid, signal.SIGSTOP)
+    assert first.call("query", "fn:read") == ["before"]
+    pid = first.process.pid
+    answers: list[Any] = []
+
+    def read() -> None:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            answers.append(first.call("query", "fn:read"))
+
+    os.kill(pid, signal.SIGSTOP)
     try:
         wait_for(lambda: "this node serves now" in second.errors(), what="the second to take over")
-        assert second.call("query", "fn:read") == ["before"]
         second.call("mutation", "fn:write", text="meanwhile")
+        readers = [threading.Thread(target=read) for _ in range(8)]
+        for reader in readers:
+            reader.start()
     finally:
-        os.kill(first.process.pid, signal.SIGCONT)
-    assert first.process.wait(60) == 75
-    assert second.call("query", "fn:read") == ["before", "meanwhile"]
+        os.kill(pid, signal.SIGCONT)
+    for reader in readers:
+        reader.join(60)
+    assert all(answer == ["before", "meanwhile"] for answer in answers), answers
+    wait_for(lambda: first.errors().count("another node serves") == 1, what="the first to stand by")
+    assert first.process.poll() is None
+    assert children_of(pid) <= 1  # of the executors that it had none is left
+    assert first.call("query", "fn:read") == ["before", "meanwhile"]
+    second.kill()
+    first.call("mutation", "fn:write", text="after")
+    assert first.call("query", "fn:read") == ["before", "meanwhile", "after"]
+    assert first.stop() == 0
+
+
+def test_a_node_whose_log_was_continued_by_another_stands_by_again(
+    start_node: StartNode, postgres: PostgresServer
+) -> None:
+    first = start_node("first")
+    first.push_ok({"fn.py": APP})
+    first.call("mutation", "fn:write", text="before")
+    schema = schema_of(first)
+    postgres.query(
+        f"INSERT INTO {schema}._log SELECT seq + 1, ts + 1, '\\x00', entry FROM {schema}._log ORDER BY seq DESC LIMIT 1"
+    )
+    with pytest.raises((OSError, http.client.HTTPException)):
+        first.call("mutation", "fn:write", text="not acknowledged")
+    wait_for(lambda: "begins again" in first.errors(), what="the node to begin again")
+    first.call("mutation", "fn:write", text="after")
+    assert first.call("query", "fn:read") == ["before", "after"]
+
+
+def schema_of(node: ServerProcess) -> str:
+    """Return the schema of a node's database."""
+    return node.database.partition("?schema=")[2]
+
+
+def lease_of(node: ServerProcess, postgres: PostgresServer) -> tuple[str, int]:
+    """Return holder and connection of the node that serves."""
+    ((holder, backend),) = postgres.query(
+        f"SELECT holder, backend_pid FROM {schema_of(node)}._lease WHERE name = 'node'"
+    )
+    return holder, backend
+
+
+def children_of(pid: int) -> int:
+    """Return the number of processes that a process has started and that are there."""
+    return sum(len(each.read_text().split()) for each in Path(f"/proc/{pid}/task").glob("*/children"))
 
 
 def test_what_nodes_do_not_share_is_refused(start_node: StartNode, tmp_path: Path) -> None:

@@ -10,6 +10,11 @@ from convexpy.persistence.interface import DataStore
 class Turn(Protocol):
     """This process's place among the nodes of a deployment, of which one at a time owns the store and serves."""
 
+    @property
+    def is_held(self) -> bool:
+        """Whether this one surely is the node that serves, so that nobody else can have written yet; for any thread."""
+        ...
+
     def take(self) -> str | None:
         """Try to become the node that serves; may take as long as one round trip.
 

@@ -23,6 +23,7 @@ from convexpy.limits import (
     HTTP_URL_BYTES_MAX,
 )
 from convexpy.serve.direct_calls import DirectCallProtocol
+from convexpy.serve.gate import Gate
 from convexpy.serve.one_write import JoiningTransport
 
 LOOK_EVERY_S = 10.0
@@ -57,9 +58,12 @@ class _HeadRefused(Exception):
 class BoundedProtocol(DirectCallProtocol):
     """uvicorn's protocol with bounds."""
 
-    def __init__(self, *arguments: Any, counter: ConnectionCounter, **options: Any) -> None:
+    def __init__(
+        self, *arguments: Any, counter: ConnectionCounter, gate: Gate | None = None, **options: Any
+    ) -> None:
         super().__init__(*arguments, **options)
         self._counter = counter
+        self._gate = gate
         self._counted = False
         self._refusal: tuple[int, str] | None = None
         self._in_body = self._closes_after_body = False
@@ -87,6 +91,8 @@ class BoundedProtocol(DirectCallProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take a piece of the request."""
+        if self._gate is not None and not self._gate.passes(self, data):
+            return
         if self.begin_known(data):
             self._head_since = None
             return

@@ -15,6 +15,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from convexpy.http.socket import ON_MESSAGE, OVERSIZE, WRITE_FRAME
 from convexpy.runtime.light_event import LightEvent
 from convexpy.serve.bounded_protocol import ConnectionCounter
+from convexpy.serve.gate import Gate
 from convexpy.serve.oversize import FrameFilter, OversizeMessage
 
 
@@ -49,15 +50,23 @@ class DirectSocketProtocol(WebSocketsSansIOProtocol):
 
     # An object with more than 30 attributes has a dictionary of its own: 1,300 bytes more for each socket. uvicorn has 37.
     __slots__ = (
-        "_counter", "_drops_message", "_filter", "_on_message", "app_state", "close_timeout", "close_timer",
+        "_counter", "_drops_message", "_filter", "_gate", "_on_message", "app_state", "close_timeout", "close_timer",
         "initial_response", "last_ping_rtt", "pending_ping_payload", "ping_interval", "ping_sent_at", "ping_timeout",
         "ping_timer", "pong_timer", "queue", "writable",
     )  # fmt: skip
 
     frames: list[bytes]
 
-    def __init__(self, *arguments: Any, counter: ConnectionCounter, limit: int, **options: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        counter: ConnectionCounter,
+        limit: int,
+        gate: Gate | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(*arguments, **options)
+        self._gate = gate
         self.queue: Any = Inbox()
         self.writable: LightEvent = LightEvent(is_set=True)
         self._counter = counter
@@ -70,6 +79,8 @@ class DirectSocketProtocol(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of the client: first the handshake, then frames (called by asyncio)."""
+        if self._gate is not None and not self._gate.passes(self, data):
+            return
         if self._on_message is not None and not self.read_paused and not self.close_sent:
             text = self._filter.whole_text(data)
             if text is not None and self._on_message(text):

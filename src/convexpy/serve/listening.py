@@ -18,6 +18,7 @@ from convexpy.http.messages import Receive, Scope, Send
 from convexpy.limits import Knobs
 from convexpy.serve.bounded_protocol import BoundedProtocol, ConnectionCounter
 from convexpy.serve.direct_socket import DirectSocketProtocol
+from convexpy.serve.gate import Gate
 from convexpy.serve.oversize import CONTROL_FRAME_BYTES_MAX
 
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -89,19 +90,22 @@ def server_of(
     counter: ConnectionCounter,
     *,
     direct: DirectCalls | None = None,
+    gate: Gate | None = None,
     cert: Path | None = None,
     key: Path | None = None,
 ) -> Server:
     """Return a server of an application; with a certificate it speaks TLS. `counter` may be shared.
 
-    `direct` runs calls that need not go through the application.
+    `direct` runs calls that need not go through the application; what comes while `gate` is shut waits.
     """
     tls: dict[str, Any] = {} if cert is None else {"ssl_certfile": str(cert), "ssl_keyfile": str(key)}
     config = uvicorn.Config(
         app,
         loop="none",
-        http=functools.partial(BoundedProtocol, counter=counter, direct=direct),  # type: ignore[arg-type]  # called like a class
-        ws=functools.partial(DirectSocketProtocol, counter=counter, limit=knobs.socket_message_bytes),  # type: ignore[arg-type]
+        http=functools.partial(BoundedProtocol, counter=counter, direct=direct, gate=gate),  # type: ignore[arg-type]  # called like a class
+        ws=functools.partial(  # type: ignore[arg-type]
+            DirectSocketProtocol, counter=counter, limit=knobs.socket_message_bytes, gate=gate
+        ),
         ws_max_size=knobs.socket_message_bytes + CONTROL_FRAME_BYTES_MAX,
         ws_ping_interval=20.0,
         ws_ping_timeout=120.0,

@@ -23,7 +23,7 @@ from typing import Any
 import msgspec
 
 from convexpy.printable import indented, json_printable, one_line
-from convexpy.serve.options import ConfigInvalid, LogFormat
+from convexpy.serve.options import ConfigInvalid, LogFormat, ServeOptions
 
 RECORDS_WAITING_MAX = 20_000
 CLOSE_WITHIN_S = 2.0
@@ -205,3 +205,13 @@ def plain_logging() -> None:
     handler.setFormatter(_LineFormatter(form))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+
+
+def of_server(options: ServeOptions) -> LogOutput | None:
+    """Return where records go; None for a development server, which logs as it ever did."""
+    if not (options.production or options.access_log or options.function_log or options.log_sink):
+        plain_logging()
+        return None
+    output = LogOutput(options.log_format, options.log_sink)
+    use_for_logging(output)
+    return output

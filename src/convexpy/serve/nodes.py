@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 from convexpy.deployment import Keys
 from convexpy.errors import Error
 from convexpy.executors.base_process import DATABASE_VARIABLE
-from convexpy.persistence import DataStore, StoreFull, StoreUnreachable, Turn, open_turn
+from convexpy.persistence import OutcomeUnknown, StoreFull, StoreUnreachable, Turn, open_turn
 from convexpy.serve import startup
 from convexpy.serve.options import ConfigInvalid, ServeOptions
 from convexpy.serve.relay import Place, Relay
@@ -52,49 +53,79 @@ def join(options: ServeOptions, keys: Keys, sockets: Sequence[socket.socket]) ->
     return open_turn(options.data, database, node=places, shared=shared)
 
 
-async def wait(
-    turn: Turn,
-    sockets: Sequence[socket.socket],
-    stop: asyncio.Event,
-    *,
-    speaks_tls: bool,
-    waits: Callable[[], None],
-) -> DataStore | None:
-    """Pass connections on to the node that serves, until it is this one's turn; return the store, None if told to stop.
+def may_pass(error: BaseException) -> bool:
+    """Say whether a node that could not begin to serve for this reason may stand by and try again."""
+    if isinstance(error, Error):
+        return error.code in ("CannotAppend", "DatabaseUnreachable", "StorageFull")
+    return isinstance(error, (OutcomeUnknown, StoreUnreachable, StoreFull))
 
-    `waits` is called when another node serves.
+
+class Standby:
+    """A node that waits for its turn.
+
+    `join` makes the turn, and `waits` is called when another node serves. With `stop` it waits no longer.
     """
-    relay: Relay | None = None
-    known = ""
-    while (serving := await _tried(turn, known)) is not None:
-        known = serving
-        if relay is None:
-            relay = Relay(sockets, speaks_tls=speaks_tls)
-            await relay.start()
-            waits()
-        relay.pass_on_to([_place(each) for each in serving.split()])
+
+    def __init__(
+        self,
+        join: Callable[[], Turn],
+        sockets: Sequence[socket.socket],
+        stop: asyncio.Event,
+        *,
+        speaks_tls: bool,
+        waits: Callable[[], None],
+    ) -> None:
+        self._join = join
+        self._sockets = sockets
+        self._stop = stop
+        self._relay = Relay(sockets, speaks_tls=speaks_tls)
+        self._waits = waits
+        self._turn: Turn | None = None
+        self._serving = ""
+        self._trouble = ""
+
+    async def turn(self, *, again: bool) -> Turn | None:
+        """Pass connections on to the node that serves, until it is this one's turn, or None if told to stop.
+
+        At the first start, what is wrong with the database or the other nodes is an error; `again` it is waited for.
+        """
+        is_relaying = False
+        if not again:
+            self._turn = await asyncio.to_thread(self._join)
+        while await self._other_serves():
+            if not is_relaying:
+                is_relaying = True
+                await self._relay.start()
+                self._waits()
+            self._relay.pass_on_to([_place(each) for each in self._serving.split()])
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TRIED_EVERY_S):
+                    await self._stop.wait()
+            if self._stop.is_set():
+                self._relay.close()
+                if self._turn is not None:
+                    await asyncio.to_thread(self._turn.close)
+                return None
+        logger.info("this node serves now")
+        if is_relaying:
+            self._relay.stop_accepting()
+            self._relay.pass_on_to([_own(sock) for sock in self._sockets])
+        return self._turn
+
+    async def _other_serves(self) -> bool:
+        """Try to take the turn; while the database is away, the other one is believed to go on."""
         try:
-            async with asyncio.timeout(TRIED_EVERY_S):
-                await stop.wait()
-        except TimeoutError:
-            continue
-        relay.close()
-        await asyncio.to_thread(turn.close)
-        return None
-    logger.info("this node serves now")
-    if relay is not None:
-        relay.stop_accepting()
-        relay.pass_on_to([_own(sock) for sock in sockets])
-    return await asyncio.to_thread(turn.open)
-
-
-async def _tried(turn: Turn, known: str) -> str | None:
-    """Return what `turn.take` does; while the database is away, what was known before."""
-    try:
-        return await asyncio.to_thread(turn.take)
-    except (Error, StoreUnreachable, StoreFull) as error:
-        logger.warning("the node that serves is not known: %s", error)
-        return known
+            if self._turn is None:
+                self._turn = await asyncio.to_thread(self._join)
+            serving = await asyncio.to_thread(self._turn.take)
+        except (Error, StoreUnreachable, StoreFull) as error:
+            if str(error) != self._trouble:
+                self._trouble = str(error)
+                logger.warning("the node that serves is not known: %s", error)
+            return True
+        self._trouble = ""
+        self._serving = serving or ""
+        return serving is not None
 
 
 def _place(text: str) -> Place:

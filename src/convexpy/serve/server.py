@@ -16,7 +16,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, NoReturn
 
 from convexpy.deployment import (
     Apps,
@@ -33,10 +33,11 @@ from convexpy.http.direct_calls import DirectCalls
 from convexpy.http.forwarded import ForwardedHeaders
 from convexpy.http.request_guard import RequestGuard
 from convexpy.limits import Knobs
-from convexpy.persistence import DataStore, storage_refusal
+from convexpy.persistence import DataStore, Turn, storage_refusal
 from convexpy.runtime import SystemClock, hide_process
-from convexpy.serve import announce, first_start, function_log, log_output, nodes, startup
+from convexpy.serve import again, announce, first_start, function_log, log_output, nodes, startup, watchdog
 from convexpy.serve.bounded_protocol import ConnectionCounter
+from convexpy.serve.gate import Gate
 from convexpy.serve.listening import AsgiApp, Server, bind, origin_of, server_of
 from convexpy.serve.log_output import LogOutput, now_text
 from convexpy.serve.notify import notify
@@ -70,6 +71,10 @@ class _Process:
         self._stop = asyncio.Event()
         self._status = 0
         self._is_announced = False
+        self._ports: list[socket.socket] = []
+        self._turn: Turn | None = None
+        self._name = ""
+        self._keys: Keys
         self._servers: list[tuple[Server, socket.socket]] = []
         self._tasks: list[asyncio.Task[Any]] = []
         self._deployment: Deployment
@@ -84,49 +89,61 @@ class _Process:
         push = startup.read_push(options.push_fd)
         if options.node is not None:
             nodes.check(options)
-        ports = self._bind()
+        self._ports = again.inherited()
+        self._is_announced = bool(self._ports)
+        if not self._ports:
+            self._bind()
         for number in FORCED:
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
-        store = await self._wait_for_turn(ports) if options.node is not None else None
+        if options.node is not None and not await self._wait_for_turn():
+            return self._status
+        try:
+            key = await self._unless_stopped(
+                asyncio.ensure_future(self._open_and_start(knobs, literal_keys, push))
+            )
+        except Exception as error:
+            if options.node is None or not self._is_announced or not nodes.may_pass(error):
+                raise
+            logger.warning("this node cannot serve and stands by again: %s", error)
+            self._begin_again()
         if self._stop.is_set():
             return self._status
-        self._keys, settings = self._open(knobs, ports, literal_keys, store)
-        self._apps = build_apps(self._deployment)
-        starting = asyncio.get_running_loop().create_task(self._start(push))
-        if not await self._unless_stopped(starting):
-            return self._status
-        key = starting.result()
         gc.freeze()
         gc.set_threshold(GC_ALLOCATIONS, 20, 50)
-        self._listen(knobs, ports)
-        self._announce(ports, settings.name, key)
-        notify("READY=1", f"STATUS=serving {settings.cloud_url}")
+        self._listen(knobs)
+        self._announce(key)
+        notify("READY=1", f"STATUS=serving {self._deployment.settings.cloud_url}")
         await self._stop.wait()
         await self._end()
         return self._status
 
     # Start
 
-    async def _wait_for_turn(self, ports: list[socket.socket]) -> DataStore | None:
-        """As one of several nodes: relay until it is this one's turn; return the store, None if told to stop before."""
+    async def _wait_for_turn(self) -> bool:
+        """As one of several nodes: relay until it is this one's turn; False if told to stop before."""
         options = self._options
         startup.make_folder(options)
         keys = first_start.ensure_keys(options)
-        sockets = ports[: 1 if options.single_port else 2]
+        self._name = keys.name
+        sockets = self._ports[: 1 if options.single_port else 2]
 
         def waits() -> None:
             logger.info("another node serves: this one passes connections on to it")
-            self._announce(ports, keys.name, None)
+            self._announce(None)
             notify("READY=1", "STATUS=another node serves")
 
-        turn = await asyncio.to_thread(nodes.join, options, keys, sockets)
-        return await nodes.wait(
-            turn, sockets, self._stop, speaks_tls=options.tls_cert is not None, waits=waits
-        )
+        def join() -> Turn:
+            return nodes.join(options, keys, sockets)
 
-    def _urls(self, ports: list[socket.socket]) -> tuple[str, str]:
+        standby = nodes.Standby(
+            join, sockets, self._stop, speaks_tls=options.tls_cert is not None, waits=waits
+        )
+        self._turn = await standby.turn(again=self._is_announced)
+        return self._turn is not None
+
+    def _urls(self) -> tuple[str, str]:
         """Return the public addresses of the API and of HTTP actions."""
-        options = self._options
+        options, ports = self._options, self._ports
         scheme = "http" if options.tls_cert is None else "https"
         cloud_url = (options.origin or "").rstrip("/") or origin_of(scheme, options.host, ports[0])
         site_url = (options.site_origin or "").rstrip("/")
@@ -134,35 +151,37 @@ class _Process:
             return cloud_url, site_url or f"{cloud_url}/http"
         return cloud_url, site_url or origin_of(scheme, options.host, ports[1])
 
-    def _announce(self, ports: list[socket.socket], name: str, key: str | None) -> None:
+    def _announce(self, key: str | None) -> None:
         """Write the ready line, once."""
         if self._is_announced:
             return
         self._is_announced = True
         options = self._options
-        cloud_url, site_url = self._urls(ports)
-        ready = {"ready": True, "pid": os.getpid(), "url": cloud_url, "siteUrl": site_url, "name": name}
+        cloud_url, site_url = self._urls()
+        ready = {"ready": True, "pid": os.getpid(), "url": cloud_url, "siteUrl": site_url, "name": self._name}
         if options.metrics_port is not None:
-            ready["metricsUrl"] = f"{origin_of('http', options.metrics_host, ports[-1])}/metrics"
+            ready["metricsUrl"] = f"{origin_of('http', options.metrics_host, self._ports[-1])}/metrics"
         announce.ready_line(options, ready, key)
 
-    def _bind(self) -> list[socket.socket]:
-        """Return the listening sockets: of the API, of HTTP actions unless they share it, of the metrics if asked for."""
-        options = self._options
-        ports = [bind(options.host, options.port, "--port")]
+    def _bind(self) -> None:
+        """Open the listening sockets: of the API, of HTTP actions unless they share it, of the metrics if asked for."""
+        options, ports = self._options, self._ports
+        ports.append(bind(options.host, options.port, "--port"))
         if not options.single_port:
             ports.append(bind(options.host, options.site_port, "--site-port"))
         if options.metrics_port is not None:
             ports.append(bind(options.metrics_host, options.metrics_port, "--metrics-port"))
-        return ports
 
-    def _open(
-        self,
-        knobs: Knobs,
-        ports: list[socket.socket],
-        literal_keys: tuple[str, ...],
-        store: DataStore | None,
-    ) -> tuple[Keys, DeploymentSettings]:
+    async def _open_and_start(
+        self, knobs: Knobs, literal_keys: tuple[str, ...], push: PushRequest | None
+    ) -> str | None:
+        """Open the deployment and start it; return the first admin key if it was made now."""
+        store = None if self._turn is None else await asyncio.to_thread(self._turn.open)
+        self._open(knobs, literal_keys, store)
+        self._apps = build_apps(self._deployment)
+        return await self._start(push)
+
+    def _open(self, knobs: Knobs, literal_keys: tuple[str, ...], store: DataStore | None) -> None:
         options = self._options
         startup.make_folder(options)
         clock = SystemClock()
@@ -177,8 +196,9 @@ class _Process:
         user = executor_user()
         if user is not None:
             user.open_databases(options.data)
-        keys = first_start.ensure_keys(options)
-        cloud_url, site_url = self._urls(ports)
+        self._keys = keys = first_start.ensure_keys(options)
+        self._name = keys.name
+        cloud_url, site_url = self._urls()
         settings = DeploymentSettings(
             name=keys.name,
             instance_secret=keys.instance_secret,
@@ -200,29 +220,40 @@ class _Process:
         self._deployment = Deployment(
             storage, settings, on_fatal=self._fatal, starter=startup.starter(options), clock=clock
         )
-        return keys, settings
 
     def _fatal(self, error: BaseException) -> None:
         self._status = EXIT_UNKNOWN_OUTCOME
         self._apps.sockets.close_all(1011, "InternalServerError")
         # Nothing may be answered any more: the next start decides what is in the log.
-        asyncio.get_running_loop().call_later(0.2, os._exit, EXIT_UNKNOWN_OUTCOME)
+        asyncio.get_running_loop().call_later(0.2, self._end_at_once)
 
-    async def _unless_stopped(self, starting: asyncio.Task[str | None]) -> bool:
-        """Wait for the start, which may install packages for minutes; say whether it ended before the server was stopped."""
-        stopped = asyncio.get_running_loop().create_task(self._stop.wait())
-        await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    def _end_at_once(self) -> None:
+        """End, for the service manager to start this server again; a node stands by again in the same process."""
+        if self._options.node is not None and os.name == "posix" and not self._stop.is_set():
+            self._begin_again()
+        os._exit(EXIT_UNKNOWN_OUTCOME)
+
+    def _begin_again(self) -> NoReturn:
+        logger.warning("this node begins again, and stands by")
+        if self._output is not None:
+            self._output.close()
+        again.begin_again(self._ports)
+
+    async def _unless_stopped(self, starting: asyncio.Future[str | None]) -> str | None:
+        """Return the result of the start, which may install packages for minutes, unless the server is stopped before."""
+        stopped: asyncio.Future[Any] = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait((starting, stopped), return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         if starting.done():
-            return True
+            return starting.result()
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
-        return False
+        return None
 
     async def _start(self, push: PushRequest | None) -> str | None:
         """Start the deployment; return the first admin key if it was made now. What fails ends the deployment again."""
         try:
-            _let_executors_write(self._deployment)
+            startup.let_executors_write(self._deployment)
             await self._deployment.start()
             return await self._before_listening(push)
         except BaseException:
@@ -247,10 +278,12 @@ class _Process:
             return None  # another node was first
         return await first_start.make_first_key(self._deployment, self._keys)
 
-    def _listen(self, knobs: Knobs, ports: list[socket.socket]) -> None:
+    def _listen(self, knobs: Knobs) -> None:
         options = self._options
         cert, key = options.tls_cert, options.tls_key
-        waiting = list(ports)
+        waiting = list(self._ports)
+        turn = self._turn
+        gate = None if turn is None else Gate(lambda: turn.is_held)
         allowed = startup.allowed_names(options, self._deployment.settings)
         report = announce.reporter(options)
         counter = ConnectionCounter(knobs.connections_per_address)
@@ -261,14 +294,16 @@ class _Process:
         guard = guarded(self._apps.api, "/http/")
         direct = DirectCalls(self._apps.functions, self._apps.running, guard, self._write_access)
         api = self._wrapped(guard)
-        self._serve(server_of(api, knobs, counter, direct=direct, cert=cert, key=key), waiting.pop(0))
+        self._serve(
+            server_of(api, knobs, counter, direct=direct, gate=gate, cert=cert, key=key), waiting.pop(0)
+        )
         if not options.single_port:
             site = self._wrapped(guarded(self._apps.site, "/"))
-            self._serve(server_of(site, knobs, counter, cert=cert, key=key), waiting.pop(0))
+            self._serve(server_of(site, knobs, counter, gate=gate, cert=cert, key=key), waiting.pop(0))
         if options.metrics_port is not None:
             self._serve(server_of(guarded(self._apps.probes.without_key), knobs, counter), waiting.pop(0))
         if options.watchdog_fd is not None:
-            self._in_background(_watch(options.watchdog_fd, self._stop))
+            self._in_background(watchdog.watch(options.watchdog_fd, self._stop))
         if self._output is not None and options.function_log:
             self._in_background(function_log.follow(self._deployment.log, self._output.write))
 
@@ -328,48 +363,13 @@ class _Process:
         return max(until - loop.time(), LAST_COMMITS_S)
 
 
-def _let_executors_write(deployment: Deployment) -> None:
-    """Where executors are of another user: compiled modules and files on their way to storage are written by them."""
-    user = executor_user()
-    if user is not None:
-        for folder in (deployment.sources.code_cache, deployment.storage.blobs.spool):
-            user.may_write(folder)
-
-
-async def _watch(descriptor: int, stop: asyncio.Event) -> None:
-    """Stop when the process at the other end of the watchdog pipe is gone."""
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    os.set_blocking(descriptor, False)
-
-    def readable() -> None:
-        with contextlib.suppress(BlockingIOError):
-            if not os.read(descriptor, 4096):
-                loop.remove_reader(descriptor)
-                ended.set()
-
-    loop.add_reader(descriptor, readable)
-    await ended.wait()
-    stop.set()
-
-
-def _log_output(options: ServeOptions) -> LogOutput | None:
-    """Return where records go; None for a development server, which logs as it ever did."""
-    if not (options.production or options.access_log or options.function_log or options.log_sink):
-        log_output.plain_logging()
-        return None
-    output = LogOutput(options.log_format, options.log_sink)
-    log_output.use_for_logging(output)
-    return output
-
-
 def main(arguments: list[str]) -> int:
     """Entry point; a failed start tells why in the last lines on stderr, and by its exit status."""
     options = parse(arguments)
     hide_process()
     output: LogOutput | None = None
     try:
-        output = _log_output(options)
+        output = log_output.of_server(options)
         return _run(options, output)
     except Error as error:
         if output is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from convexpy.deployment import DeploymentSettings
+from convexpy.deployment import Deployment, DeploymentSettings
 from convexpy.errors import Error
 from convexpy.executors.base_process import DATABASE_VARIABLE
 from convexpy.executors.executor_user import executor_user
@@ -180,3 +180,11 @@ def read_push(descriptor: int | None) -> PushRequest | None:
     with os.fdopen(descriptor, "rb") as stream:
         stream.seek(0)
         return msgspec.json.decode(stream.read(), type=PushRequest)
+
+
+def let_executors_write(deployment: Deployment) -> None:
+    """Where executors are of another user: compiled modules and files on their way to storage are written by them."""
+    user = executor_user()
+    if user is not None:
+        for folder in (deployment.sources.code_cache, deployment.storage.blobs.spool):
+            user.may_write(folder)

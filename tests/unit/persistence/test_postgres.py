@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -347,7 +349,7 @@ def test_a_second_server_is_refused_and_takes_over_from_a_dead_one(
     # As after kill -9: nothing is given up, the connections are gone.
     store._lease._stopping.set()
     store._lease._thread.join()
-    store._lease._link.close()
+    store._lease._close()
     second = opened(url)
     second.log.append(2, 2, b"")
     with pytest.raises(OutcomeUnknown, match="another server"):
@@ -367,6 +369,52 @@ def test_a_server_learns_that_another_has_taken_over(
     store.watch(lost.append)
     postgres.query(f"UPDATE {schema_of(url)}._lease SET holder = 'other'")
     wait_for(lambda: lost, what="the loss")
+
+
+@pytest.fixture
+def leases(opened: Callable[..., PostgresStore], url: str) -> Iterator[list[_lease.Lease]]:
+    opened(url).close()  # makes the tables
+    leases = [_lease.Lease(DatabaseAddress.parse(url), node=name) for name in ("one:1", "two:1")]
+    yield leases
+    for lease in leases:
+        lease.release()
+
+
+def test_a_cut_connection_costs_nobody_its_lease(
+    postgres: PostgresServer, leases: list[_lease.Lease]
+) -> None:
+    holder, other = leases
+    assert holder.try_to_take() is None
+    cuts = 0
+    until = time.monotonic() + 2 * _lease.GRACE_S
+    while time.monotonic() < until:
+        with contextlib.suppress(StoreUnreachable):
+            assert other.try_to_take() == "one:1"
+            cuts += postgres.cut_connections()
+    assert cuts > 2
+    wait_for(lambda: holder.is_held, what="the lease to be renewed")
+
+
+def test_a_lease_whose_holder_is_gone_is_taken_when_the_holder_may_answer_no_more(
+    leases: list[_lease.Lease],
+) -> None:
+    holder, other = leases
+    assert holder.try_to_take() is None
+    holder._stopping.set()  # as after kill -9: nothing is renewed, the connection is gone
+    holder._wake.send(b"\0")
+    holder._thread.join()
+    holder._close()
+    assert other.try_to_take() == "one:1"
+    wait_for(lambda: other.try_to_take() is None, what="the lease to be taken")
+    assert other.is_held
+    assert not holder.is_held
+
+
+def test_a_lease_that_was_given_up_is_taken_at_once(leases: list[_lease.Lease]) -> None:
+    holder, other = leases
+    assert holder.try_to_take() is None
+    holder.release()
+    assert other.try_to_take() is None
 
 
 def test_a_clock_that_is_far_off_is_said(

@@ -64,6 +64,12 @@ class Link:
         connection = self._connection
         return connection is not None and connection.pgconn.transaction_status == TransactionStatus.INTRANS
 
+    @property
+    def descriptor(self) -> int | None:
+        """The descriptor of the connection, which is readable when it was cut; None if there is none."""
+        connection = self._connection
+        return None if connection is None or connection.closed else connection.fileno()
+
     def run(self, text: str, parameters: Sequence[Any] = ()) -> Cursor:
         """Run one statement. Raises psycopg's errors."""
         return self.open().execute(text.encode(), parameters or None, binary=True)

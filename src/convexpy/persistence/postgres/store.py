@@ -144,6 +144,11 @@ class PostgresTurn:
         self._address, self._folder = address, folder
         self._lease = Lease(address, node=node)
 
+    @property
+    def is_held(self) -> bool:
+        """See `Turn.is_held`."""
+        return self._lease.is_held
+
     def take(self) -> str | None:
         """See `Turn.take`."""
         return self._lease.try_to_take()
