@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from convexpy_cli import completion
-from convexpy_cli.command import command, option, single
+from convexpy_cli.command import argument, command, option, single
 from convexpy_cli.context import Context
 
 app = single()
@@ -18,16 +18,24 @@ app = single()
         "convexpy deploy --dry-run --json",
         'convexpy deploy --cmd "npm run build"',
         "convexpy deploy --allow=index-drop:messages.by_author",
+        "convexpy deploy --rollback",
     ),
 )
 def deploy(
     ctx: Context,
+    version: Annotated[
+        int | None,
+        argument("For --rollback [default: the previous one].", "VERSION"),
+    ] = None,
+    rollback: Annotated[bool, option("--rollback", "Make an earlier version live again.")] = False,
     dry_run: Annotated[bool, option("--dry-run", "Show the plan only; exit as the deploy would.")] = False,
     diff: Annotated[bool, option("--diff", "Show changes of arguments and schema line by line.")] = False,
     cmd: Annotated[
         str | None, option("--cmd COMMAND", "Build before the push, with URLs in its environment.")
     ] = None,
-    cmd_after: Annotated[str | None, option("--cmd-after COMMAND", "Run this after the push.")] = None,
+    cmd_after: Annotated[
+        str | None, option("--cmd-after COMMAND", "Run this after the push.", more=True)
+    ] = None,
     cmd_url_env_var: Annotated[
         str | None,
         option(
@@ -42,10 +50,10 @@ def deploy(
     ] = None,
     codegen: Annotated[
         Literal["enable", "check", "disable"] | None,
-        option("--codegen MODE", "enable (in CI check), check or disable."),
+        option("--codegen MODE", "enable (in CI check), check or disable.", more=True),
     ] = None,
     message: Annotated[
-        str | None, option("--message TEXT", "For the history [default: the commit's subject].")
+        str | None, option("--message TEXT", "For the history [default: the commit's subject].", more=True)
     ] = None,
     actor: Annotated[
         str | None, option("--actor NAME", "For the history [default: git's user].", more=True)
@@ -57,7 +65,7 @@ def deploy(
         list[str] | None, option("--set-env N=V", "Also set this environment variable; repeatable.")
     ] = None,
     set_env_file: Annotated[
-        Path | None, option("--set-env-file FILE", "Also set the variables of this file.")
+        Path | None, option("--set-env-file FILE", "Also set the variables of this file.", more=True)
     ] = None,
     wait_indexes: Annotated[
         bool,

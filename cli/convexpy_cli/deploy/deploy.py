@@ -8,38 +8,24 @@ from typing import Any
 
 from msgspec import convert
 
-from convexpy.client import AdminClient, PushFile, PushResult
+from convexpy.client import AdminClient, PushResult
 from convexpy.errors import Error, SourceLocation
-from convexpy.project import FunctionsFolder, Target, read_env_file
+from convexpy.project import Target, read_env_file
 from convexpy.protocol.admin_api import PushInfo
 from convexpy.protocol.app_description import AppDescription
 from convexpy_cli import errors
 from convexpy_cli.context import Context
 from convexpy_cli.deploy import checks, github, plan_text
+from convexpy_cli.deploy.contents import Contents, check_options, of_kept_version, of_project
 from convexpy_cli.deploy.options import DeployOptions, Progress, covers, version_text
 from convexpy_cli.deploy.surroundings import (
     Commit,
-    current_actor,
     current_commit,
     preview_build,
-    variables_read,
 )
 from convexpy_cli.deploy.switch import switch
 from convexpy_cli.output.settings import flag_from_environment
 from convexpy_cli.output.units import commit_text
-
-# What every system has: code that reads these needs nothing from the deployment.
-_OF_THE_SYSTEM = {
-    "PATH",
-    "HOME",
-    "LANG",
-    "TZ",
-    "TMPDIR",
-    "PYTHONPATH",
-    "CONVEX_CLOUD_URL",
-    "CONVEX_SITE_URL",
-    "CONVEXPY_DEVELOPMENT",
-}
 
 
 def deploy(ctx: Context, options: DeployOptions) -> int:
@@ -75,8 +61,11 @@ class _Deploy:
         target = ctx.target(deploying=True)
         self._progress.target = target.name
         self._progress.look = ctx.runnable("convexpy status")
-        ctx.require_functions()
-        self._commit = current_commit(ctx.project.root)
+        check_options(self._options)
+        if not self._options.rollback:
+            ctx.require_functions()
+            self._commit = current_commit(ctx.project.root)
+            self._require_clean_git()
         self._environment = self._variables()
         self._guard(target)
         with ctx.connected("deploy", target=target) as (target, client):
@@ -101,7 +90,7 @@ class _Deploy:
             masking.register(value)
         return found
 
-    def _guard(self, target: Target) -> None:
+    def _require_clean_git(self) -> None:
         root = self._ctx.project.root
         if (
             self._ctx.project.config.require_clean_git
@@ -115,6 +104,8 @@ class _Deploy:
                 else f"{root} is not a git repository",
                 hint="commit them, or set [deploy] require-clean-git = false",
             )
+
+    def _guard(self, target: Target) -> None:
         variable = preview_build(os.environ)
         if variable and self._options.check_build_environment == "enable" and _is_production(target):
             raise errors.Failure(
@@ -130,18 +121,21 @@ class _Deploy:
         kind = "production" if _is_production(target) else target.kind
         parts = [target.name, kind, target.url, client.version(), self._commit.short, self._commit.branch]
         ctx.output.note(" · ".join(part for part in dict.fromkeys(parts) if part))
-        project = ctx.project
-        files = FunctionsFolder.of(project, ctx.output.warn).scan()
-        request = self._request(target, files)
-        planned = self._plan(client, files, request)
+        if self._options.rollback:
+            contents = of_kept_version(ctx, self._options, client)
+            self._commit = contents.commit
+        else:
+            contents = of_project(ctx, self._options, self._commit)
+        request = self._request(target, contents)
+        planned = self._plan(client, contents, request)
         start, plan, app = planned.before, planned.plan, planned.description
         if start is None or plan is None or app is None:
             raise errors.Failure("ServerTooOld", "the server is too old to plan a deploy", hint="update it")
         self._progress.before = version_text(start.version, start.commit, start.dirty)
         result_checks, blocked = self._checks(app)
-        changes = _with_places(plan.changes, request["places"], target.name)
+        changes = _with_places(plan.changes, contents.places, target.name)
         blocked += plan.blocked
-        document = {
+        document: dict[str, Any] = {
             "target": {"name": target.name, "url": target.url, "production": _is_production(target)},
             "from": {"version": start.version, "commit": start.commit or None},
             "to": {"version": planned.version, "commit": self._commit.sha or None},
@@ -150,53 +144,40 @@ class _Deploy:
             "checks": {**result_checks, "data": plan.data},
             "applied": False,
         }
-        self._show(target, changes, start)
+        if contents.rollback is not None:
+            document["rollback"] = contents.rollback
+        self._show(target, contents, changes, start)
         blocked = self._ask(target, changes, blocked)
         if self._options.dry_run:
             return self._end_dry_run(target, document, blocked)
         if blocked:
             github.summarize(self._title(target), changes, blocked[0]["message"])
             raise _failure_of(blocked[0], target)
-        return self._apply(target, client, files, request, document)
+        return self._apply(target, client, contents, request, document)
 
-    def _request(self, target: Target, files: Mapping[str, PushFile]) -> dict[str, Any]:
-        project = self._ctx.project
-        places = variables_read(files, project.config.functions)
-        options = self._options
-        note = {
-            "message": options.message if options.message is not None else self._commit.subject,
-            "actor": options.actor or current_actor(project.root),
-            "commit": self._commit.sha,
-            "branch": self._commit.branch,
-            "dirty": self._commit.clean is False,
-        }
+    def _request(self, target: Target, contents: Contents) -> dict[str, Any]:
         return {
-            "places": places,
-            "fields": {
-                "note": note,
-                "environment": [{"name": name, "value": value} for name, value in self._environment.items()],
-                "required": list(project.config.required_env),
-                "reads": [name for name in places if name not in _OF_THE_SYSTEM],
-                "production": _is_production(target),
-                "largeTableDocuments": project.config.large_table_documents,
-                "allow": self._allow,
-            },
+            **contents.fields,
+            "environment": [{"name": name, "value": value} for name, value in self._environment.items()],
+            "production": _is_production(target),
+            "allow": self._allow,
         }
 
-    def _plan(
-        self, client: AdminClient, files: Mapping[str, PushFile], request: dict[str, Any]
-    ) -> PushResult:
-        everything, config = self._options.push_all, self._ctx.project.push_config
+    def _plan(self, client: AdminClient, contents: Contents, request: dict[str, Any]) -> PushResult:
+        everything = self._options.push_all
         with self._ctx.output.working("loading the functions and their packages on the deployment"):
             planned = client.push(
-                files, config, dry_run=True, everything=everything, options=request["fields"]
+                contents.files, contents.config, dry_run=True, everything=everything, options=request
             )
         for text in planned.warnings:
             self._ctx.output.warn(text)
         return planned
 
     def _checks(self, app: AppDescription) -> tuple[dict[str, str], list[dict[str, Any]]]:
-        options, project = self._options, self._ctx.project
+        options = self._options
+        if options.rollback:
+            return {"codegen": "skipped", "typecheck": "skipped"}, []
+        project = self._ctx.project
         mode = options.codegen or ("check" if flag_from_environment("CI") else "enable")
         if mode == "enable" and options.dry_run:
             mode = "look"
@@ -205,15 +186,16 @@ class _Deploy:
         mode = options.typecheck or project.config.deploy_typecheck
         return {"codegen": codegen, "typecheck": checks.typecheck(self._ctx, project, mode, blocked)}, blocked
 
-    def _show(self, target: Target, changes: Sequence[Mapping[str, Any]], start: PushInfo) -> None:
+    def _show(
+        self, target: Target, contents: Contents, changes: Sequence[Mapping[str, Any]], start: PushInfo
+    ) -> None:
         if self._ctx.settings.machine or self._ctx.settings.quiet:
             return
         before = commit_text(start.commit, start.dirty) or f"version {start.version}"
-        after = commit_text(self._commit.sha, self._commit.clean is False) or "this folder"
         needed = {change["consent"] for change in changes if change["consent"]}
         given = frozenset(consent for consent in needed if covers(self._allow, consent))
         where = target.url if target.name == target.url else f"{target.name} ({target.url})"
-        lines = [plan_text.Line(f"Plan for {where} · {before} → {after}")]
+        lines = [plan_text.Line(f"Plan for {where} · {before} → {contents.text}")]
         lines += plan_text.plan_lines(changes, covered=given, diff=self._options.diff)
         plan_text.show(self._ctx.settings, lines)
 
@@ -264,33 +246,45 @@ class _Deploy:
         self,
         target: Target,
         client: AdminClient,
-        files: Mapping[str, PushFile],
+        contents: Contents,
         request: dict[str, Any],
         document: dict[str, Any],
     ) -> int:
-        ctx, project, options = self._ctx, self._ctx.project, self._options
-        command = options.cmd if options.cmd is not None else project.config.deploy_cmd
-        site_url = target.site_url or client.urls()[1]
-        name = options.cmd_url_env_var or project.config.deploy_cmd_url_env_var
-        variables = checks.build_variables(project, target.url, site_url, name)
-        if command:
-            client.close()
-            checks.run_build(project, command, variables, pushed=False)
-        fields = {**request["fields"], "expected": document["from"]["version"], "allow": self._allow}
-        result = switch(ctx, options, self._progress, client, files, fields, document["changes"])
+        ctx, options = self._ctx, self._options
+        if not options.rollback:
+            self._build(target, client)
+        fields = {**request, "expected": document["from"]["version"], "allow": self._allow}
+        result = switch(ctx, options, self._progress, client, contents, fields, document["changes"])
         document |= {"applied": True, "unchanged": result.unchanged, "blocked": []}
         document["to"]["version"] = result.version
         self._progress.live = version_text(result.version, self._commit.sha, self._commit.clean is False)
         outcome = f"{target.name} serves {self._progress.live}."
         github.summarize(self._title(target), document["changes"], outcome)
         if options.cmd_after:
-            checks.run_build(project, options.cmd_after, variables, pushed=True)
+            checks.run_build(
+                ctx.project, options.cmd_after, self._build_variables(target, client), pushed=True
+            )
         if options.run:
             document["run"] = checks.run_function(ctx, client, options.run)
         ctx.output.result({**document, "url": target.url}, target.url)
-        what = "nothing to change" if result.unchanged else "deployed"
+        what = "rolled back" if options.rollback else "deployed"
+        what = "nothing to change" if result.unchanged else what
         ctx.output.step("ok", f"{what}: {self._progress.last_line()}", result.ms)
         return errors.OK
+
+    def _build(self, target: Target, client: AdminClient) -> None:
+        project = self._ctx.project
+        command = self._options.cmd if self._options.cmd is not None else project.config.deploy_cmd
+        if command:
+            variables = self._build_variables(target, client)
+            client.close()
+            checks.run_build(project, command, variables, pushed=False)
+
+    def _build_variables(self, target: Target, client: AdminClient) -> dict[str, str]:
+        project = self._ctx.project
+        site_url = target.site_url or client.urls()[1]
+        name = self._options.cmd_url_env_var or project.config.deploy_cmd_url_env_var
+        return checks.build_variables(project, target.url, site_url, name)
 
 
 def _is_production(target: Target) -> bool:

@@ -31,6 +31,8 @@ class DeployOptions:
     push_all: bool = False
     large_indexes: bool = False
     unstaging: bool = False
+    rollback: bool = False
+    version: int | None = None
 
     @property
     def allow(self) -> tuple[str, ...]:

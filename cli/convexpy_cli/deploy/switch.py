@@ -10,10 +10,11 @@ from typing import Any
 
 from msgspec import convert
 
-from convexpy.client import AdminClient, DeploymentError, PushFile, PushResult, Unreachable
+from convexpy.client import AdminClient, DeploymentError, PushResult, Unreachable
 from convexpy.protocol.admin_api import PushInfo
 from convexpy_cli import errors
 from convexpy_cli.context import Context
+from convexpy_cli.deploy.contents import Contents
 from convexpy_cli.deploy.options import DeployOptions, Progress, version_text
 from convexpy_cli.output.progress import Progress as Shown, progress as shown_progress
 
@@ -27,7 +28,7 @@ def switch(
     options: DeployOptions,
     progress: Progress,
     client: AdminClient,
-    files: Mapping[str, PushFile],
+    contents: Contents,
     fields: Mapping[str, Any],
     changes: Sequence[Mapping[str, Any]],
 ) -> PushResult:
@@ -37,7 +38,7 @@ def switch(
         Failure: the indexes take longer than `--index-timeout`.
         DeploymentError: it was refused, or nobody knows.
     """
-    config = ctx.project.push_config
+    config = dict(contents.config)
     tables = _tell_builds(ctx, options, changes, config)
     progress.sent = True
     timeout_s = options.index_timeout or LONG_BUILD_TIMEOUT_S
@@ -45,7 +46,7 @@ def switch(
     with _build_progress(ctx, client, tables):
         while True:
             try:
-                return client.push(files, config, options=fields, timeout_s=timeout_s)
+                return client.push(contents.files, config, options=fields, timeout_s=timeout_s)
             except DeploymentError as error:
                 if isinstance(error.__cause__, TimeoutError):
                     raise errors.Failure(

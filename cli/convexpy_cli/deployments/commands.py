@@ -182,12 +182,12 @@ def history(
     ctx: Context,
     limit: Annotated[int, option("--limit N", "Number of pushes, newest first.", min=1)] = 20,
 ) -> None:
-    """List pushes: version, time, author, commit and message."""
+    """List pushes: version, time, author, commit and message. `deploy --rollback` can bring back those that are kept."""
     from convexpy_cli.deployments import names
 
     with ctx.connected("deployment history") as (_, client):
         pushes = client.history(limit)
-    columns = ["version", "pushed", "by", "commit", "message"]
+    columns = ["version", "state", "pushed", "by", "commit", "message"]
     ctx.output.table(columns, [names.history_cells(each) for each in pushes], pushes)
 
 

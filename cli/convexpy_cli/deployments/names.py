@@ -188,4 +188,5 @@ def history_cells(entry: PushInfo) -> list[str]:
     """Return a push as a row of the list."""
     where = " ".join(part for part in (commit_text(entry.commit, entry.dirty), entry.branch) if part)
     pushed = local_time(entry.pushed_at)
-    return [f"{entry.version}", pushed, entry.actor or "-", where or "-", entry.message or "-"]
+    state = "live" if entry.state == "active" else "kept" if entry.kept else "-"
+    return [f"{entry.version}", state, pushed, entry.actor or "-", where or "-", entry.message or "-"]

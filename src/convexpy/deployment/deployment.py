@@ -45,6 +45,7 @@ from convexpy.services.logs import FunctionLog
 from convexpy.services.logs.statistics_file import StatisticsKeeper
 from convexpy.services.pushes.active_app import ActiveApp
 from convexpy.services.pushes.dependencies import Dependencies
+from convexpy.services.pushes.kept import KeptVersions
 from convexpy.services.pushes.plan import Planner
 from convexpy.services.pushes.push import Pusher
 from convexpy.services.pushes.sources import SourceStore
@@ -270,6 +271,7 @@ class Deployment:
                 calls=log.statistics.calls,
             ),
             sources=sources,
+            kept=KeptVersions(sources=sources, versions=start.versions),
             kept_sources=start.sources,
             variables=variables,
             system=system,

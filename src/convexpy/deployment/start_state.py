@@ -13,6 +13,7 @@ from convexpy.functions import QueryPlan
 from convexpy.limits import TransactionBudget
 from convexpy.protocol.system.pushes import BuildingIndex
 from convexpy.runtime import secure_random
+from convexpy.services.pushes.kept import KeptVersion, modules_of
 from convexpy.services.pushes.requests import ActiveVersion, PushConfig
 
 
@@ -21,6 +22,7 @@ class StartState:
     """What a deployment starts from."""
 
     active: ActiveVersion
+    versions: dict[int, KeptVersion]
     environment: dict[str, str]
     sources: dict[str, bytes]
     building: list[BuildingIndex]
@@ -37,7 +39,8 @@ def read_start_state(store: Store) -> StartState:
         return list(transaction.stream(QueryPlan(table, system=True)))
 
     active = ActiveVersion()
-    for document in every("_versions"):
+    history = every("_versions")
+    for document in history:
         if document["state"] == "active":
             config = msgspec.convert(document["config"], PushConfig)
             active = ActiveVersion(int(document["number"]), {}, config, document.get("pushed", {}))
@@ -55,4 +58,14 @@ def read_start_state(store: Store) -> StartState:
         if index.state == "building"
     ]
     admin_keys = [msgspec.convert(document, KeyRecord) for document in every("_admin_keys")]
-    return StartState(active, environment, sources, building, admin_keys)
+    versions = {
+        int(document["number"]): KeptVersion(
+            manifest=document["manifest"],
+            modules=modules_of(sources[document["manifest"]]),
+            config=msgspec.convert(document["config"], PushConfig),
+            pushed=document.get("pushed", {}),
+        )
+        for document in history
+        if document.get("kept")
+    }
+    return StartState(active, versions, environment, sources, building, admin_keys)

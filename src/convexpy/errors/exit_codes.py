@@ -35,6 +35,7 @@ EXIT_CODES: dict[str, int] = {
     "KeyNotFound": 2,
     "BackupNotFound": 2,
     "TopicNotFound": 2,
+    "VersionNotKept": 2,
     "FirstKey": 2,
     "CronNotFound": 2,
     "JobNotFound": 2,

@@ -139,6 +139,10 @@ EXECUTOR_MISSING_S_MAX = 30.0
 PUSH_FILES_MAX = 10_000
 PUSH_FILE_BYTES_MAX = 16 * MIB
 PUSH_BYTES_MAX = 128 * MIB
+# How many versions, the live one among them, a rollback can choose from, and what the files of the others may take that the
+# live one does not have: every start reads them.
+KEPT_VERSIONS_MAX = 20
+KEPT_VERSIONS_BYTES = 32 * MIB
 SOURCE_PART_BYTES = 512 * 1024
 SOURCE_BATCH_BYTES = 4 * MIB
 

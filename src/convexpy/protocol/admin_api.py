@@ -111,12 +111,20 @@ class PushNote(_Answer, frozen=True, kw_only=True):
 
 
 class PushInfo(PushNote, frozen=True, kw_only=True):
-    """A version that was pushed; `state` is `active` or `past`."""
+    """A version that was pushed; `state` is `active` or `past`.
+
+    `content_hash` is the SHA-256 (hex) of the list of its files and their hashes, empty for versions from before it was
+    kept: two versions with the same files have the same one. A `kept` version can be brought back; `rollback_of` is the
+    number of the one that this one brought back.
+    """
 
     version: int
     state: str = "active"
     pushed_at: Number | None = None
     """None for versions from before this was kept."""
+    content_hash: str = ""
+    kept: bool = False
+    rollback_of: int | None = None
 
 
 class PushPlan(_Answer, frozen=True, kw_only=True):

@@ -33,9 +33,10 @@ class BeginPush(SystemMutation[list[BuildingIndex]], path="_system/push:begin"):
 
 
 class PushedBy(PushNote, frozen=True, kw_only=True):
-    """Who pushed a version and why; `pushed_at` is milliseconds."""
+    """Who pushed a version and why; `pushed_at` is milliseconds, `rollback_of` the version that it brought back."""
 
     pushed_at: float
+    rollback_of: int | None = None
 
 
 class SourcePart(msgspec.Struct, array_like=True):
@@ -51,7 +52,8 @@ class ActivateVersion(SystemMutation[dict[str, str]], path="_system/push:activat
 
     `schema` is JSON, empty without one; `modules` has the hash of every module by path, `ready` the numbers of the
     indexes that are built, `config` the settings of the version as they are stored, `variables` those to set, encrypted.
-    `sources` are contents that are not kept yet.
+    `sources` are contents that are not kept yet, `manifest` the hash of the list of files; of the versions before, those
+    with the numbers in `kept` can still be brought back.
     """
 
     version: int
@@ -63,6 +65,8 @@ class ActivateVersion(SystemMutation[dict[str, str]], path="_system/push:activat
     note: PushedBy
     variables: list[VariableChange]
     sources: list[SourcePart]
+    manifest: str
+    kept: list[int]
 
 
 class AbortPush(SystemMutation[None], path="_system/push:abort"):

@@ -95,20 +95,22 @@ def activate(context: CallContext, call: calls.ActivateVersion) -> dict[str, str
     _keep(context, call.sources)
     replace_crons(context, call.crons)
     stored = apply_changes(context, call.variables) if call.variables else {}
-    _end_older_versions(context)
+    _end_older_versions(context, frozenset(call.kept))
     version = {
         "state": "active",
         "number": call.version,
         "config": call.config,
         "schema": call.schema,
         "pushed": msgspec.to_builtins(call.note),
+        "manifest": call.manifest,
+        "kept": True,
     }
     context.transaction.system_insert("_versions", version)
     return stored
 
 
-def _end_older_versions(context: CallContext) -> None:
-    """The versions before stay as entries of the history, without their schema; the oldest go."""
+def _end_older_versions(context: CallContext, kept: frozenset[int]) -> None:
+    """The versions before stay as entries of the history, without their schema; the oldest go. Some can be brought back."""
     transaction = context.transaction
     known = sorted(
         transaction.stream(QueryPlan("_versions", system=True)), key=lambda document: document["number"]
@@ -116,15 +118,23 @@ def _end_older_versions(context: CallContext) -> None:
     for document in known[: -calls.HISTORY_MAX + 1]:
         transaction.system_delete("_versions", document["_id"])
     for document in known[-calls.HISTORY_MAX + 1 :]:
-        if document["state"] == "active":
-            transaction.system_patch("_versions", document["_id"], {"state": "past", "schema": ""})
+        keeps = document["number"] in kept
+        if document["state"] == "active" or document.get("kept", False) != keeps:
+            past = {"state": "past", "schema": "", "kept": keeps}
+            transaction.system_patch("_versions", document["_id"], past)
 
 
 @handles(calls.ListVersions)
 def history(context: CallContext, call: calls.ListVersions) -> list[PushInfo]:
     found = [
         msgspec.convert(
-            {"version": document["number"], "state": document["state"], **document.get("pushed", {})},
+            {
+                "version": document["number"],
+                "state": document["state"],
+                "contentHash": document.get("manifest", ""),
+                "kept": document.get("kept", False),
+                **document.get("pushed", {}),
+            },
             PushInfo,
         )
         for document in context.transaction.stream(QueryPlan("_versions", system=True))

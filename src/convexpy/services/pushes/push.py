@@ -47,6 +47,7 @@ from convexpy.runtime import Clock, pauses
 from convexpy.schema.changes import AppChanges, SchemaChanges, app_changes
 from convexpy.services.pushes.active_app import ActiveApp
 from convexpy.services.pushes.changes import describe_changes
+from convexpy.services.pushes.kept import KeptVersion, KeptVersions, manifest_of
 from convexpy.services.pushes.plan import Plan, Planner
 from convexpy.services.pushes.requests import PushRequest
 from convexpy.services.pushes.sources import SourceStore
@@ -61,15 +62,16 @@ WAIT_FOR_OTHERS_S = 20.0
 class Pusher:
     """Runs pushes, one at a time.
 
-    `kept_sources` are the hashes of all contents in the data, `unfinished` the indexes that were being built when the server
-    stopped, `schema_violations` those of writes since the pending schema is checked. `sweep_data` removes the contents of
-    tables and indexes that are given up.
+    `kept` are the versions that can be brought back, `kept_sources` the hashes of all contents in the data, `unfinished` the
+    indexes that were being built when the server stopped, `schema_violations` those of writes since the pending schema is
+    checked. `sweep_data` removes the contents of tables and indexes that are given up.
     """
 
     app: ActiveApp
     live: LiveVersion
     planner: Planner
     sources: SourceStore
+    kept: KeptVersions
     kept_sources: Iterable[str]
     variables: Variables
     system: SystemFunctions
@@ -82,8 +84,8 @@ class Pusher:
     sweep_data: Callable[[], Awaitable[None]]
 
     def __post_init__(self) -> None:
-        self._leftovers = set(self.kept_sources) - set(self.app.active.modules.values())
-        self._keeping: set[str] = set()
+        self._keeping: frozenset[str] = frozenset()
+        self._leftovers = set(self.kept_sources) - self._needed()
         self._forgetting = asyncio.Lock()
         self._lock = asyncio.Lock()
         self._pushing: PushNote | None = None
@@ -128,7 +130,7 @@ class Pusher:
 
     async def _push(self, request: PushRequest) -> dict[str, Any]:
         started = time.perf_counter()
-        modules = await asyncio.to_thread(self.sources.receive, request.modules)
+        request, modules = await self._wanted(request)
         active = self.app.active
         answer: dict[str, Any]
         same = modules == active.modules and request.config == active.config and active.version > 0
@@ -145,6 +147,17 @@ class Pusher:
             answer = {**await self._push_changed(request, modules), "unchanged": same}
         answer["ms"] = round((time.perf_counter() - started) * 1000, 3)
         return answer
+
+    async def _wanted(self, request: PushRequest) -> tuple[PushRequest, dict[str, str]]:
+        """Return the request with the settings of the version that is to go live, and its files."""
+        if request.rollback is None:
+            return request, await asyncio.to_thread(self.sources.receive, request.modules)
+        version = self.kept.get(request.rollback)
+        wrote = msgspec.convert(version.pushed, PushNote)
+        note = msgspec.structs.replace(
+            request.note, commit=wrote.commit, branch=wrote.branch, dirty=wrote.dirty
+        )
+        return msgspec.structs.replace(request, config=version.config, note=note), version.modules
 
     def _require_expected(self, request: PushRequest) -> None:
         active = self.app.active
@@ -234,11 +247,16 @@ class Pusher:
         built: list[BuildingIndex] = []
         if schema is not None and changes.needs_build:
             built = await self._build(schema, pending=self.app.active.version > 0)
-        new = set(modules.values()) - set(self.app.active.modules.values())
-        unused = set(self.app.active.modules.values()) - set(modules.values())
+        pushed = self._pushed(request)
+        manifest = await asyncio.to_thread(self.sources.add, manifest_of(modules))
+        kept = KeptVersion(
+            manifest=manifest, modules=modules, config=request.config, pushed=msgspec.to_builtins(pushed)
+        )
+        beside = self.kept.beside(kept)
+        before = self._needed()
+        new = kept.contents - before
         try:
             sources = await self._keep_sources(new)
-            pushed = self._pushed(request.note)
             activation = ActivateVersion(
                 version=version,
                 config=msgspec.to_builtins(request.config),
@@ -249,6 +267,8 @@ class Pusher:
                 note=pushed,
                 variables=sealed,
                 sources=sources,
+                manifest=manifest,
+                kept=beside,
             )
 
             async def activate() -> None:
@@ -274,21 +294,26 @@ class Pusher:
             await self.live.switch(handle, activate)
         except BaseException:
             await self._abort(built)
-            self._keeping = set()
+            self._keeping = frozenset()
             self.background.start(self._forget_sources(new))
             raise
         finally:
             self.schema_violations.clear()
             self._unchecked = False
         pauses.reach("push.activated")
-        self.app.activated(version, modules, request.config, msgspec.to_builtins(pushed))
-        self._keeping = set()
-        self.background.start(self._forget_sources(unused))
+        self.kept.activated(version, kept, beside)
+        self.app.activated(version, modules, request.config, kept.pushed)
+        self._keeping = frozenset()
+        self.background.start(self._forget_sources(before))
         staged = [index for index in built if index.staged]
         if staged:
             self.background.start(self._build_staged(staged))
 
-    async def _keep_sources(self, sha256s: set[str]) -> list[SourcePart]:
+    def _needed(self) -> frozenset[str]:
+        """The hashes of the contents that stay."""
+        return self.kept.contents | frozenset(self.app.active.modules.values()) | self._keeping
+
+    async def _keep_sources(self, sha256s: frozenset[str]) -> list[SourcePart]:
         """Keep new contents in the data, before the version that needs them is live; return the last, which go with it."""
         self._keeping = sha256s
         last: list[SourcePart] = []
@@ -298,11 +323,11 @@ class Pusher:
             last = [SourcePart(*part) for part in batch]
         return last
 
-    async def _forget_sources(self, sha256s: set[str]) -> None:
+    async def _forget_sources(self, sha256s: Iterable[str]) -> None:
         """Remove contents that no version needs, unless one has come to need them meanwhile."""
         async with self._forgetting:
             left = sorted(sha256s)
-            while left := sorted(set(left) - set(self.app.active.modules.values()) - self._keeping):
+            while left := sorted(set(left) - self._needed()):
                 left = await self.system.run(ForgetSources(left))
 
     async def resume(self) -> None:
@@ -336,12 +361,18 @@ class Pusher:
         leftovers, self._leftovers = self._leftovers, set()
         self.background.start(self._forget_sources(leftovers))
 
-    def _pushed(self, note: PushNote) -> PushedBy:
+    def _pushed(self, request: PushRequest) -> PushedBy:
         """Return the entry of the history."""
-        texts = {
-            name: getattr(note, name)[:NOTE_LENGTH_MAX] for name in ("message", "actor", "commit", "branch")
-        }
-        return PushedBy(pushed_at=self.clock.now_ns() / 1e6, **texts, dirty=note.dirty)
+        note = request.note
+        return PushedBy(
+            pushed_at=self.clock.now_ns() / 1e6,
+            message=note.message[:NOTE_LENGTH_MAX],
+            actor=note.actor[:NOTE_LENGTH_MAX],
+            commit=note.commit[:NOTE_LENGTH_MAX],
+            branch=note.branch[:NOTE_LENGTH_MAX],
+            dirty=note.dirty,
+            rollback_of=request.rollback,
+        )
 
     async def _build(self, schema: SchemaDescription, *, pending: bool) -> list[BuildingIndex]:
         """Steps 2 and 3; returns the indexes that were built or, if staged, begun."""

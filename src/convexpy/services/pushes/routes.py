@@ -56,7 +56,7 @@ class PushRoutes(AdminRoutes):
             refused = RequestError(error.message, code=error.code, status=400)
             return error_response(refused, {**details, "data": data or None, "retryOn": retry_on})
         except RequestError as error:
-            retry_on = "never" if error.code == "PushSuperseded" else "backoff"
+            retry_on = "never" if error.code in ("PushSuperseded", "VersionNotKept") else "backoff"
             return error_response(error, {"hint": error.hint, "data": error.data, "retryOn": retry_on})
 
     @route("GET", "/api/convexpy/functions", "functions:view")

@@ -67,9 +67,10 @@ class SourceStore:
 
     def missing(self, modules: Mapping[str, str]) -> list[str]:
         """Return the paths whose content is not here."""
-        return [path for path, sha256 in modules.items() if self._size(sha256) is None]
+        return [path for path, sha256 in modules.items() if self.size(sha256) is None]
 
-    def _size(self, sha256: str) -> int | None:
+    def size(self, sha256: str) -> int | None:
+        """Return the bytes of a content, None if it is not here."""
         try:
             return self._content(sha256).stat().st_size
         except FileNotFoundError:
@@ -120,7 +121,7 @@ class SourceStore:
             if self.add(source) != module.sha256:
                 raise RequestError(f"the content of {path} does not have its hash", code="BadModuleHash")
         wanted = {path: module.sha256 for path, module in modules.items()}
-        sizes = {path: self._size(sha256) for path, sha256 in wanted.items()}
+        sizes = {path: self.size(sha256) for path, sha256 in wanted.items()}
         missing = [path for path, size in sizes.items() if size is None]
         if missing:
             raise MissingModules(missing)
