@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from support.postgres import PostgresServer
 
 StartServer = Callable[..., ServerProcess]
-SLOW_FOLDERS = {"benchmarks", "e2e", "faults", "server"}
+SLOW_FOLDERS = {"benchmarks", "dashboard", "e2e", "faults", "server"}
 ON_BOTH_ENGINES = {
     "test_consistency",
     "test_exports",

@@ -15,9 +15,9 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from convexpy.errors import Error
-from convexpy_cli import completion, errors, secret_values
+from convexpy_cli import completion, errors
 from convexpy_cli.context import FLAG_PREFIX, Context
-from convexpy_cli.output import masking, streams
+from convexpy_cli.output import masking, secret_values, streams
 
 DEFAULT = "*"
 """The name of a family's command that runs when no other is named: `convexpy data TABLE`."""

@@ -46,6 +46,7 @@ COMMANDS = {
         "schema": ("schema.commands:app", "Show, compare and check schemas."),
         "schedule": ("jobs.commands:schedule_app", "Inspect and cancel scheduled functions."),
         "crons": ("jobs.commands:crons_app", "Inspect and run cron jobs."),
+        "dashboard": ("dashboard.commands:app", "Open the dashboard in a browser."),
     },
     "Manage": {
         "deployment": ("deployments.commands:app", "Manage deployments: add, select, history, reset."),
@@ -68,11 +69,15 @@ COMMANDS = {
 }
 """The commands of each group, with their application and one line of help."""
 
+UNLISTED = ("help", "version")
+"""Not in the list of commands: the last line of the help is about the first, and `--version` is the second."""
+
 NAMES = tuple(name for group in COMMANDS.values() for name in group)
 """Every command, in the order of the help."""
 
 ALIASES = {
     "backup rm": "backup delete",
+    "dash": "dashboard",
     "deployment rm": "deployment remove",
     "deployment token create": "keys create",
     "deployment token delete": "keys revoke",
@@ -86,7 +91,6 @@ ALIASES = {
 """Other names of commands, most of them those of the official command line."""
 
 ELSEWHERE = {
-    "dashboard": "there is no dashboard: use data, logs, functions list --stats and status",
     "insights": "convexpy functions list --stats",
     "network-test": "convexpy doctor --network",
     "project": "there are no hosted projects: convexpy init creates one here",
@@ -132,9 +136,7 @@ class Root(Group):
         formatter.write("Usage: convexpy [FLAGS] COMMAND ...\n\n" + situation() + "\n")
         for title, group in COMMANDS.items():
             formatter.write(f"{title}:\n")
-            shown = [
-                (name, text) for name, (_, text) in group.items() if name != "help"
-            ]  # the last line is about it
+            shown = [(name, text) for name, (_, text) in group.items() if name not in UNLISTED]
             formatter.write("".join(f"  {name:<11} {text}\n" for name, text in shown))
         formatter.write("Help: convexpy help COMMAND. Global flags: convexpy help flags.\n")
 

@@ -127,6 +127,7 @@ CASES: dict[str, Case] = {
     "crons history": Case("crons history tidy"),
     "crons run": Case("crons run tidy"),
     "status": Case("status"),
+    "dashboard": Case("dashboard --port 65535 --timeout 10", live=(10, 124)),
     "deployment list": Case("deployment list", asks=False),
     "deployment show": Case("deployment show", asks=False),
     "deployment select": Case("deployment select local", asks=False),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import queue
 import subprocess
 import threading
@@ -14,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.browsers import CHROMIUM as CHROMIUM, browser as browser, rebound_browser as rebound_browser
 from support.npm import installed_clients
 
 WAIT_S = 60.0
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 @pytest.fixture(scope="session")
@@ -111,29 +108,3 @@ def node(node_clients: Path) -> Iterator[Callable[..., NodeProgram]]:
     yield start
     for program in started:
         program.close()
-
-
-@contextlib.contextmanager
-def _chromium(home: Path, *flags: str) -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM.exists():
-        pytest.skip("needs Chromium")
-    with playwright.sync_playwright() as driver:
-        env = {**os.environ, "HOME": str(home)}
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=[*FLAGS, *flags], env=env)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Any]:
-    """A headless Chromium."""
-    with _chromium(tmp_path) as browser:
-        yield browser
-
-
-@pytest.fixture
-def rebound_browser(tmp_path: Path) -> Iterator[Any]:
-    """A headless Chromium for which `evil.example` leads to this machine."""
-    with _chromium(tmp_path, "--host-resolver-rules=MAP evil.example 127.0.0.1") as browser:
-        yield browser

@@ -21,5 +21,5 @@ from convexpy.client._errors import (
 from convexpy.client._files import FileClient as FileClient, FileInfo as FileInfo
 from convexpy.client._probe import Probe as Probe
 from convexpy.client._transfers import Download as Download, TransferClient as TransferClient
-from convexpy.client._watch import watch_query as watch_query
-from convexpy.protocol.admin_api import PushFile as PushFile, PushResult as PushResult
+from convexpy.client._watch import watch_query as watch_query, watch_query_async as watch_query_async
+from convexpy.protocol.admin_api import KeyAccess as KeyAccess, PushFile as PushFile, PushResult as PushResult

@@ -17,6 +17,7 @@ from convexpy.client._transport import Transport
 from convexpy.protocol.admin_api import (
     DeploymentStatus,
     FunctionReport,
+    KeyAccess,
     KeyInfo,
     NewKey,
     PushFile,
@@ -326,6 +327,10 @@ class AdminClient:
     def is_development(self) -> bool:
         """Say whether the server is one of `convexpy dev`, by its own account."""
         return self._checked_key().get("development") is True
+
+    def key_access(self) -> KeyAccess:
+        """Return what the key is and what it allows."""
+        return msgspec.convert(self._checked_key(), KeyAccess)
 
     def _checked_key(self) -> dict[str, Any]:
         answer: dict[str, Any] = self._transport.request("GET", "/api/check_admin_key", timeout_s=10.0)

@@ -1,10 +1,10 @@
-"""Watching one query over the sync protocol, from a plain thread."""
+"""Watching one query over the sync protocol, from a plain thread or in an event loop."""
 
 from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import Any
 
 from convexpy.client._admin import FunctionResult, result_of
@@ -29,9 +29,8 @@ def watch_query(
     from websockets.exceptions import ConnectionClosed, InvalidHandshake
     from websockets.sync.client import connect
 
-    address = url.rstrip("/").replace("http", "ws", 1) + "/api/sync"
     try:
-        with connect(address, max_size=None, proxy=None) as socket:
+        with connect(_address(url), max_size=None, proxy=None) as socket:
             for message in _opening(admin_key, path, args, identity):
                 socket.send(json.dumps(message))
             for frame in socket:
@@ -40,6 +39,41 @@ def watch_query(
         raise Unreachable(f"{url}: the connection was lost", retry_on="backoff") from error
     except (OSError, InvalidHandshake) as error:
         raise Unreachable(f"{url} does not take a WebSocket: {error}", retry_on="backoff") from error
+
+
+async def watch_query_async(
+    url: str,
+    admin_key: str | None,
+    path: str,
+    args: Mapping[str, Any],
+    *,
+    identity: Mapping[str, Any] | None = None,
+) -> AsyncGenerator[FunctionResult, None]:
+    """Yield the result of a query, and again whenever it changes, until the connection ends.
+
+    Raises:
+        FunctionFailed: the query fails.
+        Unreachable: no connection, or it was lost.
+    """
+    from websockets.asyncio.client import connect
+    from websockets.exceptions import ConnectionClosed, InvalidHandshake
+
+    try:
+        async with connect(_address(url), max_size=None, proxy=None) as socket:
+            for message in _opening(admin_key, path, args, identity):
+                await socket.send(json.dumps(message))
+            async for frame in socket:
+                for result in _results(read_json(frame)):
+                    yield result
+    except ConnectionClosed as error:
+        raise Unreachable(f"{url}: the connection was lost", retry_on="backoff") from error
+    except (OSError, InvalidHandshake) as error:
+        raise Unreachable(f"{url} does not take a WebSocket: {error}", retry_on="backoff") from error
+    raise Unreachable(f"{url}: the connection was closed", retry_on="backoff")
+
+
+def _address(url: str) -> str:
+    return url.rstrip("/").replace("http", "ws", 1) + "/api/sync"
 
 
 def _opening(

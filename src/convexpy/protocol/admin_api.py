@@ -38,6 +38,14 @@ class KeyInfo(_Answer, frozen=True, kw_only=True):
     expires_at: Number | None = None
 
 
+class KeyAccess(_Answer, frozen=True, kw_only=True):
+    """What a key is: its kind, the operations that it allows, and whether the server is one of `convexpy dev`."""
+
+    kind: str = "admin"
+    operations: tuple[str, ...] = ()
+    development: bool = False
+
+
 class NewKey(KeyInfo, frozen=True, kw_only=True):
     """A key that was just made: the one answer that holds it."""
 

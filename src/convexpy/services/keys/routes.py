@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import msgspec
 
@@ -13,6 +13,7 @@ from convexpy.http.identify import caller_of
 from convexpy.http.messages import HttpRequest, Response, json_response
 from convexpy.http.routing import Routes, errors_of_the_request
 from convexpy.protocol.admin_api import KeyInfo, NewKey, RotatedKey
+from convexpy.protocol.system import Operation
 from convexpy.services._admin_routes import AdminRoutes, route
 from convexpy.services.keys.keyring import Keyring
 
@@ -57,6 +58,7 @@ class KeyRoutes(AdminRoutes):
                 "allowedOps": ["Deploy"] if caller.access.allows("deploy") else [],
                 "isReadOnly": kind == "read-only",
                 "kind": kind,
+                "operations": [each for each in get_args(Operation) if caller.access.allows(each)],
                 "development": self.development,
             }
         )

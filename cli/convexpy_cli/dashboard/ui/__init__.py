@@ -1,0 +1,1 @@
+"""What pages are made of: the frame around them, tables, fields, charts, dialogs."""

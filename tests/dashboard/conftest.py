@@ -1,0 +1,78 @@
+"""What the tests of the dashboard share: an app, dashboards that end with their test, Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.browsers import browser as browser, rebound_browser as rebound_browser
+from support.dashboard import DashboardProcess
+from support.npm import installed_clients
+from support.processes import ServerProcess
+
+SCHEMA = """
+from convexpy import define_schema, define_table, v
+
+schema = define_schema(
+    {
+        "authors": define_table({"name": v.string()}),
+        "books": define_table(
+            {"title": v.string(), "pages": v.number(), "author": v.optional(v.id("authors"))}
+        ).index("by_pages", ["pages"]),
+    }
+)
+"""
+APP = """
+from convexpy import mutation, query
+
+@mutation
+def add(ctx, title: str, pages: float, author: str | None = None) -> str:
+    document = {"title": title, "pages": pages}
+    if author is not None:
+        document["author"] = author
+    return ctx.db.insert("books", document)
+
+@mutation
+def fill(ctx, count: int) -> None:
+    for number in range(count):
+        ctx.db.insert("books", {"title": f"Book {number}", "pages": number})
+
+@mutation
+def author(ctx, name: str) -> str:
+    return ctx.db.insert("authors", {"name": name})
+
+@query
+def titles(ctx) -> list[str]:
+    return [each["title"] for each in ctx.db.query("books").collect()]
+"""
+
+Open = Callable[..., DashboardProcess]
+
+
+@pytest.fixture
+def app(server: ServerProcess) -> ServerProcess:
+    server.push_ok({"schema.py": SCHEMA, "app.py": APP})
+    return server
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Open]:
+    """Start dashboards; each must end well when it is interrupted."""
+    started: list[DashboardProcess] = []
+
+    def start(server: ServerProcess, **options: Any) -> DashboardProcess:
+        started.append(DashboardProcess(tmp_path, server, **options))
+        return started[-1]
+
+    yield start
+    for each in started:
+        assert each.stop() in (0, 130), each.errors
+        assert "Traceback" not in each.errors
+
+
+@pytest.fixture(scope="session")
+def node_clients() -> Path:
+    """The folder of the npm packages that tests use, axe-core among them."""
+    return installed_clients()
