@@ -1,13 +1,5 @@
 """The names of the package, with their types; `__init__.py` imports each when it is first used."""
 
-from ._starlette import (
-    JSONResponse as JSONResponse,
-    PlainTextResponse as PlainTextResponse,
-    RedirectResponse as RedirectResponse,
-    Request as Request,
-    Response as Response,
-    StreamingResponse as StreamingResponse,
-)
 from .errors import (
     ArgumentError as ArgumentError,
     AuthError as AuthError,
@@ -71,6 +63,14 @@ from .functions import (
     mutation as mutation,
     oidc as oidc,
     query as query,
+)
+from .functions._starlette import (
+    JSONResponse as JSONResponse,
+    PlainTextResponse as PlainTextResponse,
+    RedirectResponse as RedirectResponse,
+    Request as Request,
+    Response as Response,
+    StreamingResponse as StreamingResponse,
 )
 from .schema import (
     Schema as Schema,

@@ -21,6 +21,13 @@ from convexpy.access._keys import (
     create_instance_secret as create_instance_secret,
     shown_prefix as shown_prefix,
 )
+from convexpy.access._own_issuer import OwnIssuer as OwnIssuer, OwnKey as OwnKey
 from convexpy.access._refusals import TokenRefused as TokenRefused
 from convexpy.access._sealed_records import open_record as open_record, seal_record as seal_record
+from convexpy.access._sealing import (
+    KEY_VARIABLE as KEY_VARIABLE,
+    SEALED as SEALED,
+    Sealer as Sealer,
+    SecretKeyError as SecretKeyError,
+)
 from convexpy.access._verifier import TokenVerifier as TokenVerifier, Verified as Verified

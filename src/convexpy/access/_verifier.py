@@ -15,6 +15,7 @@ from convexpy.access._claims import check_times, identity_of
 from convexpy.access._fetching import KeyFetcher
 from convexpy.access._jwks import KeySet, SigningKey, read_data_url, read_key_set
 from convexpy.access._key_sources import KeySource
+from convexpy.access._own_issuer import OwnIssuer
 from convexpy.access._providers import Provider, check_form, choose_provider, read_providers
 from convexpy.access._refusals import (
     DISCOVERY_FAILED,
@@ -42,7 +43,7 @@ class _Remembered(msgspec.Struct, frozen=True):
     """A token that was verified, and the key whose trust it hangs on."""
 
     verified: Verified
-    source: KeySource
+    source: KeySource | OwnIssuer
     key: SigningKey
     algorithm: str
     key_id: str | None
@@ -69,6 +70,7 @@ class TokenVerifier:
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         fetcher: KeyFetcher | None = None,
+        own: OwnIssuer | None = None,
     ) -> None:
         """Make a verifier that trusts nobody yet.
 
@@ -77,11 +79,13 @@ class TokenVerifier:
             now: The time, in seconds since the epoch.
             monotonic: A clock that never goes back, in seconds.
             fetcher: How issuers are asked; by default over HTTP.
+            own: The deployment as an issuer, trusted as soon as it has keys.
         """
         self._development = development
         self._now = now
         self._monotonic = monotonic
         self._fetcher = fetcher or KeyFetcher(development=development)
+        self._own = own
         self._providers: tuple[Provider, ...] = ()
         self._sources: dict[tuple[str, str | None], KeySource] = {}
         self._dropped: list[KeySource] = []
@@ -134,20 +138,22 @@ class TokenVerifier:
         Raises:
             TokenRefused: the token is not valid, or the keys cannot be had.
         """
-        asked: KeySource | None = None
+        asked: KeySource | OwnIssuer | None = None
         while True:
             found = self.verify_cached(token)
             if found is not None:
                 return found
             parsed = parse_token(token)
-            provider = choose_provider(self._providers, parsed, development=False)
+            provider = choose_provider(self._trusted(), parsed, development=False)
             source = self._source(provider)
             if source is asked:
                 raise self._still_unknown(provider, source, parsed.key_id)
             await source.refresh()
             asked = source
 
-    def _still_unknown(self, provider: Provider, source: KeySource, key_id: str | None) -> TokenRefused:
+    def _still_unknown(
+        self, provider: Provider, source: KeySource | OwnIssuer, key_id: str | None
+    ) -> TokenRefused:
         reason = f"the JWT's 'kid' (key ID) header is {shown(key_id)}; {source.name} has no such key"
         refused = TokenRefused(NOT_VERIFIED, reason)
         refused = refused.of_custom_jwt() if provider.custom else refused
@@ -161,7 +167,7 @@ class TokenVerifier:
             with _refusals_of(custom=known.custom):
                 return self._not_expired(known.verified)
         parsed = parse_token(token)
-        provider = choose_provider(self._providers, parsed, development=self._development)
+        provider = choose_provider(self._trusted(), parsed, development=self._development)
         with _refusals_of(custom=provider.custom):
             return self._verify_by(provider, parsed, digest)
 
@@ -191,7 +197,14 @@ class TokenVerifier:
             raise TokenRefused(EXPIRED, f"Token expired {now - verified.expires_at_s:.0f} seconds ago (exp)")
         return verified
 
-    def _source(self, provider: Provider) -> KeySource:
+    def _trusted(self) -> tuple[Provider, ...]:
+        if self._own is None or not self._own.keys:
+            return self._providers
+        return (self._own.provider, *self._providers)
+
+    def _source(self, provider: Provider) -> KeySource | OwnIssuer:
+        if self._own is not None and provider is self._own.provider:
+            return self._own
         if provider.fault is not None:
             raise TokenRefused(DISCOVERY_FAILED, f"auth_config.py: {provider.fault}")
         return self._sources[provider.source]

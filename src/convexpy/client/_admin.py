@@ -24,6 +24,7 @@ from convexpy.protocol.admin_api import (
     PushInfo,
     PushResult,
     RotatedKey,
+    SigningKeyInfo,
     TableInfo,
     VariableInfo,
 )
@@ -241,6 +242,11 @@ class AdminClient:
         """Make a key in place of the one of this name or prefix; it is in the answer's `key`, and nowhere else."""
         body = {"key": which, "graceMs": grace_ms}
         return msgspec.convert(self.admin_request("/api/convexpy/keys/rotate", body), RotatedKey)
+
+    def rotate_signing_key(self, *, revoke: bool) -> list[SigningKeyInfo]:
+        """Have tokens signed with a new key; `revoke` refuses those of the old ones. Return all keys, the newest first."""
+        answer = self.admin_request("/api/convexpy/signing_keys/rotate", {"revoke": revoke})
+        return msgspec.convert(answer["keys"], list[SigningKeyInfo])
 
     # Jobs and cron jobs
 

@@ -55,6 +55,7 @@ SYSTEM_TABLES = (
     SystemTable(14, "_snapshot_imports"),
     SystemTable(15, "_cron_job_logs", ((110, "by_name", ("name",)),)),
     SystemTable(16, "_admin_keys", ((111, "by_key_id", ("keyId",)),)),
+    SystemTable(17, "_signing_keys"),
 )
 
 APP_VISIBLE = frozenset({"_storage", "_scheduled_functions"})

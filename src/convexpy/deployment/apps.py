@@ -19,6 +19,7 @@ from convexpy.services.monitoring.probes import Probes
 from convexpy.services.monitoring.status import StatusRoutes
 from convexpy.services.pushes.routes import PushRoutes
 from convexpy.services.scheduling.routes import SchedulingRoutes
+from convexpy.services.tokens.routes import TokenRoutes
 from convexpy.services.transfers.routes import ExportRoutes, ImportRoutes
 from convexpy.services.variables.routes import VariableRoutes
 from convexpy.sync import ActionShares
@@ -118,6 +119,7 @@ def build_apps(deployment: Deployment) -> Apps:
         pushes,
         variables,
         KeyRoutes(keyring=deployment.keyring, identities=identities, development=settings.development),
+        TokenRoutes(issuer=deployment.issuer, identities=identities),
         ExportRoutes(exports=deployment.exports, identities=identities, deployment=settings.name),
         ImportRoutes(imports=deployment.imports, identities=identities),
         status,

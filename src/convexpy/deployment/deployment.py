@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from convexpy._version import __version__
-from convexpy.access import AdminKeys, TokenVerifier
+from convexpy.access import AdminKeys, Sealer, TokenVerifier
 from convexpy.database import CommitOutcomes, GroupCommitter
 from convexpy.deployment.data_folder import Storage
 from convexpy.deployment.settings import DeploymentSettings
@@ -34,7 +34,7 @@ from convexpy.engine.system_functions import SystemFunctions
 from convexpy.engine.timeline import LogTimeline, TailRow
 from convexpy.engine.versions import Dispatcher, LiveVersion
 from convexpy.executors.starter import ForkStarter, Starter
-from convexpy.protocol.derived_keys import cursor_key, upload_key
+from convexpy.protocol.derived_keys import code_key, cursor_key, upload_key
 from convexpy.protocol.executor_settings import ExecutorSettings
 from convexpy.protocol.system.variables import UpdateVariables, VariableChange
 from convexpy.runtime import Clock, Signal, SystemClock
@@ -50,6 +50,7 @@ from convexpy.services.pushes.plan import Planner
 from convexpy.services.pushes.push import Pusher
 from convexpy.services.pushes.sources import SourceStore
 from convexpy.services.scheduling.service import SchedulingService
+from convexpy.services.tokens.issuer import TokenIssuer
 from convexpy.services.transfers.exports import Exports
 from convexpy.services.transfers.imports import Imports
 from convexpy.services.variables.service import DEVELOPMENT, Variables
@@ -158,19 +159,16 @@ class Deployment:
             slow_mutations.checkpointed(seq)
             queries.checkpointed(seq)
 
-        self.checkpoints: CheckpointService
-        self.checkpoints = checkpoints = CheckpointService(
+        self.checkpoints: CheckpointService = CheckpointService(
             storage, timeline, knobs, clock, moved=checkpoint_moved
         )
-        self.system: SystemFunctions
-        self.system = system = SystemFunctions(
+        self.system: SystemFunctions = SystemFunctions(
             mutations=mutations, queries=queries, next_call=next_call, clock=clock
         )
-        sweeper = Sweeper(checkpoints=checkpoints, system=system)
-        self.variables: Variables
-        self.variables = variables = Variables(settings.secret_key, storage.deployment_id, start.environment)
-        self.keyring: Keyring
-        self.keyring = keyring = Keyring(
+        sweeper = Sweeper(checkpoints=self.checkpoints, system=self.system)
+        sealer = Sealer(settings.secret_key, storage.deployment_id)
+        self.variables: Variables = Variables(sealer, start.environment)
+        self.keyring: Keyring = Keyring(
             keys=AdminKeys(
                 settings.name,
                 settings.instance_secret,
@@ -179,40 +177,44 @@ class Deployment:
             ),
             records=start.admin_keys,
             new_keys=NewKeys(storage.folder, settings.instance_secret),
-            system=system,
+            system=self.system,
             background=background,
             clock=clock,
         )
-        self.identities: Identities
-        self.identities = identities = Identities(
-            keys=keyring, tokens=TokenVerifier(development=not settings.redact)
+        self.issuer: TokenIssuer = TokenIssuer(
+            address=settings.site_url,
+            code_key=code_key(settings.instance_secret),
+            sealer=sealer,
+            stored=start.signing_keys,
+            system=self.system,
+            clock=clock,
+        )
+        self.identities: Identities = Identities(
+            keys=self.keyring,
+            tokens=TokenVerifier(development=not settings.redact, now=self.issuer.now_s, own=self.issuer.own),
         )
         query_cache = QueryCache(timeline, bytes_max=knobs.query_cache_bytes)
-        self.functions: FunctionRunner
-        self.functions = functions = FunctionRunner(
+        self.functions: FunctionRunner = FunctionRunner(
             live=live,
             timeline=timeline,
             cache=query_cache,
             log=call_log,
             presenter=Presenter(redact=settings.redact),
-            authenticate=identities.authenticate,
-            open_variables=variables.opened,
+            authenticate=self.identities.authenticate,
+            open_variables=self.variables.opened,
             next_call=next_call,
             clock=clock,
         )
-        self.http_actions: HttpActions
-        self.http_actions = http_actions = HttpActions(
+        self.http_actions: HttpActions = HttpActions(
             live=live, log=call_log, redact=settings.redact, next_call=next_call, clock=clock
         )
-        self.hub: Hub
-        self.hub = hub = Hub(timeline, functions)
+        self.hub: Hub = Hub(timeline, self.functions)
 
         # The services
 
-        self.files: FileService
-        self.files = files = FileService(
+        self.files: FileService = FileService(
             blobs=storage.blobs,
-            system=system,
+            system=self.system,
             background=background,
             clock=clock,
             deployment=settings.name,
@@ -220,14 +222,12 @@ class Deployment:
             upload_key=uploads,
             size_max=knobs.file_bytes,
         )
-        self.scheduling: SchedulingService
-        self.scheduling = scheduling = SchedulingService(
-            knobs=knobs, live=live, system=system, log=call_log, next_call=next_call, clock=clock
+        self.scheduling: SchedulingService = SchedulingService(
+            knobs=knobs, live=live, system=self.system, log=call_log, next_call=next_call, clock=clock
         )
-        self.sources: SourceStore
-        self.sources = sources = SourceStore(storage.folder / "versions")
+        self.sources: SourceStore = SourceStore(storage.folder / "versions")
         for source in start.sources.values():
-            sources.add(source)
+            self.sources.add(source)
         built_in = {"CONVEX_CLOUD_URL": settings.cloud_url, "CONVEX_SITE_URL": settings.site_url}
         if settings.development:
             built_in[DEVELOPMENT] = "1"
@@ -238,7 +238,7 @@ class Deployment:
                 version=0,
                 folder="",
                 label=settings.label,
-                code_cache=str(sources.code_cache),
+                code_cache=str(self.sources.code_cache),
                 data_address=storage.address,
                 data_folder=str(storage.folder),
                 cloud_url=settings.cloud_url,
@@ -252,12 +252,12 @@ class Deployment:
                 knobs=knobs,
             ),
             built_in=built_in,
-            variables=variables,
-            sources=sources,
+            variables=self.variables,
+            sources=self.sources,
             dependencies=Dependencies(storage.folder / "env", install=settings.install_packages),
             starter=starter,
             live=live,
-            trust=identities.trust,
+            trust=self.identities.trust,
             background=background,
         )
         self.pusher: Pusher = Pusher(
@@ -265,17 +265,17 @@ class Deployment:
             live=live,
             planner=Planner(
                 app=app,
-                checkpoints=checkpoints,
+                checkpoints=self.checkpoints,
                 reading=storage.reading,
-                variables=variables,
+                variables=self.variables,
                 calls=log.statistics.calls,
             ),
-            sources=sources,
-            kept=KeptVersions(sources=sources, versions=start.versions),
+            sources=self.sources,
+            kept=KeptVersions(sources=self.sources, versions=start.versions),
             kept_sources=start.sources,
-            variables=variables,
-            system=system,
-            checkpoints=checkpoints,
+            variables=self.variables,
+            system=self.system,
+            checkpoints=self.checkpoints,
             unfinished=start.building,
             sweep_data=sweeper.sweep,
             schema_violations=schema_violations,
@@ -292,15 +292,15 @@ class Deployment:
                 "codeVersion": app.active.version,
                 "modules": app.active.modules,
                 "schema": msgspec.to_builtins(live.registry.description.schema),
-                "environmentVariables": sorted(variables.values),
+                "environmentVariables": sorted(self.variables.values),
             }
 
         self.exports: Exports = Exports(
             data_folder=storage.folder,
             data_address=storage.address,
-            system=system,
-            files=files,
-            checkpoints=checkpoints,
+            system=self.system,
+            files=self.files,
+            checkpoints=self.checkpoints,
             background=background,
             clock=clock,
             manifest=manifest,
@@ -308,9 +308,9 @@ class Deployment:
         self.imports: Imports = Imports(
             data_folder=storage.folder,
             in_memory=storage.in_memory,
-            system=system,
-            files=files,
-            checkpoints=checkpoints,
+            system=self.system,
+            files=self.files,
+            checkpoints=self.checkpoints,
             reading=storage.reading,
             schema=lambda: live.registry.description.schema,
             version_lock=app.lock,
@@ -322,19 +322,20 @@ class Deployment:
 
         # Who acts on what
 
-        requests.register("call", functions.serve)
-        requests.register("http", http_actions.serve)
-        requests.register("storage", files.serve)
-        requests.register("schedule", scheduling.serve)
-        requests.register("cancel", scheduling.serve)
+        requests.register("call", self.functions.serve)
+        requests.register("http", self.http_actions.serve)
+        requests.register("storage", self.files.serve)
+        requests.register("schedule", self.scheduling.serve)
+        requests.register("token", self.issuer.serve)
+        requests.register("cancel", self.scheduling.serve)
         committed.connect(queries.row)
         committed.connect(slow_mutations.row)
-        committed.connect(scheduling.row)
-        committed.connect(checkpoints.row)
-        committed.connect(lambda row: hub.committed(row.keys))
+        committed.connect(self.scheduling.row)
+        committed.connect(self.checkpoints.row)
+        committed.connect(lambda row: self.hub.committed(row.keys))
         app.changed.connect(query_cache.clear)
-        app.changed.connect(hub.invalidate_all)
-        app.pushed.connect(scheduling.resume)
+        app.changed.connect(self.hub.invalidate_all)
+        app.pushed.connect(self.scheduling.resume)
         app.pushed.connect(lambda: background.start(sweeper.sweep()))
         self.history: History = History(log=storage.log, timeline=timeline)
         self.statistics: StatisticsKeeper = StatisticsKeeper(storage.folder, log.statistics)

@@ -12,6 +12,7 @@ from convexpy.database import Store
 from convexpy.functions import QueryPlan
 from convexpy.limits import TransactionBudget
 from convexpy.protocol.system.pushes import BuildingIndex
+from convexpy.protocol.system.signing_keys import SealedKey
 from convexpy.runtime import secure_random
 from convexpy.services.pushes.kept import KeptVersion, modules_of
 from convexpy.services.pushes.requests import ActiveVersion, PushConfig
@@ -27,6 +28,7 @@ class StartState:
     sources: dict[str, bytes]
     building: list[BuildingIndex]
     admin_keys: list[KeyRecord]
+    signing_keys: list[SealedKey]
 
 
 def read_start_state(store: Store) -> StartState:
@@ -68,4 +70,5 @@ def read_start_state(store: Store) -> StartState:
         for document in history
         if document.get("kept")
     }
-    return StartState(active, versions, environment, sources, building, admin_keys)
+    signing_keys = [msgspec.convert(document, SealedKey) for document in every("_signing_keys")]
+    return StartState(active, versions, environment, sources, building, admin_keys, signing_keys)

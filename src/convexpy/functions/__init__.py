@@ -108,3 +108,9 @@ from convexpy.functions._storage import (
     SyncActionStorage as SyncActionStorage,
     SyncStoredFile as SyncStoredFile,
 )
+from convexpy.functions._tokens import (
+    IssuedToken as IssuedToken,
+    issue_token as issue_token,
+    keyed_digest as keyed_digest,
+    published_keys as published_keys,
+)

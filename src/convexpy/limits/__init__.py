@@ -30,6 +30,9 @@ SCHEDULED_WITHIN_MS = 5 * 365 * 86_400_000.0
 USER_TOKEN_BYTES_MAX = 16 * 1024
 TOKEN_CLOCK_SKEW_S = 5.0
 VERIFIED_TOKENS_MAX = 1024
+# Tokens that the deployment issues itself; a retired key is published for as long as the longest of them.
+ISSUED_TOKEN_S_MAX = 86_400.0
+SIGNING_KEY_S_MAX = 90 * 86_400.0
 RSA_KEY_BITS_MIN = 2048
 RSA_KEY_BITS_MAX = 8192
 

@@ -58,6 +58,14 @@ class RotatedKey(NewKey, frozen=True, kw_only=True):
     old: KeyInfo
 
 
+class SigningKeyInfo(_Answer, frozen=True):
+    """A key with which the deployment signs tokens, without what is secret; one with `retired_at` signs nothing any more."""
+
+    key_id: str
+    created_at: Number
+    retired_at: Number | None = None
+
+
 class VariableInfo(_Answer, frozen=True, kw_only=True):
     """An environment variable without its value; the fingerprint changes with the value."""
 

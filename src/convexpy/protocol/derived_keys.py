@@ -19,6 +19,11 @@ def upload_key(secret: str) -> bytes:
     return _derived(secret, b"convexpy uploads", 32)
 
 
+def code_key(secret: str) -> bytes:
+    """Return the key under which one-time codes are hashed: 32 bytes, for HMAC-SHA256."""
+    return _derived(secret, b"convexpy one-time codes", 32)
+
+
 def _derived(secret: str, purpose: bytes, length: int) -> bytes:
     """Return HKDF-SHA256 (RFC 5869) without a salt; written out, for the library takes 8 MiB of an idle server."""
     extracted = hmac.digest(bytes(32), secret.encode(), "sha256")

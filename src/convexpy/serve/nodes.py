@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 
+from convexpy.access import KEY_VARIABLE
 from convexpy.deployment import Keys
 from convexpy.errors import Error
 from convexpy.executors.base_process import DATABASE_VARIABLE
@@ -16,7 +17,6 @@ from convexpy.persistence import OutcomeUnknown, StoreFull, StoreUnreachable, Tu
 from convexpy.serve import startup
 from convexpy.serve.options import ConfigInvalid, ServeOptions
 from convexpy.serve.relay import Place, Relay
-from convexpy.services.variables.service import KEY_VARIABLE
 
 logger: logging.Logger = logging.getLogger("convexpy.serve")
 

@@ -18,6 +18,7 @@ from convexpy.protocol.system import (
     pushes as pushes,
     scheduling as scheduling,
     shell as shell,
+    signing_keys as signing_keys,
     variables as variables,
 )
 from convexpy.protocol.system._call import (

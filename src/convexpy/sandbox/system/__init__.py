@@ -15,6 +15,7 @@ from convexpy.sandbox.system import (
     pushes as pushes,
     scheduling as scheduling,
     shell as shell,
+    signing_keys as signing_keys,
     variables as variables,
 )
 from convexpy.sandbox.system._registry import (

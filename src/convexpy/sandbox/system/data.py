@@ -30,7 +30,7 @@ def _user_tables(context: CallContext) -> list[TableInfo]:
     return context.transaction.catalog.user_tables()
 
 
-SECRET_TABLES = frozenset({"_admin_keys", "_environment_variables"})
+SECRET_TABLES = frozenset({"_admin_keys", "_environment_variables", "_signing_keys"})
 """Tables that are read through functions of their own, which want the rights for it."""
 
 

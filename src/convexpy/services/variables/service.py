@@ -1,13 +1,11 @@
 """Environment variables of a deployment: encrypted where they are stored, plain only in memory.
 
-A stored value is `aes-gcm:1:<key id>:<base64 of nonce + ciphertext>`, bound to its name and to the deployment, so that no
-value can be moved to another name or into another deployment's data. The key is in `CONVEXPY_SECRET_KEY`, or in a file
-beside the data folder: a copy of the data alone tells nothing.
+They are sealed with a key (`access.Sealer`) that is in `CONVEXPY_SECRET_KEY`, or in a file beside the data folder: a copy
+of the data alone tells nothing.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import os
@@ -17,16 +15,14 @@ from pathlib import Path
 
 import msgspec
 
+from convexpy.access import KEY_VARIABLE, SEALED, Sealer, SecretKeyError
 from convexpy.errors import Error
 from convexpy.protocol.admin_api import VariableInfo
 from convexpy.protocol.system.variables import ListVariables, UpdateVariables, VariableChange
 from convexpy.runtime import write_private
 from convexpy.values import Document, encode_wire
 
-KEY_VARIABLE = "CONVEXPY_SECRET_KEY"
 KEY_TEXT_LENGTH_MIN = 32
-FORMAT = "aes-gcm:1:"
-NONCE_BYTES = 12
 NAME = re.compile(r"[a-zA-Z_]+[a-zA-Z0-9_]*")
 NAME_LENGTH_MAX = 256
 VALUE_BYTES_MAX = 8192
@@ -34,10 +30,6 @@ FINGERPRINT_LENGTH = 4
 DEVELOPMENT = "CONVEXPY_DEVELOPMENT"
 """Set by the server of `convexpy dev` alone: functions that must never run in production look for it."""
 BUILT_IN = ("CONVEX_CLOUD_URL", "CONVEX_SITE_URL", DEVELOPMENT)
-
-
-class SecretKeyError(Error, code="SecretKeyMissing"):
-    """Stored values cannot be decrypted with the key at hand, or the key is unusable."""
 
 
 def key_file(folder: Path) -> Path:
@@ -75,33 +67,16 @@ def load_secret_key(folder: Path, *, create: bool) -> bytes | None:
 
 def holds_sealed(stored: Mapping[str, str]) -> bool:
     """Say whether a key is needed to read what is stored: then none may be made in its place."""
-    return any(value.startswith(FORMAT) for value in stored.values())
+    return any(value.startswith(SEALED) for value in stored.values())
 
 
 class Variables:
     """The variables in plain text, and their way to and from storage."""
 
-    def __init__(self, key: bytes | None, deployment_id: str, stored: Mapping[str, str]) -> None:
-        self._key = key
-        self._deployment_id = deployment_id
+    def __init__(self, sealer: Sealer, stored: Mapping[str, str]) -> None:
+        self._sealer = sealer
         self.values: dict[str, str] = {name: self.open(name, value) for name, value in stored.items()}
-        self.has_plain: bool = any(not value.startswith(FORMAT) for value in stored.values())
-
-    @property
-    def _key_id(self) -> str:
-        return hashlib.sha256(b"key id" + (self._key or b"")).hexdigest()[:8]
-
-    def _bound_to(self, name: str) -> bytes:
-        return f"{self._deployment_id}\0{name}".encode()
-
-    def _seal(self, name: str, value: str) -> str:
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-        if self._key is None:
-            raise SecretKeyError("there is no key to encrypt variables with")
-        nonce = os.urandom(NONCE_BYTES)
-        sealed = nonce + AESGCM(self._key).encrypt(nonce, value.encode(), self._bound_to(name))
-        return f"{FORMAT}{self._key_id}:{base64.b64encode(sealed).decode()}"
+        self.has_plain: bool = any(not value.startswith(SEALED) for value in stored.values())
 
     def open(self, name: str, stored: str) -> str:
         """Return a stored value in plain text.
@@ -109,28 +84,8 @@ class Variables:
         Raises:
             SecretKeyError: it was encrypted with another key, or was changed.
         """
-        if not stored.startswith(FORMAT):
-            return stored  # written before variables were encrypted; sealed at the next start
-        from cryptography.exceptions import InvalidTag
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-        key_id, _, data = stored.removeprefix(FORMAT).partition(":")
-        if self._key is None or key_id != self._key_id:
-            raise SecretKeyError(
-                f"the variable {name} is encrypted with the key {key_id}, which is neither in {KEY_VARIABLE} nor in the "
-                "file beside the data folder",
-                hint="bring the key along with the data, or start with a new data folder",
-            )
-        sealed = base64.b64decode(data)
-        try:
-            plain = AESGCM(self._key).decrypt(
-                sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], self._bound_to(name)
-            )
-        except InvalidTag as error:
-            raise SecretKeyError(
-                f"the stored value of {name} was changed, or is of another deployment"
-            ) from error
-        return plain.decode()
+        # One written before variables were encrypted is sealed at the next start.
+        return self._sealer.open(name, stored) if stored.startswith(SEALED) else stored
 
     def sealed(self, changes: Iterable[VariableChange]) -> list[VariableChange]:
         """Return changes as they are stored.
@@ -142,7 +97,7 @@ class Variables:
         for change in changes:
             name, value = change.name, change.value
             check_variable(name, value)
-            sealed.append(VariableChange(name, None if value is None else self._seal(name, value)))
+            sealed.append(VariableChange(name, None if value is None else self._sealer.seal(name, value)))
         return sealed
 
     def sealed_again(self) -> UpdateVariables:

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from convexpy.access import KEY_VARIABLE, Sealer, SecretKeyError
 from convexpy.errors import Error
 from convexpy.protocol.system.variables import VariableChange
 from convexpy.services.variables.service import (
-    KEY_VARIABLE,
-    SecretKeyError,
     Variables,
     check_variable,
     key_file,
@@ -26,27 +25,26 @@ def sealed(variables: Variables, **values: str) -> dict[str, str]:
 
 
 def test_stored_values_do_not_show_what_they_hold_and_can_be_read_again() -> None:
-    variables = Variables(KEY, "d1", {})
+    variables = Variables(Sealer(KEY, "d1"), {})
     stored = sealed(variables, TOKEN="hunter2", OTHER="hunter2")
     assert "hunter2" not in "".join(stored.values())
     assert stored["TOKEN"] != stored["OTHER"]
-    assert Variables(KEY, "d1", stored).values == {"TOKEN": "hunter2", "OTHER": "hunter2"}
+    assert Variables(Sealer(KEY, "d1"), stored).values == {"TOKEN": "hunter2", "OTHER": "hunter2"}
 
 
 @pytest.mark.parametrize("change", ["name", "deployment", "bytes", "key"])
 def test_a_value_is_bound_to_its_name_its_deployment_and_its_key(change: str) -> None:
-    stored = sealed(Variables(KEY, "d1", {}), TOKEN="x")["TOKEN"]
+    stored = sealed(Variables(Sealer(KEY, "d1"), {}), TOKEN="x")["TOKEN"]
     name = "ADMIN" if change == "name" else "TOKEN"
     if change == "bytes":
         stored = stored[:-6] + ("A" if stored[-6] != "A" else "B") + stored[-5:]
+    key, deployment = bytes(32) if change == "key" else KEY, "d2" if change == "deployment" else "d1"
     with pytest.raises(SecretKeyError):
-        Variables(
-            bytes(32) if change == "key" else KEY, "d2" if change == "deployment" else "d1", {name: stored}
-        )
+        Variables(Sealer(key, deployment), {name: stored})
 
 
 def test_values_from_before_encryption_are_read_and_encrypted_again() -> None:
-    variables = Variables(KEY, "d1", {"OLD": "plain"})
+    variables = Variables(Sealer(KEY, "d1"), {"OLD": "plain"})
     assert (variables.values, variables.has_plain) == ({"OLD": "plain"}, True)
     call = variables.sealed_again()
     assert call.again

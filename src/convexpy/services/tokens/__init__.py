@@ -1,0 +1,1 @@
+"""Tokens that the deployment issues itself: signing keys and their rotation."""
