@@ -72,10 +72,13 @@ class _Generation:
 class MemoryLayer:
     """Documents, index keys and replay records over those of the checkpoint. `None` hides what is below.
 
-    `on_key(index, key, id)` is called for every key that comes (with its document's id) or goes (None).
+    `on_key(index, key, id)` is called for every key that comes (with its document's id) or goes (None), and `on_drop(seq)` when
+    changes up to a row of the log are dropped.
     """
 
-    def __init__(self, on_key: Callable[[int, bytes, str | None], None]) -> None:
+    def __init__(
+        self, on_key: Callable[[int, bytes, str | None], None], on_drop: Callable[[int], None]
+    ) -> None:
         self.speculative: deque[Change] = deque()
         self._young = _Generation()
         self._old = _Generation()
@@ -83,6 +86,7 @@ class MemoryLayer:
         self._durable: Change | None = None
         self._id_order: dict[int, list[str]] = {}
         self._on_key = on_key
+        self._on_drop = on_drop
 
     @property
     def size_bytes(self) -> int:
@@ -185,6 +189,8 @@ class MemoryLayer:
         self._old, self._young = self._young, _Generation()
         self._old.last = self.speculative[-1] if self.speculative else self._durable
         self._id_order.clear()
+        if last is not None and last.seq is not None:
+            self._on_drop(last.seq)
 
     # Reading
 

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from convexpy.database._blocks import Blocks
 from convexpy.database._cursors import CursorCipher
 from convexpy.database._entries import TransactionRecord, WriteSet, decode_entry
 from convexpy.database._first_keys import UNKNOWN, FirstKeys
@@ -47,8 +48,10 @@ class Store:
         self.ts: int = 0
         self.last_creation_time: float = 0.0
         self._reader = reader
+        self._blocks = None if reader.is_local else Blocks(reader)
+        self._below = reader if self._blocks is None else self._blocks
         self._first_keys = FirstKeys()
-        self._memory = MemoryLayer(on_key=self._first_keys.changed)
+        self._memory = MemoryLayer(on_key=self._first_keys.changed, on_drop=self._dropped)
         self._waiting: deque[LogRow] = deque()
         self._waiting_bytes = 0
         self._is_reading = False
@@ -90,6 +93,7 @@ class Store:
         """The checkpoint has reached `seq`: read from it, and only then let go of what it covers."""
         if self._is_reading:
             covered = self._reader.renew()
+            self._now_at(covered)
             if covered < seq:
                 raise InvariantViolation(f"told of a checkpoint at {seq}, but it is at {covered}")
         self._memory.checkpointed(seq)
@@ -99,6 +103,7 @@ class Store:
             self._catalog = self._durable_catalog = None
             self._memory.clear()
             self._first_keys.clear()
+            self._forget_blocks()
 
     def idle(self) -> None:
         """Close the read transaction, so that it does not keep the write-ahead log from being folded."""
@@ -113,7 +118,8 @@ class Store:
     @property
     def memory_bytes(self) -> int:
         """About how much is held in memory."""
-        return self._memory.size_bytes + self._waiting_bytes + self._first_keys.size_bytes
+        blocks = 0 if self._blocks is None else self._blocks.size_bytes
+        return self._memory.size_bytes + self._waiting_bytes + self._first_keys.size_bytes + blocks
 
     # Reading
 
@@ -133,7 +139,7 @@ class Store:
     def get(self, tablet: int, id: str) -> FoundDocument:
         """Return a document and its keys; see `FoundDocument`."""
         found = self._memory.document(tablet, id)
-        return found if found is not None else self._memory.keep(tablet, id, self._reader.get(tablet, id))
+        return found if found is not None else self._memory.keep(tablet, id, self._below.get(tablet, id))
 
     def first(self, index: int, tablet: int, lower: bytes, upper: bytes, *, desc: bool) -> Item | None:
         """Return the first document of an index range, or None."""
@@ -172,9 +178,9 @@ class Store:
         `by_id`.
         """
         if index < 0:
-            below = self._reader.ids(tablet, lower, upper, desc=desc, limit=limit)
+            below = self._below.ids(tablet, lower, upper, desc=desc, limit=limit)
         else:
-            below = self._reader.range(index, tablet, lower, upper, desc=desc, limit=limit)
+            below = self._below.range(index, tablet, lower, upper, desc=desc, limit=limit)
         rest = None
         if len(below) >= limit:
             last = below[-1][0]
@@ -256,7 +262,7 @@ class Store:
         found = self._memory.replay(session, request)
         if found is not None:
             return ReplayRecord(session, request, found[0].seq, found[0].ts, found[1])
-        return self._reader.replay(session, request)
+        return self._below.replay(session, request)
 
     def all_documents(self, tablet: int) -> list[bytes]:
         """Return every document of a tablet, by id."""
@@ -272,7 +278,9 @@ class Store:
     def _open(self) -> None:
         """Open the read transaction and bring memory and catalog up to the last row of the stream."""
         if not self._is_reading:
-            self._memory.checkpointed(self._reader.begin())
+            covered = self._reader.begin()
+            self._now_at(covered)
+            self._memory.checkpointed(covered)
             self._is_reading = True
         self._decode_waiting()
         if self._catalog is None:
@@ -302,10 +310,25 @@ class Store:
                 self._learn(transaction.writes)
         change.catalog = self._catalog
 
+    def _now_at(self, seq: int) -> None:
+        """Note the row that the reader is at."""
+        if self._blocks is not None:
+            self._blocks.seq = seq
+
+    def _dropped(self, seq: int) -> None:
+        """Changes up to a row are not in memory any more."""
+        if self._blocks is not None:
+            self._blocks.forget_before(seq)
+
+    def _forget_blocks(self) -> None:
+        if self._blocks is not None:
+            self._blocks.clear()
+
     def _learn(self, writes: Any) -> None:
         assert self._catalog is not None  # checked by the caller
         for write in writes:
             if write.tablet <= INDEX:
+                self._forget_blocks()  # of an index that is being built, or a table that was filled, keys were not told
                 document = decode_document(write.document) if write.document is not None else None
                 self._catalog = self._catalog.with_document(write.tablet, write.id, document)
 

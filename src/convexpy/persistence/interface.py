@@ -245,6 +245,11 @@ class CheckpointReader(Protocol):
     All reads between `begin` and `renew` or `end` see the same row.
     """
 
+    @property
+    def is_local(self) -> bool:
+        """Whether a read is a matter of microseconds; else it is a journey, which had better bring more than one document."""
+        ...
+
     def begin(self) -> int:
         """Open a read transaction if none is open; return its `checkpoint_seq`."""
         ...

@@ -276,6 +276,8 @@ class MemoryCheckpointWriter:
 class MemoryCheckpointReader:
     """Holds one version while a read transaction is open."""
 
+    is_local = True
+
     def __init__(self, files: MemoryFiles) -> None:
         self._files = files
         self._held: _Version | None = None

@@ -14,6 +14,7 @@ from convexpy.database import (
     Store,
     Transaction,
     WriteSet,
+    _blocks,
     _first_keys,
     _memory,
     encode_entry,
@@ -29,10 +30,12 @@ from convexpy.runtime import ManualClock
 class Items:
     """A table with numbers in `n`, indexed by `by_n`."""
 
-    def __init__(self, *numbers: int) -> None:
+    def __init__(self, *numbers: int, is_local: bool = True) -> None:
         files = MemoryFiles()
         self.checkpointer = Checkpointer(files.writer())
-        self.store = Store(files.reader(), clock=ManualClock())
+        self.reader: Any = files.reader()
+        self.reader.is_local = is_local
+        self.store = Store(self.reader, clock=ManualClock())
         self.random = random.Random(2)
         self.seq = self.call = 0
         transaction = self.begin()
@@ -278,6 +281,71 @@ def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert items.begin().get(items.ids[n]) is not None
     # What was written before the checkpoint has gone with its generation, at the second time that room was made.
     assert items.store.memory_bytes < 2 * 2000 + 5 * _first_keys.ENTRY_OVERHEAD_BYTES
+
+
+def test_blocks_are_forgotten_with_the_changes_that_they_lack(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_memory, "MEMORY_BYTES_MAX", 0)
+    items = Items(*range(6), is_local=False)
+    for number in range(6, 60, 6):
+        items.checkpointer.run(items.seq)
+        items.store.checkpoint(items.seq)
+        found = [items.begin().get(id) for id in items.ids]
+        assert [document and document["n"] for document in found] == [number - 6 + n for n in range(6)]
+        assert items.numbers() == [number - 6 + n for n in range(6)]
+        transaction = items.begin()
+        for n, id in enumerate(items.ids):
+            transaction.patch(id, None, {"n": number + n})
+        items.commit(transaction)
+
+
+def test_one_journey_brings_the_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    items = Items(*range(1000), is_local=False)
+    items.checkpointer.run(items.seq)
+    items.store.idle()
+    items.store = Store(items.reader, clock=ManualClock())
+    journeys = 0
+    for name in ("get", "range", "ids"):
+        read = getattr(items.reader, name)
+
+        def counted(*given: Any, read: Any = read, **named: Any) -> Any:
+            nonlocal journeys
+            journeys += 1
+            return read(*given, **named)
+
+        monkeypatch.setattr(items.reader, name, counted)
+    numbers = list(range(1000))
+    items.random.shuffle(numbers)
+    for n in numbers:
+        first = items.begin().first(QueryPlan("items", "by_n", (("n", n),)))
+        assert first is not None
+        assert first["n"] == n
+    assert journeys < 120
+    assert items.begin().first(QueryPlan("items", "by_n", (("n", 1000),))) is None
+    before, journeys = journeys, 0
+    assert len([items.begin().get(id) for id in items.ids]) == 1000
+    assert journeys == 0, before  # documents that were found by their key
+
+
+def test_blocks_are_bounded_and_become_smaller_where_neighbours_are_not_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_memory, "MEMORY_BYTES_MAX", 4000)
+    monkeypatch.setattr(_first_keys, "FIRST_KEYS_MAX", 4)
+    monkeypatch.setattr(_blocks, "BYTES_MAX", 10_000)
+    monkeypatch.setattr(_blocks, "WINDOW", 16)
+    items = Items(*range(2000), is_local=False)
+    items.checkpointer.run(items.seq)
+    items.store.checkpoint(items.seq)
+    blocks: Any = items.store._blocks
+    for _ in range(600):
+        n = items.random.randrange(2000)
+        assert items.begin().first(QueryPlan("items", "by_n", (("n", n),))) is not None
+        assert blocks.size_bytes <= 10_000
+    (of_index,) = [each for number, each in blocks._indexes.items() if number > 0 and len(each.blocks) > 1]
+    assert of_index.size <= _blocks.ITEMS_MIN
+    for n in range(400):
+        assert items.begin().first(QueryPlan("items", "by_n", (("n", n),))) is not None
+    assert of_index.size >= 16
 
 
 def test_a_deleted_prefix_of_any_length_is_passed_by_first() -> None:

@@ -35,6 +35,7 @@ from convexpy.database import (
     Store,
     Transaction,
     WriteSet,
+    _blocks,
     _first_keys,
     _memory,
     encode_entry,
@@ -406,6 +407,15 @@ class StoreMachine(RuleBasedStateMachine):
         assert self.queries.memory_bytes >= 0
 
 
+class BlocksStoreMachine(StoreMachine):
+    """The same over a checkpoint that is read in blocks, as that of a database server."""
+
+    def reader(self) -> Any:
+        reader = self.files.reader()
+        reader.is_local = False
+        return reader
+
+
 class SqliteStoreMachine(StoreMachine):
     """The same over real files."""
 
@@ -485,6 +495,17 @@ def test_layers_over_a_read_cache_that_is_always_full_equal_the_model(
     monkeypatch.setattr(_memory, "MEMORY_BYTES_MAX", 700)
     monkeypatch.setattr(_first_keys, "FIRST_KEYS_MAX", 3)
     run(StoreMachine, examples=25, steps=40)
+
+
+@pytest.mark.parametrize("memory_bytes", [700, 48 * 2**20])
+@pytest.mark.parametrize("block_bytes", [1500, 24 * 2**20])
+def test_blocks_equal_a_naive_model(
+    monkeypatch: pytest.MonkeyPatch, memory_bytes: int, block_bytes: int
+) -> None:
+    monkeypatch.setattr(_memory, "MEMORY_BYTES_MAX", memory_bytes)
+    monkeypatch.setattr(_blocks, "BYTES_MAX", block_bytes)
+    monkeypatch.setattr(_blocks, "WINDOW", 4)
+    run(BlocksStoreMachine, examples=20, steps=40)
 
 
 @pytest.mark.slow

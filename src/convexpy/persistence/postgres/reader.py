@@ -24,6 +24,8 @@ class PostgresCheckpointReader:
     row: who has all later rows in memory, as executors do, sees no difference. Others get an error then.
     """
 
+    is_local = False
+
     def __init__(self, address: DatabaseAddress, *, may_advance: bool = False) -> None:
         s = address.quoted
         self._s = s

@@ -22,6 +22,8 @@ _MASK = 0xFFFFFFFF
 class SqliteCheckpointReader:
     """Reads `data.db` at one moment, on a connection of its own."""
 
+    is_local = True
+
     def __init__(self, path: Path) -> None:
         self._connection = open_reading(path)
         self._run = self._connection.execute
