@@ -139,6 +139,7 @@ CASES: dict[str, Case] = {
     "keys create": Case("keys create more{number} --kind deploy --expires 1d"),
     "keys list": Case("keys list"),
     "keys rotate": Case("keys rotate spare{number}"),
+    "keys rotate-signing": Case("keys rotate-signing"),
     "keys revoke": Case("keys revoke spare{number}"),
     "login": Case("login {url} --key {key}"),
     "login status": Case("login status", asks=False),

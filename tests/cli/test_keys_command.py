@@ -48,6 +48,19 @@ def test_a_rotated_key_goes_into_a_file(run: Any, server: ServerProcess, tmp_pat
     assert file.read_text().startswith("CONVEXPY_DEPLOY_KEY=")
 
 
+def test_signing_keys_rotate_and_old_ones_stay_until_they_are_revoked(
+    run: Any, server: ServerProcess
+) -> None:
+    first = run("keys", "rotate-signing", "--json", *using(server)).json()
+    second = run("keys", "rotate-signing", "--json", *using(server)).json()
+    assert [key["keyId"] for key in second][1:] == [key["keyId"] for key in first]
+    assert [key["retiredAt"] is None for key in second] == [True, *[False] * len(first)]
+    alone = run("keys", "rotate-signing", "--revoke", "--json", *using(server)).json()
+    assert len(alone) == 1
+    assert alone[0]["keyId"] not in {key["keyId"] for key in second}
+    assert alone[0]["keyId"] in run("keys", "rotate-signing", *using(server)).stdout
+
+
 def test_words_of_the_official_command_line(run: Any, server: ServerProcess) -> None:
     key = run("deployment", "token", "create", "token", *using(server)).stdout.strip()
     assert "|" in key

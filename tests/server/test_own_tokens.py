@@ -175,13 +175,16 @@ def test_a_token_expires_while_connected_and_a_new_one_goes_on(tmp_path: Path) -
                     socket.mutation(number, "notes:add", text="x")
                     socket.response(number)
                     number += 1
+            with contextlib.suppress(ConnectionClosed):
+                while True:
+                    socket.receive()
             assert socket.received[-1]["type"] == "AuthError"
             assert "expired" in socket.received[-1]["error"].lower()
         with SyncSocket(server.url) as socket:
             token = refresh(server, tokens)["token"]
             socket.send(type="Authenticate", baseVersion=0, tokenType="User", value=token)
             socket.subscribe(1, "notes:mine")
-            assert len(socket.until_result(1, lambda result: result is not None)) == number
+            assert len(socket.until_result(1, lambda result: result is not None)) >= number > 0
     finally:
         server.close()
 

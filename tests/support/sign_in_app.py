@@ -41,7 +41,7 @@ auth = Auth(
         EmailCode(),
         MagicLink(),
     ],
-    send_mail=send_mail,
+    send_mail=SENDER,
     app_name="Notes",
     site_url="https://notes.example",
     on_sign_up=on_sign_up,
@@ -80,9 +80,13 @@ auth.add_routes(http)
 """
 
 
-def sign_in_app(*, verify: bool = True, breached: str | None = None, options: str = "") -> dict[str, str]:
-    """Return the modules of the app. `options` are further arguments of `Auth(…)`, as source."""
-    source = AUTH.replace("VERIFY", repr(verify)).replace("BREACHED", repr(breached))
+def sign_in_app(
+    *, verify: bool = True, breached: str | None = None, options: str = "", sender: str = "send_mail"
+) -> dict[str, str]:
+    """Return the modules of the app. `options` are further arguments of `Auth(…)`, `sender` is who sends mail, as source."""
+    source = (
+        AUTH.replace("VERIFY", repr(verify)).replace("BREACHED", repr(breached)).replace("SENDER", sender)
+    )
     if options:
         source = source.replace("    on_delete=on_delete,\n", f"    on_delete=on_delete,\n    {options},\n")
     return {"schema.py": SCHEMA, "auth.py": source, "notes.py": NOTES, "http.py": HTTP}

@@ -125,3 +125,30 @@ def keys_revoke(ctx: Context, which: Which) -> None:
         revoked = client.revoke_key(which)
     ctx.output.result(revoked)
     ctx.output.step("ok", f"{revoked.name} is revoked")
+
+
+@command(
+    app,
+    "rotate-signing",
+    formats=("human", "plain", "json"),
+    examples=("convexpy keys rotate-signing", "convexpy keys rotate-signing --revoke"),
+)
+def keys_rotate_signing(
+    ctx: Context,
+    revoke: Annotated[
+        bool, option("--revoke", "Refuse tokens of the old keys now, instead of when they expire.")
+    ] = False,
+) -> None:
+    """Sign users' access tokens with a new key from now on.
+
+    This is for tokens that the deployment issues itself (convexpy.auth). People stay signed in: their clients get new tokens.
+    """
+    from convexpy_cli.output.units import local_time
+
+    with ctx.connected("keys rotate-signing", writes=True) as (_, client):
+        keys = client.rotate_signing_key(revoke=revoke)
+    rows = [
+        [key.key_id, local_time(key.created_at), "" if key.retired_at is None else local_time(key.retired_at)]
+        for key in keys
+    ]
+    ctx.output.table(["key", "created", "retired"], rows, keys)

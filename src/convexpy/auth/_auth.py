@@ -9,13 +9,15 @@ from typing import Any, overload
 
 from convexpy.auth._accounts import OnSignUp, Users
 from convexpy.auth._core import Core, Provider, SignInResult
+from convexpy.auth._flows import Flows
 from convexpy.auth._mail import SendMail, log_mail
 from convexpy.auth._management import Management, OnDelete
-from convexpy.auth._routes import add_key_routes
+from convexpy.auth._oauth import OAuthProvider
+from convexpy.auth._routes import add_key_routes, add_oauth_routes
 from convexpy.auth._sessions import Lifetimes
 from convexpy.auth._store import Caller, Store, current_session, require_session
 from convexpy.auth._tables import USERS
-from convexpy.auth._texts import read_text, refuse
+from convexpy.auth._texts import digest, read_text, refuse
 from convexpy.functions import ActionCtx, ActionFunction, HttpRouter, QueryCtx, action
 from convexpy.values import Document
 
@@ -71,8 +73,10 @@ class Auth:
         )
         development = DEVELOPMENT_SITE_URL if os.environ.get("CONVEXPY_DEVELOPMENT") else ""
         pages = site_url or os.environ.get("SITE_URL") or development
+        store = Store(Users(on_sign_up), lifetimes)
         self._core = Core(
-            store=Store(Users(on_sign_up), lifetimes),
+            store=store,
+            flows=Flows(store),
             lifetimes=lifetimes,
             send_mail=send_mail or log_mail,
             app_name=app_name,
@@ -105,10 +109,14 @@ class Auth:
         return await chosen.sign_in(self._core, ctx, given)
 
     async def _with_code(self, ctx: ActionCtx, code: str, verifier: str | None) -> SignInResult:
-        """Sign in with the code of a link."""
+        """Sign in with the code of a link, or with that of an OAuth provider and the verifier that it was begun with."""
         refresh, session = self._core.new_session(ctx)
-        digest = await self._core.code_digest(ctx, "link", "", code)
-        started = await ctx.run_mutation(self._core.store.redeem_link, digest=digest, session=session)
+        keyed = await self._core.code_digest(ctx, "link", "", code)
+        started = await ctx.run_mutation(self._core.store.redeem_link, digest=keyed, session=session)
+        if started is None and verifier is not None:
+            started = await ctx.run_mutation(
+                self._core.flows.redeem, code=digest(code), verifier=digest(verifier), session=session
+            )
         return await self._core.tokens(ctx, started or refuse("InvalidCode"), refresh)
 
     async def _sign_out(self, ctx: ActionCtx) -> None:
@@ -118,6 +126,8 @@ class Auth:
     def add_routes(self, http: HttpRouter, /) -> None:
         """Add the HTTP actions of sign-in to the app's: the issuer's public keys, and what OAuth providers call."""
         add_key_routes(http)
+        found = {each.id: each for each in self._providers.values() if isinstance(each, OAuthProvider)}
+        add_oauth_routes(http, self._core, found)
 
     # For the functions of the app
 

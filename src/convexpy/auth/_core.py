@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, Protocol, TypeAlias
 
 from convexpy.auth._codes import BeginCode, CodeKind
+from convexpy.auth._flows import Flows
 from convexpy.auth._mail import MailKind, SendMail, written
 from convexpy.auth._sessions import Lifetimes, NewSession, RefreshToken, read_refresh_token
 from convexpy.auth._store import Caller, Started, Store
@@ -34,6 +35,7 @@ class Core:
     """The parts that providers use. `site_url` is where the app's pages are; `app_name` is what mail calls it."""
 
     store: Store
+    flows: Flows
     lifetimes: Lifetimes
     send_mail: SendMail
     app_name: str

@@ -9,6 +9,7 @@ import msgspec
 
 from convexpy.auth._accounts import accounts_of
 from convexpy.auth._core import Core, Provider, SignInResult
+from convexpy.auth._oauth import OAuthProvider
 from convexpy.auth._password import Password
 from convexpy.auth._sessions import end_sessions, find_session, sessions_of
 from convexpy.auth._store import Caller, current_session, require_session
@@ -63,7 +64,9 @@ class Management:
         self._core = core
         self._on_delete = on_delete
         self._listed = [
-            ProviderInfo(each.id, each.kind, getattr(each, "name", each.id)) for each in providers
+            ProviderInfo(each.id, each.kind, getattr(each, "name", each.id))
+            for each in providers
+            if not isinstance(each, OAuthProvider) or each.is_configured
         ]
         self._password = next((each for each in providers if isinstance(each, Password)), None)
         query(name="providers")(self._providers)

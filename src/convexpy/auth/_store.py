@@ -113,6 +113,12 @@ class Store:
         """Begin a session of a user."""
         return Started(user_id, create_session(ctx, user_id, session, self._lifetimes))
 
+    def start_with(
+        self, ctx: MutationCtx, provider: str, profile: Profile, session: NewSession, *, link_to: str | None
+    ) -> Started:
+        """Begin a session of the user of an account."""
+        return self.start(ctx, self._users.signed_in(ctx, provider, profile, link_to=link_to), session)
+
     def _rotate(
         self, ctx: MutationCtx, session_id: str, family: str, token: str, successor: str
     ) -> str | None:
