@@ -135,6 +135,8 @@ CASES: dict[str, Case] = {
     "deployment rename": Case("deployment rename staging qa", asks=False),
     "deployment remove": Case("deployment remove qa", asks=False),
     "deployment history": Case("deployment history"),
+    "deployment previews": Case("deployment previews", live=12),
+    "deployment delete": Case("deployment delete preview/x --allow=data-delete", live=12),
     "deployment reset": Case("deployment reset local --allow=data-delete --confirm local", asks=False),
     "keys create": Case("keys create more{number} --kind deploy --expires 1d"),
     "keys list": Case("keys list"),

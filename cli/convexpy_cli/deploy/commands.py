@@ -19,6 +19,7 @@ app = single()
         'convexpy deploy --cmd "npm run build"',
         "convexpy deploy --allow=index-drop:messages.by_author",
         "convexpy deploy --rollback",
+        "convexpy deploy --preview pr-7 --preview-data",
     ),
 )
 def deploy(
@@ -28,8 +29,30 @@ def deploy(
         argument("For --rollback [default: the previous one].", "VERSION"),
     ] = None,
     rollback: Annotated[bool, option("--rollback", "Make an earlier version live again.")] = False,
+    preview: Annotated[
+        str | None,
+        option("--preview --preview-name NAME", "Deploy to a deployment of its own, for a branch."),
+    ] = None,
+    preview_create: Annotated[
+        str | None, option("--preview-create NAME", "The same, but begin with an empty one.", more=True)
+    ] = None,
+    preview_run: Annotated[
+        str | None, option("--preview-run FUNCTION", "Like --run, for previews only.", more=True)
+    ] = None,
+    preview_expires: Annotated[
+        str | None,
+        option("--preview-expires TIME", "When to remove it: 12h or 14d [default: 7d].", more=True),
+    ] = None,
+    preview_data: Annotated[
+        bool, option("--preview-data", "Copy documents and files to a new preview.", more=True)
+    ] = False,
+    preview_env: Annotated[
+        bool, option("--preview-env", "Copy environment variables to a new preview.", more=True)
+    ] = False,
     dry_run: Annotated[bool, option("--dry-run", "Show the plan only; exit as the deploy would.")] = False,
-    diff: Annotated[bool, option("--diff", "Show changes of arguments and schema line by line.")] = False,
+    diff: Annotated[
+        bool, option("--diff", "Show changes of arguments and schema line by line.", more=True)
+    ] = False,
     cmd: Annotated[
         str | None, option("--cmd COMMAND", "Build before the push, with URLs in its environment.")
     ] = None,
@@ -62,7 +85,8 @@ def deploy(
         str | None, option("--run FUNCTION", "Call this after the push.", complete=completion.functions)
     ] = None,
     set_env: Annotated[
-        list[str] | None, option("--set-env N=V", "Also set this environment variable; repeatable.")
+        list[str] | None,
+        option("--set-env N=V", "Also set this environment variable; repeatable.", more=True),
     ] = None,
     set_env_file: Annotated[
         Path | None, option("--set-env-file FILE", "Also set the variables of this file.", more=True)
@@ -96,8 +120,8 @@ def deploy(
 ) -> int | None:
     """Deploy to a shared deployment: show the plan, ask for consent, build, and switch atomically.
 
-    Without a flag or CONVEXPY_URL with CONVEXPY_DEPLOY_KEY, it deploys to the deployment marked as production. The
-    previous version serves until the switch. Prints the URL.
+    Without a flag or CONVEXPY_URL with CONVEXPY_DEPLOY_KEY, it deploys to the production deployment. The previous version
+    serves until the switch. Prints the URL.
     """
     from convexpy_cli.deploy.deploy import deploy as perform
     from convexpy_cli.deploy.options import DeployOptions

@@ -15,7 +15,7 @@ from convexpy.protocol.admin_api import PushInfo
 from convexpy.protocol.app_description import AppDescription
 from convexpy_cli import errors
 from convexpy_cli.context import Context
-from convexpy_cli.deploy import checks, github, plan_text
+from convexpy_cli.deploy import checks, github, plan_text, preview
 from convexpy_cli.deploy.contents import Contents, check_options, of_kept_version, of_project
 from convexpy_cli.deploy.options import DeployOptions, Progress, covers, version_text
 from convexpy_cli.deploy.surroundings import (
@@ -62,12 +62,19 @@ class _Deploy:
         self._progress.target = target.name
         self._progress.look = ctx.runnable("convexpy status")
         check_options(self._options)
+        preview.check_options(self._options)
         if not self._options.rollback:
             ctx.require_functions()
             self._commit = current_commit(ctx.project.root)
             self._require_clean_git()
         self._environment = self._variables()
         self._guard(target)
+        with ctx.connected("deploy", target=target) as (target, client):
+            if not self._options.previews:
+                return self._with(target, client)
+            target = preview.PreviewOfTarget(ctx, self._options, target, client).claim()
+        self._progress.target = target.name
+        self._progress.look = ctx.runnable(f"convexpy status -d {target.name}")
         with ctx.connected("deploy", target=target) as (target, client):
             return self._with(target, client)
 
@@ -106,12 +113,12 @@ class _Deploy:
             )
 
     def _guard(self, target: Target) -> None:
-        variable = preview_build(os.environ)
+        variable = None if self._options.previews else preview_build(os.environ)
         if variable and self._options.check_build_environment == "enable" and _is_production(target):
             raise errors.Failure(
                 "BuildEnvironmentMismatch",
                 f'{variable}: this is not a production build, but "{target.name}" is production',
-                hint="use another deployment for such builds, or --check-build-environment disable",
+                hint="--preview NAME, another deployment, or --check-build-environment disable",
             )
 
     # With the deployment
@@ -264,8 +271,8 @@ class _Deploy:
             checks.run_build(
                 ctx.project, options.cmd_after, self._build_variables(target, client), pushed=True
             )
-        if options.run:
-            document["run"] = checks.run_function(ctx, client, options.run)
+        if options.function:
+            document["run"] = checks.run_function(ctx, client, options.function)
         ctx.output.result({**document, "url": target.url}, target.url)
         what = "rolled back" if options.rollback else "deployed"
         what = "nothing to change" if result.unchanged else what

@@ -32,7 +32,23 @@ class DeployOptions:
     large_indexes: bool = False
     unstaging: bool = False
     rollback: bool = False
+    preview: str | None = None
+    preview_create: str | None = None
+    preview_run: str | None = None
+    preview_expires: str | None = None
+    preview_data: bool = False
+    preview_env: bool = False
     version: int | None = None
+
+    @property
+    def previews(self) -> bool:
+        """Whether it goes to a preview."""
+        return self.preview is not None or self.preview_create is not None
+
+    @property
+    def function(self) -> str | None:
+        """The function to call after the push."""
+        return self.run or (self.preview_run if self.previews else None)
 
     @property
     def allow(self) -> tuple[str, ...]:

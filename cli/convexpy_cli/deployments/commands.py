@@ -191,6 +191,35 @@ def history(
     ctx.output.table(columns, [names.history_cells(each) for each in pushes], pushes)
 
 
+@command(
+    app, "previews", formats=("human", "plain", "json"), examples=("convexpy deployment previews -d prod",)
+)
+def previews(ctx: Context) -> None:
+    """List previews with URL, state, last deploy and expiry."""
+    from convexpy_cli.deployments import names
+
+    with ctx.connected("deployment previews", target=ctx.target(deploying=True)) as (_, client):
+        found = client.previews()
+    columns = ["name", "url", "state", "deployed", "by", "expires"]
+    ctx.output.table(columns, [names.preview_cells(each) for each in found], found)
+
+
+@command(app, "delete", examples=("convexpy deployment delete preview/pr-7 --allow=data-delete",))
+def delete(ctx: Context, name: Annotated[str, argument("Name of the preview: preview/NAME.")]) -> None:
+    """Delete a preview with all its data."""
+    from convexpy.project import PREVIEW_PREFIX
+    from convexpy_cli.deploy import preview
+
+    if not name.startswith(PREVIEW_PREFIX):
+        raise errors.usage(
+            f"{name!r} is not a preview: other deployments are servers of their own",
+            "convexpy deployment delete preview/NAME; `deployment remove` forgets a name",
+        )
+    removed = preview.remove(ctx, name)
+    ctx.output.step("ok", f"{name} is deleted")
+    ctx.output.result(removed, name)
+
+
 @command(app, "reset", examples=("convexpy deployment reset local --allow=data-delete",))
 def reset(
     ctx: Context,

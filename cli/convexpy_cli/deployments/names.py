@@ -12,15 +12,18 @@ from convexpy.client import AdminClient
 from convexpy.errors import ProjectError
 from convexpy.project import (
     LOCAL,
+    PREVIEW_PREFIX,
     LocalDeployment,
     Profiles,
     Target,
+    forget_key,
+    origin_of,
     store_key,
     stored_entries,
     stored_key,
     user_remotes,
 )
-from convexpy.protocol.admin_api import PushInfo
+from convexpy.protocol.admin_api import PreviewInfo, PushInfo
 from convexpy_cli import context, errors
 from convexpy_cli.context import Context
 from convexpy_cli.output import masking
@@ -129,6 +132,11 @@ def remember(url: str, key: str, name: str | None) -> None:
     store_key(url, key, name=name, added_ms=round(time.time() * 1000))
 
 
+def forget_preview(url: str) -> None:
+    """Remove the stored key of a preview that was deleted."""
+    forget_key(origin_of(url))
+
+
 def remembered() -> list[dict[str, Any]]:
     """Return the servers whose keys are remembered: `origin name prefix addedAt`. Never a key."""
     return [
@@ -182,6 +190,12 @@ def reset_local(ctx: Context, confirm: str | None) -> dict[str, Any]:
 
 
 # What was pushed
+
+
+def preview_cells(entry: PreviewInfo) -> list[str]:
+    """Return a preview as a row of the list."""
+    deployed, expires = local_time(entry.deployed_at), local_time(entry.expires_at)
+    return [f"{PREVIEW_PREFIX}{entry.name}", entry.url, entry.state, deployed, entry.actor or "-", expires]
 
 
 def history_cells(entry: PushInfo) -> list[str]:

@@ -29,7 +29,8 @@ def keys_create(
     ctx: Context,
     name: Annotated[str, argument("What the key is for.")],
     kind: Annotated[
-        Literal["admin", "deploy", "read-only", "run"], option("--kind", "admin, deploy, read-only or run.")
+        Literal["admin", "deploy", "preview", "read-only", "run"],
+        option("--kind KIND", "admin, deploy, preview, read-only or run."),
     ] = "deploy",
     functions: Annotated[
         list[str] | None,
@@ -46,8 +47,8 @@ def keys_create(
 ) -> None:
     """Create an admin key and print it once. It is not stored anywhere.
 
-    admin allows everything; deploy pushes, runs, reads logs and sets variables; read-only runs queries and reads data
-    and logs; run calls only the named functions.
+    admin allows everything; deploy pushes, runs, reads logs and sets variables; preview makes and deploys previews;
+    read-only runs queries and reads data and logs; run calls only the named functions.
     """
     from convexpy_cli.keys import making
     from convexpy_cli.output.units import span_s

@@ -6,21 +6,16 @@ used first, or at the next start.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import time
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from convexpy.access import KeyRecord, create_hashed_key, seal_record, shown_prefix
+from convexpy.access import KeyKind, leave_key
 from convexpy.protocol.admin_api import NewKey
-from convexpy.runtime import PRIVATE_FOLDER, write_private
 from convexpy_cli import errors
 
 NAME_LENGTH_MAX = 64
-FOLDER = "new-keys"
 
 
 class _Known(msgspec.Struct, rename="camel"):
@@ -31,7 +26,7 @@ class _Known(msgspec.Struct, rename="camel"):
 def create(
     data: Path,
     name: str,
-    kind: str,
+    kind: KeyKind,
     functions: tuple[str, ...],
     expires_at: float | None,
     secret_file: Path | None = None,
@@ -44,19 +39,20 @@ def create(
     if not 0 < len(name) <= NAME_LENGTH_MAX or not name.isprintable():
         raise errors.Failure("BadKeyName", f"key names have 1 to {NAME_LENGTH_MAX} characters")
     owner, known = _opened(data)
-    deployment = known.name
     secret = _secret_of(data, known, secret_file)
-    key, key_id, digest = create_hashed_key(deployment)
-    fields: dict[str, Any] = {
-        "name": name, "kind": kind, "functions": functions,
-        "created_at": time.time() * 1000, "expires_at": expires_at,
-    }  # fmt: skip
-    record = KeyRecord(key_id=key_id, digest=digest, **fields)
     try:
-        _put(data / FOLDER, f"{key_id}.json", seal_record(secret, record), owner)
+        return leave_key(
+            data,
+            known.name,
+            secret,
+            name=name,
+            kind=kind,
+            functions=functions,
+            expires_at=expires_at,
+            owner=owner,
+        )
     except OSError as error:
         raise _unusable(data, f"cannot write into it: {error.strerror}") from error
-    return NewKey(key=key, prefix=shown_prefix(deployment, key_id, hashed=True), **fields)
 
 
 def _secret_of(data: Path, known: _Known, secret_file: Path | None) -> str:
@@ -94,11 +90,3 @@ SAME_USER = "run it as the user of the server, with the folder of `convexpy serv
 
 def _unusable(data: Path, reason: str, hint: str = SAME_USER) -> errors.Failure:
     return errors.Failure("DataFolderUnusable", f"--data {data}: {reason}", hint=hint)
-
-
-def _put(folder: Path, name: str, content: bytes, owner: os.stat_result) -> None:
-    """Write a file whole or not at all, for the owner of the data only, who may be another user than we are."""
-    folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
-    with contextlib.suppress(AttributeError, PermissionError):
-        os.chown(folder, owner.st_uid, owner.st_gid)
-    write_private(folder / name, content, owner=owner)

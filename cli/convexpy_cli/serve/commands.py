@@ -43,7 +43,7 @@ def serve(
     host: Annotated[str, _option("--host ADDRESS", "Address to listen on.", more=False)] = "0.0.0.0",
     port: Annotated[int, _option("--port N", "Port of the API; 0 for any free port.", more=False)] = 3210,
     site_port: Annotated[
-        int, _option("--site-port N", "Port for HTTP actions; 0: --port, under /http.", more=False)
+        int, _option("--site-port N", "Port for HTTP actions; 0: under /http.", more=False)
     ] = 3211,
     origin: Annotated[str | None, _option("--origin URL", "Public URL of the API.", more=False)] = None,
     site_origin: Annotated[
@@ -101,6 +101,16 @@ def serve(
     function_log: Annotated[
         bool, _option("--function-log/--no-function-log", "Log every function call.")
     ] = True,
+    previews: Annotated[
+        str | None, _option("--previews PORTS", "Host previews on these ports, such as 3300-3349.")
+    ] = None,
+    preview_origin: Annotated[
+        str | None, _option("--preview-origin URL", "Their public URLs, with {port} or {name}.")
+    ] = None,
+    preview_allow_origin: Annotated[
+        list[str] | None,
+        _option("--preview-allow-origin URL", "Origin whose pages may call previews; * for any; repeatable."),
+    ] = None,
     metrics_port: Annotated[
         int | None, _option("--metrics-port N", "Port for /metrics without a key; 0 for any free port.")
     ] = None,

@@ -113,7 +113,7 @@ def _check(options: Options) -> None:
         raise _unsupported("a URL as --log-sink is", "--log-sink FILE, and a log shipper that reads the file")
     _check_url("--origin", options["origin"], path=False)
     _check_url("--site-origin", options["site_origin"], path=True)
-    for origin in options["allow_origin"] or ():
+    for origin in (*(options["allow_origin"] or ()), *(options["preview_allow_origin"] or ())):
         check_allowed_origin(origin)
     for host in options["allow_host"] or ():
         check_allowed_host(host)

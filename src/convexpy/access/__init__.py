@@ -23,7 +23,12 @@ from convexpy.access._keys import (
 )
 from convexpy.access._own_issuer import OwnIssuer as OwnIssuer, OwnKey as OwnKey
 from convexpy.access._refusals import TokenRefused as TokenRefused
-from convexpy.access._sealed_records import open_record as open_record, seal_record as seal_record
+from convexpy.access._sealed_records import (
+    NEW_KEYS_FOLDER as NEW_KEYS_FOLDER,
+    leave_key as leave_key,
+    open_record as open_record,
+    seal_record as seal_record,
+)
 from convexpy.access._sealing import (
     KEY_VARIABLE as KEY_VARIABLE,
     SEALED as SEALED,

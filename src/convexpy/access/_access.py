@@ -10,11 +10,12 @@ import msgspec
 from convexpy.errors import RequestError
 from convexpy.protocol.system import SYSTEM_CALLS, Operation, SystemCall
 
-KeyKind = Literal["admin", "deploy", "read-only", "run"]
+KeyKind = Literal["admin", "deploy", "preview", "read-only", "run"]
 
 _ALLOWED: dict[str, frozenset[str]] = {
     "admin": frozenset(get_args(Operation)),
-    "deploy": frozenset({"deploy", "env:write", "logs:view", "functions:view", "functions:run"}),
+    "deploy": frozenset({"deploy", "env:write", "logs:view", "functions:view", "functions:run", "previews"}),
+    "preview": frozenset({"previews"}),
     "read-only": frozenset({"data:view", "logs:view", "functions:view"}),
     "run": frozenset(),
     "server": frozenset(get_args(Operation)),

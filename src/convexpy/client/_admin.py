@@ -15,11 +15,13 @@ import msgspec
 from convexpy.client._errors import DeploymentError, FunctionFailed
 from convexpy.client._transport import Transport
 from convexpy.protocol.admin_api import (
+    ClaimedPreview,
     DeploymentStatus,
     FunctionReport,
     KeyAccess,
     KeyInfo,
     NewKey,
+    PreviewInfo,
     PushFile,
     PushInfo,
     PushResult,
@@ -312,6 +314,28 @@ class AdminClient:
         """Return the pushes, the newest first."""
         answer = self._transport.request("GET", f"/api/convexpy/history?limit={limit}")
         return msgspec.convert(answer["pushes"], list[PushInfo])
+
+    # Previews
+
+    def previews(self) -> list[PreviewInfo]:
+        """Return the previews beside the deployment."""
+        answer = self._transport.request("GET", "/api/convexpy/previews")
+        return msgspec.convert(answer["previews"], list[PreviewInfo])
+
+    def claim_preview(
+        self, name: str, *, actor: str = "", expires_s: float | None = None, recreate: bool = False
+    ) -> ClaimedPreview:
+        """Return a preview with a key for it; it is made if there is none, or again with `recreate`."""
+        body = {"name": name, "actor": actor, "expiresS": expires_s, "recreate": recreate}
+        return msgspec.convert(self.admin_request("/api/convexpy/previews/claim", body), ClaimedPreview)
+
+    def remove_preview(self, name: str) -> PreviewInfo:
+        """Remove a preview with its data; return what was known of it."""
+        return msgspec.convert(
+            self.admin_request("/api/convexpy/previews/remove", {"name": name}), PreviewInfo
+        )
+
+    # The deployment itself
 
     def status(self) -> DeploymentStatus:
         """Return what is live, what is being built, who is connected and how the deployment is doing."""

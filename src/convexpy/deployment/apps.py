@@ -17,6 +17,8 @@ from convexpy.services.keys.routes import KeyRoutes
 from convexpy.services.logs.routes import LogRoutes, StatisticsRoutes
 from convexpy.services.monitoring.probes import Probes
 from convexpy.services.monitoring.status import StatusRoutes
+from convexpy.services.previews.previews import Previews
+from convexpy.services.previews.routes import PreviewRoutes
 from convexpy.services.pushes.routes import PushRoutes
 from convexpy.services.scheduling.routes import SchedulingRoutes
 from convexpy.services.tokens.routes import TokenRoutes
@@ -40,8 +42,8 @@ class Apps:
     running: RunningRequests
 
 
-def build_apps(deployment: Deployment) -> Apps:
-    """Return the applications of a deployment."""
+def build_apps(deployment: Deployment, previews: Previews | None = None) -> Apps:
+    """Return the applications of a deployment; `previews` are those that its server hosts."""
     settings, identities = deployment.settings, deployment.identities
     running = RunningRequests(ActionShares(settings.knobs.actions_running_per_address))
     sockets = Sockets(
@@ -126,6 +128,7 @@ def build_apps(deployment: Deployment) -> Apps:
         probes,
         LogRoutes(log=deployment.log, identities=identities),
         StatisticsRoutes(log=deployment.log, identities=identities),
+        PreviewRoutes(previews=previews, identities=identities),
     ]
 
     def site(prefix: str = "") -> SiteApp:

@@ -36,6 +36,9 @@ EXIT_CODES: dict[str, int] = {
     "BackupNotFound": 2,
     "TopicNotFound": 2,
     "VersionNotKept": 2,
+    "PreviewNotFound": 2,
+    "BadPreviewName": 2,
+    "TooManyPreviews": 10,
     "FirstKey": 2,
     "CronNotFound": 2,
     "JobNotFound": 2,
@@ -103,6 +106,7 @@ EXIT_CODES: dict[str, int] = {
     "ServerTooOld": 11,
     "CliTooOld": 11,
     "NotSupported": 12,
+    "PreviewsUnsupported": 12,
     "InternalError": 70,
     "TimedOut": 124,
 }

@@ -50,8 +50,11 @@ def text_response(text: str, status: int = 200) -> Response:
 
 
 def error_response(error: RequestError, details: Mapping[str, Any] | None = None) -> Response:
-    """Return a failed request: `{code, message}` and, for our own tools, more."""
-    return json_response({"code": error.code, "message": error.message, **(details or {})}, error.status)
+    """Return a failed request: `{code, message}` and, for our own tools, a hint if there is one, and more."""
+    hint = {"hint": error.hint} if error.hint else {}
+    return json_response(
+        {"code": error.code, "message": error.message, **hint, **(details or {})}, error.status
+    )
 
 
 class HttpRequest:

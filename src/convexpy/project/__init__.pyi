@@ -58,6 +58,7 @@ from ._scaffold import (
 )
 from ._target import (
     LOCAL as LOCAL,
+    PREVIEW_PREFIX as PREVIEW_PREFIX,
     Target as Target,
     TargetRequest as TargetRequest,
     resolve_target as resolve_target,

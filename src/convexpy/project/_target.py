@@ -18,11 +18,13 @@ from urllib.parse import urlsplit
 
 from convexpy.errors import ProjectError
 from convexpy.project._config import Config, NamedDeployment
-from convexpy.project._credentials import stored_key, user_folder, user_remotes
+from convexpy.project._credentials import stored_entries, stored_key, user_folder, user_remotes
 from convexpy.project._env_file import read_env_file
 from convexpy.project._locate import Project
 
 LOCAL = "local"
+PREVIEW_PREFIX = "preview/"
+"""The name of a preview: `preview/NAME`. Its key is stored by the deploy that made it."""
 
 _FAMILIES = (
     ("CONVEXPY_URL", "CONVEXPY_DEPLOY_KEY"),
@@ -178,12 +180,33 @@ class _Resolver:
             return self._pair(
                 name, None, source, "", "CONVEXPY_URL and CONVEXPY_DEPLOY_KEY, or --url and --admin-key"
             )
+        if name.startswith(PREVIEW_PREFIX):
+            return self._preview(name, source)
         deployment = self._deployments().get(name) or (self._production() if name == "prod" else None)
         if deployment is None:
             raise self._unknown(name, source)
         url = _checked_url(deployment.url, source)
         key = stored_key(url, self._request.user_folder)
         return _remote(deployment, url, key, f"{source} ({deployment.name})", "credentials file", named=True)
+
+    def _preview(self, name: str, source: str) -> Target:
+        entries = stored_entries(self._request.user_folder)
+        known = [origin for origin, entry in entries.items() if entry.get("name") == name]
+        if not known:
+            raise ProjectError(
+                f'the key of "{name}" is not stored here ({source})',
+                code="TargetUnknown",
+                hint=f"convexpy deploy --preview {name.removeprefix(PREVIEW_PREFIX)}",
+            )
+        newest = max(known, key=lambda origin: entries[origin].get("added") or 0)
+        return _remote(
+            NamedDeployment(name, newest),
+            newest,
+            stored_key(newest, self._request.user_folder),
+            source,
+            "credentials file",
+            named=True,
+        )
 
     def _deployments(self) -> dict[str, NamedDeployment]:
         remotes = user_remotes(self._request.user_folder)

@@ -143,6 +143,30 @@ class PushInfo(PushNote, frozen=True, kw_only=True):
     rollback_of: int | None = None
 
 
+class PreviewInfo(_Answer, frozen=True, kw_only=True):
+    """A preview. `state` is `running`, `starting` or `failed: ` and why; times are milliseconds."""
+
+    name: str
+    url: str
+    site_url: str
+    state: str
+    created_at: Number
+    deployed_at: Number
+    expires_at: Number
+    actor: str = ""
+
+
+class ClaimedPreview(_Answer, frozen=True, kw_only=True):
+    """A preview that can be deployed to with `admin_key`, which is in no other answer; `created`: it was made now."""
+
+    name: str
+    url: str
+    site_url: str
+    admin_key: str
+    created: bool
+    expires_at: Number
+
+
 class PushPlan(_Answer, frozen=True, kw_only=True):
     """What a push would change, and what blocks it, as `services/pushes/plan.py` makes them."""
 

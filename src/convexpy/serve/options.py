@@ -59,6 +59,9 @@ class ServeOptions:
     memory_mib: int | None = None
     file_mib: int | None = None
     ping_interval_s: float | None = None
+    previews: str | None = None
+    preview_origin: str | None = None
+    preview_allow_origin: list[str] = field(default_factory=list[str])
     metrics_port: int | None = None
     metrics_host: str = "127.0.0.1"
     access_log: bool = False

@@ -21,7 +21,6 @@ from typing import Any, NoReturn
 from convexpy.deployment import (
     Apps,
     Deployment,
-    DeploymentSettings,
     Keys,
     build_apps,
     open_folder,
@@ -35,7 +34,17 @@ from convexpy.http.request_guard import RequestGuard
 from convexpy.limits import Knobs
 from convexpy.persistence import DataStore, Turn, storage_refusal
 from convexpy.runtime import SystemClock, hide_process
-from convexpy.serve import again, announce, first_start, function_log, log_output, nodes, startup, watchdog
+from convexpy.serve import (
+    again,
+    announce,
+    first_start,
+    function_log,
+    log_output,
+    nodes,
+    preview_servers,
+    startup,
+    watchdog,
+)
 from convexpy.serve.bounded_protocol import ConnectionCounter
 from convexpy.serve.gate import Gate
 from convexpy.serve.listening import AsgiApp, Server, bind, origin_of, server_of
@@ -44,6 +53,7 @@ from convexpy.serve.notify import notify
 from convexpy.serve.options import ServeOptions, parse
 from convexpy.serve.tls import check_tls
 from convexpy.services.files.blobs import open_blob_store
+from convexpy.services.previews.previews import Previews
 from convexpy.services.pushes.requests import PushRequest
 from convexpy.services.variables.service import holds_sealed, load_secret_key
 
@@ -77,6 +87,7 @@ class _Process:
         self._keys: Keys
         self._servers: list[tuple[Server, socket.socket]] = []
         self._tasks: list[asyncio.Task[Any]] = []
+        self._previews: Previews | None = None
         self._deployment: Deployment
         self._apps: Apps
 
@@ -89,6 +100,7 @@ class _Process:
         push = startup.read_push(options.push_fd)
         if options.node is not None:
             nodes.check(options)
+        self._previews = preview_servers.of(options)
         self._ports = again.inherited()
         self._is_announced = bool(self._ports)
         if not self._ports:
@@ -178,7 +190,7 @@ class _Process:
         """Open the deployment and start it; return the first admin key if it was made now."""
         store = None if self._turn is None else await asyncio.to_thread(self._turn.open)
         self._open(knobs, literal_keys, store)
-        self._apps = build_apps(self._deployment)
+        self._apps = build_apps(self._deployment, self._previews)
         return await self._start(push)
 
     def _open(self, knobs: Knobs, literal_keys: tuple[str, ...], store: DataStore | None) -> None:
@@ -198,24 +210,9 @@ class _Process:
             user.open_databases(options.data)
         self._keys = keys = first_start.ensure_keys(options)
         self._name = keys.name
-        cloud_url, site_url = self._urls()
-        settings = DeploymentSettings(
-            name=keys.name,
-            instance_secret=keys.instance_secret,
-            cloud_url=cloud_url,
-            site_url=site_url,
-            knobs=knobs,
-            redact=options.redact_errors,
-            development=not options.production,
-            label=options.label,
-            admin_key=keys.admin_key,
-            secret_key=load_secret_key(
-                options.data, create=not holds_sealed(storage.start_state.environment)
-            ),
-            literal_keys=literal_keys,
-            install_packages=options.production,
-            debugger=startup.debugger(options),
-            editor=startup.editor(options),
+        secret_key = load_secret_key(options.data, create=not holds_sealed(storage.start_state.environment))
+        settings = startup.settings(
+            options, keys, self._urls(), knobs, secret_key=secret_key, literal_keys=literal_keys
         )
         self._deployment = Deployment(
             storage, settings, on_fatal=self._fatal, starter=startup.starter(options), clock=clock
@@ -302,6 +299,8 @@ class _Process:
             self._serve(server_of(site, knobs, counter, gate=gate, cert=cert, key=key), waiting.pop(0))
         if options.metrics_port is not None:
             self._serve(server_of(guarded(self._apps.probes.without_key), knobs, counter), waiting.pop(0))
+        if self._previews is not None:
+            self._in_background(self._previews.run())
         if options.watchdog_fd is not None:
             self._in_background(watchdog.watch(options.watchdog_fd, self._stop))
         if self._output is not None and options.function_log:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from convexpy.deployment import Deployment, DeploymentSettings
+from convexpy.deployment import Deployment, DeploymentSettings, Keys
 from convexpy.errors import Error
 from convexpy.executors.base_process import DATABASE_VARIABLE
 from convexpy.executors.executor_user import executor_user
@@ -114,6 +114,34 @@ def knobs(options: ServeOptions) -> Knobs:
     return msgspec.structs.replace(
         read_limits(options.config, defaults),
         **{name: value for name, value in given.items() if value is not None},
+    )
+
+
+def settings(
+    options: ServeOptions,
+    keys: Keys,
+    urls: tuple[str, str],
+    knobs: Knobs,
+    *,
+    secret_key: bytes | None,
+    literal_keys: tuple[str, ...],
+) -> DeploymentSettings:
+    """Return the settings of the deployment; `urls` are the public ones of the API and of HTTP actions."""
+    return DeploymentSettings(
+        name=keys.name,
+        instance_secret=keys.instance_secret,
+        cloud_url=urls[0],
+        site_url=urls[1],
+        knobs=knobs,
+        redact=options.redact_errors,
+        development=not options.production,
+        label=options.label,
+        admin_key=keys.admin_key,
+        secret_key=secret_key,
+        literal_keys=literal_keys,
+        install_packages=options.production,
+        debugger=debugger(options),
+        editor=editor(options),
     )
 
 

@@ -18,7 +18,7 @@ from convexpy.values import decode_wire, encode_wire
 R_co = TypeVar("R_co", covariant=True)
 Operation = Literal[
     "deploy", "env:view", "env:write", "logs:view", "data:view", "data:write", "functions:view", "functions:run",
-    "keys:manage", "actAsUser", "code:run",
+    "keys:manage", "actAsUser", "code:run", "previews",
 ]  # fmt: skip
 """What the holder of an admin key may be allowed to do."""
 

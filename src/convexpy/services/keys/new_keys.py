@@ -12,9 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from convexpy.access import KeyRecord, open_record
+from convexpy.access import NEW_KEYS_FOLDER, KeyRecord, open_record
 
-FOLDER = "new-keys"
 logger: logging.Logger = logging.getLogger("convexpy.access")
 
 
@@ -22,7 +21,7 @@ class NewKeys:
     """The folder of records that wait."""
 
     def __init__(self, folder: Path, secret: str) -> None:
-        self._folder = folder / FOLDER
+        self._folder = folder / NEW_KEYS_FOLDER
         self._secret = secret
         self._found: set[str] = set()
 

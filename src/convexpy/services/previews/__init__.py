@@ -1,0 +1,1 @@
+"""Previews: deployments of their own beside this one, made for a branch and removed by age."""
