@@ -1,7 +1,6 @@
 """One process's view of the data, transactions on it, and the way of their writes to log and checkpoint."""
 
 from convexpy.database._cursors import InvalidCursor as InvalidCursor
-from convexpy.database._document_schema import DocumentSchema as DocumentSchema
 from convexpy.database._ended import CallEnded as CallEnded, end_transaction as end_transaction
 from convexpy.database._entries import (
     WHOLE_INDEX as WHOLE_INDEX,
@@ -22,6 +21,7 @@ from convexpy.database._history import (
     Undone as Undone,
     decode_rewind as decode_rewind,
 )
+from convexpy.database._snapshot import DocumentSchema as DocumentSchema
 from convexpy.database._system_tables import system_index as system_index
 from convexpy.database._tables import (
     check_table_name as check_table_name,

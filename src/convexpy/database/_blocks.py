@@ -73,7 +73,8 @@ class _Index:
             place = self.blocks.bisect_left(upper) - 1
             return (self.blocks.peekitem(place)[1].end if place >= 0 else b""), upper
         place = self.blocks.bisect_right(lower)
-        return lower, (self.blocks.peekitem(place)[0] if place < len(self.blocks) else ALL)
+        end: bytes = self.blocks.peekitem(place)[0] if place < len(self.blocks) else ALL
+        return lower, end
 
     def items(self) -> int:
         """Return the number of documents to read at once."""

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from convexpy.database._document_schema import DocumentSchema
 from convexpy.database._history import Rewind
 from convexpy.database._index_ranges import find_index, key_range
 from convexpy.database._own_writes import OwnDocument, OwnWrites
 from convexpy.database._pages import Journal
 from convexpy.database._paginate import paginate
 from convexpy.database._scan import Scan
-from convexpy.database._snapshot import ALL, Snapshot
+from convexpy.database._snapshot import ALL, DocumentSchema, Snapshot
 from convexpy.database._system_tables import APP_VISIBLE, TABLES
 from convexpy.database._usage import Usage
 from convexpy.database.catalog import Catalog, TableInfo

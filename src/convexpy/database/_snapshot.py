@@ -1,8 +1,9 @@
-"""What a transaction reads from: the data as it was when the transaction began."""
+"""What a transaction is given: the data as it was when the transaction began, and the schema."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from convexpy.database._cursors import CursorCipher
 from convexpy.database._memory import FoundDocument
@@ -38,4 +39,22 @@ class Snapshot(Protocol):
         self, index: int, tablet: int, lower: bytes, upper: bytes, *, desc: bool, limit: int
     ) -> tuple[list[Item], bytes | None]:
         """Return the first documents of a range, and where the rest begins: None at its end."""
+        ...
+
+
+class DocumentSchema(Protocol):
+    """The schema that documents are checked against: the room of schemas knows nothing of transactions."""
+
+    def check_document(
+        self, table: str, document: dict[str, Any], tables: Callable[[str], int | None], /
+    ) -> None:
+        """Raise SchemaViolation when the document does not fit its table."""
+        ...
+
+    def check_table(self, table: str, /) -> None:
+        """Raise ArgumentError when the schema declares all tables there may be, and not this one."""
+        ...
+
+    def has_search_index(self, table: str, index: str, /) -> bool:
+        """Say whether a table declares a search index of this name."""
         ...

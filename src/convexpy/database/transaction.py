@@ -11,11 +11,10 @@ from contextlib import contextmanager
 from math import inf, nextafter
 from typing import Any, NamedTuple
 
-from convexpy.database._document_schema import DocumentSchema
 from convexpy.database._entries import Keys, Replay, TransactionRecord, WriteSet, encode_write_set
 from convexpy.database._own_writes import OwnDocument
 from convexpy.database._reading import Reading
-from convexpy.database._snapshot import ALL, Snapshot
+from convexpy.database._snapshot import ALL, DocumentSchema, Snapshot
 from convexpy.database._system_tables import INDEX, TABLES
 from convexpy.database._tables import check_table_name, new_table_documents
 from convexpy.database.catalog import DELETED, Catalog, TableInfo
