@@ -25,6 +25,8 @@ schema = define_schema(
 )
 """
 APP = """
+import logging
+
 from convexpy import mutation, query
 
 @mutation
@@ -43,9 +45,35 @@ def fill(ctx, count: int) -> None:
 def author(ctx, name: str) -> str:
     return ctx.db.insert("authors", {"name": name})
 
+@mutation
+def say(ctx, text: str) -> None:
+    print(f"said: {text}")
+    logging.warning(f"warned of {text}")
+
+@mutation
+def later(ctx, text: str) -> str:
+    return ctx.scheduler.run_after(3_600_000, "app:say", {"text": text})
+
+@query
+def caller(ctx) -> str | None:
+    identity = ctx.auth.get_user_identity()
+    return None if identity is None else identity.subject
+
+@query
+def fails(ctx) -> None:
+    raise ValueError("out of paper")
+
 @query
 def titles(ctx) -> list[str]:
     return [each["title"] for each in ctx.db.query("books").collect()]
+"""
+CRONS = """
+from convexpy import cron_jobs
+
+from .app import say
+
+crons = cron_jobs()
+crons.daily("speak", say, {"text": "from the cron"}, hour_utc=3, minute_utc=0)
 """
 
 Open = Callable[..., DashboardProcess]
@@ -53,7 +81,7 @@ Open = Callable[..., DashboardProcess]
 
 @pytest.fixture
 def app(server: ServerProcess) -> ServerProcess:
-    server.push_ok({"schema.py": SCHEMA, "app.py": APP})
+    server.push_ok({"schema.py": SCHEMA, "app.py": APP, "crons.py": CRONS})
     return server
 
 

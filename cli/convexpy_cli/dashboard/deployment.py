@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from convexpy.client import (
     AdminClient,
     DataClient,
     DocumentQuery,
     FileClient,
+    FileInfo,
     FunctionResult,
     KeyAccess,
     LogPage,
@@ -23,6 +24,7 @@ from convexpy.client import (
 from convexpy.protocol.admin_api import (
     DeploymentStatus,
     FunctionReport,
+    HealthReport,
     KeyInfo,
     NewKey,
     PushInfo,
@@ -36,6 +38,7 @@ from convexpy_cli.errors import Failure
 
 R = TypeVar("R")
 Documents = list[dict[str, Any]]
+PIECE = 256 * 1024
 THREADS = 24
 """Requests at a time; each reader of logs waits in one."""
 
@@ -84,21 +87,32 @@ class Deployment:
         return operation in self.identified.access.operations
 
     async def _read(self, work: Callable[[AdminClient], R]) -> R:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
+        client = self._idle.pop() if self._idle else self._client.clone()
+        self._busy.add(client)
+        running = self._threads.submit(self._run, work, client)
+        try:
+            return await asyncio.wrap_future(running)
+        except asyncio.CancelledError:
+            if running.cancelled():
+                self._rest(client)
+            else:
+                client.abort()
+            raise
 
     async def _write(self, work: Callable[[AdminClient], R]) -> R:
         if not self.confirmed:
             raise Failure("DeploymentProtected", f"type {self.identified.name!r} to confirm changes first")
         return await self._read(work)
 
-    def _run(self, work: Callable[[AdminClient], R]) -> R:
-        client = self._idle.pop() if self._idle else self._client.clone()
-        self._busy.add(client)
+    def _run(self, work: Callable[[AdminClient], R], client: AdminClient) -> R:
         try:
             return work(client)
         finally:
-            self._busy.discard(client)
-            self._idle.append(client)
+            self._rest(client)
+
+    def _rest(self, client: AdminClient) -> None:
+        self._busy.discard(client)
+        self._idle.append(client)
 
     async def watch(
         self, path: str, args: Mapping[str, Any], identity: Mapping[str, Any] | None = None
@@ -133,6 +147,14 @@ class Deployment:
     async def history(self) -> list[PushInfo]:
         """Return the pushes, the newest first."""
         return await self._read(lambda client: client.history())
+
+    async def health(self) -> HealthReport:
+        """Return calls by the minute, and how executors and checkpoint are doing."""
+        return await self._read(lambda client: client.health())
+
+    async def urls(self) -> tuple[str, str]:
+        """Return the public URLs of the deployment: of the API, and of the HTTP actions."""
+        return await self._read(lambda client: client.urls())
 
     async def statistics(self) -> list[FunctionReport]:
         """Return the counts of the functions called in 24 hours, by the hour too."""
@@ -190,6 +212,24 @@ class Deployment:
         return await self._read(lambda client: client.log_records(filters, after))
 
     # Files
+
+    async def file(self, id: str) -> FileInfo | None:
+        """Return what is known of a file, or None."""
+        return await self._read(lambda client: FileClient(client).info(id))
+
+    def content(self, id: str) -> Iterator[bytes]:
+        """Yield the content of a file piece by piece, for a thread of the caller's."""
+        with FileClient(self._client.clone()).download(id) as pieces:
+            yield from pieces
+
+    async def upload(self, content: BinaryIO, size: int, content_type: str | None) -> FileInfo:
+        """Store a file that is read from where it is at."""
+
+        def send(client: AdminClient) -> FileInfo:
+            pieces = iter(lambda: content.read(PIECE), b"")
+            return FileClient(client).upload(pieces, size=size, content_type=content_type)
+
+        return await self._write(send)
 
     async def delete_files(self, ids: Sequence[str]) -> None:
         """Delete files, all of them or none."""

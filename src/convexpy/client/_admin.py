@@ -18,6 +18,7 @@ from convexpy.protocol.admin_api import (
     ClaimedPreview,
     DeploymentStatus,
     FunctionReport,
+    HealthReport,
     KeyAccess,
     KeyInfo,
     NewKey,
@@ -309,6 +310,10 @@ class AdminClient:
         """Return the counts of the functions called in 24 hours."""
         path = "/api/convexpy/functions/stats" + ("?hourly=1" if hourly else "")
         return msgspec.convert(self._transport.request("GET", path)["functions"], list[FunctionReport])
+
+    def health(self) -> HealthReport:
+        """Return calls by the minute, and how executors and checkpoint are doing."""
+        return msgspec.convert(self._transport.request("GET", "/api/convexpy/health"), HealthReport)
 
     def history(self, limit: int = 50) -> list[PushInfo]:
         """Return the pushes, the newest first."""

@@ -44,6 +44,7 @@ class Transport:
         self._key = admin_key
         self._http: httpx.Client | None = None
         self._used = False
+        self._aborted = False
         self._socket: socket.socket | None = None
 
     @property
@@ -58,7 +59,8 @@ class Transport:
         self._http, self._socket, self._used = None, None, False
 
     def abort(self) -> None:
-        """Make a request that waits in another thread fail at once."""
+        """Make a request that waits in another thread fail at once; it is not sent again."""
+        self._aborted = True
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
@@ -91,6 +93,7 @@ class Transport:
             headers["Authorization"] = f"Convex {self._key}{':' + acting_as if acting_as else ''}"
         if not repeatable:
             self.close()
+        self._aborted = False
         reused = self._used
         try:
             client = self._client()
@@ -101,7 +104,7 @@ class Transport:
             response = client.send(request)
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
             self.close()
-            if not reused:
+            if not reused or self._aborted:
                 raise self._unreachable(error) from error
             return self.request(
                 method, path, body, timeout_s=timeout_s, acting_as=acting_as, repeatable=repeatable

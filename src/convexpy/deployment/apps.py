@@ -15,6 +15,7 @@ from convexpy.services.data.routes import DataRoutes
 from convexpy.services.files.routes import FileRoutes
 from convexpy.services.keys.routes import KeyRoutes
 from convexpy.services.logs.routes import LogRoutes, StatisticsRoutes
+from convexpy.services.monitoring.health import HealthRoutes
 from convexpy.services.monitoring.probes import Probes
 from convexpy.services.monitoring.status import StatusRoutes
 from convexpy.services.previews.previews import Previews
@@ -105,6 +106,16 @@ def build_apps(deployment: Deployment, previews: Previews | None = None) -> Apps
         deployment=settings.name,
         redacts=settings.redact,
     )
+    health = HealthRoutes(
+        log=deployment.log,
+        timeline=deployment.timeline,
+        live=deployment.live,
+        hub=deployment.hub,
+        agenda=deployment.scheduling.agenda,
+        clock=deployment.clock,
+        identities=identities,
+        clients=sockets.__len__,
+    )
     scheduling = SchedulingRoutes(
         system=deployment.system, requests=deployment.scheduling.requests, identities=identities
     )
@@ -125,6 +136,7 @@ def build_apps(deployment: Deployment, previews: Previews | None = None) -> Apps
         ExportRoutes(exports=deployment.exports, identities=identities, deployment=settings.name),
         ImportRoutes(imports=deployment.imports, identities=identities),
         status,
+        health,
         probes,
         LogRoutes(log=deployment.log, identities=identities),
         StatisticsRoutes(log=deployment.log, identities=identities),

@@ -106,6 +106,8 @@ ACTION_THREAD_STACK_BYTES = 2 * MIB
 # Counts of functions: only of those that exist, yet an app may have many, or have had.
 STATISTICS_FUNCTIONS_MAX = 5000
 STATISTICS_BYTES_MAX = 8 * MIB
+# Calls by the minute, for charts: three hours, about 300 bytes each.
+CALLS_MINUTES_MAX = 180
 # Processes that run app code. A fresh interpreter may take long to start on a busy machine, a fork takes milliseconds; a
 # process that neither runs one of its calls nor uses the processor for so long is stopped or stuck. A call whose
 # executors end under it is not tried more often than this.

@@ -116,6 +116,45 @@ class FunctionReport(_Answer, frozen=True, kw_only=True):
     hours: tuple[HourReport, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
+class MinuteReport(_Answer, frozen=True, kw_only=True):
+    """The calls that ended in the minute that began at `at`; `cached` ones were answered with an earlier result."""
+
+    at: Number
+    calls: int
+    errors: int
+    cached: int
+    p50_ms: Number
+    p95_ms: Number
+    p99_ms: Number
+
+
+class ExecutorReport(_Answer, frozen=True, kw_only=True):
+    """The processes that run functions of one kind: how many there are, and how many were lost since the start."""
+
+    role: str
+    running: int
+    lost: int
+    memory_bytes: int
+
+
+class HealthReport(_Answer, frozen=True, kw_only=True):
+    """How the server is doing. `minutes` are those of the last three hours that had calls, the oldest first.
+
+    `waiting_commits` of `waiting_bytes` are in the log and not yet in the checkpoint; `late_ms` is how late the first
+    scheduled job is that is due.
+    """
+
+    minutes: tuple[MinuteReport, ...] = ()
+    executors: tuple[ExecutorReport, ...] = ()
+    commits: int = 0
+    waiting_commits: int = 0
+    waiting_bytes: int = 0
+    sockets: int = 0
+    subscriptions: int = 0
+    jobs_running: int = 0
+    late_ms: Number = 0
+
+
 class PushNote(_Answer, frozen=True, kw_only=True):
     """Who pushed what and why, for the history. `dirty`: files differed from the commit."""
 

@@ -6,9 +6,19 @@ from nicegui import ui
 from starlette.responses import RedirectResponse
 
 from convexpy_cli.dashboard.monitor import Dashboard
-from convexpy_cli.dashboard.pages import data, schema
+from convexpy_cli.dashboard.pages import (
+    data,
+    files,
+    functions,
+    health,
+    history,
+    logs,
+    schedules,
+    schema,
+    settings,
+)
 
-PAGES = (data, schema)
+PAGES = (health, data, schema, functions, files, schedules, logs, history, settings)
 
 
 def add_pages(dashboard: Dashboard) -> None:
@@ -16,7 +26,7 @@ def add_pages(dashboard: Dashboard) -> None:
 
     @ui.page("/")
     def home() -> RedirectResponse:
-        return RedirectResponse("/data")
+        return RedirectResponse("/health")
 
     for page in PAGES:
         page.add(dashboard)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from nicegui import ui
+from nicegui import context, ui
 from nicegui.element import Element
 
 from convexpy.errors import Error
@@ -34,7 +34,7 @@ def told(text: str, *, bad: bool = False) -> None:
 @contextmanager
 def dialog(title: str) -> Generator[ui.dialog]:
     """Make a dialog with a title; what is made inside is its content. It is removed when it is closed."""
-    with ui.dialog() as opened:
+    with context.client, ui.dialog() as opened:
         opened.props["aria-label"] = title
         opened.on("hide", opened.delete)
         with tag("div", classes="dialog"):
@@ -45,7 +45,7 @@ def dialog(title: str) -> Generator[ui.dialog]:
 @contextmanager
 def panel(title: str, *, subtitle: str = "") -> Generator[tuple[ui.dialog, Element, Element]]:
     """Make a panel at the right side; gives it, its content and its foot."""
-    with ui.dialog() as opened:
+    with context.client, ui.dialog() as opened:
         opened.props("position=right maximized")
         opened.props["aria-label"] = title
         opened.on("hide", opened.delete)

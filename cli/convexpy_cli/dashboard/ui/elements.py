@@ -80,6 +80,14 @@ def empty(title: str, next_step: str, command: str | None = None) -> Element:
     return element
 
 
+def tabs(addresses: dict[str, str], current: str) -> Element:
+    """Return links to the parts of a page."""
+    with tag("nav", classes="tabs", aria_label="Parts of this page") as element:
+        for text, href in addresses.items():
+            tag("a", text, href=href, aria_current="page" if text == current else None)
+    return element
+
+
 def facts(pairs: dict[str, str]) -> Element:
     """Return a list of terms and what they are."""
     with tag("dl", classes="facts") as element:

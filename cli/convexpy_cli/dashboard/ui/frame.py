@@ -12,7 +12,7 @@ from convexpy_cli.dashboard.monitor import Dashboard
 from convexpy_cli.dashboard.ui.dialogs import dialog
 from convexpy_cli.dashboard.ui.elements import badge, button, icon, note, tag
 
-PAGES: tuple[str, ...] = ("data",)
+PAGES = ("health", "data", "functions", "files", "schedules", "logs", "history", "settings")
 APART = "history"
 """The first page below the line: those of the deployment and not of the app."""
 KEYS = {

@@ -6,6 +6,7 @@ export default {
     rows: { type: Array, default: () => [] },
     sorted: { type: Object, default: () => ({}) },
     openable: Boolean,
+    opener: { type: Number, default: 0 },
     choosable: Boolean,
   },
   emits: ["open", "sort", "choose", "act"],
@@ -69,7 +70,8 @@ export default {
           <tr v-for="row in rows" :key="row.key" :class="[row.tone, { chosen: chosen.includes(row.key) }]" @click="pressed($event, row)">
             <td v-if="choosable" class="pick"><input type="checkbox" :aria-label="'Select ' + row.key" :checked="chosen.includes(row.key)" @change="toggle(row.key)"></td>
             <td v-for="(cell, index) in row.cells" :key="index" :class="look(index)" :title="cell.title || null">
-              <button v-if="openable && index === 0" type="button" class="open" @click="$emit('open', row.key)">{{ cell.text }}</button>
+              <img v-if="cell.image" class="thumb" :src="cell.image" :alt="cell.text" loading="lazy">
+              <button v-else-if="openable && index === opener" type="button" class="open" @click="$emit('open', row.key)">{{ cell.text }}</button>
               <a v-else-if="cell.href" :href="cell.href" :class="cell.tone">{{ cell.text }}</a>
               <span v-else :class="cell.tone">{{ cell.text }}</span>
             </td>

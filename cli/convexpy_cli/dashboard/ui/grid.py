@@ -29,7 +29,8 @@ class Cell:
     href: str | None = None
     tone: str = ""
     title: str | None = None
-    action: str | None = None
+    image: str | None = None
+    """The address of a small picture that is shown in place of the text."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as the page takes it."""
@@ -38,7 +39,7 @@ class Cell:
             "href": self.href,
             "tone": self.tone,
             "title": self.title,
-            "action": self.action,
+            "image": self.image,
         }
         return {name: value for name, value in fields.items() if value}
 
@@ -59,13 +60,18 @@ class Row:
 
 
 class Grid(Element, component="grid.js"):
-    """A table. `on_open` gets the key of a row, `on_action` a key and what was pressed, `on_choose` all chosen keys."""
+    """A table.
+
+    `on_open` gets the key of a row, which the cell of the column `opener` opens too; `on_action` a key and what was pressed;
+    `on_choose` all keys that are chosen.
+    """
 
     def __init__(
         self,
         label: str,
         columns: Sequence[Column],
         *,
+        opener: int = 0,
         on_open: Callable[[str], Any] | None = None,
         on_sort: Callable[[str], Any] | None = None,
         on_choose: Callable[[list[str]], Any] | None = None,
@@ -73,6 +79,7 @@ class Grid(Element, component="grid.js"):
     ) -> None:
         super().__init__()
         self.props["label"] = label
+        self.props["opener"] = opener
         self.props["openable"] = on_open is not None
         self.props["choosable"] = on_choose is not None
         self.set_columns(columns)

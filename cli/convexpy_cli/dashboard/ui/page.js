@@ -35,3 +35,25 @@
     if (frame && !event.target.closest(".side, .bar")) frame.classList.remove("open");
   });
 })();
+
+// Sends files one after another; the list shows them as they are stored.
+window.uploadFiles = async (chooser) => {
+  const state = document.querySelector("#upload-state");
+  const say = (text, bad) => {
+    state.textContent = text;
+    state.className = `note ${bad ? "bad" : ""}`;
+  };
+  const files = [...chooser.files];
+  for (const [index, file] of files.entries()) {
+    say(`Uploading ${file.name} (${index + 1} of ${files.length}) …`);
+    try {
+      const headers = { "Content-Type": file.type || "application/octet-stream" };
+      const answer = await fetch("/files/upload", { method: "POST", headers, body: file });
+      if (!answer.ok) return say(`${file.name}: ${(await answer.json()).error}`, true);
+    } catch (error) {
+      return say(`${file.name}: ${error.message}`, true);
+    }
+  }
+  chooser.value = "";
+  say(files.length === 1 ? `${files[0].name} is stored.` : `${files.length} files are stored.`);
+};

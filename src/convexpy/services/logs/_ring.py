@@ -20,6 +20,7 @@ from convexpy.engine.call_log import Completion
 from convexpy.limits import LOG_ENTRIES_BYTES_MAX, LOG_ENTRIES_MAX
 from convexpy.protocol.frames import LogLine
 from convexpy.services.logs._filters import LogFilter
+from convexpy.services.logs._minutes import CallsByMinute
 from convexpy.services.logs._statistics import FunctionStatistics
 
 ENTRY_BYTES = 700
@@ -105,6 +106,7 @@ class FunctionLog:
         """How many entries there have been: what a reader needs to know how many it has missed."""
         self.started_ms: float = time.time() * 1000
         self.statistics: FunctionStatistics = FunctionStatistics()
+        self.minutes: CallsByMinute = CallsByMinute()
         self.on_completion: Callable[[Completion], None] | None = None
         """Called at the end of each call: for metrics."""
 
@@ -134,6 +136,7 @@ class FunctionLog:
         if known:
             failed = completion.error is not None
             self.statistics.count(completion.kind, name or completion.path, completion.seconds, failed=failed)
+        self.minutes.count(completion)
         if self.on_completion is not None:
             self.on_completion(completion)
         self._append(completion, completion_size(completion))

@@ -70,8 +70,7 @@ class FunctionStatistics:
             now.errors += 1
         if ms > now.longest_ms:
             now.longest_ms = ms
-        duration = int(ms / SHORTEST_MS).bit_length()
-        now.durations[duration if duration < CLASSES else CLASSES - 1] += 1
+        now.durations[duration_class(ms)] += 1
         self.revision += 1
 
     def _forget_old(self, hour: int) -> None:
@@ -142,14 +141,19 @@ def _report(path: str, kind: str, hours: list[HourlyCounts], *, hourly: bool) ->
         calls=calls,
         errors=sum(each.errors for each in hours),
         average_ms=round(sum(each.total_ms for each in hours) / calls, 3),
-        p50_ms=round(min(_percentile(durations, calls, 0.50), longest), 3),
-        p95_ms=round(min(_percentile(durations, calls, 0.95), longest), 3),
+        p50_ms=round(min(percentile(durations, calls, 0.50), longest), 3),
+        p95_ms=round(min(percentile(durations, calls, 0.95), longest), 3),
         longest_ms=round(longest, 3),
         hours=tuple(map(_hour, hours)) if hourly else msgspec.UNSET,
     )
 
 
-def _percentile(durations: list[int], calls: int, share: float) -> float:
+def duration_class(ms: float) -> int:
+    """Return the class of a duration."""
+    return min(int(ms / SHORTEST_MS).bit_length(), CLASSES - 1)
+
+
+def percentile(durations: list[int], calls: int, share: float) -> float:
     """Return the upper border of the class in which the percentile is."""
     wanted, seen = calls * share, 0
     for number, count in enumerate(durations):

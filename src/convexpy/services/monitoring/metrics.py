@@ -5,13 +5,11 @@ Calls are counted as they end; the rest is read off the running deployment.
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import (
@@ -28,6 +26,7 @@ from convexpy.engine.timeline import LogTimeline
 from convexpy.engine.versions import LiveVersion
 from convexpy.runtime import Clock
 from convexpy.services.logs import FunctionLog
+from convexpy.services.monitoring.executors import executors_of
 from convexpy.services.pushes.active_app import ActiveApp
 from convexpy.services.scheduling.agenda import Agenda
 from convexpy.sync import Hub
@@ -37,15 +36,6 @@ BUCKETS_S = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0,
 )  # fmt: skip
 KINDS = {"Query": "query", "Mutation": "mutation", "Action": "action", "HttpAction": "http_action"}
-
-
-class _Dispatcher(Protocol):
-    """What is read of the three dispatchers."""
-
-    executors_lost: int
-
-    @property
-    def pids(self) -> list[int]: ...
 
 
 @dataclass(slots=True)
@@ -160,20 +150,13 @@ class Metrics(Collector):
         )
 
     def _executors(self) -> Iterator[Any]:
-        live = self.live
         lost = CounterMetricFamily("convexpy_executors_lost", "Executors that died", labels=["role"])
         count = GaugeMetricFamily("convexpy_executors", "Executors that run", labels=["role"])
         memory = GaugeMetricFamily("convexpy_executor_memory_bytes", "Their resident memory", labels=["role"])
-        dispatchers: dict[str, _Dispatcher] = {
-            "mutations": live.mutations,
-            "slow mutations": live.slow_mutations,
-            "queries": live.queries,
-            "actions": live.actions,
-        }
-        for role, dispatcher in dispatchers.items():
-            lost.add_metric([role], dispatcher.executors_lost)
-            count.add_metric([role], len(dispatcher.pids))
-            memory.add_metric([role], sum(map(_resident_bytes, dispatcher.pids)))
+        for each in executors_of(self.live):
+            lost.add_metric([each.role], each.lost)
+            count.add_metric([each.role], each.running)
+            memory.add_metric([each.role], each.memory_bytes)
         yield from (lost, count, memory)
 
 
@@ -181,11 +164,3 @@ def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
     family = GaugeMetricFamily(name, text)
     family.add_metric([], value)
     return family
-
-
-def _resident_bytes(pid: int) -> int:
-    """Return the resident memory of a process; 0 where the system does not tell."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return 0
