@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import OrderedDict
+from typing import Any
 
 from sortedcontainers import SortedDict
 
@@ -73,8 +74,8 @@ class _Index:
             place = self.blocks.bisect_left(upper) - 1
             return (self.blocks.peekitem(place)[1].end if place >= 0 else b""), upper
         place = self.blocks.bisect_right(lower)
-        end: bytes = self.blocks.peekitem(place)[0] if place < len(self.blocks) else ALL
-        return lower, end
+        following: Any = self.blocks.peekitem(place)[0] if place < len(self.blocks) else ALL
+        return lower, following
 
     def items(self) -> int:
         """Return the number of documents to read at once."""
