@@ -1,10 +1,11 @@
-"""What it costs that a call goes over another node than the one that serves, and how long a takeover lasts.
+"""What several nodes do and cost: transfers over one, two and three of them, latency, sockets, and how long a takeover lasts.
 
-Two nodes on PostgreSQL and an object store, all on this machine. Transfers at the node that serves and over the one that relays, in
-turn; a mutation until a subscriber of either node has its effect; kill -9 of the node that serves until the other one has answered a
-call that came meanwhile; and a relaying node that holds sockets in which nothing happens.
+Three nodes on PostgreSQL and an object store, all on this machine. Transfers (see `bench_transfers_postgres.py`) whose clients are
+shared out among one, two and three nodes, against node + `pg` in serializable transactions on the same database, in turn, CPU with
+the database's; a mutation until a subscriber of another node has its effect; a relaying node that holds sockets in which nothing
+happens; and kill -9 of the node that serves until another one has answered a call that came meanwhile.
 
-    python benchmarks/bench_nodes.py [--seconds 4] [--rounds 5] [--sockets 1000] [--quick] [--json]
+    python benchmarks/bench_nodes.py [--accounts 20000] [--seconds 4] [--rounds 3] [--sockets 1000] [--quick] [--json]
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench_transfers import SKEW, check_sum, seed, transfer_requests
-from harness.http_load import closed_loop, quantile
-from harness.processes import cpu_s, pss_bytes, tree
+from bench_transfers import INITIAL, SKEW, check_sum, seed, transfer_requests
+from harness.http_load import Load, closed_loop, quantile
+from harness.processes import Meter, pss_bytes, tree
 from harness.report import Report, median_of_ratios, parser, progress
-from harness.servers import BENCHMARKS, ROOT, Server, raise_file_limit
+from harness.servers import BENCHMARKS, ROOT, Peer, Server, alone, peer_or_none, raise_file_limit
 from harness.sockets import SYNC_PATH, Crowd, add_queries, hello
 
 sys.path.insert(0, str(ROOT / "tests"))  # where the support for PostgreSQL and S3 is
@@ -30,9 +33,11 @@ sys.path.insert(0, str(ROOT / "tests"))  # where the support for PostgreSQL and 
 from support.postgres import MISSING, PostgresServer, binaries
 from support.s3 import s3_server
 
-CLIENTS = (1, 64)
-ACCOUNTS = 1000
-WARM_UP_S = 0.3
+CLIENTS = 64
+WARM_UP_S = 0.5
+PEER = "node + pg"
+IDLE_S = 5.0
+GOALS = {"uniform": 8.0, "skewed": 20.0}
 
 
 class Nodes:
@@ -49,31 +54,68 @@ class Nodes:
         return Server(self._folder / name, *self._shared, database=self._database, env=self._env)
 
 
-def measure_calls(serving: Server, relaying: Server, seconds: float, rounds: int, report: Report) -> None:
-    """Compare transfers at both nodes."""
-    requests = itertools.cycle(transfer_requests(ACCOUNTS, SKEW["uniform"]))
+@dataclass
+class Turn:
+    """What the clients of some nodes saw, and what it cost with the database."""
+
+    load: Load
+    cpu_us: float
+    relay_us: float
+
+
+def take_turn(
+    ports: list[int], pids: list[int], relays: list[int], requests: Iterator[bytes], seconds: float
+) -> Turn:
+    """Measure some nodes, after a moment of warming up; `pids` are the roots of what works for it."""
+    closed_loop(ports, requests, CLIENTS, WARM_UP_S)
+    meters, relaying = [Meter(pid) for pid in pids], [Meter(pid) for pid in relays]
+    load = closed_loop(ports, requests, CLIENTS, seconds)
+    if load.failures:
+        raise SystemExit(f"{load.failures} transfers failed")
+    each_us = 1e6 / len(load.latencies_ms)
+    return Turn(load, sum(m.cpu_s() for m in meters) * each_us, sum(m.cpu_s() for m in relaying) * each_us)
+
+
+def measure_transfers(
+    nodes: list[Server], peer: Peer | None, database: PostgresServer, chosen: Any, report: Report
+) -> None:
+    """Compare transfers over one, two and three nodes with those of the peer."""
+    requests = {
+        name: itertools.cycle(transfer_requests(chosen.accounts, skew)) for name, skew in SKEW.items()
+    }
+    turns: dict[tuple[str, str], list[Turn]] = {}
+    for number, name in itertools.product(range(chosen.rounds), SKEW):
+        progress(f"round {number + 1} of {chosen.rounds}: {name}")
+        for count in (1, 2, 3):
+            some = nodes[:count]
+            with contextlib.ExitStack() as stopped:
+                for other in (*nodes[count:], peer):
+                    stopped.enter_context(alone(other))
+                turn = take_turn(
+                    [node.port for node in some],
+                    [database.pid, *(node.pid for node in some)],
+                    [node.pid for node in some[1:]],
+                    requests[name],
+                    chosen.seconds,
+                )
+            turns.setdefault((name, f"{count} nodes"), []).append(turn)
+        if peer is not None:
+            # The node that serves must go on renewing its lease.
+            turn = take_turn([peer.port], [database.pid, peer.pid], [], requests[name], chosen.seconds)
+            turns.setdefault((name, PEER), []).append(turn)
     rows: list[list[str]] = []
-    for clients in CLIENTS:
-        found: dict[str, list[tuple[float, float, float]]] = {"serves": [], "relays": []}
-        relayed_us: list[float] = []
-        for number in range(rounds):
-            progress(f"round {number + 1} of {rounds}: {clients} clients")
-            for kind, node in (("serves", serving), ("relays", relaying)):
-                closed_loop(node.port, requests, clients, WARM_UP_S)
-                before = cpu_s(tree(relaying.pid))
-                load = closed_loop(node.port, requests, clients, seconds)
-                if load.failures:
-                    raise SystemExit(f"{load.failures} transfers failed")
-                found[kind].append((load.tps, load.p50_ms, load.p99_ms))
-                if kind == "relays":
-                    relayed_us.append((cpu_s(tree(relaying.pid)) - before) * 1e6 / len(load.latencies_ms))
-        by_rate = [[turn[0] for turn in found[kind]] for kind in ("relays", "serves")]
-        report.ratio(f"transfers/s over a relay, {clients} clients", median_of_ratios(*by_rate))
-        for kind, turns in found.items():
-            middle = [statistics.median(values) for values in zip(*turns, strict=True)]
-            cost = f"{statistics.median(relayed_us):.0f}" if kind == "relays" else ""
-            rows.append([f"{clients} clients, {kind}", *(f"{value:,.2f}" for value in middle), cost])
-    report.table(["node", "transfers/s", "p50 ms", "p99 ms", "CPU µs of the relay"], rows)
+    for (name, who), taken in turns.items():
+        theirs = turns.get((name, PEER))
+        if theirs is not None and who != PEER:
+            tps = median_of_ratios([t.load.tps for t in taken], [t.load.tps for t in theirs])
+            report.ratio(f"transfers/s vs {PEER}, {who}, {name}", tps, GOALS[name])
+            cpu = median_of_ratios([t.cpu_us for t in taken], [t.cpu_us for t in theirs])
+            report.ratio(f"CPU per transfer vs {PEER}, {who}, {name}", cpu)
+        columns = zip(
+            *((t.load.tps, t.load.p50_ms, t.load.p99_ms, t.cpu_us, t.relay_us) for t in taken), strict=True
+        )
+        rows.append([f"{name}, {who}", *(f"{statistics.median(values):,.1f}" for values in columns)])
+    report.table(["64 clients", "transfers/s", "p50 ms", "p99 ms", "CPU µs each", "of relays"], rows)
 
 
 def measure_latency(serving: Server, relaying: Server, mutations: int, report: Report) -> None:
@@ -112,11 +154,11 @@ def measure_sockets(relaying: Server, count: int, report: Report) -> None:
     for member in crowd.members:
         member.send(hello())
     time.sleep(1.0)
-    report.ratio(
-        "memory of an idle socket in a relay",
-        (pss_bytes(tree(relaying.pid)) - before) / count / 1024,
-        unit="KiB",
-    )
+    held = pss_bytes(tree(relaying.pid)) - before
+    report.ratio("memory of an idle socket in a relay", held / count / 1024, unit="KiB")
+    meter = Meter(relaying.pid)
+    time.sleep(IDLE_S)
+    report.ratio("CPU of a relay with idle sockets", meter.cpu_s() / IDLE_S * 100, unit="% of a core")
     crowd.close()
 
 
@@ -132,11 +174,12 @@ def main() -> None:
     """Measure and print."""
     options = parser(__doc__)
     options.add_argument("--seconds", type=float, default=4.0, help="of each turn")
-    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--accounts", type=int, default=20_000)
+    options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--sockets", type=int, default=1000)
     chosen: Any = options.parse_args()
     if chosen.quick:
-        chosen.seconds, chosen.rounds, chosen.sockets = 0.2, 1, 50
+        chosen.accounts, chosen.seconds, chosen.rounds, chosen.sockets = 1000, 0.2, 1, 50
     raise_file_limit()
     report = Report("Several nodes", chosen)
     bin = binaries()
@@ -151,11 +194,14 @@ def main() -> None:
         serving = nodes.start("a")
         running.callback(lambda: serving.stop())  # noqa: PLW0108 - it is another one by then
         serving.push(BENCHMARKS / "apps" / "transfer")
-        seed(serving, ACCOUNTS)
-        relaying = nodes.start("b")
+        seed(serving, chosen.accounts)
+        relaying, third = nodes.start("b"), nodes.start("c")
         running.callback(lambda: relaying.stop())  # noqa: PLW0108
-        measure_calls(serving, relaying, chosen.seconds, chosen.rounds, report)
-        check_sum(serving, None, ACCOUNTS)
+        arguments = (database.url().partition("?")[0], "peer", str(chosen.accounts), str(INITIAL))
+        with peer_or_none("transfers_pg.mjs", *arguments, log=folder / "peer.log") as peer:
+            measure_transfers([serving, relaying, third], peer, database, chosen, report)
+            check_sum(serving, peer, chosen.accounts)
+        third.stop()
         measure_latency(serving, relaying, 20 if chosen.quick else 300, report)
         measure_sockets(relaying, chosen.sockets, report)
         took: list[float] = []

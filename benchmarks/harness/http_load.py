@@ -10,7 +10,7 @@ import re
 import select
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: (\d+)")
@@ -69,12 +69,17 @@ def _is_whole(data: bytes) -> bool:
     return length is not None and len(data) >= end + 4 + int(length[1])
 
 
-def closed_loop(port: int, requests: Iterator[bytes], clients: int, seconds: float) -> Load:
-    """Keep one request under way on each of `clients` connections for a while, or until there are no more."""
+def closed_loop(port: int | Sequence[int], requests: Iterator[bytes], clients: int, seconds: float) -> Load:
+    """Keep one request under way on each of `clients` connections for a while, or until there are no more.
+
+    The connections are shared out among several ports.
+    """
+    ports = [port] if isinstance(port, int) else list(port)
     if clients == 1:
-        return sequential(port, requests, seconds)
+        return sequential(ports[0], requests, seconds)
     load = Load()
-    sockets = {sock.fileno(): sock for sock in (connect(port) for _ in range(clients))}
+    connections = [connect(ports[number % len(ports)]) for number in range(clients)]
+    sockets = {sock.fileno(): sock for sock in connections}
     sent_at: dict[int, float] = {}
     partial: dict[int, bytes] = {}
     poll = select.epoll()
