@@ -26,7 +26,7 @@ MISSING = (
     "(apt-get install postgresql)"
 )
 PASSWORD = "correct-password"
-_HBA = "host all secret 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n"
+_HBA = "host replication all 127.0.0.1/32 trust\nhost all secret,reads 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n"
 _SETTINGS = (
     "max_connections=100",
     "shared_buffers=32MB",
@@ -163,6 +163,12 @@ class PostgresServer:
             self.query("GRANT CREATE ON DATABASE postgres TO secret")
         return self.url(user=f"secret:{PASSWORD}")
 
+    def reading_url(self) -> str:
+        """Return an address with a password, of a role that owns nothing."""
+        if not self.query("SELECT 1 FROM pg_roles WHERE rolname = 'reads'"):
+            self.query(f"CREATE ROLE reads LOGIN PASSWORD '{PASSWORD}'")
+        return self.url(user=f"reads:{PASSWORD}").partition("?")[0]
+
     def cut_connections(self) -> int:
         """Cut all connections but this one; return how many."""
         return len(
@@ -171,6 +177,33 @@ class PostgresServer:
                 "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
             )
         )
+
+    @contextmanager
+    def replica(self) -> Generator[int]:
+        """Run a standby of this server; yields its port."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        data = self.folder / f"replica-{port}"
+        address = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres"]
+        self._run("pg_basebackup", "-D", str(data), "-R", "--checkpoint=fast", "--no-sync", *address)
+        with (self.folder / "replica.log").open("ab") as log:
+            process = subprocess.Popen(
+                [*self.unprivileged, str(self._bin / "postgres"), "-D", str(data), "-p", str(port), "-k", str(self.folder)],
+                stdout=log, stderr=log, cwd=self.folder, start_new_session=True,
+            )  # fmt: skip
+        try:
+            until = time.monotonic() + 60
+            address_of_it = f"host=127.0.0.1 port={port} user=postgres dbname=postgres connect_timeout=5"
+            while True:
+                with contextlib.suppress(psycopg.OperationalError), psycopg.connect(address_of_it):
+                    break
+                assert time.monotonic() < until, (self.folder / "replica.log").read_text()
+                time.sleep(0.05)
+            yield port
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
 
     def close(self) -> None:
         self.stop()

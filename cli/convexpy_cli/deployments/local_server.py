@@ -199,7 +199,7 @@ def _launch(
 
 def _environment(debugging: Mapping[str, str]) -> dict[str, str]:
     # A local deployment has its data in its folder, wherever a production server has its own.
-    ours = ("CONVEXPY_DEBUGGER", "CONVEXPY_EDITOR", "CONVEXPY_DATABASE_URL")
+    ours = ("CONVEXPY_DEBUGGER", "CONVEXPY_EDITOR", "CONVEXPY_DATABASE_URL", "CONVEXPY_DATABASE_READ_URL")
     return {**{name: value for name, value in os.environ.items() if name not in ours}, **debugging}
 
 

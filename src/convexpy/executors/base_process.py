@@ -18,6 +18,8 @@ from convexpy.executors.executor_user import ExecutorUserInvalid, executor_user
 
 DATABASE_VARIABLE = "CONVEXPY_DATABASE_URL"
 """What tells a server where its database is. Not an option: it may have a password, and other users see command lines."""
+DATABASE_READ_VARIABLE = "CONVEXPY_DATABASE_READ_URL"
+"""The same database as a role that may only read."""
 # What processes that run app code see of the server's environment: no keys, no database addresses.
 ENVIRONMENT_KEPT = (
     "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "SSL_CERT_FILE",

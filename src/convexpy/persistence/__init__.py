@@ -7,6 +7,7 @@ Engines: SQLite (`sqlite`), PostgreSQL (`postgres`) and this process's memory (`
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,14 +73,14 @@ def open_turn(folder: Path, database: DatabaseOption, *, node: str, shared: str)
     address = _address(database)
     from convexpy.persistence.postgres import PostgresTurn
 
-    return PostgresTurn(address, folder, node=node, shared=shared)
+    return PostgresTurn(address, folder, read=_read_address(database), node=node, shared=shared)
 
 
 def _open_database(folder: Path | None, database: DatabaseOption) -> PostgresStore:
     address = _address(database)
     from convexpy.persistence.postgres import PostgresStore
 
-    return PostgresStore(address, folder)
+    return PostgresStore(address, folder, read=_read_address(database))
 
 
 def _address(database: DatabaseOption) -> DatabaseAddress:
@@ -93,6 +94,10 @@ def _address(database: DatabaseOption) -> DatabaseAddress:
         ) from error
     address = DatabaseAddress.parse(database.url)
     return address if database.schema is None else address.with_schema(database.schema)
+
+
+def _read_address(database: DatabaseOption) -> DatabaseAddress | None:
+    return None if database.read_url is None else _address(replace(database, url=database.read_url))
 
 
 def open_source(place: Path | DatabaseOption) -> DataStore:

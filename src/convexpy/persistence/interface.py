@@ -355,10 +355,14 @@ ENCODED_ADDRESS = "postgresql "
 
 @dataclass(frozen=True)
 class DatabaseOption:
-    """The database server that a deployment was given: a libpq URL, which may have a password, and a schema's name."""
+    """The database server that a deployment was given: a libpq URL, which may have a password, and a schema's name.
+
+    `read_url` names the same database as a role that may only read, for the processes that run app code.
+    """
 
     url: str = field(repr=False)
     schema: str | None = None
+    read_url: str | None = field(default=None, repr=False)
 
 
 class CopyTarget(Protocol):

@@ -12,7 +12,7 @@ import msgspec
 
 from convexpy.deployment import Deployment, DeploymentSettings, Keys
 from convexpy.errors import Error
-from convexpy.executors.base_process import DATABASE_VARIABLE
+from convexpy.executors.base_process import DATABASE_READ_VARIABLE, DATABASE_VARIABLE
 from convexpy.executors.executor_user import executor_user
 from convexpy.executors.spares import SpawnStarter
 from convexpy.executors.starter import ForkStarter, Starter
@@ -78,7 +78,7 @@ def database(options: ServeOptions) -> DatabaseOption | None:
     """
     url = os.environ.get(DATABASE_VARIABLE, "")
     if url:
-        return DatabaseOption(url, options.database_schema)
+        return DatabaseOption(url, options.database_schema, os.environ.get(DATABASE_READ_VARIABLE) or None)
     if options.database_schema is not None:
         raise ConfigInvalid(
             "--database-schema names a schema of a database, and no database is named",

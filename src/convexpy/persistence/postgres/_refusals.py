@@ -102,6 +102,11 @@ _CONNECTING: tuple[tuple[tuple[str, ...], str, str], ...] = (
         "make it: createdb DATABASE, createuser ROLE; or correct the address",
     ),
     (
+        ("no encryption",),
+        "the server only lets this machine in with TLS, or not at all",
+        "sslmode=verify-full in the address, or a line for this host, user and database in pg_hba.conf of the server",
+    ),
+    (
         ("no pg_hba.conf entry",),
         "the server does not let this machine in",
         "add a line for this host, user and database to pg_hba.conf of the server, and reload it",

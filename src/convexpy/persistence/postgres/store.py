@@ -17,6 +17,7 @@ from convexpy.persistence.folder_lock import FolderLock
 from convexpy.persistence.interface import Node, StoreFull, StoreRefused
 from convexpy.persistence.postgres._connection import Link
 from convexpy.persistence.postgres._lease import Lease, nodes_of
+from convexpy.persistence.postgres._reading_role import let_read
 from convexpy.persistence.postgres._refusals import connect_refusal, refusal
 from convexpy.persistence.postgres._tables import prepare
 from convexpy.persistence.postgres.address import DatabaseAddress
@@ -34,14 +35,19 @@ class PostgresStore:
     """A schema that this process owns, from construction until `close`.
 
     Steps (the order matters): lock of the data folder, which has keys and files; connect; what the server is; tables and
-    format; lease; log.
+    format; the role of `read`, which other processes read as; lease; log.
 
     Raises:
         StoreRefused: it cannot be reached or used, or another server uses it.
     """
 
     def __init__(
-        self, address: DatabaseAddress, folder: Path | None = None, *, lease: Lease | None = None
+        self,
+        address: DatabaseAddress,
+        folder: Path | None = None,
+        *,
+        read: DatabaseAddress | None = None,
+        lease: Lease | None = None,
     ) -> None:
         with contextlib.ExitStack() as opening:
             self._lock = None if folder is None else FolderLock(folder)
@@ -54,10 +60,10 @@ class PostgresStore:
             except psycopg.Error as error:
                 raise connect_refusal(error, address) from error
             self._address = address = address.resolved(connection)
-            self.address: str = address.encode()
             try:
                 check_server(link)
                 meta = prepare(link)
+                self.address: str = (address if read is None else let_read(link, read)).encode()
                 if lease is None:
                     lease = Lease(address)
                     lease.take()
@@ -120,7 +126,15 @@ class PostgresTurn:
         StoreRefused: the database cannot be reached or used, or the other nodes share something else.
     """
 
-    def __init__(self, address: DatabaseAddress, folder: Path, *, node: str, shared: str) -> None:
+    def __init__(
+        self,
+        address: DatabaseAddress,
+        folder: Path,
+        *,
+        read: DatabaseAddress | None = None,
+        node: str,
+        shared: str,
+    ) -> None:
         link = Link(address, "node")
         try:
             address = address.resolved(link.open())
@@ -141,7 +155,7 @@ class PostgresTurn:
                 code="NodeMismatch",
                 hint="start all nodes with the same --name, --secret-file and CONVEXPY_SECRET_KEY",
             )
-        self._address, self._folder = address, folder
+        self._address, self._folder, self._read = address, folder, read
         self._lease = Lease(address, node=node)
 
     @property
@@ -155,7 +169,7 @@ class PostgresTurn:
 
     def open(self) -> PostgresStore:
         """Open the store that this node owns now."""
-        return PostgresStore(self._address, self._folder, lease=self._lease)
+        return PostgresStore(self._address, self._folder, read=self._read, lease=self._lease)
 
     def close(self) -> None:
         """Give up the lease, if it was taken."""
