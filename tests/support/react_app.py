@@ -1,4 +1,4 @@
-"""Apps of the scaffold `react` for tests: made, built, and a person's window on one."""
+"""Apps of the scaffolds in React for tests: made, built, and a person's window on one."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def convexpy(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def made(folder: Path, *options: str) -> Path:
-    """Make an app of the scaffold, with these options of `init`; its packages are links to those of tests/e2e/react."""
+def made(folder: Path, *options: str, template: str = "react") -> Path:
+    """Make an app of a scaffold, with these options of `init`; its packages are links to those of tests/e2e/react."""
     packages = installed(E2E / "react") / "node_modules"
-    convexpy(folder, "init", "app", "-t", "react", *options, "--no-git", "--no-agents", "--yes")
+    convexpy(folder, "init", "app", "-t", template, *options, "--no-git", "--no-agents", "--yes")
     app = folder / "app"
     (app / "node_modules").mkdir()
     for package in packages.iterdir():

@@ -16,7 +16,8 @@ from convexpy.values import UNSET, Document
 PASSWORD = "password"
 EMAIL = "email"
 
-OnSignUp = Callable[[MutationCtx, dict[str, Any]], Mapping[str, Any] | None]
+OnSignUp = Callable[[Any, dict[str, Any]], Mapping[str, Any] | None]
+"""Gets the ctx of a mutation, of convexpy or generated, and the fields of a new user."""
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeAlias
 from convexpy.auth._codes import BeginCode, CodeKind
 from convexpy.auth._flows import Flows
 from convexpy.auth._mail import MailKind, SendMail, written
+from convexpy.auth._redirects import with_parameters
 from convexpy.auth._sessions import Lifetimes, NewSession, RefreshToken, read_refresh_token
 from convexpy.auth._store import Caller, Started, Store
 from convexpy.auth._texts import digest, new_code, new_secret, refuse
@@ -88,9 +89,16 @@ class Core:
         return await ctx.run_query(self.store.caller) or refuse("NotSignedIn")
 
     async def send_code(
-        self, ctx: ActionCtx, kind: CodeKind, email: str, pending: Mapping[str, Any] | None = None
+        self,
+        ctx: ActionCtx,
+        kind: CodeKind,
+        email: str,
+        pending: Mapping[str, Any] | None = None,
+        page: str = "",
     ) -> None:
         """Send a code, or say by mail why there is none: to whoever calls it looks the same, and takes the same.
+
+        A link leads to `page`.
 
         Raises:
             ConvexError: `TooManyAttempts`.
@@ -109,7 +117,7 @@ class Core:
         if begun.retry_at is not None:
             refuse("TooManyAttempts", retryAt=begun.retry_at)
         if begun.stored:
-            url = f"{self.site_url}/?code={code}" if kind == "link" else ""
+            url = with_parameters(page, {"code": code}) if kind == "link" else ""
             shown = "" if kind == "link" else code
             sent: MailKind = "sign-in" if kind == "link" else kind
             await self.send(ctx, sent, email, code=shown, url=url)

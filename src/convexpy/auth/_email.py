@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from convexpy.auth._core import Core, SignInResult
+from convexpy.auth._redirects import allowed_redirect
 from convexpy.auth._texts import read_email, read_text
 from convexpy.functions import ActionCtx
 
@@ -41,6 +42,7 @@ class MagicLink:
         self.id = id
 
     async def sign_in(self, core: Core, ctx: ActionCtx, params: Mapping[str, Any]) -> SignInResult:
-        """Send a link to `email`."""
-        await core.send_code(ctx, "link", read_email(params))
+        """Send a link to `email`; it leads to the page `redirectTo`, a path or an address that is allowed."""
+        page = allowed_redirect(params, core.site_url, core.redirects)
+        await core.send_code(ctx, "link", read_email(params), page=page)
         return {"started": True}

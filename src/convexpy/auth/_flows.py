@@ -12,10 +12,8 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -23,7 +21,6 @@ from convexpy.auth._accounts import Profile
 from convexpy.auth._sessions import NewSession
 from convexpy.auth._store import Started, Store, current_session, require_session
 from convexpy.auth._tables import FLOWS
-from convexpy.auth._texts import refuse
 from convexpy.functions import MutationCtx, MutationFunction, internal_mutation
 from convexpy.values import UNSET, Document
 
@@ -113,27 +110,3 @@ def _find(ctx: MutationCtx, flow: str) -> Document | None:
     id = ctx.db.normalize_id(FLOWS, flow)
     found = None if id is None else ctx.db.get(id)
     return None if found is None or ctx.now() >= found["expirationTime"] else found
-
-
-def allowed_redirect(params: Mapping[str, Any], site_url: str, redirects: tuple[str, ...]) -> str:
-    """Return where the browser goes after sign-in: a page of the app, or of one of the further origins.
-
-    Raises:
-        ConvexError: `RedirectNotAllowed`, or `NotConfigured`.
-    """
-    if not site_url:
-        refuse("NotConfigured", "Set the variable SITE_URL to the address of the app's pages.")
-    wanted = params.get("redirectTo", "/")
-    if not isinstance(wanted, str) or not wanted.isprintable() or "\\" in wanted or " " in wanted:
-        refuse("RedirectNotAllowed")
-    if wanted.startswith("/") and not wanted.startswith("//"):
-        return f"{site_url}{wanted}"
-    parts = urlsplit(wanted)
-    if f"{parts.scheme}://{parts.netloc}" not in {_origin(site_url), *map(_origin, redirects)}:
-        refuse("RedirectNotAllowed")
-    return wanted
-
-
-def _origin(address: str) -> str:
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc}"

@@ -26,7 +26,8 @@ from convexpy.functions import (
     query,
 )
 
-OnDelete = Callable[[MutationCtx, str], Any]
+OnDelete = Callable[[Any, str], Any]
+"""Gets the ctx of a mutation, of convexpy or generated, and the id of a user."""
 FRESH_MS = 10 * 60 * 1000
 """What has no password asks for a sign-in that is not older before it deletes an account."""
 

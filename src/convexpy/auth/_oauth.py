@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 from convexpy.auth._accounts import Profile
 from convexpy.auth._core import Core, SignInResult
-from convexpy.auth._flows import allowed_redirect
+from convexpy.auth._redirects import allowed_redirect
 from convexpy.auth._store import own_issuer
 from convexpy.auth._texts import digest, new_secret, refuse
 from convexpy.errors import Error

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, TypedDict
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
 from convexpy.auth._core import Core
 from convexpy.auth._flows import FLOW_LIFETIME
 from convexpy.auth._oauth import BrowserSecret, OAuthFailed, OAuthProvider
+from convexpy.auth._redirects import with_parameters
 from convexpy.auth._store import own_issuer
 from convexpy.auth._texts import digest, new_secret
 from convexpy.functions import ActionCtx, HttpRouter, published_keys
@@ -73,7 +74,7 @@ def add_oauth_routes(http: HttpRouter, core: Core, providers: Mapping[str, OAuth
         if claimed is None or provider is None or claimed.provider != provider.id:
             return _not_here()
         added = await finished(ctx, provider, flow, given.get("code"), secret)
-        response = _redirect(_with_parameters(claimed.redirect_to, added))
+        response = _redirect(with_parameters(claimed.redirect_to, added))
         response.delete_cookie(**_cookie(flow))
         return response
 
@@ -114,12 +115,6 @@ def _cookie(flow: str) -> CookieOptions:
         "httponly": True,
         "samesite": "lax",
     }
-
-
-def _with_parameters(address: str, added: Mapping[str, str]) -> str:
-    parts = urlsplit(address)
-    query = "&".join(part for part in (parts.query, urlencode(added)) if part)
-    return urlunsplit(parts._replace(query=query))
 
 
 def _redirect(address: str) -> Response:

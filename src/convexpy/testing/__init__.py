@@ -13,3 +13,13 @@ def app_module(name: str, /) -> Any:
     from convexpy.testing import plugin
 
     return plugin.app_module(name)
+
+
+def sign_in(convex: ConvexTest, /, **user: Any) -> ConvexTest:
+    """Return the deployment as a new user sees it, who has signed in with `convexpy.auth`; keywords are fields of the user.
+
+    For tests of what signed-in users do: no password is made, and no mail sent.
+    """
+    from convexpy.testing._sign_in import begin_session
+
+    return begin_session(convex, user)

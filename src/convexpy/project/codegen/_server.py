@@ -234,18 +234,19 @@ class _ServerStub:
         ]
         lines += self._method("insert", inserts, (("table: str", f"value: {value}"),), "str")
         loose = (("id: str", f"value: {value}"), ("table: str", "id: str", f"value: {value}"))
-        lines += self._method("patch", self._changes("{0}Fields | ModelInstance", "{0}Patch"), loose, "None")
-        lines += self._method("replace", self._changes("ModelInstance", "{0}Fields"), loose, "None")
+        lines += self._method("patch", self._changes(_patches), loose, "None")
+        replacements = self._changes(lambda table: ("ModelInstance", f"{table.title}Fields"))
+        lines += self._method("replace", replacements, loose, "None")
         forms: list[Form] = [([["self", "id: _Id", "/"]], "None")]
         forms += self._per_table(lambda t: ([["self", _table(t), f"id: {t.title}Id", "/"]], "None"))
         return lines + self._method("delete", forms, (("id: str",), ("table: str", "id: str")), "None")
 
-    def _changes(self, *values: str) -> list[Form]:
+    def _changes(self, values: Callable[[Table], Sequence[str]]) -> list[Form]:
         forms: list[Form] = []
         for table in self._model.tables:
             for place in ([], [_table(table)]):
-                for value in values:
-                    rest = [f"id: {table.title}Id", "value: " + value.format(table.title), "/"]
+                for value in values(table):
+                    rest = [f"id: {table.title}Id", f"value: {value}", "/"]
                     forms.append(([["self", *place, *rest]], "None"))
         return forms
 
@@ -293,6 +294,15 @@ class _DocumentObjects:
 
     def collapse(self, names: list[str]) -> list[str]:
         return names
+
+
+def _patches(table: Table) -> Sequence[str]:
+    """Return what a document is patched with; where no field is required, a patch is all that it can be."""
+    patch = f"{table.title}Patch"
+    fields = table.described.validator.get("value")
+    if isinstance(fields, dict) and all(each.get("optional") for each in fields.values()):
+        return ("ModelInstance", patch)
+    return (f"{table.title}Fields | ModelInstance", patch)
 
 
 def _table(table: Table) -> str:

@@ -332,6 +332,14 @@ def test_a_single_table_has_no_overloads_where_one_form_is_enough() -> None:
     assert "_Id: TypeAlias = NotesId" in text
 
 
+def test_a_table_without_required_fields_has_forms_that_do_not_overlap() -> None:
+    analysis = {"schema": schema_of({"people": table(obj({"name": optional(STRING)}))}), "functions": []}
+    text = render_files(analysis)["server.pyi"]
+    assert "def patch(self, id: PeopleId, value: ModelInstance, /)" in text
+    assert "def patch(self, id: PeopleId, value: PeoplePatch, /)" in text
+    assert "PeopleFields | ModelInstance" not in text
+
+
 def test_without_strict_table_names_any_table_is_taken() -> None:
     assert (
         "def query(self, table: str, /) -> TableQuery[dict[str, Any]]: ..."
