@@ -16,6 +16,11 @@ _UNSAFE_IN_LINE = re.compile(_UNSAFE.pattern.replace("\x00-\x08\x0b-\x1f", "\x00
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
+def counted(number: int, what: str) -> str:
+    """Return `1 document` or `1,204 documents`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def printable(text: str) -> str:
     r"""Return `text` with its control characters escaped, as `\x1b` or `\u202e`; line breaks and tabs stay."""
     return _UNSAFE.sub(_escaped, text)

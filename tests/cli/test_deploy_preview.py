@@ -45,8 +45,8 @@ def test_a_branch_is_tried_on_a_copy_of_the_data(
     monkeypatch.delenv("CI", raising=False)
     result = run(*BARE, "--preview", "Feature/New_List", "--preview-data", "--preview-env", expect=0)
     assert "the preview is called feature-new-list" in result.stderr
-    assert "copied 1 variables from" in result.stderr
-    assert "copied 1 documents from" in result.stderr
+    assert "copied 1 variable from" in result.stderr
+    assert "copied 1 document from" in result.stderr
     url = result.stdout.strip()
     assert url != host.url
     assert "now serves version 1" in result.stderr.splitlines()[-1]

@@ -110,7 +110,7 @@ def test_there_and_back_everything_is_equal(command: Command, project: Path, dep
     command("import", "--table", "notes", "-", "--format", "jsonl", "--append", stdin=b'{"later":1}')
     command("import", "--replace-all", "one.zip", "--allow=data-replace")
     told = command("export", "--path", "two.zip", "--include-file-storage")
-    assert b"exported 2 documents in 2 tables, 1 files" in told.stderr
+    assert b"exported 2 documents in 2 tables, 1 file" in told.stderr
     made = command("backup", "create")
     assert b"backup: 2 documents in 2 tables" in made.stderr
     assert made.stdout.strip() in made.stderr

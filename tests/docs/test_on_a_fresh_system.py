@@ -112,7 +112,7 @@ def test_a_machine_serves_and_backs_up(debian: Root, project: Path, tmp_path: Pa
         variables = dict(line.split("=", 1) for line in written.splitlines())
         root.run(*started_by(root, "convexpy-backup"), env=variables)
     (saved,) = root.path("/var/backups/convexpy").glob("*.zip")
-    assert "valid; 1 documents in 1 tables" in convexpy(project, "backup", "verify", str(saved))
+    assert "valid; 1 document in 1 table" in convexpy(project, "backup", "verify", str(saved))
 
 
 def started_by(root: Root, unit: str) -> list[str]:

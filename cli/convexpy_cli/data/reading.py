@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from convexpy.client import AdminClient, DataClient, DocumentQuery
-from convexpy.printable import printable
+from convexpy.printable import counted, printable
 from convexpy.protocol.admin_api import TableInfo
 from convexpy.protocol.app_description import TableDescription
 from convexpy_cli import errors
@@ -226,4 +226,4 @@ def require_consent(ctx: Context, count: str) -> None:
 def count_matching(data: DataClient, query: DocumentQuery, limit: int = 100_000) -> str:
     """Return how many documents a query finds, for a question."""
     found = sum(1 for _ in islice(data.documents(query), limit))
-    return f"{found:,} documents" if found < limit else f"{limit:,} documents or more"
+    return counted(found, "document") if found < limit else f"{limit:,} documents or more"

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from convexpy.client import AdminClient, TransferClient
+from convexpy.printable import counted
 from convexpy.project import PREVIEW_PREFIX, Target
 from convexpy.protocol.admin_api import ClaimedPreview
 from convexpy_cli import errors
@@ -134,7 +135,7 @@ class PreviewOfTarget:
         variables = self._client.environment()
         with closing(self._ctx.client(target)) as client:
             client.update_environment(variables)
-        self._ctx.output.step("ok", f"copied {len(variables)} variables from {self._beside.name}")
+        self._ctx.output.step("ok", f"copied {counted(len(variables), 'variable')} from {self._beside.name}")
 
     def _copy_data(self, target: Target) -> None:
         ctx = self._ctx
@@ -145,7 +146,7 @@ class PreviewOfTarget:
             with closing(self._ctx.client(target)) as client:
                 order = imports.ImportOrder(file=str(archive))
                 imported = imports.run_import(ctx, TransferClient(client), order, order.to_json())
-        ctx.output.step("ok", f"copied {imported['documents']:,} documents from {self._beside.name}")
+        ctx.output.step("ok", f"copied {counted(imported['documents'], 'document')} from {self._beside.name}")
 
 
 def remove(ctx: Context, name: str) -> dict[str, object]:

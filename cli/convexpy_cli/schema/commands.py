@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+from convexpy.printable import counted
 from convexpy_cli import completion, errors
 from convexpy_cli.command import argument, command, family, option
 from convexpy_cli.context import Context
@@ -84,7 +85,7 @@ def schema_check(
     schema = compare.of_code(ctx)
 
     def checked(table: str, total: int) -> None:
-        ctx.output.detail(f"{total:,} documents checked, now in {table}")
+        ctx.output.detail(f"{counted(total, 'document')} checked, now in {table}")
 
     with (
         ctx.connected("schema check") as (target, client),
@@ -94,10 +95,13 @@ def schema_check(
     lines = [f"{each['table']}  {each['id']}  {' · '.join(each['message'].splitlines())}" for each in found]
     ctx.output.result(found, "\n".join(lines) if lines else None)
     if not found:
-        ctx.output.step("ok", f"{total:,} documents on {target.name} match the schema")
+        ctx.output.step(
+            "ok",
+            f"{counted(total, 'document')} on {target.name} {'matches' if total == 1 else 'match'} the schema",
+        )
         return errors.OK
     more = " (stopped there; --limit 0 checks all)" if limit and len(found) >= limit else ""
-    ctx.output.step("fail", f"{len(found):,} of {total:,} documents violate the schema{more}")
+    ctx.output.step("fail", f"{len(found):,} of {counted(total, 'document')} violate the schema{more}")
     return errors.SCHEMA_VIOLATED
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+from convexpy.printable import counted
 from convexpy_cli import errors
 from convexpy_cli.command import Group, command, family, option
 from convexpy_cli.context import Context
@@ -58,9 +59,8 @@ def copy(
 
         work = "copy-out" if source is not None else "copy-in"
         done: dict[str, Any] = data_tool.run(work, Path(folders[0]).absolute(), show, env=env)
-    ctx.output.result(
-        done, f"{done['documents']:,} documents of {done['tables']} tables are in {done['place']}"
-    )
+    documents, tables = counted(done["documents"], "document"), counted(done["tables"], "table")
+    ctx.output.result(done, f"{documents} of {tables}, now in {done['place']}")
 
 
 def _become(url: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from convexpy.client import AdminClient, Evaluated, Evaluator, FunctionFailed
 from convexpy.errors import Error
+from convexpy.printable import counted
 from convexpy.project import Target
 from convexpy_cli import errors
 from convexpy_cli.context import Context
@@ -73,11 +74,8 @@ def _agree(ctx: Context, changes: Sequence[dict[str, Any]]) -> None:
         ctx.output.note(f"  {change['kind']:<7} {change['table']} {change['id']}{document}")
     if len(changes) > CHANGES_SHOWN:
         ctx.output.note(f"  … and {len(changes) - CHANGES_SHOWN} more")
-    ctx.require_consent(f"Write {_counted(changes)}?", f"{_counted(changes)} not written")
-
-
-def _counted(changes: Sequence[dict[str, Any]]) -> str:
-    return "1 document" if len(changes) == 1 else f"{len(changes)} documents"
+    documents = counted(len(changes), "document")
+    ctx.require_consent(f"Write {documents}?", f"{documents} not written")
 
 
 def _show(ctx: Context, found: Evaluated) -> None:

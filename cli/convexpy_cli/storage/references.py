@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from convexpy.client import AdminClient, DataClient, DocumentQuery
+from convexpy.printable import counted
 from convexpy.protocol.app_description import TableDescription
 
 
@@ -38,7 +39,7 @@ class Scan:
         """Return what was read."""
         if not self.tables:
             return "no table can contain ids of files"
-        return f"read {self.documents:,} documents of {', '.join(self.tables)}"
+        return f"read {counted(self.documents, 'document')} of {', '.join(self.tables)}"
 
 
 def scan(client: AdminClient, files: set[str]) -> Scan:

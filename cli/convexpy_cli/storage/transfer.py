@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from convexpy.client import AdminClient, DeploymentError, FileClient, FileInfo, Unreachable
+from convexpy.printable import counted
 from convexpy_cli import errors
 from convexpy_cli.context import Context
 from convexpy_cli.output.progress import Bytes, progress
@@ -213,7 +214,9 @@ def check_references(ctx: Context, client: AdminClient, ids: list[str]) -> None:
         ctx.output.note(f"… and {len(pointing) - SHOWN_MAX:,} more")
     count = len(found.references)
     what = f"{count} of these files" if len(ids) > 1 else "the file"
-    question = f"{len(pointing):,} {'document' if len(pointing) == 1 else 'documents'} still point to {what}"
+    question = (
+        f"{counted(len(pointing), 'document')} still {'points' if len(pointing) == 1 else 'point'} to {what}"
+    )
     if "data-delete" in ctx.settings.allow or ctx.prompts.agree(f"{question}. Delete?"):
         return
     raise errors.consent(

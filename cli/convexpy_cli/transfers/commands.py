@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
+from convexpy.printable import counted
 from convexpy_cli import completion, errors
 from convexpy_cli.command import argument, command, family, option, single
 from convexpy_cli.context import Context
@@ -246,7 +247,6 @@ def backup_verify(ctx: Context, file: Annotated[Path, argument("A backup or snap
         raise errors.Failure("FileNotReadable", f"cannot read {file}")
     result = backups.verify(file, ctx.output.note)
     documents = sum(result["tables"].values())
-    text = (
-        f"{file}: valid; {documents:,} documents in {len(result['tables'])} tables, {result['files']:,} files"
-    )
+    counts = (counted(documents, "document"), counted(len(result["tables"]), "table"))
+    text = f"{file}: valid; {' in '.join(counts)}, {counted(result['files'], 'file')}"
     ctx.output.result(result, text)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from convexpy.client import DeploymentError, TransferClient, Unreachable
+from convexpy.printable import counted
 from convexpy_cli import errors
 from convexpy_cli.context import Context
 from convexpy_cli.output.progress import progress
@@ -190,9 +191,13 @@ def deliver(
 def words(result: Mapping[str, Any]) -> str:
     """Return what an export holds and where it is, for a person: `12 documents in 3 tables, 2 files · 1.2 MiB · x.zip`."""
     documents = sum(result["tables"].values())
-    tables = f"{len(result['tables'])} table{'' if len(result['tables']) == 1 else 's'}"
-    files = f", {result['files']:,} files" if result["files"] else ""
-    parts = (f"{documents:,} documents in {tables}{files}", size_text(result["bytes"]), result["path"])
+    tables = counted(len(result["tables"]), "table")
+    files = f", {counted(result['files'], 'file')}" if result["files"] else ""
+    parts = (
+        f"{counted(documents, 'document')} in {tables}{files}",
+        size_text(result["bytes"]),
+        result["path"],
+    )
     return " · ".join(part for part in parts if part)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from convexpy.client import DeploymentError, TransferClient, Unreachable
+from convexpy.printable import counted
 from convexpy_cli import errors
 from convexpy_cli.context import Context
 from convexpy_cli.output.progress import Bytes, Progress, progress
@@ -140,12 +141,14 @@ def words(result: dict[str, Any]) -> str:
     """Return a summary in a line."""
     if result["state"] == "validated":
         count = sum(table["after"] for table in result["tables"])
-        return f"all rows are valid ({count:,} documents after the import); nothing was written"
+        return f"all rows are valid ({counted(count, 'document')} after the import); nothing was written"
     if result["state"] != "completed":
         return f"{result['id']}  {result['state']}" + (f"  {result['error']}" if "error" in result else "")
     changes = ", ".join(f"{t['name']} {t['before']:,} → {t['after']:,}" for t in result["tables"])
-    files = f", {result['files']:,} files" if result["files"] else ""
-    return f"imported {result['documents']:,} documents{files}" + (f" ({changes})" if changes else "")
+    files = f", {counted(result['files'], 'file')}" if result["files"] else ""
+    return f"imported {counted(result['documents'], 'document')}{files}" + (
+        f" ({changes})" if changes else ""
+    )
 
 
 # Upload
@@ -243,9 +246,7 @@ def _consent(ctx: Context, client: TransferClient, id: str, found: dict[str, Any
     if not found["state"].get("require_manual_confirmation"):
         return
     counts = {table["name"]: int(table["before"]) for table in found["tables"] if table["before"]}
-    lost = ", ".join(
-        f'{count:,} document{"" if count == 1 else "s"} in "{name}"' for name, count in counts.items()
-    )
+    lost = ", ".join(f'{counted(count, "document")} in "{name}"' for name, count in counts.items())
     message = f"{lost or 'stored files'} would be replaced"
     try:
         ctx.require_consent(f"{message}. Continue?", message, allow="data-replace", yes=False)

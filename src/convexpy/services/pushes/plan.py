@@ -17,6 +17,7 @@ from convexpy.database import Catalog, IndexInfo
 from convexpy.engine.checkpoints import CheckpointService
 from convexpy.errors import PushRejected
 from convexpy.persistence import CheckpointReader
+from convexpy.printable import counted
 from convexpy.protocol.app_description import AppDescription, CronDescription, FunctionDescription
 from convexpy.schema.changes import AppChanges, Change as AppChange, SchemaChanges, compare
 from convexpy.schema.shapes import in_words, shape_changes, shape_lines
@@ -122,11 +123,6 @@ class Planner:
                 tables=violations,
                 retryOn="data",
             )
-
-
-def counted(number: int, what: str) -> str:
-    """Return `1 document` or `1,204 documents`."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _change(area: str, kind: str, name: str, detail: str, consent: str | None = None, **more: Any) -> Change:
