@@ -198,6 +198,24 @@ def test_pushes_are_listed_as_they_come(app: ServerProcess, start: Open, browser
     assert "live" in page.locator(".grid tbody tr").first.inner_text()
 
 
+def test_an_earlier_version_is_brought_back(app: ServerProcess, start: Open, browser: Any) -> None:
+    app.call("mutation", "app:add", title="Piranesi", pages=272)
+    app.push_ok(
+        {
+            "app.py": "from convexpy import query\n\n@query\ndef titles(ctx) -> list[str]:\n    return ['broken']\n"
+        }
+    )
+    assert app.call("query", "app:titles") == ["broken"]
+    dashboard = start(app)
+    page = dashboard.open(browser, "/history")
+    page.locator(".grid tbody tr").last.get_by_role("button", name="Roll back").click()
+    plan = page.get_by_role("dialog")
+    plan.get_by_text("app:add").wait_for()
+    plan.get_by_role("button", name="Roll back").click()
+    page.get_by_text("rollback to version").wait_for()
+    assert app.call("query", "app:titles") == ["Piranesi"]
+
+
 def test_health_counts_calls(app: ServerProcess, start: Open, browser: Any) -> None:
     dashboard = start(app)
     page = dashboard.open(browser, "/health")

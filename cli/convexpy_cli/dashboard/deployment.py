@@ -28,6 +28,7 @@ from convexpy.protocol.admin_api import (
     KeyInfo,
     NewKey,
     PushInfo,
+    PushResult,
     TableInfo,
     VariableInfo,
 )
@@ -60,6 +61,8 @@ class Identified:
     kind: str
     access: KeyAccess
     guarded: bool
+    actor: str = ""
+    """Who is at the machine, for the history of pushes."""
 
 
 class Deployment:
@@ -147,6 +150,22 @@ class Deployment:
     async def history(self) -> list[PushInfo]:
         """Return the pushes, the newest first."""
         return await self._read(lambda client: client.history())
+
+    async def plan_rollback(self, version: int) -> PushResult:
+        """Return what making a kept version live again would change, and what stands in its way."""
+        return await self._read(
+            lambda client: client.push({}, {}, dry_run=True, options=self._rollback(version))
+        )
+
+    async def roll_back(self, version: int, expected: int, allow: Sequence[str]) -> PushResult:
+        """Make a kept version live again, if `expected` is still the live one; `allow` are consents to what is lost."""
+        options = {**self._rollback(version), "expected": expected, "allow": list(allow)}
+        return await self._write(lambda client: client.push({}, {}, options=options))
+
+    def _rollback(self, version: int) -> dict[str, Any]:
+        note = {"message": f"rollback to version {version}, in the dashboard", "actor": self.identified.actor}
+        production = self.identified.kind == "production"
+        return {"rollback": version, "note": note, "production": production, "allow": []}
 
     async def health(self) -> HealthReport:
         """Return calls by the minute, and how executors and checkpoint are doing."""

@@ -25,6 +25,7 @@ from convexpy_cli.dashboard.deployment import Deployment, Identified
 from convexpy_cli.dashboard.guard import TOKEN, Guard, Session
 from convexpy_cli.dashboard.monitor import Dashboard
 from convexpy_cli.dashboard.pages import add_pages
+from convexpy_cli.deploy.surroundings import current_actor
 
 HOST = "127.0.0.1"
 ASSETS = Path(__file__).parent / "ui"
@@ -41,7 +42,12 @@ def identify(target: Target, client: AdminClient, name: str) -> Identified:
     production = target.production or not access.development
     kind = "production" if production else "protected" if target.protected else "development"
     return Identified(
-        name=name, url=target.url, kind=kind, access=access, guarded=production or target.protected
+        name=name,
+        url=target.url,
+        kind=kind,
+        access=access,
+        guarded=production or target.protected,
+        actor=current_actor(Path.cwd()),
     )
 
 

@@ -7,6 +7,7 @@ from nicegui import ui
 from convexpy.errors import Error
 from convexpy.protocol.admin_api import PushInfo
 from convexpy_cli.dashboard.monitor import Dashboard
+from convexpy_cli.dashboard.pages.rollback import roll_back
 from convexpy_cli.dashboard.ui.dialogs import described as in_words
 from convexpy_cli.dashboard.ui.elements import empty, note, tag
 from convexpy_cli.dashboard.ui.frame import forbidden, frame
@@ -44,13 +45,17 @@ class HistoryView:
     def __init__(self, dashboard: Dashboard) -> None:
         self._error = note("", "bad")
         self._error.set_visibility(False)
-        self._grid = Grid("Pushes", COLUMNS)
+        self._deployment = dashboard.deployment
+        self._deploys = self._deployment.allows("deploy")
+        self._grid = Grid("Pushes", COLUMNS, on_action=self._roll_back if self._deploys else None)
         self._empty = tag("div")
-        Following(lambda: every(EVERY_S, dashboard.deployment.history), self._show, self._failed)
+        self._following = Following(
+            lambda: every(EVERY_S, self._deployment.history), self._show, self._failed
+        )
 
     def _show(self, pushes: list[PushInfo]) -> None:
         self._error.set_visibility(False)
-        self._grid.show([push_row(each) for each in pushes])
+        self._grid.show([push_row(each, deploys=self._deploys) for each in pushes])
         self._grid.set_visibility(bool(pushes))
         self._empty.clear()
         if not pushes:
@@ -65,8 +70,11 @@ class HistoryView:
         self._error.text = in_words(error)
         self._error.set_visibility(True)
 
+    async def _roll_back(self, version: str, _action: str) -> None:
+        await roll_back(self._deployment, int(version), self._following.restart)
 
-def push_row(push: PushInfo) -> Row:
+
+def push_row(push: PushInfo, *, deploys: bool) -> Row:
     """Return the row of a push."""
     active = push.state == "active"
     cells = [
@@ -78,4 +86,6 @@ def push_row(push: PushInfo) -> Row:
         Cell(commit_text(push.commit, push.dirty)),
         Cell(push.branch),
     ]
-    return Row(str(push.version), cells)
+    return Row(
+        str(push.version), cells, actions=("Roll back",) if deploys and push.kept and not active else ()
+    )
