@@ -330,6 +330,26 @@ def test_every_page_is_accessible(
     assert complaints(page, node_clients) == []
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/data/books", "Add document"),
+        ("/settings", "Add variable"),
+        ("/settings?tab=keys", "Create key"),
+        ("/logs", "Keyboard shortcuts"),
+    ],
+)
+def test_every_dialog_is_accessible(
+    app: ServerProcess, start: Open, browser: Any, node_clients: Path, path: str, name: str
+) -> None:
+    dashboard = start(app)
+    page = dashboard.open(browser, path)
+    page.get_by_role("button", name=name).click()
+    page.get_by_role("dialog").wait_for()
+    page.wait_for_function("document.getAnimations().length === 0")
+    assert complaints(page, node_clients) == []
+
+
 def test_the_keyboard_is_enough(app: ServerProcess, start: Open, browser: Any) -> None:
     app.call("mutation", "app:add", title="Orlando", pages=134)
     dashboard = start(app)

@@ -30,6 +30,7 @@ from convexpy.protocol.admin_api import (
     PushInfo,
     PushResult,
     TableInfo,
+    TableOutline,
     VariableInfo,
 )
 from convexpy.protocol.app_description import LiveApp
@@ -184,6 +185,10 @@ class Deployment:
     async def tables(self) -> list[TableInfo]:
         """Return every table with its size and its indexes."""
         return await self._read(lambda client: client.tables())
+
+    async def table_outlines(self) -> list[TableOutline]:
+        """Return every table with its indexes, without counting."""
+        return await self._read(lambda client: client.table_outlines())
 
     async def watch_page(
         self, query: DocumentQuery, count: int, cursor: str | None

@@ -29,6 +29,7 @@ from convexpy.protocol.admin_api import (
     RotatedKey,
     SigningKeyInfo,
     TableInfo,
+    TableOutline,
     VariableInfo,
 )
 from convexpy.protocol.app_description import LiveApp
@@ -141,6 +142,11 @@ class AdminClient:
         """Return every table with its size and its indexes."""
         answer = self._transport.request("GET", "/api/convexpy/tables", timeout_s=LOG_WAIT_S)
         return msgspec.convert(answer["tables"], list[TableInfo])
+
+    def table_outlines(self) -> list[TableOutline]:
+        """Return every table with its indexes, at once: nothing is counted."""
+        answer = self._transport.request("GET", "/api/convexpy/tables?sizes=0")
+        return msgspec.convert(answer["tables"], list[TableOutline])
 
     # Pushes
 

@@ -29,7 +29,11 @@ from convexpy.database._tables import (
     new_table_documents as new_table_documents,
 )
 from convexpy.database.catalog import Catalog as Catalog, IndexInfo as IndexInfo, TableInfo as TableInfo
-from convexpy.database.checkpointer import Checkpointer as Checkpointer, IndexWalk as IndexWalk
+from convexpy.database.checkpointer import (
+    Checkpointer as Checkpointer,
+    Growth as Growth,
+    IndexWalk as IndexWalk,
+)
 from convexpy.database.committer import (
     CommitOutcomes as CommitOutcomes,
     Group as Group,

@@ -7,7 +7,7 @@ transaction: the files always equal one moment. Rows that write many documents a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +35,14 @@ REPLAY_SLICE = 1_000
 VIOLATIONS_KEPT = 10
 
 
+@dataclass(frozen=True)
+class Growth:
+    """By how many documents and bytes each tablet has grown since the checkpointer was opened, as of a row."""
+
+    seq: int
+    tablets: Mapping[int, tuple[int, int]]
+
+
 @dataclass(slots=True)
 class _Fold:
     """The last write per document and key of a run of rows."""
@@ -43,6 +51,7 @@ class _Fold:
     keys: dict[tuple[int, bytes], tuple[int, str | None]] = field(default_factory=dict)
     replay: dict[tuple[str, int], ReplayRecord] = field(default_factory=dict)
     catalog_writes: list[Write] = field(default_factory=list)
+    growth: dict[int, tuple[int, int]] = field(default_factory=dict)
     max_creation_time: float = 0.0
 
     def add(self, row: LogRow, entry: Entry) -> None:
@@ -57,6 +66,10 @@ class _Fold:
 
     def _add_write(self, write: Write) -> None:
         self.documents[write.tablet, write.id] = write.document
+        count, size = self.growth.get(write.tablet, (0, 0))
+        count += (write.document is not None) - (write.before is not None)
+        size += len(write.document or b"") - len(write.before or b"")
+        self.growth[write.tablet] = count, size
         for index, old, new in write.keys:
             if old == new:
                 continue
@@ -82,6 +95,14 @@ class _Fold:
         return CheckpointBatch(seq, documents, keys, replay, now_ms, self.max_creation_time, tables)
 
 
+def _grown(before: Growth, seq: int, fold: _Fold) -> Growth:
+    tablets = dict(before.tablets)
+    for tablet, (count, size) in fold.growth.items():
+        known = tablets.get(tablet, (0, 0))
+        tablets[tablet] = known[0] + count, known[1] + size
+    return Growth(seq, tablets)
+
+
 def _by_place(item: tuple[tuple[int, str], bytes | None]) -> tuple[int, str]:
     return item[0]
 
@@ -97,6 +118,8 @@ class Checkpointer:
         self._rows: deque[LogRow] = deque()
         self.checkpoint_seq: int = writer.checkpoint_seq
         self.catalog: Catalog = Catalog.load(self._all(TABLES), self._all(INDEX))
+        self.growth: Growth = Growth(self.checkpoint_seq, {})
+        """Replaced as a whole by each step, so that other threads see one moment."""
         self._named: dict[str, int] | None = None
 
     def _all(self, tablet: int) -> Iterator[bytes]:
@@ -146,6 +169,7 @@ class Checkpointer:
         changed = names if names != self._named else None
         self._writer.apply(fold.batch(seq, now_ms=now_ms, tables=changed))
         self._named, self.catalog, self.checkpoint_seq = names, catalog, seq
+        self.growth = _grown(self.growth, seq, fold)
         while self._rows and self._rows[0].seq <= seq:
             self._rows.popleft()
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
-from convexpy.database import Catalog, Checkpointer, IndexWalk
+from convexpy.database import Catalog, Checkpointer, Growth, IndexWalk
 from convexpy.engine.timeline import LogTimeline, TailRow
 from convexpy.errors import PushRejected
 from convexpy.limits import Knobs
@@ -204,6 +204,11 @@ class CheckpointService:
     def catalog(self) -> Catalog:
         """The tables and indexes as of the checkpoint."""
         return self._open_checkpointer().catalog
+
+    @property
+    def growth(self) -> Growth:
+        """By how much tables have grown since the start of the server, as of the checkpoint."""
+        return self._open_checkpointer().growth
 
     # Walks
 

@@ -83,14 +83,19 @@ class TableIndex(_Answer, frozen=True, kw_only=True):
     state: str
 
 
-class TableInfo(_Answer, frozen=True, kw_only=True):
-    """A table with what is in it."""
+class TableOutline(_Answer, frozen=True, kw_only=True):
+    """A table without a look at what is in it."""
 
     name: str
     number: int
+    indexes: tuple[TableIndex, ...] = ()
+
+
+class TableInfo(TableOutline, frozen=True, kw_only=True):
+    """A table with what is in it."""
+
     documents: int
     size_bytes: int
-    indexes: tuple[TableIndex, ...] = ()
 
 
 class HourReport(_Answer, frozen=True, kw_only=True):

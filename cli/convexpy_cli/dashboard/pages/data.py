@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from nicegui import ui
@@ -10,7 +10,7 @@ from nicegui.elements.mixins.text_element import TextElement
 from starlette.requests import Request
 
 from convexpy.errors import Error
-from convexpy.protocol.admin_api import TableInfo
+from convexpy.protocol.admin_api import TableInfo, TableOutline
 from convexpy_cli.dashboard.monitor import Dashboard
 from convexpy_cli.dashboard.pages.documents_view import DocumentsView
 from convexpy_cli.dashboard.pages.view import View
@@ -42,7 +42,7 @@ async def show(dashboard: Dashboard, name: str | None, parameters: Mapping[str, 
             forbidden(dashboard, "read documents")
         return
     try:
-        known = await deployment.tables()
+        known = await deployment.table_outlines()
         app = await deployment.app()
     except Error as error:
         with frame(dashboard, "Data", "data"):
@@ -76,23 +76,26 @@ async def show(dashboard: Dashboard, name: str | None, parameters: Mapping[str, 
 class TableList:
     """The names of the tables, with how many documents each has."""
 
-    def __init__(self, tables: list[TableInfo], current: str) -> None:
+    def __init__(self, tables: Sequence[TableOutline], current: str) -> None:
         self._current = current
         self._counts: dict[str, TextElement] = {}
         self._names: list[str] = []
         self._list = tag("nav", classes="list", aria_label="Tables")
-        self.update(tables)
+        self._list_names(tables)
 
     def update(self, tables: list[TableInfo]) -> None:
         """Show counts as they are now; tables that came and went, too."""
+        self._list_names(tables)
+        for each in tables:
+            self._counts[each.name].text = f"{each.documents:,}"
+
+    def _list_names(self, tables: Sequence[TableOutline]) -> None:
         names = [each.name for each in tables]
         if names != self._names:
             self._names = names
             self._list.clear()
             with self._list:
                 self._counts = {each.name: self._entry(each.name) for each in tables}
-        for each in tables:
-            self._counts[each.name].text = f"{each.documents:,}"
 
     def _entry(self, name: str) -> TextElement:
         with tag("a", href=f"/data/{quote(name)}", aria_current="page" if name == self._current else None):

@@ -11,7 +11,7 @@ from nicegui.element import Element
 
 from convexpy.client import DocumentQuery
 from convexpy.errors import Error
-from convexpy.protocol.admin_api import TableInfo
+from convexpy.protocol.admin_api import TableOutline
 from convexpy.protocol.app_description import TableDescription
 from convexpy_cli.dashboard import documents as texts
 from convexpy_cli.dashboard.deployment import Page
@@ -35,7 +35,7 @@ class DocumentsView:
     def __init__(
         self,
         dashboard: Dashboard,
-        table: TableInfo,
+        table: TableOutline,
         described: TableDescription | None,
         view: View,
         tables: Mapping[int, str],

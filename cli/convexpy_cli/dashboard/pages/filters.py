@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from convexpy.protocol.admin_api import TableInfo
+from convexpy.protocol.admin_api import TableOutline
 from convexpy_cli.dashboard.pages.view import BOUNDS, DEFAULT_INDEX, View, indexes_of
 from convexpy_cli.dashboard.ui.elements import button, tag
 from convexpy_cli.dashboard.ui.fields import Field
@@ -17,7 +17,7 @@ ORDERS = {"desc": "Descending", "asc": "Ascending"}
 class Filters:
     """Says what is filtered whenever it is applied."""
 
-    def __init__(self, table: TableInfo, view: View, applied: Callable[[View], None]) -> None:
+    def __init__(self, table: TableOutline, view: View, applied: Callable[[View], None]) -> None:
         self._indexes = indexes_of(table)
         self._view, self._applied = view, applied
         self._bounds: dict[str, tuple[Field, Field]] = {}

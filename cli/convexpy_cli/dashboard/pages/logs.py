@@ -125,6 +125,7 @@ class LogView:
         self._lost = note("", "warn")
         self._lost.set_visibility(False)
         self._grid = Grid("Log lines", COLUMNS)
+        self._grid.classes("lines")
         self._empty = tag("div")
         self._following = Following(self._pages, self._show, self._failed)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
 from convexpy.client import DocumentQuery
-from convexpy.protocol.admin_api import TableInfo
+from convexpy.protocol.admin_api import TableOutline
 from convexpy.protocol.app_description import TableDescription
 from convexpy_cli.data.reading import query_of
 
@@ -72,12 +72,12 @@ class View:
         )
 
 
-def indexes_of(table: TableInfo) -> dict[str, tuple[str, ...]]:
+def indexes_of(table: TableOutline) -> dict[str, tuple[str, ...]]:
     """Return the indexes that can be read through, with their fields."""
     ready = {each.name: each.fields for each in table.indexes if each.state == "ready"}
     return {DEFAULT_INDEX: ("_creationTime",), **ready}
 
 
-def sortable(table: TableInfo) -> dict[str, str]:
+def sortable(table: TableOutline) -> dict[str, str]:
     """Return the fields that documents can be sorted by, each with an index that begins with it."""
     return {fields[0]: name for name, fields in reversed(indexes_of(table).items()) if fields}

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from convexpy import database
 from convexpy.access import Caller
 from convexpy.database import Catalog
 from convexpy.engine.checkpoints import CheckpointService
@@ -20,7 +21,7 @@ from convexpy.http.identify import admin_for, caller_of
 from convexpy.http.messages import JSON_TYPE, HttpRequest, Response, decode_body, encode_json
 from convexpy.http.routing import Routes, method_not_allowed
 from convexpy.persistence import CheckpointReader
-from convexpy.protocol.admin_api import TableIndex, TableInfo
+from convexpy.protocol.admin_api import TableIndex, TableInfo, TableOutline
 from convexpy.protocol.system import SystemCall
 from convexpy.protocol.system.data import (
     DeleteDocuments,
@@ -31,6 +32,7 @@ from convexpy.protocol.system.data import (
 )
 from convexpy.protocol.system.shell import Evaluate, EvaluateWrites
 from convexpy.services._admin_routes import AdminRoutes, route
+from convexpy.services.data.sizes import TableSizes
 from convexpy.values import decode_wire, encode_clean
 
 DATA_PATH = "/api/convexpy/data/"
@@ -60,36 +62,30 @@ class DataRoutes(AdminRoutes):
     reading: Callable[[], AbstractContextManager[CheckpointReader]]
     functions: FunctionRunner
 
+    def __post_init__(self) -> None:
+        self._sizes = TableSizes(reading=self.reading, growth=lambda: self.checkpoints.growth)
+        self._measuring = asyncio.Lock()
+
     def routes(self) -> Routes:
         """Return the handlers."""
         return replace(super().routes(), below={DATA_PATH: self.call})
 
     @route("GET", "/api/convexpy/tables", "data:view")
     async def list_tables(self, request: HttpRequest) -> dict[str, Any]:
-        """Describe every table, with its size and its indexes, as of now."""
+        """Describe every table with its indexes and, unless `?sizes=0` is asked for, with its size as of now."""
+        catalog = self.checkpoints.catalog
+        if request.query("sizes") == "0":
+            return {"tables": [TableOutline(**_outline(table)) for table in catalog.user_tables()]}
         await self.checkpoints.catch_up()
-        return {"tables": await asyncio.to_thread(self._measured, self.checkpoints.catalog)}
+        async with self._measuring:
+            return {"tables": await asyncio.to_thread(self._measured, self.checkpoints.catalog)}
 
     def _measured(self, catalog: Catalog) -> list[TableInfo]:
         """Count documents in the files and not in an executor: a large table would use up a function's limits."""
         found: list[TableInfo] = []
-        with self.reading() as reader:
-            for table in catalog.user_tables():
-                documents, size = reader.measure(table.tablet)
-                indexes = tuple(
-                    TableIndex(name=index.name, fields=index.fields, state=index.state)
-                    for index in table.indexes
-                    if index.state != "deleting" and index.name != "by_creation_time"
-                )
-                found.append(
-                    TableInfo(
-                        name=table.name,
-                        number=table.number,
-                        documents=documents,
-                        size_bytes=size,
-                        indexes=indexes,
-                    )
-                )
+        for table in catalog.user_tables():
+            documents, size = self._sizes.of(table.tablet)
+            found.append(TableInfo(**_outline(table), documents=documents, size_bytes=size))
         return found
 
     async def call(self, request: HttpRequest) -> Response:
@@ -130,6 +126,15 @@ class DataRoutes(AdminRoutes):
 
     async def _run(self, call: type[SystemCall[Any]], body: _Body, caller: Caller) -> Outcome:
         return await self.functions.run(call.kind, call.path, bytes(body.args), Caller(access=caller.access))
+
+
+def _outline(table: database.TableInfo) -> dict[str, Any]:
+    indexes = tuple(
+        TableIndex(name=index.name, fields=index.fields, state=index.state)
+        for index in table.indexes
+        if index.state != "deleting" and index.name != "by_creation_time"
+    )
+    return {"name": table.name, "number": table.number, "indexes": indexes}
 
 
 def _value(outcome: Outcome, body: _Body) -> bytes:
