@@ -15,6 +15,7 @@ KINDS = ("query", "mutation", "action")
 OPENED: dict[str, set[str]] = {
     "admin": {"env:view", "data:view", "data:write", "functions:view", "code:run"},
     "deploy": {"functions:view"},
+    "preview": set(),
     "read-only": {"data:view", "functions:view"},
     "run": set(),
 }
