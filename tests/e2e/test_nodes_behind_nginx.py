@@ -6,13 +6,13 @@ import contextlib
 import re
 import shutil
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.live_clients import opened, shows, watching
+from support.nginx import running_nginx
 from support.nodes import nodes_of
 from support.postgres import PostgresServer
 from support.processes import ROOT, ServerProcess, wait_for
@@ -43,24 +43,8 @@ def nginx(folder: Path, nodes: list[ServerProcess]) -> Iterator[str]:
         port = probe.getsockname()[1]
     servers = "".join(f"server 127.0.0.1:{node.port} max_fails=0;" for node in nodes)
     site = re.sub(r"(server 10\.0\.0\.\d:3210 max_fails=0;\s*)+", servers, site)
-    site = re.sub(r"listen 443 ssl;", f"listen 127.0.0.1:{port};", site)
-    site = re.sub(r"ssl_certificate\S*\s+\S+;", "", site)
-    folder.mkdir()
-    (folder / "nginx.conf").write_text(
-        f"daemon off; pid {folder}/pid; error_log {folder}/error.log; events {{}}\nhttp {{ access_log off;\n"
-        + "".join(
-            f"{kind}_temp_path {folder}/{kind};"
-            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        )
-        + site
-        + "}"
-    )
-    process = subprocess.Popen(["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")])
-    try:
+    with running_nginx(folder, site, port):
         yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def test_a_rolling_restart_is_a_reconnect(
