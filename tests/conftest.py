@@ -22,6 +22,7 @@ ON_BOTH_ENGINES = {
     "test_exports",
     "test_history",
     "test_imports",
+    "test_own_tokens",
     "test_pagination",
     "test_push",
     "test_replays",

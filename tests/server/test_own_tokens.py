@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +13,22 @@ import jwt
 import pytest
 from support.issuer import private_key
 from support.processes import ServerProcess
+from support.react_app import convexpy
 from support.sign_in_app import sign_in_app
 from support.sockets import SyncSocket
 from websockets.exceptions import ConnectionClosed
 
+StartServer = Callable[..., ServerProcess]
 GOOD = "correct horse battery"
 ROTATE = "/api/convexpy/signing_keys/rotate"
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ServerProcess]:
+def server(start_server: StartServer) -> ServerProcess:
     """A server whose site stays at one address over restarts."""
-    running = ServerProcess(tmp_path / "data", "--site-origin", "https://site.example")
+    running = start_server("--site-origin", "https://site.example")
     running.push_ok(sign_in_app(verify=False))
-    yield running
-    running.close()
+    return running
 
 
 def call(server: ServerProcess, kind: str, path: str, token: str | None = None, **args: Any) -> Any:
@@ -60,6 +63,7 @@ def published(server: ServerProcess) -> list[dict[str, Any]]:
     return keys
 
 
+@pytest.mark.sqlite
 def test_a_token_is_good_where_it_was_issued_and_says_no_more_than_it_must(server: ServerProcess) -> None:
     token = sign_up(server)["token"]
     key = jwt.PyJWK(published(server)[0])
@@ -73,6 +77,7 @@ def test_a_token_is_good_where_it_was_issued_and_says_no_more_than_it_must(serve
     assert configuration["jwks_uri"] == "https://site.example/.well-known/jwks.json"
 
 
+@pytest.mark.sqlite
 def test_forged_tokens_are_refused(server: ServerProcess) -> None:
     token = sign_up(server)["token"]
     claims = jwt.decode(token, options={"verify_signature": False})
@@ -113,6 +118,7 @@ def test_keys_and_sessions_outlive_a_restart(server: ServerProcess) -> None:
     assert email_of(server, refresh(server, tokens)["token"]) == "ada@example.com"
 
 
+@pytest.mark.sqlite
 def test_rotation_keeps_the_old_key_and_revocation_does_not(server: ServerProcess) -> None:
     old = sign_up(server)
     status, answer, _ = server.request("POST", ROTATE, {}, admin=True)
@@ -144,6 +150,7 @@ def test_data_without_the_secret_key_signs_everybody_out_of_tokens_and_nobody_ou
     assert "a signing key is not used any more" in server.errors()
 
 
+@pytest.mark.sqlite
 def test_no_key_reads_signing_keys(server: ServerProcess) -> None:
     sign_up(server)
     for path, args in (
@@ -160,35 +167,62 @@ def test_no_key_reads_signing_keys(server: ServerProcess) -> None:
     assert set(listed["keys"][0]) == {"keyId", "createdAt"} | ({"retiredAt"} & set(listed["keys"][0]))
 
 
-def test_a_token_expires_while_connected_and_a_new_one_goes_on(tmp_path: Path) -> None:
-    server = ServerProcess(tmp_path / "data")
-    try:
-        server.push_ok(sign_in_app(verify=False, options="token_lifetime=timedelta(seconds=1)"))
-        tokens = sign_up(server)
-        with SyncSocket(server.url) as socket:
-            socket.send(type="Authenticate", baseVersion=0, tokenType="User", value=tokens["token"])
-            socket.subscribe(1, "notes:me")
-            socket.until_result(1, lambda result: result is not None)
-            number = 0
-            with contextlib.suppress(ConnectionClosed):
-                while True:  # until it is closed, seconds after the token has expired
-                    socket.mutation(number, "notes:add", text="x")
-                    socket.response(number)
-                    number += 1
-            with contextlib.suppress(ConnectionClosed):
-                while True:
-                    socket.receive()
-            assert socket.received[-1]["type"] == "AuthError"
-            assert "expired" in socket.received[-1]["error"].lower()
-        with SyncSocket(server.url) as socket:
-            token = refresh(server, tokens)["token"]
-            socket.send(type="Authenticate", baseVersion=0, tokenType="User", value=token)
-            socket.subscribe(1, "notes:mine")
-            assert len(socket.until_result(1, lambda result: result is not None)) >= number > 0
-    finally:
-        server.close()
+@pytest.mark.sqlite
+def test_attempts_at_once_are_no_way_around_the_limit(server: ServerProcess) -> None:
+    sign_up(server)
+    sign_up(server, "bob@example.com")
+
+    def attempt(email: str) -> str:
+        params = {"flow": "signIn", "email": email, "password": "wrong"}
+        answer = call(server, "action", "auth:signIn", provider="password", params=params)
+        code: str = answer["errorData"]["code"]
+        return code
+
+    with ThreadPoolExecutor(20) as threads:
+        codes = list(threads.map(attempt, ["ada@example.com"] * 60))
+    assert 5 <= codes.count("InvalidCredentials") <= 15
+    assert codes.count("TooManyAttempts") >= 45
+    assert attempt("bob@example.com") == "InvalidCredentials"
 
 
+@pytest.mark.sqlite
+def test_an_export_has_sessions_and_no_signing_keys(server: ServerProcess, tmp_path: Path) -> None:
+    sign_up(server)
+    convexpy(tmp_path, "export", "--path", "all.zip", "--url", server.url, "--admin-key", server.admin_key)
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        names = archive.namelist()
+    assert any(name.startswith("authSessions/") for name in names)
+    assert not any("signing" in name for name in names)
+
+
+@pytest.mark.sqlite
+def test_a_token_expires_while_connected_and_a_new_one_goes_on(start_server: StartServer) -> None:
+    server = start_server()
+    server.push_ok(sign_in_app(verify=False, options="token_lifetime=timedelta(seconds=1)"))
+    tokens = sign_up(server)
+    with SyncSocket(server.url) as socket:
+        socket.send(type="Authenticate", baseVersion=0, tokenType="User", value=tokens["token"])
+        socket.subscribe(1, "notes:me")
+        socket.until_result(1, lambda result: result is not None)
+        number = 0
+        with contextlib.suppress(ConnectionClosed):
+            while True:  # until it is closed, seconds after the token has expired
+                socket.mutation(number, "notes:add", text="x")
+                socket.response(number)
+                number += 1
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                socket.receive()
+        assert socket.received[-1]["type"] == "AuthError"
+        assert "expired" in socket.received[-1]["error"].lower()
+    with SyncSocket(server.url) as socket:
+        token = refresh(server, tokens)["token"]
+        socket.send(type="Authenticate", baseVersion=0, tokenType="User", value=token)
+        socket.subscribe(1, "notes:mine")
+        assert len(socket.until_result(1, lambda result: result is not None)) >= number > 0
+
+
+@pytest.mark.sqlite
 def test_signing_out_reaches_other_sockets_at_once(server: ServerProcess) -> None:
     tokens = sign_up(server)
     with SyncSocket(server.url) as socket:

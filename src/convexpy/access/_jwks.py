@@ -42,11 +42,11 @@ class SigningKey:
 
     def __init__(self, jwk: dict[str, Any]) -> None:
         key_id = jwk.get("kid")
-        self.key_id = key_id if isinstance(key_id, str) else None
+        self.key_id: str | None = key_id if isinstance(key_id, str) else None
         self.algorithm: str | None = None
-        self.signature_bytes = 64
+        self.signature_bytes: int = 64
         self._key: PyJWK | None = None
-        self.fault = self._load(jwk)
+        self.fault: str | None = self._load(jwk)
 
     def _load(self, jwk: dict[str, Any]) -> str | None:
         kind, curve = jwk.get("kty"), jwk.get("crv")
