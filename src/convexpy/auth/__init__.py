@@ -1,8 +1,6 @@
 """Sign-in of an app's own users: passwords, links and codes by mail, OAuth and OpenID Connect, sessions."""
 
-from convexpy.auth._accounts import Profile as Profile
 from convexpy.auth._auth import Auth as Auth
-from convexpy.auth._core import Provider as Provider
 from convexpy.auth._email import EmailCode as EmailCode, MagicLink as MagicLink
 from convexpy.auth._hashing import Cost as Cost
 from convexpy.auth._mail import Mail as Mail, MailNotSent as MailNotSent, SendMail as SendMail, smtp as smtp

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from convexpy import ConvexError, Int64, from_ms
-from convexpy.testing import ConvexTest, app_module
+from convexpy import ConvexError, FunctionError, Int64, from_ms
+from convexpy.testing import ConvexTest, app_module, sign_in
 
 
 @pytest.fixture
@@ -30,6 +30,16 @@ def test_queries_and_mutations(convex: ConvexTest, owner: str) -> None:
     assert convex.mutation("notes:careful", owner=owner) == "documents_written"
     assert convex.mutation("notes:insert_anything", document={"name": "Eve"}).startswith("SchemaViolation: ")
     assert convex.query("notes:is_wrong")
+
+
+def test_sign_in(convex: ConvexTest) -> None:
+    params = {"email": "ada@example.com"}
+    assert convex.action("auth:signIn", provider="email-code", params=params) == {"started": True}
+    with pytest.raises(FunctionError):  # the example sends codes only
+        convex.action("auth:signIn", provider="magic-link", params=params)
+    assert convex.query("auth:signed_in") is None
+    assert sign_in(convex, name="Ada", role="member").query("auth:signed_in") == "Ada"
+    assert [each["id"] for each in convex.query("auth:providers")] == ["password", "email-code", "magic-link"]
 
 
 def test_people(convex: ConvexTest) -> None:
