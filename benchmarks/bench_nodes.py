@@ -118,19 +118,22 @@ def measure_transfers(
     report.table(["64 clients", "transfers/s", "p50 ms", "p99 ms", "CPU µs each", "of relays"], rows)
 
 
-def measure_latency(serving: Server, relaying: Server, mutations: int, report: Report) -> None:
-    """Measure from a call at one node to a subscriber of the other."""
+def measure_latency(serving: Server, relaying: Server, accounts: int, mutations: int, report: Report) -> None:
+    """Measure from a call at one node to a subscriber of the other; money goes to and fro, so that there is always some."""
+    watched, other = accounts - 1, accounts - 2
     progress("from a commit to subscribers")
     times: dict[str, list[float]] = {}
     for kind, node in (("the serving node", serving), ("a relaying node", relaying)):
         crowd = Crowd(node.port, SYNC_PATH, 1)
         crowd.members[0].send(hello())
-        crowd.members[0].send(add_queries(0, [(0, "accounts:get_account", {"id": 1})]))
+        crowd.members[0].send(add_queries(0, [(0, "accounts:get_account", {"id": watched})]))
         crowd.until_each_has(1)
         crowd.drain()
-        for _ in range(mutations):
+        for number in range(mutations):
+            pair = (watched, other) if number % 2 else (other, watched)
+            args = {"from_id": pair[0], "to_id": pair[1], "amount": 1}
             seconds, _, _ = crowd.until_each_has(
-                1, trigger=lambda: serving.call("mutation", "transfer:transfer", from_id=1, to_id=2, amount=1)
+                1, trigger=lambda args=args: serving.call("mutation", "transfer:transfer", **args)
             )
             times.setdefault(kind, []).append(seconds * 1000)
         crowd.close()
@@ -202,7 +205,7 @@ def main() -> None:
             measure_transfers([serving, relaying, third], peer, database, chosen, report)
             check_sum(serving, peer, chosen.accounts)
         third.stop()
-        measure_latency(serving, relaying, 20 if chosen.quick else 300, report)
+        measure_latency(serving, relaying, chosen.accounts, 20 if chosen.quick else 300, report)
         measure_sockets(relaying, chosen.sockets, report)
         took: list[float] = []
         for number in range(chosen.rounds):

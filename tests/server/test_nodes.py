@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ import pytest
 from support.nodes import StartNode, nodes_of
 from support.postgres import PostgresServer
 from support.processes import ServerProcess, wait_for
+from support.production import ProductionServer, build_wheel
 from support.sockets import SyncSocket
 
 pytestmark = pytest.mark.slow
@@ -228,6 +231,70 @@ def test_a_node_whose_log_was_continued_by_another_stands_by_again(
     wait_for(lambda: "begins again" in first.errors(), what="the node to begin again")
     first.call("mutation", "fn:write", text="after")
     assert first.call("query", "fn:read") == ["before", "after"]
+
+
+def test_a_node_has_the_packages_of_the_live_version_before_its_turn(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    build_wheel(wheels, "tinypackage", "1.0", "VERSION = '1.0'\n")
+    app = {
+        "fn.py": "import tinypackage\nfrom convexpy import query\n\n@query\ndef version(ctx) -> str:\n"
+        "    return tinypackage.VERSION\n",
+        "requirements.txt": f"--no-index\n--find-links {wheels}\ntinypackage\n",
+    }
+    with nodes_of(tmp_path, postgres, server=ProductionServer) as start_node:
+        first = start_node("first")
+        second = start_node("second")
+        first.push_ok(app)
+        wait_for(lambda: "is prepared on this node" in second.errors(), what="the version to be prepared")
+        shutil.rmtree(wheels)  # nothing can be installed any more
+        first.kill()
+        assert second.call("query", "fn:version") == "1.0"
+        assert second.errors().count("installed the packages") == 1
+
+
+def test_logs_and_status_are_those_of_the_deployment_over_any_node(start_node: StartNode) -> None:
+    first = start_node("first")
+    first.push_ok({"fn.py": APP})
+    second = start_node("second")
+    access = ["--url", second.url, "--admin-key", first.admin_key]
+    command = [sys.executable, "-m", "convexpy_cli"]
+    wait_for(lambda: len(status(first)["nodes"]) == 2, what="both nodes to be seen")
+    shown = subprocess.run(
+        [*command, "status", *access],
+        env=ServerProcess.environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    for node in (first, second):
+        assert f"127.0.0.1:{node.port}" in shown.stdout
+    with subprocess.Popen(
+        [*command, "logs", "-f", "--jsonl", "--success", *access],
+        env=ServerProcess.environment({"PYTHONUNBUFFERED": "1"}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as following:
+        lines: list[str] = []
+        output = following.stdout
+        assert output is not None
+        reader = threading.Thread(target=lambda: lines.extend(output))
+        reader.start()
+        try:
+            wait_for(
+                lambda: (
+                    first.call("mutation", "fn:write", text="over the first")
+                    and any("fn:write" in line for line in lines)
+                ),
+                what="the call in the log",
+            )
+        finally:
+            following.kill()
+            reader.join()
 
 
 def schema_of(node: ServerProcess) -> str:

@@ -14,8 +14,10 @@ StartNode = Callable[[str], ServerProcess]
 
 
 @contextmanager
-def nodes_of(folder: Path, postgres: PostgresServer) -> Iterator[StartNode]:
-    """Return what starts a node; all are stopped in the end."""
+def nodes_of(
+    folder: Path, postgres: PostgresServer, *, server: type[ServerProcess] = ServerProcess
+) -> Iterator[StartNode]:
+    """Return what starts a node, a server of some kind; all are stopped in the end."""
     url = postgres.secret_url()
     (folder / "secret").write_text("ab" * 32)
     nodes: list[ServerProcess] = []
@@ -26,7 +28,7 @@ def nodes_of(folder: Path, postgres: PostgresServer) -> Iterator[StartNode]:
             shared = ["--node", "127.0.0.1", "--name", "app", "--secret-file", str(folder / "secret")]
             shared += ["--storage", f"s3://{bucket}/files"]
             env = {"CONVEXPY_SECRET_KEY": "k" * 64, **s3.env}
-            node = ServerProcess(folder / name, *shared, env=env, database=url)
+            node = server(folder / name, *shared, env=env, database=url)
             nodes.append(node)
             return node
 

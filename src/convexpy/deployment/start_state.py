@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from convexpy.access import KeyRecord
-from convexpy.database import Store
+from convexpy.database import Store, Transaction
 from convexpy.functions import QueryPlan
 from convexpy.limits import TransactionBudget
 from convexpy.protocol.system.pushes import BuildingIndex
@@ -31,11 +31,22 @@ class StartState:
     signing_keys: list[SealedKey]
 
 
-def read_start_state(store: Store) -> StartState:
-    """Read the state through a store that has been given the tail."""
+def _begin(store: Store) -> Transaction:
     unlimited = TransactionBudget(bytes_read=1 << 62, documents_read=1 << 62, database_queries=1 << 62)
     transaction = store.begin(writable=False, now_ms=0, budget=unlimited, random=secure_random)
     transaction.is_privileged = True
+    return transaction
+
+
+def active_number(store: Store) -> int:
+    """Return the number of the active version, 0 if there is none."""
+    history = _begin(store).stream(QueryPlan("_versions", system=True))
+    return next((int(document["number"]) for document in history if document["state"] == "active"), 0)
+
+
+def read_start_state(store: Store) -> StartState:
+    """Read the state through a store that has been given the tail."""
+    transaction = _begin(store)
 
     def every(table: str) -> list[dict[str, Any]]:
         return list(transaction.stream(QueryPlan(table, system=True)))

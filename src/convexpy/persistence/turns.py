@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from convexpy.persistence.interface import DataStore
+from convexpy.persistence.interface import CheckpointReader, DataStore
 
 
 class Turn(Protocol):
@@ -23,6 +23,10 @@ class Turn(Protocol):
         Raises:
             StoreUnreachable: the database does not answer at present.
         """
+        ...
+
+    def reader(self) -> CheckpointReader:
+        """Open the checkpoint for reading, while another node serves; raises as its methods."""
         ...
 
     def open(self) -> DataStore:

@@ -7,7 +7,8 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from convexpy.access import KEY_VARIABLE
 from convexpy.deployment import Keys
@@ -63,7 +64,8 @@ def may_pass(error: BaseException) -> bool:
 class Standby:
     """A node that waits for its turn.
 
-    `join` makes the turn, and `waits` is called when another node serves. With `stop` it waits no longer.
+    `join` makes the turn, `waits` is called when another node serves, and `prepare` runs while it does. With `stop` it waits no
+    longer.
     """
 
     def __init__(
@@ -74,12 +76,15 @@ class Standby:
         *,
         speaks_tls: bool,
         waits: Callable[[], None],
+        prepare: Callable[[Turn], Coroutine[Any, Any, None]],
     ) -> None:
         self._join = join
         self._sockets = sockets
         self._stop = stop
         self._relay = Relay(sockets, speaks_tls=speaks_tls)
         self._waits = waits
+        self._prepare = prepare
+        self._preparing: asyncio.Task[None] | None = None
         self._turn: Turn | None = None
         self._serving = ""
         self._trouble = ""
@@ -98,19 +103,28 @@ class Standby:
                 await self._relay.start()
                 self._waits()
             self._relay.pass_on_to([_place(each) for each in self._serving.split()])
+            if self._turn is not None and self._preparing is None:
+                self._preparing = asyncio.ensure_future(self._prepare(self._turn))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TRIED_EVERY_S):
                     await self._stop.wait()
             if self._stop.is_set():
+                await self._end_preparation()
                 self._relay.close()
                 if self._turn is not None:
                     await asyncio.to_thread(self._turn.close)
                 return None
+        await self._end_preparation()
         logger.info("this node serves now")
         if is_relaying:
             self._relay.stop_accepting()
             self._relay.pass_on_to([_own(sock) for sock in self._sockets])
         return self._turn
+
+    async def _end_preparation(self) -> None:
+        if self._preparing is not None:
+            self._preparing.cancel()
+            await asyncio.gather(self._preparing, return_exceptions=True)
 
     async def _other_serves(self) -> bool:
         """Try to take the turn; while the database is away, the other one is believed to go on."""

@@ -35,8 +35,10 @@ class _End(asyncio.Protocol):
         self._early: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport (called by asyncio)."""
+        """Keep the transport; what comes leaves at once (called by asyncio)."""
         self.transport = transport
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def join(self, other: _End) -> None:
         """Pass on to another end from now on, in both directions."""

@@ -22,6 +22,7 @@ from convexpy.deployment import (
     Apps,
     Deployment,
     Keys,
+    Preparation,
     build_apps,
     open_folder,
 )
@@ -147,8 +148,13 @@ class _Process:
         def join() -> Turn:
             return nodes.join(options, keys, sockets)
 
+        def prepare(turn: Turn) -> Coroutine[Any, Any, None]:
+            return Preparation(
+                turn.reader, options.data, clock=SystemClock(), install=options.production
+            ).run_regularly()
+
         standby = nodes.Standby(
-            join, sockets, self._stop, speaks_tls=options.tls_cert is not None, waits=waits
+            join, sockets, self._stop, speaks_tls=options.tls_cert is not None, waits=waits, prepare=prepare
         )
         self._turn = await standby.turn(again=self._is_announced)
         return self._turn is not None

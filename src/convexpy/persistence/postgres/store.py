@@ -167,6 +167,10 @@ class PostgresTurn:
         """See `Turn.take`."""
         return self._lease.try_to_take()
 
+    def reader(self) -> PostgresCheckpointReader:
+        """See `Turn.reader`."""
+        return PostgresCheckpointReader(self._address)
+
     def open(self) -> PostgresStore:
         """Open the store that this node owns now."""
         return PostgresStore(self._address, self._folder, read=self._read, lease=self._lease)
