@@ -12,7 +12,9 @@ from typing import Any
 import jwt
 import pytest
 from support.issuer import private_key
-from support.processes import ServerProcess
+from support.nodes import nodes_of
+from support.postgres import PostgresServer
+from support.processes import ServerProcess, wait_for
 from support.react_app import convexpy
 from support.sign_in_app import sign_in_app
 from support.sockets import SyncSocket
@@ -193,6 +195,28 @@ def test_an_export_has_sessions_and_no_signing_keys(server: ServerProcess, tmp_p
         names = archive.namelist()
     assert any(name.startswith("authSessions/") for name in names)
     assert not any("signing" in name for name in names)
+
+
+@pytest.mark.sqlite
+def test_the_node_that_takes_over_knows_tokens_sessions_and_keys(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    with nodes_of(tmp_path, postgres) as start:
+        first = start("first", "--site-origin", "https://site.example")
+        first.push_ok(sign_in_app(verify=False))
+        second = start("second", "--site-origin", "https://site.example")
+        tokens = sign_up(second)
+        keys = published(first)
+        first.kill()
+
+        def served() -> bool:
+            with contextlib.suppress(OSError):
+                return bool(email_of(second, tokens["token"]) == "ada@example.com")
+            return False
+
+        wait_for(served, what="the second node to serve")
+        assert published(second) == keys
+        assert email_of(second, refresh(second, tokens)["token"]) == "ada@example.com"
 
 
 @pytest.mark.sqlite

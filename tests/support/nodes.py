@@ -10,7 +10,7 @@ from support.postgres import PostgresServer
 from support.processes import ServerProcess
 from support.s3 import s3_server
 
-StartNode = Callable[[str], ServerProcess]
+StartNode = Callable[..., ServerProcess]
 
 
 @contextmanager
@@ -24,9 +24,9 @@ def nodes_of(
     with s3_server(folder) as s3:
         bucket = s3.bucket()
 
-        def start(name: str) -> ServerProcess:
+        def start(name: str, *options: str) -> ServerProcess:
             shared = ["--node", "127.0.0.1", "--name", "app", "--secret-file", str(folder / "secret")]
-            shared += ["--storage", f"s3://{bucket}/files"]
+            shared += ["--storage", f"s3://{bucket}/files", *options]
             env = {"CONVEXPY_SECRET_KEY": "k" * 64, **s3.env}
             node = server(folder / name, *shared, env=env, database=url)
             nodes.append(node)
