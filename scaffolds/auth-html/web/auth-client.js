@@ -70,7 +70,7 @@ export class AuthClient {
    * Sign in by a provider: `{ signedIn: true }`, `{ started: true }` when mail is on its way, or the browser leaves the page.
    */
   async signIn(provider, params = {}) {
-    const result = await this.#begin(provider, params);
+    const result = await this.#begin(provider, this.#marked(params));
     if (result.redirect !== undefined) {
       sessionStorage.setItem(this.#key, result.verifier);
       globalThis.location.assign(result.redirect);
@@ -116,6 +116,21 @@ export class AuthClient {
   /** Ask whether the session goes on: after a query has shown that it does not. */
   async check() {
     await this.fetchAccessToken({ forceRefreshToken: true });
+  }
+
+  /**
+   * Mark a sign-up, and the code that confirms it, as of this browser: the newest mail may be for a sign-up of somebody
+   * else with the same address, and must not confirm their password.
+   */
+  #marked(params) {
+    const key = `${this.#key} attempt`;
+    if (params.flow === "signUp" || params.flow === "signIn") {
+      const random = crypto.getRandomValues(new Uint8Array(16));
+      this.#storage.setItem(key, Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join(""));
+    }
+    const attempt = this.#storage.getItem(key);
+    const marks = attempt !== null && ["signUp", "signIn", "email-verification"].includes(params.flow);
+    return marks ? { ...params, attempt } : params;
   }
 
   async #begin(provider, params) {

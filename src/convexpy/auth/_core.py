@@ -135,9 +135,9 @@ class Core:
         return await keyed_digest(ctx, f"link {code}" if kind == "link" else f"{kind} {email} {code}")
 
     async def redeem(
-        self, ctx: ActionCtx, kind: CodeKind, email: str, code: str, secret: str = ""
+        self, ctx: ActionCtx, kind: CodeKind, email: str, code: str, secret: str = "", attempt: str = ""
     ) -> SignInResult:
-        """Sign in with a code that was sent.
+        """Sign in with a code that was sent; if `attempt` is given, only one that was sent for this sign-up.
 
         Raises:
             ConvexError: `InvalidCode`.
@@ -150,5 +150,6 @@ class Core:
             digest=await self.code_digest(ctx, kind, email, code.strip()),
             session=session,
             secret=secret,
+            attempt=attempt,
         )
         return await self.tokens(ctx, started or refuse("InvalidCode"), refresh)

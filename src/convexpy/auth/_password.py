@@ -9,7 +9,7 @@ from typing import Any
 from convexpy.auth._core import Core, SignInResult
 from convexpy.auth._hashing import Cost, Hashing
 from convexpy.auth._password_rules import LENGTH_MAX, LENGTH_MIN, PasswordRules, normalized
-from convexpy.auth._texts import read_email, read_text, refuse
+from convexpy.auth._texts import digest, read_email, read_text, refuse
 from convexpy.functions import ActionCtx
 
 HAVE_I_BEEN_PWNED = "https://api.pwnedpasswords.com"
@@ -55,11 +55,12 @@ class Password:
         email = read_email(params)
         flow = read_text(params, "flow")
         if flow == "signIn":
-            return await self._sign_in(core, ctx, email, _password(params, "password"))
+            return await self._sign_in(core, ctx, email, params)
         if flow == "signUp":
             return await self._sign_up(core, ctx, email, params)
         if flow == "email-verification":
-            return await core.redeem(ctx, "verify", email, read_text(params, "code"))
+            code = read_text(params, "code")
+            return await core.redeem(ctx, "verify", email, code, attempt=_attempt(params))
         if flow == "reset":
             await core.send_code(ctx, "reset", email)
             return {"started": True}
@@ -70,10 +71,14 @@ class Password:
             return await core.redeem(ctx, "reset", email, read_text(params, "code"), secret)
         return refuse("InvalidParameter", f"{flow!r} is not a flow of {self.id}", parameter="flow")
 
-    async def _sign_in(self, core: Core, ctx: ActionCtx, email: str, password: str) -> SignInResult:
+    async def _sign_in(
+        self, core: Core, ctx: ActionCtx, email: str, params: Mapping[str, Any]
+    ) -> SignInResult:
+        password = _password(params, "password")
         secret, better, is_verified = await self._compared(core, ctx, email, password)
         if self.verify and not is_verified:
-            await core.send_code(ctx, "verify", email, {"secret": better or secret})
+            pending = {"secret": better or secret, "attempt": _attempt(params)}
+            await core.send_code(ctx, "verify", email, pending)
             return {"started": True}
         refresh, session = core.new_session(ctx)
         started = await ctx.run_mutation(
@@ -89,7 +94,8 @@ class Password:
         await self._rules.check(password, [email, email.partition("@")[0], name])
         secret = await self._hashing.hash(password)
         if self.verify:
-            await core.send_code(ctx, "verify", email, {"secret": secret, "name": name})
+            pending = {"secret": secret, "name": name, "attempt": _attempt(params)}
+            await core.send_code(ctx, "verify", email, pending)
             return {"started": True}
         refresh, session = core.new_session(ctx)
         started = await ctx.run_mutation(
@@ -128,6 +134,15 @@ class Password:
         if attempt.secret is None or not checked.is_right:
             refuse("InvalidCredentials")
         return attempt.secret, checked.better, attempt.is_verified
+
+
+def _attempt(params: Mapping[str, Any]) -> str:
+    """Return the digest of the secret with which a client marks its sign-up, empty without one.
+
+    The code from the mail confirms the newest sign-up with the address, which may be somebody else's: a client that says
+    which one is its own cannot be made to confirm another's password.
+    """
+    return digest(read_text(params, "attempt")) if "attempt" in params else ""
 
 
 def _password(params: Mapping[str, Any], name: str) -> str:

@@ -146,12 +146,20 @@ class Store:
         return self.start(ctx, self._users.signed_in(ctx, PASSWORD, profile, secret=secret), session)
 
     def _redeem(
-        self, ctx: MutationCtx, kind: str, email: str, digest: str, session: NewSession, secret: str = ""
+        self,
+        ctx: MutationCtx,
+        kind: str,
+        email: str,
+        digest: str,
+        session: NewSession,
+        secret: str = "",
+        attempt: str = "",
     ) -> Started | None:
         """Sign in with a code that was sent; with that of a reset, `secret` is the hash of the new password."""
         if kind == "verify":
             pending = redeem_code(ctx, "verify", email, digest)
-            user_id = None if pending is None else self._verified(ctx, email, pending)
+            is_own = pending is not None and attempt in ("", pending.get("attempt"))
+            user_id = self._verified(ctx, email, pending) if pending is not None and is_own else None
         elif kind == "reset":
             pending = redeem_code(ctx, "reset", email, digest)
             user_id = None if pending is None else _reset(ctx, email, secret)

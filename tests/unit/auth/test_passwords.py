@@ -45,6 +45,22 @@ def test_signing_up_verifies_the_address_and_signs_in(people: People) -> None:
     assert people.as_(again["tokens"]).query("notes:mine") == []
 
 
+@pytest.mark.parametrize("marks", [{}, {"attempt": "of another browser"}])
+def test_a_code_confirms_the_sign_up_of_its_own_browser_and_nobody_elses(
+    people: People, marks: dict[str, str]
+) -> None:
+    """Somebody signs up with Ada's address after her; the code that she gets last is for that."""
+    ada = {"email": "ada@example.com", "attempt": "of Ada's browser"}
+    people.sign_in(flow="signUp", password=GOOD, **ada)
+    people.sign_in(flow="signUp", password=OTHER, email="ada@example.com", **marks)
+    code = people.code("ada@example.com")
+    assert people.refused(flow="email-verification", code=code, **ada)["code"] == "InvalidCode"
+    assert people.convex.run(lambda ctx: ctx.db.query("users").collect()) == []
+    people.sign_in(flow="signUp", password=GOOD, **ada)
+    assert people.sign_in(flow="email-verification", code=people.code("ada@example.com"), **ada)["tokens"]
+    assert people.sign_in(flow="signIn", email="ada@example.com", password=GOOD)["tokens"]
+
+
 def test_without_verification_signing_up_signs_in(make_people: Callable[..., People]) -> None:
     people = make_people(verify=False)
     ada = people.as_(people.sign_up("ada@example.com"))
