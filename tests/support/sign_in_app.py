@@ -69,6 +69,10 @@ def me(ctx):
 @action
 async def who(ctx):
     return await auth.user_id(ctx)
+
+@action
+def who_blocking(ctx):
+    return auth.user_id(ctx)
 """
 
 HTTP = """

@@ -18,10 +18,18 @@ from convexpy.auth._sessions import Lifetimes
 from convexpy.auth._store import Caller, Store, current_session, require_session
 from convexpy.auth._tables import USERS
 from convexpy.auth._texts import digest, read_text, refuse
-from convexpy.functions import ActionCtx, ActionFunction, HttpRouter, QueryCtx, action
+from convexpy.functions import ActionCtx, ActionFunction, HttpRouter, QueryCtx, SyncActionCtx, action
+from convexpy.limits import ISSUED_TOKEN_S_MAX
 from convexpy.values import Document
 
 DEVELOPMENT_SITE_URL = "http://localhost:5173"
+
+
+def _check_lifetimes(token: timedelta, *others: timedelta) -> None:
+    if token.total_seconds() > ISSUED_TOKEN_S_MAX:
+        raise ValueError(f"token_lifetime is at most {timedelta(seconds=ISSUED_TOKEN_S_MAX)}, not {token}")
+    if min(token, *others) <= timedelta(0):
+        raise ValueError("lifetimes must be longer than zero")
 
 
 class Auth:
@@ -63,8 +71,9 @@ class Auth:
             reuse_grace: How long a refresh token that was used may be used again, by another tab or a repeated request.
 
         Raises:
-            ValueError: two providers have one id.
+            ValueError: two providers have one id, or a lifetime makes no sense.
         """
+        _check_lifetimes(token_lifetime, idle_lifetime, session_lifetime, code_lifetime)
         self._providers = {provider.id: provider for provider in providers}
         if len(self._providers) != len(providers):
             raise ValueError(f"two providers have one id: {', '.join(each.id for each in providers)}")
@@ -132,16 +141,19 @@ class Auth:
     # For the functions of the app
 
     @overload
-    def user_id(self, ctx: QueryCtx, /) -> str | None: ...
+    def user_id(self, ctx: QueryCtx | SyncActionCtx, /) -> str | None: ...
     @overload
     def user_id(self, ctx: ActionCtx, /) -> Awaitable[str | None]: ...
-    def user_id(self, ctx: QueryCtx | ActionCtx, /) -> str | Awaitable[str | None] | None:
+    def user_id(self, ctx: QueryCtx | SyncActionCtx | ActionCtx, /) -> str | Awaitable[str | None] | None:
         """Return the id of the signed-in user, None if nobody is; in an `async def` action, to be awaited.
 
         A query that asks runs again when the session ends.
         """
         if isinstance(ctx, ActionCtx):
             return self._user_id_in_action(ctx)
+        if isinstance(ctx, SyncActionCtx):
+            caller = ctx.run_query(self._core.store.caller)
+            return None if caller is None else caller.user_id
         session = current_session(ctx)
         return None if session is None else str(session["userId"])
 

@@ -40,7 +40,9 @@ def test_signing_up_verifies_the_address_and_signs_in(people: People) -> None:
     answer = people.sign_in(flow="email-verification", email="ada@example.com", code=code)
     ada = people.as_(answer["tokens"])
     assert ada.query("notes:me") == {"email": "ada@example.com", "name": "Ada", "role": "member"}
-    assert ada.action("notes:who")
+    who = ada.action("notes:who")
+    assert who
+    assert ada.action("notes:who_blocking") == who
     again = people.sign_in(flow="signIn", email="ADA@example.com", password=GOOD)
     assert people.as_(again["tokens"]).query("notes:mine") == []
 

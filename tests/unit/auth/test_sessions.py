@@ -139,6 +139,7 @@ def test_an_identity_of_another_issuer_is_not_signed_in(people: People) -> None:
         foreign = people.convex.with_identity(subject=subject, issuer=issuer, sid=sid)
         assert foreign.query("notes:me") is None
         assert foreign.action("notes:who") is None
+        assert foreign.action("notes:who_blocking") is None
 
 
 def test_deleting_an_account_asks_for_the_password_and_leaves_nothing(people: People) -> None:
