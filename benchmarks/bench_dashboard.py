@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.processes import pss_bytes
+from harness.processes import pss_bytes, settle
 from harness.report import Report, parser, progress
 from harness.servers import BENCHMARKS, Server, environment
 
@@ -129,6 +129,8 @@ def main() -> None:
             for table, count in (("small", SMALL), ("large", chosen.documents)):
                 progress(f"inserting {count:,} documents")
                 seed(server, table, count)
+            progress("waiting until the server is quiet")
+            settle(server.pid, within_s=60.0)
             browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
             with dashboard(server, folder) as (pid, url):
                 page = browser.new_page()
@@ -151,7 +153,6 @@ def main() -> None:
     ]
     result.table(["what", "median / first page of 1,000", "longest / the same"], rows)
     result.note(f"memory with one page open, before the tables: {before / MIB:.0f} MiB")
-    result.note()
     result.show()
 
 

@@ -64,6 +64,13 @@ def fails(ctx) -> None:
     raise ValueError("out of paper")
 
 @query
+def first(ctx) -> str:
+    found = ctx.db.query("books").first()
+    if found is None:
+        raise ValueError("no book yet")
+    return found["title"]
+
+@query
 def titles(ctx) -> list[str]:
     return [each["title"] for each in ctx.db.query("books").collect()]
 """

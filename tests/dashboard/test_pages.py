@@ -372,6 +372,35 @@ def test_the_keyboard_is_enough(app: ServerProcess, start: Open, browser: Any) -
     page.wait_for_url("**/logs")
 
 
+def test_a_narrow_window_has_a_menu(app: ServerProcess, start: Open, browser: Any) -> None:
+    app.call("mutation", "app:add", title="Orlando", pages=134)
+    dashboard = start(app)
+    page = dashboard.open(browser, "/data/books", width=390)
+    pages = page.get_by_role("navigation", name="Pages")
+    pages.wait_for(state="hidden")
+    page.get_by_role("button", name="Menu").click()
+    pages.get_by_role("link", name="Logs").wait_for()
+    page.keyboard.press("Escape")
+    pages.wait_for(state="hidden")
+    page.locator("button.open").click()
+    shown = page.get_by_role("dialog").locator(".panel")
+    wait_for(lambda: [round(shown.bounding_box()[side]) for side in ("x", "width")] == [0, 390])
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Menu").click()
+    pages.get_by_role("link", name="Logs").click()
+    page.get_by_role("heading", name="Logs").wait_for()
+
+
+def test_a_query_that_failed_is_watched_on(app: ServerProcess, start: Open, browser: Any) -> None:
+    dashboard = start(app)
+    page = dashboard.open(browser, "/functions?path=app:first")
+    page.get_by_role("button", name="Run and watch").click()
+    result = page.get_by_role("region", name="Result")
+    result.get_by_text("no book yet").wait_for()
+    app.call("mutation", "app:add", title="Emma", pages=474)
+    result.get_by_text("Emma").wait_for()
+
+
 def test_the_theme_follows_the_system_and_the_switch(app: ServerProcess, start: Open, browser: Any) -> None:
     dashboard = start(app)
     page = dashboard.open(browser, "/logs", scheme="dark")

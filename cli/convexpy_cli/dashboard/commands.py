@@ -26,7 +26,7 @@ def dashboard(
     try:
         from convexpy_cli.dashboard import server
     except ModuleNotFoundError as error:
-        if error.name != "nicegui":
+        if error.name not in ("nicegui", "fastapi"):
             raise
         raise errors.Failure(
             "PackageMissing",

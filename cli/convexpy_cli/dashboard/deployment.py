@@ -16,6 +16,7 @@ from convexpy.client import (
     DocumentQuery,
     FileClient,
     FileInfo,
+    FunctionFailed,
     FunctionResult,
     KeyAccess,
     LogPage,
@@ -120,19 +121,30 @@ class Deployment:
 
     async def watch(
         self, path: str, args: Mapping[str, Any], identity: Mapping[str, Any] | None = None
-    ) -> AsyncGenerator[FunctionResult, None]:
-        """Yield the result of a query whenever it changes; raises `Unreachable` when the connection ends."""
+    ) -> AsyncGenerator[FunctionResult | FunctionFailed, None]:
+        """Yield the result of a query, or its failure, whenever it changes.
+
+        Raises:
+            Unreachable: the connection has ended.
+        """
         client = self._client
         watching = watch_query_async(client.url, client.admin_key, path, args, identity=identity)
         async with aclosing(watching) as results:
             async for result in results:
                 yield result
 
+    async def _watch_own(self, path: str, args: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
+        async with aclosing(self.watch(path, args)) as results:
+            async for result in results:
+                if isinstance(result, FunctionFailed):
+                    raise result
+                yield result.value
+
     async def watch_system(self, call: SystemQuery[R]) -> AsyncGenerator[R, None]:
         """Yield the result of a system query whenever it changes."""
-        async with aclosing(self.watch(call.path, json.loads(encode_plain(call)))) as results:
-            async for result in results:
-                yield call.convert_result(result.value, strict=False)
+        async with aclosing(self._watch_own(call.path, json.loads(encode_plain(call)))) as values:
+            async for value in values:
+                yield call.convert_result(value, strict=False)
 
     # The deployment itself
 
@@ -195,9 +207,8 @@ class Deployment:
     ) -> AsyncGenerator[Page, None]:
         """Yield a page of documents in Convex's JSON encoding, and again whenever it changes."""
         args = {**query.to_json(), "paginationOpts": {"numItems": count, "cursor": cursor}}
-        async with aclosing(self.watch(ReadPage.path, args)) as results:
-            async for result in results:
-                found = result.value
+        async with aclosing(self._watch_own(ReadPage.path, args)) as values:
+            async for found in values:
                 yield Page(found["page"], None if found["isDone"] else found["continueCursor"])
 
     async def read_page(self, query: DocumentQuery, count: int, cursor: str | None) -> Page:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import Any
 
 from convexpy.client._admin import FunctionResult, result_of
-from convexpy.client._errors import DeploymentError, Unreachable
+from convexpy.client._errors import DeploymentError, FunctionFailed, Unreachable
 from convexpy.client._transport import read_json
 
 
@@ -48,11 +48,10 @@ async def watch_query_async(
     args: Mapping[str, Any],
     *,
     identity: Mapping[str, Any] | None = None,
-) -> AsyncGenerator[FunctionResult, None]:
-    """Yield the result of a query, and again whenever it changes, until the connection ends.
+) -> AsyncGenerator[FunctionResult | FunctionFailed, None]:
+    """Yield the result of a query, or its failure, and again whenever that changes, until the connection ends.
 
     Raises:
-        FunctionFailed: the query fails.
         Unreachable: no connection, or it was lost.
     """
     from websockets.asyncio.client import connect
@@ -63,8 +62,11 @@ async def watch_query_async(
             for message in _opening(admin_key, path, args, identity):
                 await socket.send(json.dumps(message))
             async for frame in socket:
-                for result in _results(read_json(frame)):
-                    yield result
+                try:
+                    for result in _results(read_json(frame)):
+                        yield result
+                except FunctionFailed as failure:
+                    yield failure
     except ConnectionClosed as error:
         raise Unreachable(f"{url}: the connection was lost", retry_on="backoff") from error
     except (OSError, InvalidHandshake) as error:

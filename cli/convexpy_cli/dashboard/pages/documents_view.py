@@ -85,12 +85,14 @@ class DocumentsView:
     async def _watch(self) -> AsyncGenerator[Page, None]:
         query, cursor = self._view.query(self._described), self._cursors[-1]
         async for page in self._deployment.watch_page(query, COUNT, cursor):
-            yield await self._filled(query, page)
+            async for filled in self._filled(query, page):
+                yield filled
             if len(page.documents) > COUNT:
                 return  # a page keeps its end while documents come in: begin again with one of the usual length
 
-    async def _filled(self, query: DocumentQuery, page: Page) -> Page:
-        """Return a page that a condition has thinned out with documents that follow."""
+    async def _filled(self, query: DocumentQuery, page: Page) -> AsyncGenerator[Page, None]:
+        """Yield a page; one that a condition has thinned out again and again, with documents that follow."""
+        yield page
         searches = 0
         while (
             query.where and len(page.documents) < COUNT and page.next is not None and searches < SEARCHES_MAX
@@ -98,7 +100,7 @@ class DocumentsView:
             more = await self._deployment.read_page(query, COUNT - len(page.documents), page.next)
             page = Page(page.documents + more.documents, more.next)
             searches += 1
-        return page
+            yield page
 
     def _show(self, page: Page) -> None:
         self._page = page

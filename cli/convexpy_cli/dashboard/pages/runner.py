@@ -24,12 +24,15 @@ IDENTITY_EXAMPLE = '{"subject": "user_1", "name": "Ada"}'
 ONE_LINE = {"string", "id", "number", "bigint", "null", "bytes", "boolean", "literal"}
 
 
+Outcome = FunctionResult | FunctionFailed
+
+
 class Runner:
     """The form, and beside it the result."""
 
     def __init__(self, deployment: Deployment, function: FunctionDescription) -> None:
         self._deployment, self._function = deployment, function
-        self._following: Following[FunctionResult] | None = None
+        self._following: Following[Outcome] | None = None
         self._args: dict[str, Any] = {}
         self._identity: dict[str, Any] | None = None
         with tag("div", classes="runner"):
@@ -93,7 +96,7 @@ class Runner:
         self._identity = found if isinstance(found, dict) else None
         return found is None or isinstance(found, dict)
 
-    async def _watch(self) -> AsyncGenerator[FunctionResult, None]:
+    async def _watch(self) -> AsyncGenerator[Outcome, None]:
         async for result in self._deployment.watch(self._function.path, self._args, self._identity):
             yield result
 
@@ -113,7 +116,10 @@ class Runner:
     async def _called(self) -> FunctionResult:
         return await self._deployment.call(self._function.path, self._args, self._identity)
 
-    def _show_live(self, result: FunctionResult) -> None:
+    def _show_live(self, result: Outcome) -> None:
+        if isinstance(result, FunctionFailed):
+            self._failed(result)
+            return
         self._show(result, f"Live; as of {time.strftime('%H:%M:%S')}")
 
     def _show(self, result: FunctionResult, state: str) -> None:

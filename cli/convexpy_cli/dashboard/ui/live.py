@@ -9,14 +9,17 @@ from typing import Generic, TypeVar
 
 from nicegui import background_tasks, context
 
+from convexpy.client import Unreachable
 from convexpy.errors import Error
 
 T = TypeVar("T")
 RETRY_S = 1.0
+REFUSED_S = 5.0
+"""What the deployment has refused, it will probably refuse again."""
 
 
 class Following(Generic[T]):
-    """Shows what a source gives until the page is gone; begins again a second after it has ended or failed."""
+    """Shows what a source gives until the page is gone; begins again when it has ended or failed."""
 
     def __init__(
         self,
@@ -51,6 +54,8 @@ class Following(Generic[T]):
             except Error as error:
                 with self._client:
                     self._failed(error)
+                if not isinstance(error, Unreachable):
+                    await asyncio.sleep(REFUSED_S)
             await asyncio.sleep(RETRY_S)
 
 
