@@ -158,7 +158,7 @@ class Store:
         """Sign in with a code that was sent; with that of a reset, `secret` is the hash of the new password."""
         if kind == "verify":
             pending = redeem_code(ctx, "verify", email, digest)
-            is_own = pending is not None and attempt in ("", pending.get("attempt"))
+            is_own = pending is not None and pending.get("attempt", "") == attempt
             user_id = self._verified(ctx, email, pending) if pending is not None and is_own else None
         elif kind == "reset":
             pending = redeem_code(ctx, "reset", email, digest)

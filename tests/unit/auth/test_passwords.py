@@ -63,6 +63,13 @@ def test_a_code_confirms_the_sign_up_of_its_own_browser_and_nobody_elses(
     assert people.sign_in(flow="signIn", email="ada@example.com", password=GOOD)["tokens"]
 
 
+def test_a_marked_sign_up_is_not_confirmed_without_its_mark(people: People) -> None:
+    people.sign_in(flow="signUp", email="ada@example.com", password=OTHER, attempt="of another browser")
+    code = people.code("ada@example.com")
+    refused = people.refused(flow="email-verification", email="ada@example.com", code=code)
+    assert refused["code"] == "InvalidCode"
+
+
 def test_without_verification_signing_up_signs_in(make_people: Callable[..., People]) -> None:
     people = make_people(verify=False)
     ada = people.as_(people.sign_up("ada@example.com"))

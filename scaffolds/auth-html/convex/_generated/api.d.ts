@@ -46,7 +46,7 @@ export declare const internal: {
     authEndSession: FunctionReference<"mutation", "internal", {}, null>;
     authFinishFlow: FunctionReference<"mutation", "internal", { flow: string; code: string; profile: Record<string, any> }, null>;
     authFinishPassword: FunctionReference<"mutation", "internal", { email: string; secret: string; session: { family_digest: string; token_digest: string; user_agent?: string }; better?: string | null }, { user_id: string; session_id: string } | null>;
-    authRedeem: FunctionReference<"mutation", "internal", { kind: string; email: string; digest: string; session: { family_digest: string; token_digest: string; user_agent?: string }; secret?: string }, { user_id: string; session_id: string } | null>;
+    authRedeem: FunctionReference<"mutation", "internal", { kind: string; email: string; digest: string; session: { family_digest: string; token_digest: string; user_agent?: string }; secret?: string; attempt?: string }, { user_id: string; session_id: string } | null>;
     authRedeemFlow: FunctionReference<"mutation", "internal", { code: string; verifier: string; session: { family_digest: string; token_digest: string; user_agent?: string } }, { user_id: string; session_id: string } | null>;
     authRedeemLink: FunctionReference<"mutation", "internal", { digest: string; session: { family_digest: string; token_digest: string; user_agent?: string } }, { user_id: string; session_id: string } | null>;
     authRotate: FunctionReference<"mutation", "internal", { session_id: string; family: string; token: string; successor: string }, string | null>;

@@ -155,7 +155,8 @@ def _auth_authSignUp(
 ) -> _AuthAuthSignUpResult | None: ...
 @MutationReference
 def _auth_authRedeem(
-    *, kind: str, email: str, digest: str, session: _AuthAuthRedeemArgsSession, secret: str = ...
+    *, kind: str, email: str, digest: str, session: _AuthAuthRedeemArgsSession, secret: str = ...,
+    attempt: str = ...,
 ) -> _AuthAuthRedeemResult | None: ...
 @MutationReference
 def _auth_authRedeemLink(
