@@ -239,6 +239,7 @@ def test_a_key_that_only_reads_gives_a_dashboard_that_only_reads(
     assert page.get_by_role("checkbox").count() == 0
     page.locator("button.open").click()
     page.get_by_text("cannot be changed here").wait_for()
+    assert page.get_by_label("Fields, as JSON").get_attribute("readonly") is not None
     assert page.get_by_role("button", name="Save").count() == 0
     dashboard.go(page, "/functions?path=app:titles")
     page.get_by_role("button", name="Run and watch").click()

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from support.processes import ServerProcess, wait_for
+from support.processes import ServerProcess
 
 
 class DashboardProcess:
@@ -64,6 +64,3 @@ class DashboardProcess:
         if self.process.stdout is not None:
             self.process.stdout.close()
         return status
-
-
-__all__ = ["DashboardProcess", "wait_for"]

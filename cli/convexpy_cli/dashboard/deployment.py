@@ -307,6 +307,3 @@ class Deployment:
     async def run_cron(self, name: str) -> str:
         """Run a cron job now; return the id of the job."""
         return await self._write(lambda client: client.run_cron(name))
-
-
-__all__ = ["Deployment", "DocumentQuery", "Identified", "Page"]

@@ -11,7 +11,7 @@ from nicegui.element import Element
 
 from convexpy.errors import Error
 from convexpy_cli.dashboard.deployment import Deployment
-from convexpy_cli.dashboard.ui.elements import button, icon, tag
+from convexpy_cli.dashboard.ui.elements import button, tag
 from convexpy_cli.dashboard.ui.fields import Field
 
 R = TypeVar("R")
@@ -119,6 +119,3 @@ async def change(
 
 def _tell(text: str) -> None:
     told(text, bad=True)
-
-
-__all__ = ["ask", "change", "confirmed", "described", "dialog", "icon", "panel", "told"]

@@ -11,6 +11,7 @@ export default {
     mono: Boolean,
     bare: Boolean,
     rows: Number,
+    readonly: Boolean,
   },
   emits: ["update:value", "enter"],
   data() {
@@ -26,6 +27,7 @@ export default {
       return {
         id: this.id,
         placeholder: this.placeholder || null,
+        readonly: this.readonly || null,
         class: { mono: this.mono },
         autocomplete: "off",
         spellcheck: "false",
@@ -39,11 +41,6 @@ export default {
     changed(value) {
       this.text = value;
       this.$emit("update:value", value);
-    },
-    indent(event) {
-      const area = event.target;
-      area.setRangeText("  ", area.selectionStart, area.selectionEnd, "end");
-      this.changed(area.value);
     },
   },
   template: `

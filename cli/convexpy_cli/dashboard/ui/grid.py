@@ -8,8 +8,6 @@ from typing import Any
 
 from nicegui.element import Element
 
-from convexpy_cli.dashboard.ui.elements import Action
-
 
 @dataclass(frozen=True)
 class Column:
@@ -108,6 +106,3 @@ class Grid(Element, component="grid.js"):
     def forget_chosen(self) -> None:
         """Choose nothing."""
         self.run_method("clear")
-
-
-__all__ = ["Action", "Cell", "Column", "Grid", "Row"]
