@@ -151,6 +151,7 @@ def test_variables_are_hidden_until_one_is_shown(app: ServerProcess, start: Open
     form.get_by_role("button", name="Save").click()
     row = page.locator(".grid tbody tr", has_text="API_KEY")
     row.wait_for()
+    form.wait_for(state="detached")
     assert "s3cret" not in page.content()
     row.get_by_role("button", name="Show").click()
     row.get_by_text("s3cret value").wait_for()
