@@ -136,6 +136,8 @@ class Bench:
                 note=PushedBy(pushed_at=0.0),
                 variables=[],
                 sources=[],
+                manifest="",
+                kept=[],
             )
         )
         self.ids: list[str] = []

@@ -88,8 +88,10 @@ def fill(turns: Turns, report: Report) -> None:
             tps = median_of_ratios([turn.tps for turn in ours], [turn.tps for turn in by_server[other]])
             goal = {"uniform": 8.0, "skewed": 20.0}[name] if (other, clients) == (PEER, 64) else None
             report.ratio(f"transfers/s vs {other}, {clients} clients, {name}", tps, goal)
-            cpu = median_of_ratios([turn.cpu_us for turn in ours], [turn.cpu_us for turn in by_server[other]])
-            report.ratio(f"CPU per transfer vs {other}, {clients} clients, {name}", cpu)
+            theirs = [turn.cpu_us for turn in by_server[other]]
+            if all(theirs):  # a quick run may be shorter than the system's clock of processor time
+                cpu = median_of_ratios([turn.cpu_us for turn in ours], theirs)
+                report.ratio(f"CPU per transfer vs {other}, {clients} clients, {name}", cpu)
     rows = []
     for (name, clients), by_server in turns.items():
         for who, taken in by_server.items():

@@ -305,6 +305,38 @@ def test_oauth_in_the_browser(app: App, open_page: OpenPage) -> None:
         page.get_by_role("heading", name="Notes of").wait_for()
 
 
+def test_a_provider_is_added_to_an_account_and_the_password_removed(app: App, open_page: OpenPage) -> None:
+    with OidcProvider() as provider:
+        provider.emails = [{"email": "elsewhere@example.com", "primary": True, "verified": True}]
+        provider.github_id = 78
+        app.set(AUTH_GITHUB_ID=CLIENT_ID, AUTH_GITHUB_SECRET=CLIENT_SECRET)
+        app.push(**{"GitHub()": f'GitHub(address="{provider.url}", api="{provider.url}")'})
+        page = open_page()
+        sign_up(app, page, "linking@example.com")
+        write(page, "mine")
+        page.get_by_role("button", name="Account").click()
+        page.get_by_text("password: linking@example.com").wait_for()
+        assert page.get_by_role("button", name="Remove password").count() == 0
+        page.get_by_role("button", name="Add GitHub").click()
+        signed_in(page)
+        page.get_by_role("button", name="Account").click()
+        page.get_by_text("github: elsewhere@example.com").wait_for()
+        other = open_page()
+        sign_up(app, other, "another@example.com")
+        other.get_by_role("button", name="Account").click()
+        other.get_by_role("button", name="Add GitHub").click()
+        other.get_by_role("alert").get_by_text("That account belongs to another user.").wait_for()
+        signed_in(other)
+        assert page.get_by_role("button", name="Add GitHub").count() == 0
+        page.get_by_role("button", name="Remove password").click()
+        page.get_by_text("password: linking@example.com").wait_for(state="detached")
+        page.get_by_role("button", name="Sign out", exact=True).first.click()
+        signed_out(page)
+        page.get_by_role("button", name="Continue with GitHub").click()
+        signed_in(page)
+        page.get_by_text("mine", exact=True).wait_for()
+
+
 def test_pages_are_accessible_in_all_sizes_and_colours(
     app: App, open_page: OpenPage, node_clients: Path
 ) -> None:

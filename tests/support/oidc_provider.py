@@ -35,6 +35,7 @@ class OidcProvider:
             "email_verified": True,
             "name": "Ada",
         }
+        self.github_id = 77
         self.emails: list[dict[str, Any]] = [{"email": "ada@example.com", "primary": True, "verified": True}]
         self.wrong: dict[str, Any] = {}
         self.signing_key: Any = private_key("ES256", 41)
@@ -97,7 +98,8 @@ class OidcProvider:
             parts.path in ("/user", "/user/emails")
             and handler.headers["Authorization"] == "Bearer github-token"
         ):
-            user = {"id": 77, "login": "ada", "name": None, "avatar_url": "https://example.com/ada.png"}
+            avatar = "https://example.com/ada.png"
+            user = {"id": self.github_id, "login": "ada", "name": None, "avatar_url": avatar}
             self._answer(handler, user if parts.path == "/user" else self.emails)
         else:
             self._answer(handler, {"message": "not here"}, 401)

@@ -77,7 +77,7 @@ export class AuthClient {
       return { redirected: true };
     }
     if (result.tokens) {
-      this.#keep(result.tokens);
+      this.#keep(result.tokens, null);
       return { signedIn: true };
     }
     return { started: true };
@@ -90,7 +90,7 @@ export class AuthClient {
     } catch {
       // It has ended already, or ends by itself.
     } finally {
-      this.#keep(null);
+      this.#keep(null, null);
     }
   }
 
@@ -150,8 +150,12 @@ export class AuthClient {
     try {
       if (!given.has("code")) throw new AuthError({ code: given.get("error"), message: "The provider did not sign you in." });
       const args = { params: { code: given.get("code") }, ...(verifier === null ? {} : { verifier }) };
-      const result = await this.#request("action", "signIn", args, await this.fetchAccessToken());
-      this.#keep(result.tokens);
+      const token = await this.fetchAccessToken();
+      // Alone: linking ends the session from before, and nobody may renew its tokens meanwhile.
+      await this.#alone(async () => {
+        const result = await this.#request("action", "signIn", args, token);
+        this.#keep(result.tokens, null);
+      });
     } catch (error) {
       this.#settle(error);
     }
@@ -161,6 +165,7 @@ export class AuthClient {
     for (let attempt = 0; ; attempt++) {
       try {
         const { tokens } = await this.#request("action", "signIn", { refreshToken }, null);
+        if (this.#stored()?.refreshToken !== refreshToken) return this.#stored()?.token ?? null; // signed in or out meanwhile
         this.#keep(tokens);
         return tokens?.token ?? null;
       } catch (error) {
@@ -195,13 +200,14 @@ export class AuthClient {
     return text === null ? null : JSON.parse(text);
   }
 
-  #keep(tokens) {
+  /** Store tokens, or that there are none. `error` is what to show: renewing tokens leaves it as it is. */
+  #keep(tokens, error = this.#state.error) {
     if (tokens === null || tokens === undefined) this.#storage.removeItem(this.#key);
     else this.#storage.setItem(this.#key, JSON.stringify({ ...tokens, receivedAt: Date.now() }));
-    this.#settle();
+    this.#settle(error);
   }
 
-  #settle(error = null) {
+  #settle(error = this.#state.error) {
     const status = this.#stored() === null ? "out" : "in";
     if (status === this.#state.status && error === this.#state.error) return;
     this.#state = { status, error };

@@ -12,6 +12,8 @@ let page = "notes";
 let me; // undefined: not known yet
 let ends = []; // what ends the subscriptions of who is signed in
 let sent = {}; // what a code was sent for
+let offered = []; // the providers that can be left for
+let linked = []; // those by which this user signs in
 
 const messageOf = (error) => error.data?.message ?? error.message;
 
@@ -152,16 +154,21 @@ onSubmit(step("code"), async (fields) => {
   await auth.signIn(provider, { ...flow, ...fields, email: sent.email });
 });
 
-client.onUpdate(anyApi.auth.providers, {}, (providers) => {
-  const offered = providers.filter(({ kind }) => kind === "oauth");
-  element("providers").replaceChildren(
-    ...offered.map(({ id, name }) =>
-      make("button", `Continue with ${name}`, {
-        onclick: () =>
-          auth.signIn(id, { redirectTo: here }).catch((error) => (element("provider-error").textContent = messageOf(error))),
-      }),
-    ),
+const showIn = (complaint) => (error) => (element(complaint).textContent = messageOf(error));
+
+/** Buttons that leave for providers. */
+function buttonsOf(providers, action, complaint, params = {}) {
+  return providers.map(({ id, name }) =>
+    make("button", `${action} ${name}`, {
+      onclick: () => auth.signIn(id, { ...params, redirectTo: here }).catch(showIn(complaint)),
+    }),
   );
+}
+
+client.onUpdate(anyApi.auth.providers, {}, (providers) => {
+  offered = providers.filter(({ kind }) => kind === "oauth");
+  element("providers").replaceChildren(...buttonsOf(offered, "Continue with", "provider-error"));
+  showLinks();
 });
 
 element("sign-out").addEventListener("click", () => auth.signOut());
@@ -213,8 +220,17 @@ function showAccounts(accounts) {
     "accounts",
     accounts.map(({ provider, name, isVerified }) => ({
       content: [`${provider}: ${name}${isVerified ? "" : " (not verified)"}`],
+      action: accounts.some((other) => other.provider !== provider) ? "Remove" : null,
+      label: `Remove ${provider}`,
+      run: () => client.mutation(anyApi.auth.unlinkAccount, { provider }).catch(showIn("link-error")),
     })),
   );
+  linked = accounts.map(({ provider }) => provider);
+  showLinks();
+}
+
+function showLinks() {
+  element("links").replaceChildren(...buttonsOf(offered.filter(({ id }) => !linked.includes(id)), "Add", "link-error", { link: true }));
 }
 
 element("end-others").addEventListener("click", () => client.mutation(anyApi.auth.signOutEverywhere, { keepCurrent: true }));

@@ -5,9 +5,10 @@ import { auth, useAuthState } from "./auth";
 import { Account } from "./components/Account";
 import { Notes } from "./components/Notes";
 import { SignIn } from "./components/SignIn";
+import { messageOf } from "./errors";
 
 export function App() {
-  const { status } = useAuthState();
+  const { status, error } = useAuthState();
   const { isAuthenticated, isLoading } = useConvexAuth();
   const me = useQuery(api.users.me, isAuthenticated ? {} : "skip");
   const [page, setPage] = useState<"notes" | "account">("notes");
@@ -34,6 +35,7 @@ export function App() {
         )}
       </header>
       <main>
+        <p role="alert">{error && messageOf(error)}</p>
         {status === "out" ? (
           <SignIn />
         ) : isLoading || !me ? (

@@ -30,7 +30,7 @@ class _End(asyncio.Protocol):
 
     def __init__(self, other: _End | None = None) -> None:
         self.transport: Any = None
-        self.has_ended = False
+        self.has_ended: bool = False
         self.other = other
         self._early: list[bytes] = []
 

@@ -2,6 +2,8 @@ import { useMutation, useQuery } from "convex/react";
 import { useState } from "react";
 import { api } from "../../{{functions}}/_generated/api";
 import { auth } from "../auth";
+import { messageOf } from "../errors";
+import { here } from "../here";
 import { useForm } from "../useForm";
 import { CodeField, EmailField, PasswordField } from "./Fields";
 
@@ -11,22 +13,50 @@ export function Account({ email }: { email: string | null }) {
   return (
     <>
       <Sessions />
-      <section className="card">
-        <h2>Ways to sign in</h2>
-        <ul>
-          {accounts.map(({ provider, name, isVerified }) => (
-            <li key={`${provider} ${name}`}>
-              <span>
-                {provider}: {name} {!isVerified && <em>(not verified)</em>}
-              </span>
-            </li>
-          ))}
-        </ul>
-      </section>
+      <Accounts accounts={accounts} />
       {hasPassword && <ChangePassword />}
       <ChangeEmail email={email} hasPassword={hasPassword} />
       <DeleteAccount hasPassword={hasPassword} />
     </>
+  );
+}
+
+type AccountInfo = { provider: string; name: string; isVerified: boolean };
+
+function Accounts({ accounts }: { accounts: AccountInfo[] }) {
+  const providers = useQuery(api.auth.providers, {}) ?? [];
+  const unlink = useMutation(api.auth.unlinkAccount);
+  const [error, setError] = useState("");
+  const refused = (reason: unknown) => setError(messageOf(reason));
+  const others = providers.filter(
+    ({ id, kind }) => kind === "oauth" && !accounts.some(({ provider }) => provider === id),
+  );
+  return (
+    <section className="card">
+      <h2>Ways to sign in</h2>
+      <ul>
+        {accounts.map(({ provider, name, isVerified }) => (
+          <li key={`${provider} ${name}`}>
+            <span>
+              {provider}: {name} {!isVerified && <em>(not verified)</em>}
+            </span>
+            {accounts.some((other) => other.provider !== provider) && (
+              <button aria-label={`Remove ${provider}`} onClick={() => void unlink({ provider }).catch(refused)}>
+                Remove
+              </button>
+            )}
+          </li>
+        ))}
+      </ul>
+      <p className="row">
+        {others.map(({ id, name }) => (
+          <button key={id} onClick={() => void auth.signIn(id, { link: true, redirectTo: here() }).catch(refused)}>
+            Add {name}
+          </button>
+        ))}
+      </p>
+      <p role="alert">{error}</p>
+    </section>
   );
 }
 

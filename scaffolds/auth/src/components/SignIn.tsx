@@ -1,8 +1,9 @@
 import { useQuery } from "convex/react";
 import { useState } from "react";
 import { api } from "../../{{functions}}/_generated/api";
-import { auth, useAuthState } from "../auth";
+import { auth } from "../auth";
 import { messageOf } from "../errors";
+import { here } from "../here";
 import { useForm } from "../useForm";
 import { CodeField, EmailField, Field, PasswordField } from "./Fields";
 
@@ -11,14 +12,10 @@ type Step =
   | { name: "signIn" | "signUp" | "reset" | "mail" }
   | { name: "verify" | "newPassword" | "code" | "sent"; email: string };
 
-const here = () => location.origin + location.pathname;
-
 export function SignIn() {
-  const { error } = useAuthState();
   const [step, setStep] = useState<Step>({ name: "signIn" });
   return (
     <section className="card">
-      {error && <p role="alert">{messageOf(error)}</p>}
       <StepForm key={step.name} step={step} go={setStep} />
       {!("email" in step) && <OtherWays go={setStep} />}
     </section>
