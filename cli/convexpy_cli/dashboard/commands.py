@@ -16,8 +16,8 @@ def dashboard(
     ctx: Context,
     no_open: Annotated[bool, option("--no-open", "Only print the address.")] = False,
     port: Annotated[
-        int, option("--port N", "Port to listen on [default: a free one].", min=0, max=65535)
-    ] = 0,
+        int | None, option("--port N", "Port to listen on [default: a free one].", min=0, max=65535)
+    ] = None,
 ) -> None:
     """Open the dashboard of the deployment in a browser, until Ctrl-C.
 
@@ -36,4 +36,4 @@ def dashboard(
     with ctx.connected("dashboard") as (target, client):
         named = (ctx.project.config.name or ctx.project.root.name) if target.kind == "local" else target.name
         identified = server.identify(target, client, named)
-        server.serve(ctx, identified, client, port=port, opens=not no_open)
+        server.serve(ctx, identified, client, port=port or 0, opens=not no_open)

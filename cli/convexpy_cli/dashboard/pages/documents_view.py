@@ -11,6 +11,7 @@ from nicegui.element import Element
 
 from convexpy.client import DocumentQuery
 from convexpy.errors import Error
+from convexpy.printable import counted
 from convexpy.protocol.admin_api import TableOutline
 from convexpy.protocol.app_description import TableDescription
 from convexpy_cli.dashboard import documents as texts
@@ -120,7 +121,7 @@ class DocumentsView:
             if self._view.where and self._page.next and count < COUNT
             else ""
         )
-        return f"Page {number} · {count} documents{searching}"
+        return f"Page {number} · {counted(count, 'document')}{searching}"
 
     def _show_columns(self) -> None:
         names = texts.columns(self._page.documents, self._described)
