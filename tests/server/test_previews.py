@@ -105,6 +105,21 @@ def test_a_preview_is_a_deployment_of_its_own(host: ServerProcess) -> None:
     assert stat.S_IMODE((folder / "pr-1" / "data").stat().st_mode) == 0o700
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root reads the environment of a server")
+def test_the_server_of_a_preview_is_given_nothing_of_the_deployments_own(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    own = {"CONVEXPY_SECRET_KEY": "s" * 64, "NOTIFY_SOCKET": str(tmp_path / "notify"), "SHARED": "yes"}
+    host = start_server("--previews", free_ports(1), env=own)
+    claim(host, "pr-1")
+    pid = server_of(host.data.with_name(f"{host.data.name}.previews") / "pr-1" / "data")
+    given = dict(
+        line.split("=", 1) for line in Path(f"/proc/{pid}/environ").read_text().split("\0") if "=" in line
+    )
+    assert given["SHARED"] == "yes"
+    assert not given.keys() & {"CONVEXPY_SECRET_KEY", "NOTIFY_SOCKET", "CONVEXPY_DATABASE_URL"}
+
+
 def test_it_is_the_same_after_a_restart_and_again_empty_if_asked(host: ServerProcess) -> None:
     first = claim(host, "pr-1")
     push(first, "one")

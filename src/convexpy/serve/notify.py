@@ -6,12 +6,12 @@ import contextlib
 import os
 import socket
 
-VARIABLE = "NOTIFY_SOCKET"
+NOTIFY_VARIABLE = "NOTIFY_SOCKET"
 
 
 def notify(*lines: str) -> None:
     """Send lines such as `READY=1`; does nothing where no service manager listens."""
-    address = os.environ.get(VARIABLE, "")
+    address = os.environ.get(NOTIFY_VARIABLE, "")
     if not address.startswith(("/", "@")) or not hasattr(socket, "AF_UNIX"):
         return
     if address.startswith("@"):

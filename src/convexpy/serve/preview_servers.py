@@ -18,6 +18,7 @@ from convexpy.executors.base_process import DATABASE_VARIABLE
 from convexpy.protocol.host_names import read_origin
 from convexpy.runtime import SystemClock
 from convexpy.serve.listening import PortInUse, bind
+from convexpy.serve.notify import NOTIFY_VARIABLE
 from convexpy.serve.options import ConfigInvalid, ServeOptions
 from convexpy.serve.startup import LITERAL_KEYS
 from convexpy.services.previews.previews import Previews
@@ -25,8 +26,8 @@ from convexpy.services.previews.previews import Previews
 READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 20.0
 RESTARTED_AFTER_S = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
-OWN_VARIABLES = (DATABASE_VARIABLE, KEY_VARIABLE, LITERAL_KEYS)
-"""What is this deployment's alone: a preview has a database, a secret and keys of its own."""
+OWN_VARIABLES = (DATABASE_VARIABLE, KEY_VARIABLE, LITERAL_KEYS, NOTIFY_VARIABLE)
+"""What is this deployment's alone: a preview has a database, a secret and keys of its own, and is no service to systemd."""
 logger: logging.Logger = logging.getLogger("convexpy.previews")
 
 
@@ -142,6 +143,7 @@ class _Server:
             process = await asyncio.create_subprocess_exec(
                 *self._command,
                 f"--watchdog-fd={watched}",
+                stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 env=dict(self._environment),
