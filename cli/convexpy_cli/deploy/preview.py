@@ -52,11 +52,10 @@ def check_options(options: DeployOptions) -> None:
         "--preview-data": options.preview_data,
         "--preview-env": options.preview_env,
     }
-    if options.preview is None:
+    if not options.previews:
         for flag, given in of_previews.items():
-            if given and options.preview_create is None:
+            if given:
                 raise errors.usage(f"{flag} without --preview", f"convexpy deploy --preview NAME {flag}")
-    if options.preview is None and options.preview_create is None:
         return
     if options.preview is not None and options.preview_create is not None:
         raise errors.usage("--preview and --preview-create cannot be combined", "--preview-create NAME")
@@ -147,21 +146,3 @@ class PreviewOfTarget:
                 order = imports.ImportOrder(file=str(archive))
                 imported = imports.run_import(ctx, TransferClient(client), order, order.to_json())
         ctx.output.step("ok", f"copied {counted(imported['documents'], 'document')} from {self._beside.name}")
-
-
-def remove(ctx: Context, name: str) -> dict[str, object]:
-    """Remove a preview with its data; `name` is `preview/NAME`. Return what is known of it.
-
-    Raises:
-        Failure: consent is missing.
-    """
-    short = name.removeprefix(PREVIEW_PREFIX)
-    with ctx.connected("deployment delete", target=ctx.target(deploying=True)) as (_, client):
-        found = [preview for preview in client.previews() if preview.name == short]
-        if found and "data-delete" not in ctx.settings.allow:
-            if not ctx.prompts.allowed():
-                raise errors.consent(f"all data of {name} would be deleted", "--allow=data-delete")
-            ctx.prompts.agree(f"Delete {name} with all its data?", routine=False)
-        removed = client.remove_preview(short)
-    names.forget_preview(removed.url)
-    return {"name": name, "url": removed.url}

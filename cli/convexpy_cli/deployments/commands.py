@@ -208,14 +208,14 @@ def previews(ctx: Context) -> None:
 def delete(ctx: Context, name: Annotated[str, argument("Name of the preview: preview/NAME.")]) -> None:
     """Delete a preview with all its data."""
     from convexpy.project import PREVIEW_PREFIX
-    from convexpy_cli.deploy import preview
+    from convexpy_cli.deployments import names
 
     if not name.startswith(PREVIEW_PREFIX):
         raise errors.usage(
             f"{name!r} is not a preview: other deployments are servers of their own",
             "convexpy deployment delete preview/NAME; `deployment remove` forgets a name",
         )
-    removed = preview.remove(ctx, name)
+    removed = names.delete_preview(ctx, name)
     ctx.output.step("ok", f"{name} is deleted")
     ctx.output.result(removed, name)
 

@@ -132,11 +132,6 @@ def remember(url: str, key: str, name: str | None) -> None:
     store_key(url, key, name=name, added_ms=round(time.time() * 1000))
 
 
-def forget_preview(url: str) -> None:
-    """Remove the stored key of a preview that was deleted."""
-    forget_key(origin_of(url))
-
-
 def remembered() -> list[dict[str, Any]]:
     """Return the servers whose keys are remembered: `origin name prefix addedAt`. Never a key."""
     return [
@@ -189,13 +184,34 @@ def reset_local(ctx: Context, confirm: str | None) -> dict[str, Any]:
     return {"name": LOCAL, "deleted": deleted}
 
 
-# What was pushed
+# Previews
+
+
+def delete_preview(ctx: Context, name: str) -> dict[str, object]:
+    """Remove a preview with its data; `name` is `preview/NAME`. Return what is known of it.
+
+    Raises:
+        Failure: consent is missing.
+    """
+    short = name.removeprefix(PREVIEW_PREFIX)
+    with ctx.connected("deployment delete", target=ctx.target(deploying=True)) as (_, client):
+        found = [preview for preview in client.previews() if preview.name == short]
+        if found and "data-delete" not in ctx.settings.allow:
+            if not ctx.prompts.allowed():
+                raise errors.consent(f"all data of {name} would be deleted", "--allow=data-delete")
+            ctx.prompts.agree(f"Delete {name} with all its data?", routine=False)
+        removed = client.remove_preview(short)
+    forget_key(origin_of(removed.url))
+    return {"name": name, "url": removed.url}
 
 
 def preview_cells(entry: PreviewInfo) -> list[str]:
     """Return a preview as a row of the list."""
     deployed, expires = local_time(entry.deployed_at), local_time(entry.expires_at)
     return [f"{PREVIEW_PREFIX}{entry.name}", entry.url, entry.state, deployed, entry.actor or "-", expires]
+
+
+# What was pushed
 
 
 def history_cells(entry: PushInfo) -> list[str]:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import os
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -52,7 +53,7 @@ class BrowserSecret:
         return _base64url(hmac.digest(self.text.encode(), purpose.encode(), "sha256"))
 
 
-class OAuthProvider:
+class OAuthProvider(ABC):
     """What OAuth providers share. Without client id and secret a provider is not offered."""
 
     kind: str = "oauth"
@@ -152,13 +153,15 @@ class OAuthProvider:
         except (httpx.HTTPError, JoseError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise OAuthFailed(f"{self.name}: {type(error).__name__}: {error}") from error
 
+    @abstractmethod
     async def _endpoints(self, client: httpx.AsyncClient) -> Endpoints:
-        raise NotImplementedError
+        """Return the addresses of the provider."""
 
+    @abstractmethod
     async def _read(
         self, client: httpx.AsyncClient, endpoints: Endpoints, token: dict[str, Any], nonce: str
     ) -> Profile:
-        raise NotImplementedError
+        """Return who a token is of."""
 
 
 class OIDC(OAuthProvider):

@@ -93,7 +93,7 @@ def create_session(ctx: MutationCtx, user_id: str, new: NewSession, lifetimes: L
 def rotate(
     ctx: MutationCtx, session_id: str, used: tuple[str, str], successor: str, lifetimes: Lifetimes
 ) -> Mapping[str, Any] | None:
-    """Put the digest of a refresh token in the place of the used one; return the session, None if the token is not good.
+    """Replace the digest of a used refresh token by its successor's; return the session, None if the token is not good.
 
     `used` are the digests of family and token. A token that was used before ends the session.
     """

@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 
 from convexpy.access import KEY_VARIABLE, leave_key
@@ -25,6 +25,7 @@ from convexpy.services.previews.previews import Previews
 
 READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 20.0
+OUTPUT_ENDS_WITHIN_S = 2.0
 RESTARTED_AFTER_S = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
 OWN_VARIABLES = (DATABASE_VARIABLE, KEY_VARIABLE, LITERAL_KEYS, NOTIFY_VARIABLE)
 """What is this deployment's alone: a preview has a database, a secret and keys of its own, and is no service to systemd."""
@@ -137,6 +138,7 @@ class _Server:
 
     async def _run_once(self) -> bool:
         """Run the process to its end, and end it when this is cancelled; return whether it was ready."""
+        self._failed.clear()
         # The process stops at the end of file of this pipe, however this one ends.
         watched, held = os.pipe()
         try:
@@ -162,7 +164,7 @@ class _Server:
         try:
             status = await process.wait()
             was_ready = self._ready.is_set()
-            await asyncio.gather(*reading)
+            await asyncio.wait(reading, timeout=OUTPUT_ENDS_WITHIN_S)
             self._last_error = self._last_error or f"exit status {status}"
         finally:
             self._ready.clear()
@@ -178,7 +180,7 @@ class _Server:
         return was_ready
 
     async def _read_output(self, stream: asyncio.StreamReader) -> None:
-        async for line in stream:
+        async for line in _lines(stream):
             with contextlib.suppress(ValueError):
                 if json.loads(line).get("ready"):
                     self._last_error = ""
@@ -186,11 +188,23 @@ class _Server:
                     self._ready.set()
 
     async def _read_log(self, stream: asyncio.StreamReader) -> None:
-        async for line in stream:
+        async for line in _lines(stream):
             text = line.decode(errors="replace").rstrip()
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 self._last_error = str(json.loads(text)["error"]["message"])
             logger.info("preview %s: %s", self._name, text)
+
+
+async def _lines(stream: asyncio.StreamReader) -> AsyncGenerator[bytes]:
+    """Yield the lines of a stream; one that is longer than its limit is left out, so that the writer never waits."""
+    while True:
+        try:
+            line = await stream.readline()
+        except ValueError:
+            continue
+        if not line:
+            return
+        yield line
 
 
 class ServerProcesses:

@@ -100,14 +100,20 @@ class Previews:
             self._records = {record.name: record for record in self._read()}
             await asyncio.gather(*(self._start(record) for record in self._records.values()))
             while True:
-                now_ms = self._now_ms()
-                for record in list(self._records.values()):
-                    if record.expires_at <= now_ms:
-                        logger.info("preview %s has expired", record.name)
-                        await self.remove(record.name)
+                await self._remove_expired()
                 await asyncio.sleep(LOOKED_AT_EVERY_S)
         finally:
             await asyncio.gather(*(self._servers.stop(name) for name in self._records))
+
+    async def _remove_expired(self) -> None:
+        async with self._lock:  # a claim that extends one comes before or after
+            now_ms = self._now_ms()
+            for name in [name for name, record in self._records.items() if record.expires_at <= now_ms]:
+                logger.info("preview %s has expired", name)
+                try:
+                    await self._remove(name)
+                except OSError as error:
+                    logger.warning("preview %s cannot be removed: %s", name, error)
 
     def _read(self) -> list[PreviewRecord]:
         found: list[PreviewRecord] = []

@@ -33,7 +33,7 @@ class PushRequest(msgspec.Struct, rename="camel"):
     `expected` is the version that the plan was made against, `allow` the consents that were given; without them nobody
     is asked. `required` variables must be set, `reads` are those that the code reads. Harm is counted from
     `large_table_documents` on, and for functions in `production`. `rollback` is the number of a kept version to make live
-    again, in the place of `modules` and `config`.
+    again, instead of `modules` and `config`.
     """
 
     modules: dict[str, PushedModule]
