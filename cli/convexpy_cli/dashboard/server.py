@@ -9,8 +9,9 @@ import signal
 import socket
 import sys
 import webbrowser
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -30,6 +31,7 @@ from convexpy_cli.deploy.surroundings import current_actor
 HOST = "127.0.0.1"
 ASSETS = Path(__file__).parent / "ui"
 STOP_S = 2
+STARTED_LOOKED_EVERY_S = 0.01
 HEAD = '<script src="/assets/page.js"></script><link rel="stylesheet" href="/assets/style.css">'
 
 
@@ -67,9 +69,7 @@ def serve(ctx: Context, identified: Identified, client: AdminClient, *, port: in
         )
         ctx.output.result({"url": url, "name": identified.name, "deployment": identified.url}, url)
         ctx.output.note(f"the dashboard of {identified.name} ({identified.kind}); Ctrl-C ends it")
-        if opens:
-            _open(ctx, url)
-        _run(uvicorn.Server(config), listening)
+        _run(uvicorn.Server(config), listening, partial(_open, ctx, url) if opens else None)
 
 
 def build(dashboard: Dashboard) -> FastAPI:
@@ -122,12 +122,12 @@ def _open(ctx: Context, url: str) -> None:
         ctx.output.warn("no browser could be opened: open the address yourself")
 
 
-def _run(server: uvicorn.Server, listening: socket.socket) -> None:
+def _run(server: uvicorn.Server, listening: socket.socket, opens: Callable[[], None] | None) -> None:
     logging.getLogger("nicegui").setLevel(logging.WARNING)
-    asyncio.run(_serve(server, listening))
+    asyncio.run(_serve(server, listening, opens))
 
 
-async def _serve(server: uvicorn.Server, listening: socket.socket) -> None:
+async def _serve(server: uvicorn.Server, listening: socket.socket, opens: Callable[[], None] | None) -> None:
     """Serve until Ctrl-C, or until `--timeout` has passed: its signal ends the server as Ctrl-C does."""
     passed = False
 
@@ -137,6 +137,11 @@ async def _serve(server: uvicorn.Server, listening: socket.socket) -> None:
 
     if hasattr(signal, "SIGALRM"):
         asyncio.get_running_loop().add_signal_handler(signal.SIGALRM, stop)
-    await server.serve(sockets=[listening])
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    while not server.started and not serving.done():
+        await asyncio.sleep(STARTED_LOOKED_EVERY_S)
+    if opens is not None:
+        await asyncio.to_thread(opens)  # only now, when Ctrl-C is the server's to handle
+    await serving
     if passed:
         raise errors.TimeLimit
